@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+/* Whole-file and whole-tree helpers. dirfd may be AT_FDCWD. Errors are -errno; no messages. */
+
+/* Reads at most max bytes as a NUL-terminated string (caller frees); -EFBIG if there is more.
+ * Works on /proc and /sys files. ret_len may be NULL. */
+int file_read(int dirfd, const char *path, size_t max, char **ret, size_t *ret_len);
+
+/* Writes an existing file in one write(2), as /proc, /sys and cgroup files want it. */
+int file_write_value(int dirfd, const char *path, const char *value);
+
+/* Replaces a file: temporary name, write, (fsync if durable), rename, (fsync of the folder). */
+int file_replace(int dirfd, const char *path, const void *data, size_t len, mode_t mode,
+		 int durable);
+
+int file_write_all(int fd, const void *data, size_t len);
+/* Copies everything from fd in to fd out, keeping holes. */
+int file_copy_sparse(int in, int out);
+
+/* mkdir -p; existing folders are fine. */
+int file_mkdir_p(const char *path, mode_t mode);
+
+/* Removes a folder with all below it, or a file; never follows a symlink nor crosses a mount.
+ * A path that is not there is success. */
+int file_remove_tree(int dirfd, const char *path);
+
+#endif

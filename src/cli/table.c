@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/table.h"
+#include "base/mem.h"
+
+#include <ctype.h>
+#include <string.h>
+
+struct table {
+	size_t columns;
+	size_t rows; /* the headings are row 0 */
+	char **cells;
+};
+
+struct table *table_new(const char *const *headings)
+{
+	struct table *table = mem_zalloc(sizeof(*table));
+	_cleanup_strv_ char **row = NULL;
+
+	for (; headings[table->columns]; table->columns++)
+		strv_add(&row, headings[table->columns]);
+	table_add(table, row);
+	return table;
+}
+
+struct table *table_free(struct table *table)
+{
+	if (!table)
+		return NULL;
+	for (size_t i = 0; i < table->rows * table->columns; i++)
+		free(table->cells[i]);
+	free(table->cells);
+	free(table);
+	return NULL;
+}
+
+void table_add(struct table *table, char *const *cells)
+{
+	size_t at = table->rows * table->columns;
+
+	table->cells = mem_realloc(table->cells, at + table->columns, sizeof(char *));
+	for (size_t i = 0; i < table->columns; i++) {
+		char *cell = mem_strdup(cells[i] && *cells[i] ? cells[i] : "-");
+
+		for (char *p = cell; *p; p++) {
+			if (iscntrl((unsigned char)*p))
+				*p = '?';
+		}
+		table->cells[at + i] = cell;
+	}
+	table->rows++;
+}
+
+/* Columns on a terminal: UTF-8 continuation bytes take none. */
+static size_t table_cell_width(const char *cell)
+{
+	size_t width = 0;
+
+	for (; *cell; cell++)
+		width += ((unsigned char)*cell & 0xc0) != 0x80;
+	return width;
+}
+
+static size_t table_column_width(const struct table *table, size_t column, size_t first)
+{
+	size_t width = 0;
+
+	for (size_t row = first; row < table->rows; row++) {
+		size_t w = table_cell_width(table->cells[row * table->columns + column]);
+
+		if (w > width)
+			width = w;
+	}
+	return width;
+}
+
+void table_print(const struct table *table, int with_header)
+{
+	size_t first = with_header ? 0 : 1;
+
+	for (size_t row = first; row < table->rows; row++) {
+		for (size_t i = 0; i < table->columns; i++) {
+			const char *cell = table->cells[row * table->columns + i];
+			size_t pad = table_column_width(table, i, first) - table_cell_width(cell);
+
+			fputs(cell, stdout);
+			if (i + 1 < table->columns)
+				printf("%*s", (int)pad + 2, "");
+		}
+		putchar('\n');
+	}
+}

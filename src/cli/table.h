@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CLI_TABLE_H
+#define CLI_TABLE_H
+
+#include "base/strv.h"
+
+/*
+ * Output in aligned columns without borders: as wide as the widest cell, two blanks between, no blanks
+ * at line ends. Control characters in cells are printed as '?', since cells hold outside bytes.
+ */
+struct table;
+
+struct table *table_new(const char *const *headings); /* NULL-terminated */
+struct table *table_free(struct table *table);	      /* returns NULL */
+void table_add(struct table *table, char *const *cells); /* as many as headings; copied */
+void table_print(const struct table *table, int with_header);
+
+static inline void table_freep(struct table **table)
+{
+	*table = table_free(*table);
+}
+#define _cleanup_table_ _cleanup_(table_freep)
+
+#endif

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/*
+ * One program in roles. A role is chosen by the name that the program is called by, or by the first
+ * argument, which no verb has; see docs/architecture.md.
+ */
+struct role {
+	const char *name;
+	int (*main)(int argc, char **argv);
+};
+
+static const struct role roles[] = {
+	{ NULL, NULL },
+};
+
+static const char *main_program_name(const char *path)
+{
+	const char *slash = path ? strrchr(path, '/') : NULL;
+
+	return slash ? slash + 1 : path ? path : "brig";
+}
+
+int main(int argc, char **argv)
+{
+	const char *program = main_program_name(argv[0]);
+
+	for (const struct role *role = roles; role->name; role++) {
+		if (!strcmp(role->name, program))
+			return role->main(argc, argv);
+		if (argc > 1 && !strcmp(role->name, argv[1]))
+			return role->main(argc - 1, argv + 1);
+	}
+	return cli_main(argc, argv);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SYS_CHILD_H
+#define SYS_CHILD_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/* The tools that brig runs as children: mkfs.erofs, tar, skopeo, apt-get... */
+struct child_spec {
+	char *const *argv;    /* argv[0] is looked up in PATH */
+	int in_fd;	      /* stdin; negative: /dev/null */
+	int out_fd;	      /* stdout; negative: collected in out if that is set, else /dev/null */
+	struct buf *out;      /* collects stdout, at most out_max bytes */
+	size_t out_max;	      /* 0: 1 MiB; more output than that is -EFBIG */
+	const char *cwd;      /* NULL: ours */
+	int show_stderr;      /* pass stderr through instead of keeping its tail for the message */
+	const char *hint;     /* what to do if the tool is missing: "install erofs-utils" */
+};
+
+#define CHILD_SPEC_INIT ((struct child_spec){ .in_fd = -EBADF, .out_fd = -EBADF })
+
+/*
+ * Runs the tool to its end with a clean signal mask, no descriptors but stdio, and death with us
+ * (PDEATHSIG). A missing tool is -ENOENT; an exit status other than 0 is -EREMOTEIO with the last
+ * line of stderr in the message.
+ */
+int child_run(const struct child_spec *spec, struct err *err);
+
+#endif
