@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef IMAGE_IMPORT_H
+#define IMAGE_IMPORT_H
+
+#include "base/err.h"
+#include "base/progress.h"
+#include "base/strv.h"
+
+/*
+ * Brings an image into the store from a directory with a root file system, a tar of one (plain, gzip,
+ * xz, zstd; "-" is stdin), an OCI layout folder, an oci-archive or docker-archive tar; which one it is
+ * follows from what is in it. On any failure, or when killed, the store is as before.
+ */
+struct import_options {
+	const char *reference; /* NULL: from the source's own annotation or file name */
+	char *const *changes;  /* "CMD=[...]", "ENV=K=V", "ENTRYPOINT=[...]", "USER=", "WORKDIR=" or NULL */
+	progress_fn progress;  /* may be NULL */
+	void *progress_ctx;
+};
+
+/* *ret_reference: NAME:TAG as stored; caller frees. */
+int import_source(const char *root, const char *source, const struct import_options *options,
+		  char **ret_reference, struct err *err);
+
+/* Builds a root file system with mmdebstrap from the machine's own apt sources and imports it.
+ * what: "debian:SUITE"; include: extra packages. */
+int import_bootstrap(const char *root, const char *what, char *const *include,
+		     const struct import_options *options, char **ret_reference, struct err *err);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef IMAGE_STORE_H
+#define IMAGE_STORE_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/progress.h"
+#include "base/strv.h"
+
+/*
+ * The image store: ROOT/images is an OCI image layout (oci-layout, index.json, blobs/sha256/HEX) that
+ * other tools read too; ROOT/layers/HEX.erofs holds one file system image per layer, named by the
+ * layer's diff id (the digest of its uncompressed tar), shared by every image that has the layer and by
+ * both kinds of instance.
+ *
+ * A reference is NAME[:TAG] ("debian:bookworm", "localhost/web"; the tag defaults to "latest"), or a
+ * prefix of at least 6 hex digits of a manifest's digest. Writers hold the lock ROOT/images/.lock.
+ */
+
+/* What an image says of how to run it (the OCI image configuration), and what it is made of. */
+struct image {
+	char *reference; /* NAME:TAG as stored */
+	char *digest;	 /* "sha256:HEX" of the manifest */
+	char **layers;	 /* diff ids as bare HEX, lowest layer first */
+	char **entrypoint, **cmd, **env;
+	char *user, *working_dir, *stop_signal; /* NULL: not given */
+	char **volumes, **exposed_ports;
+	char **labels;	 /* KEY=VALUE */
+	char *architecture, *os;
+	int64_t created; /* ns since the epoch; 0: unknown */
+	int64_t size;	 /* bytes of its erofs layers */
+};
+
+void image_release(struct image *image);
+#define _cleanup_image_ _cleanup_(image_release)
+
+/* Finds an image; an unknown one is -ENOENT with a message that says how to get it. */
+int store_get(const char *root, const char *reference, struct image *ret, struct err *err);
+
+/* Calls each() for every tagged image, in the order of their references, until it returns non-zero. */
+int store_each(const char *root, int (*each)(const struct image *image, void *ctx), void *ctx,
+	       struct err *err);
+
+/* Path of a layer's erofs image; caller frees. */
+char *store_layer_path(const char *root, const char *diff_id);
+
+/* Gives the image a second reference / takes one away; the last one takes the blobs and layers that no
+ * other image and no path in keep_layers (diff ids in use by instances) has. */
+int store_tag(const char *root, const char *reference, const char *new_reference, struct err *err);
+int store_remove(const char *root, const char *reference, char *const *keep_layers, struct err *err);
+
+/* The image's manifest and configuration as JSON text, for `image inspect`; caller frees. */
+int store_inspect(const char *root, const char *reference, char **ret_json, struct err *err);
+
+/* Normalizes "debian" to "debian:latest" after checking it; caller frees. */
+int store_reference(const char *text, char **ret, struct err *err);
+
+#endif
