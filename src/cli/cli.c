@@ -47,11 +47,13 @@ static int cli_run_verb(const struct cli_context *cli, const struct verb *verb, 
 	return r;
 }
 
-static int cli_dispatch(const struct cli_options *options, char **args, struct err *err)
+static int cli_dispatch(const struct cli_options *options, char **args,
+			const struct driver_ops *const *drivers, struct err *err)
 {
 	const struct cli_context cli = {
 		.root = options->root ? options->root : "/var/lib/brig",
 		.run = options->run ? options->run : "/run/brig",
+		.drivers = drivers,
 	};
 	int argc = (int)strv_len(args), words;
 	const struct verb *verb;
@@ -68,7 +70,7 @@ static int cli_dispatch(const struct cli_options *options, char **args, struct e
 	return cli_run_verb(&cli, verb, argc - words, args + words, err);
 }
 
-int cli_main(int argc, char **argv)
+int cli_main(int argc, char **argv, const struct driver_ops *const *drivers)
 {
 	struct cli_options options = { 0 };
 	_cleanup_free_ char **args = NULL;
@@ -78,7 +80,7 @@ int cli_main(int argc, char **argv)
 	r = option_parse(cli_options, OPTION_LEAD, argc - 1, argv + 1, &options, &args, &err);
 	if (r == 0) {
 		log_set_debug(options.debug || getenv("BRIG_DEBUG"));
-		r = cli_dispatch(&options, args, &err);
+		r = cli_dispatch(&options, args, drivers, &err);
 	}
 	progress_end();
 	if (r < 0)

@@ -2,7 +2,10 @@
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
-/* The role `cli`: runs one command line and returns the program's exit status. */
-int cli_main(int argc, char **argv);
+struct driver_ops;
+
+/* The role `cli`: runs one command line and returns the program's exit status. drivers: the engines
+ * that instances may have, NULL-terminated. */
+int cli_main(int argc, char **argv, const struct driver_ops *const *drivers);
 
 #endif

@@ -3,6 +3,7 @@
 #define CLI_VERB_H
 
 #include "base/option.h"
+#include "proto/driver.h"
 
 /*
  * A verb of the command line is one row: `brig NAME ...`, or `brig NOUN NAME ...` for the nouns (image,
@@ -13,6 +14,7 @@
 struct cli_context {
 	const char *root; /* --root, default /var/lib/brig */
 	const char *run;  /* --run, default /run/brig */
+	const struct driver_ops *const *drivers; /* NULL-terminated, from main's table */
 };
 
 struct verb {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/cli.h"
+#include "proto/driver.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +16,11 @@ struct role {
 
 static const struct role roles[] = {
 	{ NULL, NULL },
+};
+
+/* The engines; the order is that of preference within a kind. */
+static const struct driver_ops *const drivers[] = {
+	NULL,
 };
 
 static const char *main_program_name(const char *path)
@@ -34,5 +40,5 @@ int main(int argc, char **argv)
 		if (argc > 1 && !strcmp(role->name, argv[1]))
 			return role->main(argc - 1, argv + 1);
 	}
-	return cli_main(argc, argv);
+	return cli_main(argc, argv, drivers);
 }

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef INSTANCE_INSTANCE_H
+#define INSTANCE_INSTANCE_H
+
+#include "base/err.h"
+#include "proto/driver.h"
+#include "proto/instance.h"
+
+/*
+ * Instances on disk and at run time, for clients. Nothing here needs a daemon: what is true is on disk,
+ * and whether an instance runs is whether its keeper holds the lock RUN/NAME/lock.
+ *
+ * Verbs that change an instance hold its lock (flock on ROOT/instances/NAME) for as long as they change
+ * it; a second one waits. Every verb that takes the lock first cleans what a killed keeper left.
+ */
+struct instance_home {
+	const char *root; /* ROOT, "/var/lib/brig" */
+	const char *run;  /* RUN, "/run/brig" */
+	const struct driver_ops *const *drivers; /* NULL-terminated */
+};
+
+/* The driver for a kind and engine; INSTANCE_ENGINE_AUTO must have been decided before. */
+const struct driver_ops *instance_driver(const struct instance_home *home, int kind,
+					 const char *engine);
+
+/*
+ * Makes a new instance of the filled record; a NULL name is replaced by a made-up one. -EEXIST if the
+ * name is in use. record->created is set here.
+ */
+int instance_create(const struct instance_home *home, struct instance *record, struct err *err);
+
+/* -ENOENT with the nearest name there is. */
+int instance_load(const struct instance_home *home, const char *name, struct instance *ret,
+		  struct err *err);
+
+/* What is known of an instance at a moment. */
+struct instance_view {
+	struct instance record;
+	struct instance_run run; /* filled if alive */
+	int alive;		 /* its keeper runs */
+	int state;		 /* enum instance_state */
+};
+
+void instance_view_release(struct instance_view *view);
+#define _cleanup_instance_view_ _cleanup_(instance_view_release)
+
+int instance_view(const struct instance_home *home, const char *name, struct instance_view *ret,
+		  struct err *err);
+/* Every instance in the order of names, until each() returns non-zero. Unreadable ones are reported to
+ * it with only the name and record.error set. */
+int instance_each(const struct instance_home *home,
+		  int (*each)(struct instance_view *view, void *ctx), void *ctx, struct err *err);
+
+struct instance_stats {
+	int64_t memory_limit; /* bytes, 0: none */
+	int64_t memory_host;  /* bytes that the host spends on it, -1: unknown */
+	int64_t memory_guest; /* bytes in use as the workload sees it, -1: unknown */
+	int64_t cpu_ns;	      /* CPU time on the host since the start, -1: unknown */
+	int64_t pids;	      /* -1: unknown */
+};
+
+/* Figures of a running instance. A VM's guest figures come from its agent, waited for at most 200 ms. */
+void instance_stats(const struct instance_home *home, const struct instance_view *view,
+		    struct instance_stats *ret);
+
+/*
+ * Starts the instance's keeper and waits until the workload runs, or says why not. ret_session NULL:
+ * detached. Otherwise *ret_session is a session (instance/session.h) attached from the first byte, with
+ * stdin if take_stdin.
+ */
+int instance_start(const struct instance_home *home, const char *name, int take_stdin,
+		   int *ret_session, struct err *err);
+
+/* A new connection to the keeper; -ESRCH with "is not running" if there is none. */
+int instance_connect(const struct instance_home *home, const char *name, int *ret_fd,
+		     struct err *err);
+
+/* One request with an OK or ERROR answer: STOP, PAUSE, RESUME, SIGNAL. */
+int instance_request(const struct instance_home *home, const char *name, uint16_t type,
+		     const void *payload, size_t len, struct err *err);
+
+/* Stops it: the stop signal, after timeout_ms (negative: its own) SIGKILL. Success if it was not
+ * running. Returns when nothing of it runs any more. */
+int instance_stop(const struct instance_home *home, const char *name, int64_t timeout_ms,
+		  struct err *err);
+int instance_signal(const struct instance_home *home, const char *name, int signal,
+		    struct err *err);
+/* Waits for the end of its current run; *ret_status its exit status. */
+int instance_wait(const struct instance_home *home, const char *name, int *ret_status,
+		  struct err *err);
+/* Refuses a running one unless force, which kills it first. */
+int instance_remove(const struct instance_home *home, const char *name, int force,
+		    struct err *err);
+/* Of a stopped instance. */
+int instance_rename(const struct instance_home *home, const char *name, const char *new_name,
+		    struct err *err);
+
+/* Runs a process in the running instance with the caller's stdio (or the given descriptors) until it
+ * ends; *ret_status its exit status. See instance/session.h for how tty and signals pass. */
+int instance_exec(const struct instance_home *home, const char *name, const struct process *process,
+		  const int stdio[3], int *ret_status, struct err *err);
+
+/* The instance's end of a copy: a tree stream (proto/tree.h) to or from fd. Returns when it is through. */
+int instance_tree_get(const struct instance_home *home, const char *name, const char *path,
+		      unsigned int flags, int fd, struct err *err);
+int instance_tree_put(const struct instance_home *home, const char *name, const char *path,
+		      unsigned int flags, int fd, struct err *err);
+
+/* Its processes, for `top`; *ret is the caller's to free. */
+struct procs_entry;
+int instance_procs(const struct instance_home *home, const char *name, struct procs_entry **ret,
+		   size_t *ret_n, struct err *err);
+
+#endif

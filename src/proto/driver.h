@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PROTO_DRIVER_H
+#define PROTO_DRIVER_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/loop.h"
+#include "proto/instance.h"
+#include "proto/message.h"
+#include "proto/process.h"
+
+/*
+ * How the life cycle reaches an engine. An instance's keeper makes one driver and talks with it in the
+ * vocabulary of proto/message.h: channel 0 is the main workload, further channels are sessions of
+ * clients (only where sessions is set; a container's are started by the client itself, by enter/exec).
+ * Everything here runs in the keeper's one thread and loop; no call blocks.
+ *
+ *   start -> [STARTED or ERROR on channel 0] -> OUT/ERR... -> EXIT on channel 0 -> ended()
+ *
+ * Invariants that every driver keeps:
+ *  1. ended() comes exactly once after a successful start(), also after an ERROR, and nothing comes
+ *     after it; by then no process, cgroup or mount of the instance is left.
+ *  2. EXIT of a channel comes after its last OUT and ERR.
+ *  3. Unconsumed output of a channel never exceeds MESSAGE_WINDOW: the driver stops reading.
+ *  4. Everything the driver starts dies with the keeper (PDEATHSIG), whatever ends the keeper.
+ */
+struct driver;
+
+struct driver_host_ops {
+	void (*deliver)(void *ctx, uint32_t channel, uint16_t type, const void *payload, size_t len);
+	/* room() of the channel has become larger than 0 again */
+	void (*writable)(void *ctx, uint32_t channel);
+	/* The machine or namespace is gone. err NULL: after the workload's EXIT, as it should be. */
+	void (*ended)(void *ctx, const struct err *err);
+};
+
+/* What a keeper gives to start(); everything outlives the driver. */
+struct driver_host {
+	struct loop *loop;
+	const struct instance *instance;
+	struct instance_run *run; /* the driver fills pid, engine, cgroup, kernel before STARTED */
+	const char *state_dir;	  /* ROOT/instances/NAME: the writable layer or disk lives here */
+	const char *run_dir;	  /* RUN/NAME: mount points, sockets; emptied by the keeper */
+	const char *root;	  /* ROOT */
+	char *const *layer_paths; /* erofs images, lowest first */
+	const char *vmlinux, *initramfs; /* VMs only */
+	struct process process;	  /* the main workload */
+	const struct driver_host_ops *ops;
+	void *ctx;
+};
+
+/* A running instance as a client (not its keeper) sees it; see enter and exec. */
+struct driver_target {
+	const struct instance *instance;
+	const struct instance_run *run; /* NULL: not running */
+	const char *state_dir;
+	char *const *layer_paths;
+};
+
+struct driver_ops {
+	const char *engine; /* "container", "qemu", "kvm" */
+	int kind;	    /* enum instance_kind */
+	int sessions;	    /* EXEC, TREE_*, STATS, PROCS go over send() on channels of their own */
+
+	int (*start)(const struct driver_host *host, struct driver **ret, struct err *err);
+	/* Bytes of IN that the channel takes now. */
+	size_t (*room)(struct driver *driver, uint32_t channel);
+	/* A request or IN, IN_END, SIGNAL, RESIZE, CLOSE. IN must fit room(). */
+	void (*send)(struct driver *driver, uint32_t channel, uint16_t type, const void *payload,
+		     size_t len);
+	/* The keeper has passed on this much OUT and ERR of the channel. */
+	void (*consumed)(struct driver *driver, uint32_t channel, size_t len);
+	int (*pause)(struct driver *driver, int paused, struct err *err);
+	/* Ends everything at once, clean or not; EXIT (137) and ended() follow. */
+	void (*kill)(struct driver *driver);
+	void (*free)(struct driver *driver); /* after ended(), or after a failed start */
+
+	/* Called by clients (a process with nothing else in it), where sessions is 0: */
+
+	/*
+	 * Starts a process in the running instance as a child of the caller, in all its namespaces and
+	 * its cgroup, with the instance's capabilities and filter. stdio: three descriptors; with
+	 * process->tty they are not used and *ret_pty is the terminal's master. Failures before execve
+	 * come back as err with its exit_status.
+	 */
+	int (*exec)(const struct driver_target *target, const struct process *process,
+		    const int stdio[3], pid_t *ret_pid, int *ret_pty, struct err *err);
+	/*
+	 * Runs fn in a child of the caller whose root is the instance's (mounted for it if the instance
+	 * is not running), with the instance's user namespace; fn's value is the child's exit status.
+	 */
+	int (*enter)(const struct driver_target *target, int (*fn)(void *ctx), void *ctx,
+		     pid_t *ret_pid, struct err *err);
+	/* Removes what the engine keeps on disk or at run time for an instance that does not run (dead
+	 * cgroups, ...). Idempotent; also after any crash. */
+	int (*clean)(const struct instance *instance, const char *state_dir, const char *run_dir,
+		     struct err *err);
+};
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PROTO_GUEST_H
+#define PROTO_GUEST_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/strv.h"
+#include "proto/frame.h"
+
+/*
+ * What a VM's agent (brig-guest, PID 1 from the initramfs) is told before it runs anything.
+ *
+ * Disks, by virtio serial number: "layer0" (lowest) to "layerN" are read-only erofs, "data" is the
+ * writable ext4. The agent's port is the virtio-serial port named GUEST_PORT.
+ */
+#define GUEST_PORT "brig.agent"
+
+struct guest_config {
+	char *hostname;
+	uint32_t layers;     /* how many layerN disks there are */
+	int read_only;	     /* the workload's root is read-only */
+	char **tmpfs;	     /* PATH[:OPTIONS] */
+	uint64_t pids_limit; /* 0: none */
+	int system;	     /* the workload is an init system */
+	int init;	     /* an init of ours reaps as PID 1 */
+	int privileged;	     /* unused by the agent today: root in a VM has every capability it keeps */
+	char **cap_add, **cap_drop;
+	char **rlimits;	   /* NAME=SOFT:HARD */
+	int64_t time_ns;   /* wall clock to set; 0: leave it */
+};
+
+void guest_config_release(struct guest_config *config);
+void guest_config_put(struct buf *payload, const struct guest_config *config);
+/* Returns 0 or -EBADMSG; release the config in both cases. */
+int guest_config_get(const struct frame *frame, struct guest_config *ret);
+
+#endif

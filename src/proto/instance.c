@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "proto/instance.h"
+
+#include <signal.h>
+#include <string.h>
+
+#define INSTANCE_VERSION 1
+
+/* docker's and podman's default, which users' scripts count on */
+#define INSTANCE_STOP_TIMEOUT_MS 10000
+/* a stock kernel under full emulation on a busy host needs tens of seconds */
+#define INSTANCE_BOOT_TIMEOUT_MS 120000
+#define INSTANCE_DISK_SIZE	 ((int64_t)16 << 30)
+
+const char *const instance_kind_names[] = { "container", "vm", NULL };
+const char *const instance_engine_names[] = { "auto", "kvm", "qemu", NULL };
+const char *const instance_restart_names[] = { "no", "on-failure", "always", "unless-stopped",
+					       NULL };
+const char *const instance_state_names[] = { "created", "starting", "running", "paused", "stopped",
+					     NULL };
+
+#define STRING(member) RECORD_FIELD(RECORD_STRING, struct instance, member)
+#define STRV(member)   RECORD_FIELD(RECORD_STRV, struct instance, member)
+#define INT(member)    RECORD_FIELD(RECORD_INT, struct instance, member)
+#define BOOL(member)   RECORD_FIELD(RECORD_BOOL, struct instance, member)
+#define ENUM(member, names_)                                       \
+	{ .key = #member,                                          \
+	  .type = RECORD_ENUM,                                     \
+	  .offset = offsetof(struct instance, member),             \
+	  .names = (names_) }
+
+static const struct record_field instance_fields[] = {
+	STRING(name),
+	ENUM(kind, instance_kind_names),
+	STRING(image),
+	STRING(image_digest),
+	STRV(layers),
+	INT(created),
+	STRV(labels),
+	STRV(argv),
+	STRV(env),
+	STRING(cwd),
+	STRING(user),
+	STRING(hostname),
+	BOOL(tty),
+	BOOL(interactive),
+	BOOL(init),
+	BOOL(system),
+	INT(memory),
+	INT(cpus_milli),
+	INT(pids_limit),
+	STRV(rlimits),
+	BOOL(read_only),
+	STRV(tmpfs),
+	INT(disk_size),
+	STRV(cap_add),
+	STRV(cap_drop),
+	STRV(devices),
+	BOOL(privileged),
+	INT(stop_signal),
+	INT(stop_timeout_ms),
+	ENUM(restart, instance_restart_names),
+	INT(restart_max),
+	BOOL(remove),
+	ENUM(engine, instance_engine_names),
+	STRING(kernel),
+	INT(boot_timeout_ms),
+	BOOL(has_run),
+	INT(exit_code),
+	INT(started),
+	INT(finished),
+	INT(restarts),
+	BOOL(oom_killed),
+	BOOL(stopped_by_user),
+	STRING(error),
+	RECORD_END,
+};
+
+const struct record_table instance_table = {
+	.what = "instance record",
+	.version = INSTANCE_VERSION,
+	.fields = instance_fields,
+};
+
+#undef STRING
+#undef STRV
+#undef INT
+#undef ENUM
+
+#define RUN(kind, member) RECORD_FIELD(kind, struct instance_run, member)
+
+static const struct record_field instance_run_fields[] = {
+	{ .key = "state",
+	  .type = RECORD_ENUM,
+	  .offset = offsetof(struct instance_run, state),
+	  .names = instance_state_names },
+	RUN(RECORD_INT, keeper_pid),
+	RUN(RECORD_INT, pid),
+	RUN(RECORD_INT, started),
+	RUN(RECORD_STRING, engine),
+	RUN(RECORD_STRING, cgroup),
+	RUN(RECORD_STRV, addresses),
+	RUN(RECORD_STRING, kernel),
+	RECORD_END,
+};
+
+const struct record_table instance_run_table = {
+	.what = "run record",
+	.version = INSTANCE_VERSION,
+	.fields = instance_run_fields,
+};
+
+void instance_init(struct instance *instance)
+{
+	memset(instance, 0, sizeof(*instance));
+	instance->stop_signal = SIGTERM;
+	instance->stop_timeout_ms = INSTANCE_STOP_TIMEOUT_MS;
+	instance->boot_timeout_ms = INSTANCE_BOOT_TIMEOUT_MS;
+	instance->disk_size = INSTANCE_DISK_SIZE;
+}
+
+void instance_release(struct instance *instance)
+{
+	record_release(&instance_table, instance);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PROTO_INSTANCE_H
+#define PROTO_INSTANCE_H
+
+#include <stdint.h>
+
+#include "base/record.h"
+#include "base/strv.h"
+
+/*
+ * An instance as it is kept on disk, whatever its kind:
+ *   ROOT/instances/NAME/instance.json   struct instance: what to run and how, and how it last ended
+ *   RUN/NAME/run.json                   struct instance_run: what runs now; of no meaning unless its
+ *                                       keeper holds RUN/NAME/lock
+ */
+enum instance_kind { INSTANCE_CONTAINER, INSTANCE_VM };
+enum instance_engine { INSTANCE_ENGINE_AUTO, INSTANCE_ENGINE_KVM, INSTANCE_ENGINE_QEMU };
+enum instance_restart {
+	INSTANCE_RESTART_NO,
+	INSTANCE_RESTART_ON_FAILURE,
+	INSTANCE_RESTART_ALWAYS,
+	INSTANCE_RESTART_UNLESS_STOPPED,
+};
+
+struct instance {
+	char *name;
+	int kind; /* enum instance_kind */
+	char *image, *image_digest;
+	char **layers;	 /* diff ids as bare hex, lowest first */
+	int64_t created; /* ns since the epoch */
+	char **labels;	 /* KEY=VALUE */
+
+	/* the workload: argv is Entrypoint and Cmd resolved; a system instance runs the image's init */
+	char **argv, **env;
+	char *cwd, *user, *hostname;
+	int tty, interactive; /* -t, -i */
+	int init;	      /* an init of ours reaps as PID 1 */
+	int system;	      /* the workload is an init system */
+
+	/* limits: 0 = none */
+	int64_t memory;	    /* bytes */
+	int64_t cpus_milli; /* thousandths of a CPU */
+	int64_t pids_limit;
+	char **rlimits; /* NAME=SOFT:HARD */
+
+	/* the root file system */
+	int read_only;
+	char **tmpfs;	   /* PATH[:OPTIONS] */
+	int64_t disk_size; /* VM: bytes of the writable disk */
+
+	/* privilege */
+	char **cap_add, **cap_drop; /* "NET_ADMIN" or "ALL" */
+	char **devices;		    /* HOST[:INSIDE[:rwm]] */
+	int privileged;
+
+	/* the end */
+	int64_t stop_signal;
+	int64_t stop_timeout_ms;
+	int restart; /* enum instance_restart */
+	int64_t restart_max; /* on-failure: 0 = no bound */
+	int remove;	     /* --rm */
+
+	/* VM */
+	int engine;   /* enum instance_engine: what was asked for */
+	char *kernel; /* name; "image": the image's own; NULL: the default one */
+	int64_t boot_timeout_ms;
+
+	/* how it last ended */
+	int has_run;
+	int64_t exit_code; /* -1: unknown, its keeper was killed */
+	int64_t started, finished;
+	int64_t restarts; /* by the restart policy, since the last start */
+	int oom_killed;
+	int stopped_by_user;
+	char *error; /* why it could not start or ended, one line */
+};
+
+extern const struct record_table instance_table;
+extern const char *const instance_kind_names[];	   /* "container", "vm" */
+extern const char *const instance_engine_names[];  /* "auto", "kvm", "qemu" */
+extern const char *const instance_restart_names[]; /* "no", "on-failure", ... */
+
+/* The defaults of a record. Release with instance_release(). */
+void instance_init(struct instance *instance);
+void instance_release(struct instance *instance);
+#define _cleanup_instance_ _cleanup_(instance_release)
+
+enum instance_state {
+	INSTANCE_CREATED, /* never started */
+	INSTANCE_STARTING,
+	INSTANCE_RUNNING,
+	INSTANCE_PAUSED,
+	INSTANCE_STOPPED,
+};
+
+extern const char *const instance_state_names[];
+
+struct instance_run {
+	int state;	    /* enum instance_state */
+	int64_t keeper_pid;
+	int64_t pid;	    /* host pid of the container's init or of the VMM */
+	int64_t started;    /* ns since the epoch */
+	char *engine;	    /* "container", "kvm", "qemu" */
+	char *cgroup;	    /* below the cgroup roots: "brig/NAME" */
+	char **addresses;
+	char *kernel; /* release that the workload runs on */
+};
+
+extern const struct record_table instance_run_table;
+
+static inline void instance_run_release(struct instance_run *run)
+{
+	record_release(&instance_run_table, run);
+}
+#define _cleanup_instance_run_ _cleanup_(instance_run_release)
+
+#endif

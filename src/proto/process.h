@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PROTO_PROCESS_H
+#define PROTO_PROCESS_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/strv.h"
+#include "proto/frame.h"
+
+/* A program to run in an instance, and the last steps to it, which both kinds take alike. */
+struct process {
+	char **argv;
+	char **env; /* KEY=VALUE */
+	char *cwd;  /* "": / */
+	char *user; /* "", NAME, UID, NAME:GROUP, UID:GID */
+	int tty;
+	int interactive; /* stdin is passed on; else it is /dev/null */
+	int privileged;	 /* exec --privileged: all capabilities, no seccomp filter */
+	uint16_t rows, columns; /* of the terminal; 0: unknown */
+};
+
+void process_release(struct process *process);
+#define _cleanup_process_ _cleanup_(process_release)
+
+void process_put(struct buf *payload, const struct process *process);
+/* Hostile bytes: bounded, at least one argv word. Release the process even on failure. */
+int process_get(const struct frame *frame, struct process *ret);
+
+#define PROCESS_GROUPS_MAX 64
+
+struct process_identity {
+	uid_t uid;
+	gid_t gid;
+	gid_t groups[PROCESS_GROUPS_MAX];
+	size_t n_groups;
+	char home[256];
+	char shell[256];
+};
+
+/*
+ * Who `user` is by /etc/passwd and /etc/group of the current root (both optional, read with bounds; a
+ * number needs no entry). An unknown name is -ENOENT. An all-digit user is always a uid, never a name.
+ */
+int process_identify(const char *user, struct process_identity *ret, struct err *err);
+
+/* setgroups, setgid, setuid of the calling process; capabilities are the caller's affair. */
+int process_become(const struct process_identity *identity, struct err *err);
+
+/*
+ * The last step, in the process that becomes the program: environment (HOME, and TERM with a tty, are
+ * added if missing), working directory (made if it is missing, as docker does, when the caller may),
+ * argv[0] looked up in the environment's PATH (or the usual one), execve. Returns only on failure, with
+ * err->exit_status 127 for "not found" and 126 for "cannot be executed".
+ */
+int process_exec(const struct process *process, const struct process_identity *identity,
+		 struct err *err);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PROTO_TREE_H
+#define PROTO_TREE_H
+
+#include "base/err.h"
+
+/*
+ * A tree stream: files and folders as `brig cp` sends them, one way, both ends ours. A stream is a
+ * sequence of entries, each a header (declared in tree.c, versioned at the front of the stream) and for
+ * a file its bytes; it ends with an end entry, so a cut stream is noticed.
+ */
+
+/* Flags of both directions. */
+#define TREE_FOLLOW   0x01 /* send: a symlink named by path itself is followed (cp -L) */
+#define TREE_ARCHIVE  0x02 /* receive: keep uid and gid (cp -a); else everything is the receiver's user */
+#define TREE_CONTENTS 0x04 /* send: path is a folder, send what is in it (cp DIR/. ) */
+
+/*
+ * Sends what path below the folder rootfd is, to fd. Paths are resolved inside rootfd (RESOLVE_IN_ROOT).
+ * A device node, socket or fifo inside a tree is sent as a node where the receiver may make it.
+ */
+int tree_send(int rootfd, const char *path, unsigned int flags, int fd, struct err *err);
+
+/*
+ * Receives into path below rootfd, as cp does: an existing folder takes the sent thing under the name it
+ * was sent with; otherwise the thing itself gets that path, whose parent folder must exist. Names from the
+ * stream are single components, never "..", and no symlink in the target is followed while writing.
+ */
+int tree_receive(int rootfd, const char *path, unsigned int flags, int fd, struct err *err);
+
+#endif
