@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Fixtures of the integration tests.
+
+brig            the command line, with a root and a run folder of the test's own; what the test leaves
+                running is removed after it, and the test fails if anything of it stays behind
+busybox_image   the name of a small image in brig's store (also busybox_tree, the folder it is made of)
+debian_image    the name of a Debian image with systemd (also debian_tar)
+debian_kernel   the name of a Debian kernel in brig's store, the default one
+kind            a test that takes it runs twice: kind.args is ["--container"], then ["--vm"]
+"""
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from support import images, leaks
+from support.command import Brig
+
+NEEDS = {"root": (os.geteuid() == 0, "needs root"),
+         "vm": (shutil.which("qemu-system-x86_64") is not None, "needs qemu-system-x86")}
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        for mark, (fulfilled, reason) in NEEDS.items():
+            if mark in item.keywords and not fulfilled:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_configure(config):
+    if not hasattr(config, "workerinput"):  # the workers of xdist inherit it
+        os.environ["BRIG_TEST_SESSION"] = tempfile.mkdtemp(prefix="brig-tests-", dir="/var/tmp")
+
+
+def pytest_unconfigure(config):
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ["BRIG_TEST_SESSION"], ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def session_folder():
+    """A folder on the disk that all workers of this run share."""
+    return Path(os.environ["BRIG_TEST_SESSION"])
+
+
+@pytest.fixture
+def brig():
+    # A short path, since sockets lie below it; on a disk, since layers and machines do too.
+    folder = Path(tempfile.mkdtemp(prefix="brig-", dir="/var/tmp"))
+    folder.chmod(0o755)
+    command = Brig(folder / "root", folder / "run")
+    yield command
+    command.stop_commands()
+    names = _instances(command)
+    problems = _remove_instances(command, names)
+    leaks.wait_for_processes(folder, 5)
+    problems += leaks.find(folder, names)
+    problems += [f"{path} is left" for path in _instance_folders(command)]
+    if problems:
+        _force_clean(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    if problems:
+        pytest.fail("the test left behind:\n" + "\n".join(problems), pytrace=False)
+
+
+def _instance_folders(brig):
+    return [path for folder in (brig.root / "instances", brig.run) if folder.is_dir()
+            for path in folder.iterdir() if path.is_dir()]
+
+
+def _instances(brig):
+    return {path.name for path in _instance_folders(brig)}
+
+
+def _remove_instances(brig, names):
+    """Removes them the way a user would; returns what brig had to say against it."""
+    problems = []
+    if names:
+        listed = set(brig("ps", "-a", "-q", check=False).out.split())
+        problems += [f"ps does not know {name}" for name in sorted(names - listed)]
+        for name in sorted(names | listed):
+            removed = brig("rm", "-f", name, check=False)
+            if removed.code:
+                problems.append(f"rm -f {name}: {removed.err}")
+    return problems
+
+
+def _force_clean(folder):
+    """After a leak: end and unmount what is left, so that the next test starts clean."""
+    for pid, _ in leaks.processes(folder):
+        try:
+            os.kill(pid, 9)
+        except ProcessLookupError:
+            pass
+    leaks.wait_for_processes(folder, 5)
+    for line in reversed(leaks.mounts(folder)):
+        images.run("umount", "-l", line.split()[4])
+
+
+@pytest.fixture(scope="session")
+def busybox_tree(session_folder):
+    return images.made_once(session_folder / "busybox-tree", images.busybox_tree)
+
+
+@pytest.fixture(scope="session")
+def debian_tar():
+    return images.debian_tar()
+
+
+def _store(session_folder, name, fill):
+    """A brig root that fill(brig) has filled, made once by the first worker that wants it."""
+    def make(folder):
+        fill(Brig(folder, folder.with_name(folder.name + "-run")))
+
+    return images.made_once(session_folder / f"store-{name}", make)
+
+
+@pytest.fixture(scope="session")
+def busybox_store(session_folder, busybox_tree):
+    return _store(session_folder, "busybox", lambda brig: brig(
+        "image", "import", "--name", "busybox", busybox_tree))
+
+
+@pytest.fixture(scope="session")
+def debian_store(session_folder, busybox_store, debian_tar):
+    """Holds the busybox image too, so that a test can have both."""
+    def fill(brig):
+        images.clone(busybox_store, brig.root)
+        brig("image", "import", "--name", "debian", debian_tar, timeout=300)
+
+    return _store(session_folder, "debian", fill)
+
+
+@pytest.fixture(scope="session")
+def kernel_store(session_folder):
+    vmlinuz, modules = images.debian_kernel_files()
+    return _store(session_folder, "kernel", lambda brig: brig(
+        "kernel", "import", "--name", "debian", vmlinuz, "--modules", modules, timeout=300))
+
+
+@pytest.fixture
+def busybox_image(brig, busybox_store):
+    if not (brig.root / "images").exists():  # debian_image brings it too
+        images.clone(busybox_store, brig.root)
+    return "busybox"
+
+
+@pytest.fixture
+def debian_image(brig, debian_store):
+    images.clone(debian_store, brig.root)
+    return "debian"
+
+
+@pytest.fixture
+def debian_kernel(brig, kernel_store):
+    images.clone(kernel_store, brig.root)
+    return "debian"
+
+
+@dataclass
+class Kind:
+    """One of the two kinds of instance, for tests of what both do alike."""
+
+    name: str
+
+    @property
+    def args(self):
+        return [f"--{self.name}"]
+
+    @property
+    def vm(self):
+        return self.name == "vm"
+
+
+@pytest.fixture(params=[pytest.param("container", marks=pytest.mark.root),
+                        pytest.param("vm", marks=[pytest.mark.root, pytest.mark.vm])])
+def kind(request):
+    if request.param == "vm":
+        request.getfixturevalue("debian_kernel")
+    return Kind(request.param)
