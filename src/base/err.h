@@ -12,7 +12,7 @@
 struct err {
 	int code;	 /* -errno of the cause; 0: no error */
 	int exit_status; /* what `run` and `exec` exit with: 125, or 126/127 for the workload's file */
-	char msg[512];	 /* one line, no full stop, no trailing newline */
+	char msg[512]; /* one line, no full stop, no trailing newline */
 };
 
 #define ERR_INIT ((struct err){ .code = 0 })

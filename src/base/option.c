@@ -70,8 +70,7 @@ static int option_store(const struct option *option, const char *value, void *at
 	return -EINVAL;
 }
 
-static int option_set(const struct option *option, const char *value, void *values,
-		      struct err *err)
+static int option_set(const struct option *option, const char *value, void *values, struct err *err)
 {
 	int r = option_store(option, value, option_at(values, option), err);
 
@@ -250,8 +249,9 @@ const char *option_nearest(const char *word, const char *const *candidates)
 	if (strlen(word) > OPTION_WORD_MAX)
 		return NULL;
 	for (; *candidates; candidates++) {
-		size_t d = strlen(*candidates) > OPTION_WORD_MAX ? best
-								 : option_distance(word, *candidates);
+		size_t d = strlen(*candidates) > OPTION_WORD_MAX
+				   ? best
+				   : option_distance(word, *candidates);
 
 		if (d < best) {
 			best = d;

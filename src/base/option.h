@@ -30,16 +30,19 @@ struct option {
 	const char *name; /* without dashes */
 	char letter;	  /* 0: none */
 	enum option_type type;
-	const char *metavar; /* "NAME", "SIZE"; NULL for flags */
-	const char *help;    /* one line, no full stop */
-	size_t offset;	     /* of the member in the verb's options struct */
+	const char *metavar;	    /* "NAME", "SIZE"; NULL for flags */
+	const char *help;	    /* one line, no full stop */
+	size_t offset;		    /* of the member in the verb's options struct */
 	const char *const *choices; /* OPTION_CHOICE: NULL-terminated */
 	int64_t min, max;	    /* OPTION_INT; both 0: 0..INT64_MAX */
-	const char *complete; /* what the value completes to: see struct verb */
+	const char *complete;	    /* what the value completes to: see struct verb */
 	int hidden;
 };
 
-#define OPTION_END { .name = NULL }
+#define OPTION_END           \
+	{                    \
+		.name = NULL \
+	}
 
 /* How a verb treats arguments. */
 enum option_mode {

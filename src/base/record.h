@@ -30,9 +30,14 @@ struct record_field {
 	const struct record_field *fields; /* RECORD_STRUCT: ends with a NULL key */
 };
 
-#define RECORD_FIELD(kind, type_, member) \
-	{ .key = #member, .type = (kind), .offset = offsetof(type_, member) }
-#define RECORD_END { .key = NULL }
+#define RECORD_FIELD(kind, type_, member)                                         \
+	{                                                                         \
+		.key = #member, .type = (kind), .offset = offsetof(type_, member) \
+	}
+#define RECORD_END          \
+	{                   \
+		.key = NULL \
+	}
 
 struct record_table {
 	const char *what; /* "instance record", for messages */

@@ -75,9 +75,9 @@ static int units_parse_scaled(const char *s, const struct units_suffix *table, s
 int units_parse_size(const char *s, int64_t *ret_bytes, struct err *err)
 {
 	static const struct units_suffix table[] = {
-		{ "", 1 },	  { "b", 1 },	     { "k", UNITS_K }, { "kb", UNITS_K },
-		{ "kib", UNITS_K }, { "m", UNITS_M },  { "mb", UNITS_M }, { "mib", UNITS_M },
-		{ "g", UNITS_G },   { "gb", UNITS_G }, { "gib", UNITS_G }, { "t", UNITS_T },
+		{ "", 1 },	    { "b", 1 },		{ "k", UNITS_K },   { "kb", UNITS_K },
+		{ "kib", UNITS_K }, { "m", UNITS_M },	{ "mb", UNITS_M },  { "mib", UNITS_M },
+		{ "g", UNITS_G },   { "gb", UNITS_G },	{ "gib", UNITS_G }, { "t", UNITS_T },
 		{ "tb", UNITS_T },  { "tib", UNITS_T },
 	};
 	int64_t bytes = 0;
@@ -104,7 +104,7 @@ int units_parse_milli(const char *s, int64_t *ret_milli, struct err *err)
 int units_parse_duration(const char *s, int64_t *ret_ms, struct err *err)
 {
 	static const struct units_suffix table[] = {
-		{ "", 1000 },	{ "ms", 1 },	    { "s", 1000 },
+		{ "", 1000 },	{ "ms", 1 },	  { "s", 1000 },
 		{ "m", 60000 }, { "h", 3600000 }, { "d", 86400000 },
 	};
 	int64_t ms = 0;
@@ -181,7 +181,8 @@ int units_parse_time(const char *s, int64_t now_ns, int64_t *ret_ns, struct err 
 
 	if (units_scan_date(s, ret_ns) == 0)
 		return 0;
-	if (strlen(s) >= 9 && units_parse_int(s, 0, INT64_MAX / 1000000000, &value, &ignored) == 0) {
+	if (strlen(s) >= 9 &&
+	    units_parse_int(s, 0, INT64_MAX / 1000000000, &value, &ignored) == 0) {
 		*ret_ns = value * 1000000000;
 		return 0;
 	}
@@ -190,7 +191,8 @@ int units_parse_time(const char *s, int64_t now_ns, int64_t *ret_ns, struct err 
 		return 0;
 	}
 	return err_set(err, -EINVAL,
-		       "'%.64s' is not a time (examples: 10m, 2026-01-31, 2026-01-31T10:00:00Z)", s);
+		       "'%.64s' is not a time (examples: 10m, 2026-01-31, 2026-01-31T10:00:00Z)",
+		       s);
 }
 
 const char *units_format_size(int64_t bytes, char text[UNITS_TEXT_MAX])
@@ -210,7 +212,8 @@ const char *units_format_size(int64_t bytes, char text[UNITS_TEXT_MAX])
 	if (!i)
 		snprintf(text, UNITS_TEXT_MAX, "%lld", (long long)bytes);
 	else
-		snprintf(text, UNITS_TEXT_MAX, value < 9.95 ? "%.1f%c" : "%.0f%c", value, suffix[i]);
+		snprintf(text, UNITS_TEXT_MAX, value < 9.95 ? "%.1f%c" : "%.0f%c", value,
+			 suffix[i]);
 	return text;
 }
 
@@ -282,7 +285,8 @@ int units_parse_signal(const char *s, int *ret, struct err *err)
 	    units_parse_int(name + 6, 0, SIGRTMAX - SIGRTMIN, &number, &ignored) == 0)
 		number += SIGRTMIN;
 	if (number < 0 && units_parse_int(name, 1, NSIG - 1, &number, &ignored) < 0)
-		return err_set(err, -EINVAL, "'%.64s' is not a signal (examples: TERM, SIGHUP, 9)", s);
+		return err_set(err, -EINVAL, "'%.64s' is not a signal (examples: TERM, SIGHUP, 9)",
+			       s);
 	*ret = (int)number;
 	return 0;
 }

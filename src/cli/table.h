@@ -10,8 +10,8 @@
  */
 struct table;
 
-struct table *table_new(const char *const *headings); /* NULL-terminated */
-struct table *table_free(struct table *table);	      /* returns NULL */
+struct table *table_new(const char *const *headings);	 /* NULL-terminated */
+struct table *table_free(struct table *table);		 /* returns NULL */
 void table_add(struct table *table, char *const *cells); /* as many as headings; copied */
 void table_print(const struct table *table, int with_header);
 

@@ -12,19 +12,19 @@
 
 /* What every verb gets: where brig's data is and how to talk. */
 struct cli_context {
-	const char *root; /* --root, default /var/lib/brig */
-	const char *run;  /* --run, default /run/brig */
+	const char *root;			 /* --root, default /var/lib/brig */
+	const char *run;			 /* --run, default /run/brig */
 	const struct driver_ops *const *drivers; /* NULL-terminated, from main's table */
 };
 
 struct verb {
 	const char *noun; /* NULL: a verb of its own */
 	const char *name;
-	const char *alias; /* "ls" for ps...; NULL: none */
-	const char *group; /* heading in `brig help` */
-	const char *args;  /* "IMAGE [COMMAND [ARG...]]" */
-	const char *summary;	 /* one line, no full stop */
-	const char *description; /* paragraphs for the man page, separated by blank lines */
+	const char *alias;	     /* "ls" for ps...; NULL: none */
+	const char *group;	     /* heading in `brig help` */
+	const char *args;	     /* "IMAGE [COMMAND [ARG...]]" */
+	const char *summary;	     /* one line, no full stop */
+	const char *description;     /* paragraphs for the man page, separated by blank lines */
 	const char *const *examples; /* pairs: command, what it does; NULL-terminated */
 	const struct option *options;
 	enum option_mode mode;

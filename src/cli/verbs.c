@@ -52,7 +52,8 @@ int verbs_unknown(int argc, char **argv, struct err *err)
 	}
 	names[n] = NULL;
 	if (noun && argc < 2)
-		return err_set(err, -EINVAL, "'brig %s' needs a verb; see 'brig help %s'", noun, noun);
+		return err_set(err, -EINVAL, "'brig %s' needs a verb; see 'brig help %s'", noun,
+			       noun);
 	word = noun ? argv[1] : argv[0];
 	near = option_nearest(word, names);
 	return err_set(err, -EINVAL, "unknown verb '%.64s'%s%s%s; see 'brig help'", word,

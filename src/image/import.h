@@ -13,8 +13,9 @@
  */
 struct import_options {
 	const char *reference; /* NULL: from the source's own annotation or file name */
-	char *const *changes;  /* "CMD=[...]", "ENV=K=V", "ENTRYPOINT=[...]", "USER=", "WORKDIR=" or NULL */
-	progress_fn progress;  /* may be NULL */
+	char *const *
+		changes; /* "CMD=[...]", "ENV=K=V", "ENTRYPOINT=[...]", "USER=", "WORKDIR=" or NULL */
+	progress_fn progress; /* may be NULL */
 	void *progress_ctx;
 };
 

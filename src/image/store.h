@@ -26,7 +26,7 @@ struct image {
 	char **entrypoint, **cmd, **env;
 	char *user, *working_dir, *stop_signal; /* NULL: not given */
 	char **volumes, **exposed_ports;
-	char **labels;	 /* KEY=VALUE */
+	char **labels; /* KEY=VALUE */
 	char *architecture, *os;
 	int64_t created; /* ns since the epoch; 0: unknown */
 	int64_t size;	 /* bytes of its erofs layers */
@@ -48,7 +48,8 @@ char *store_layer_path(const char *root, const char *diff_id);
 /* Gives the image a second reference / takes one away; the last one takes the blobs and layers that no
  * other image and no path in keep_layers (diff ids in use by instances) has. */
 int store_tag(const char *root, const char *reference, const char *new_reference, struct err *err);
-int store_remove(const char *root, const char *reference, char *const *keep_layers, struct err *err);
+int store_remove(const char *root, const char *reference, char *const *keep_layers,
+		 struct err *err);
 
 /* The image's manifest and configuration as JSON text, for `image inspect`; caller frees. */
 int store_inspect(const char *root, const char *reference, char **ret_json, struct err *err);

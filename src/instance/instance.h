@@ -14,8 +14,8 @@
  * it; a second one waits. Every verb that takes the lock first cleans what a killed keeper left.
  */
 struct instance_home {
-	const char *root; /* ROOT, "/var/lib/brig" */
-	const char *run;  /* RUN, "/run/brig" */
+	const char *root;			 /* ROOT, "/var/lib/brig" */
+	const char *run;			 /* RUN, "/run/brig" */
 	const struct driver_ops *const *drivers; /* NULL-terminated */
 };
 
@@ -89,8 +89,7 @@ int instance_signal(const struct instance_home *home, const char *name, int sign
 int instance_wait(const struct instance_home *home, const char *name, int *ret_status,
 		  struct err *err);
 /* Refuses a running one unless force, which kills it first. */
-int instance_remove(const struct instance_home *home, const char *name, int force,
-		    struct err *err);
+int instance_remove(const struct instance_home *home, const char *name, int force, struct err *err);
 /* Of a stopped instance. */
 int instance_rename(const struct instance_home *home, const char *name, const char *new_name,
 		    struct err *err);

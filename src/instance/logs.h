@@ -22,12 +22,12 @@ void logs_writer_free(struct logs_writer *writer);
 void logs_write(struct logs_writer *writer, char stream, const void *data, size_t len);
 
 struct logs_options {
-	int follow;	   /* until the instance's keeper ends */
-	int64_t tail;	   /* last lines; negative: all */
-	int64_t since_ns;  /* 0: all */
-	int64_t until_ns;  /* 0: no bound */
-	int timestamps;	   /* each line begins with its time */
-	int out, err;	   /* where stdout and stderr go */
+	int follow;	  /* until the instance's keeper ends */
+	int64_t tail;	  /* last lines; negative: all */
+	int64_t since_ns; /* 0: all */
+	int64_t until_ns; /* 0: no bound */
+	int timestamps;	  /* each line begins with its time */
+	int out, err;	  /* where stdout and stderr go */
 };
 
 /* run_lock: path of RUN/NAME/lock, which says when following ends. */

@@ -11,8 +11,8 @@
  * follows SIGWINCH, and is restored whatever happens.
  */
 struct session_options {
-	int stdio[3];	   /* in (negative: none), out, err */
-	int tty;	   /* the remote side is a terminal; if stdio[0] is one too it becomes raw */
+	int stdio[3]; /* in (negative: none), out, err */
+	int tty;      /* the remote side is a terminal; if stdio[0] is one too it becomes raw */
 	int pass_signals;
 	const char *detach_keys; /* bytes that detach ("\x10\x11" = ctrl-p ctrl-q), NULL: none */
 };

@@ -29,7 +29,8 @@
 struct driver;
 
 struct driver_host_ops {
-	void (*deliver)(void *ctx, uint32_t channel, uint16_t type, const void *payload, size_t len);
+	void (*deliver)(void *ctx, uint32_t channel, uint16_t type, const void *payload,
+			size_t len);
 	/* room() of the channel has become larger than 0 again */
 	void (*writable)(void *ctx, uint32_t channel);
 	/* The machine or namespace is gone. err NULL: after the workload's EXIT, as it should be. */
@@ -46,7 +47,7 @@ struct driver_host {
 	const char *root;	  /* ROOT */
 	char *const *layer_paths; /* erofs images, lowest first */
 	const char *vmlinux, *initramfs; /* VMs only */
-	struct process process;	  /* the main workload */
+	struct process process;		 /* the main workload */
 	const struct driver_host_ops *ops;
 	void *ctx;
 };

@@ -24,10 +24,10 @@ struct guest_config {
 	uint64_t pids_limit; /* 0: none */
 	int system;	     /* the workload is an init system */
 	int init;	     /* an init of ours reaps as PID 1 */
-	int privileged;	     /* unused by the agent today: root in a VM has every capability it keeps */
+	int privileged; /* unused by the agent today: root in a VM has every capability it keeps */
 	char **cap_add, **cap_drop;
-	char **rlimits;	   /* NAME=SOFT:HARD */
-	int64_t time_ns;   /* wall clock to set; 0: leave it */
+	char **rlimits;	 /* NAME=SOFT:HARD */
+	int64_t time_ns; /* wall clock to set; 0: leave it */
 };
 
 void guest_config_release(struct guest_config *config);

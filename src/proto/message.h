@@ -34,15 +34,15 @@
 enum message_type {
 	/* both hops */
 	MESSAGE_OK = 1,
-	MESSAGE_ERROR,	  /* i32 -errno, u32 exit status, str text */
-	MESSAGE_STARTED,  /* u32 pid as the instance sees it */
-	MESSAGE_EXIT,	  /* u32 status: 0-255, 128+N for signal N */
-	MESSAGE_EXEC,	  /* struct process (proto/process.h) */
-	MESSAGE_IN,	  /* bytes for stdin */
-	MESSAGE_IN_END,	  /* stdin is at its end */
-	MESSAGE_OUT,	  /* bytes of stdout, or of the terminal */
-	MESSAGE_ERR,	  /* bytes of stderr */
-	MESSAGE_SIGNAL,	  /* u32 number, to the session's process (a client's first: to the workload) */
+	MESSAGE_ERROR,	 /* i32 -errno, u32 exit status, str text */
+	MESSAGE_STARTED, /* u32 pid as the instance sees it */
+	MESSAGE_EXIT,	 /* u32 status: 0-255, 128+N for signal N */
+	MESSAGE_EXEC,	 /* struct process (proto/process.h) */
+	MESSAGE_IN,	 /* bytes for stdin */
+	MESSAGE_IN_END,	 /* stdin is at its end */
+	MESSAGE_OUT,	 /* bytes of stdout, or of the terminal */
+	MESSAGE_ERR,	 /* bytes of stderr */
+	MESSAGE_SIGNAL, /* u32 number, to the session's process (a client's first: to the workload) */
 	MESSAGE_RESIZE,	  /* u16 rows, u16 columns */
 	MESSAGE_TREE_GET, /* str path, u8 flags: TREE_*; OUT is a tree stream (proto/tree.h) */
 	MESSAGE_TREE_PUT, /* str path, u8 flags; IN is a tree stream */
@@ -62,7 +62,7 @@ enum message_type {
 	MESSAGE_CREDIT_IN,   /* u32 bytes */
 	MESSAGE_CREDIT_OUT,  /* u32 bytes */
 	MESSAGE_SHUTDOWN,    /* unmount and power off; no reply but the machine's end */
-	MESSAGE_CLOSE,	     /* keeper: the client is gone; the process gets SIGHUP and its stdin ends */
+	MESSAGE_CLOSE, /* keeper: the client is gone; the process gets SIGHUP and its stdin ends */
 };
 
 struct message_stats {

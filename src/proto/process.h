@@ -17,8 +17,8 @@ struct process {
 	char *cwd;  /* "": / */
 	char *user; /* "", NAME, UID, NAME:GROUP, UID:GID */
 	int tty;
-	int interactive; /* stdin is passed on; else it is /dev/null */
-	int privileged;	 /* exec --privileged: all capabilities, no seccomp filter */
+	int interactive;	/* stdin is passed on; else it is /dev/null */
+	int privileged;		/* exec --privileged: all capabilities, no seccomp filter */
 	uint16_t rows, columns; /* of the terminal; 0: unknown */
 };
 

@@ -9,11 +9,11 @@
 
 /* The processes of an instance, for `brig top`, read from a /proc by the host or by a VM's agent. */
 struct procs_entry {
-	uint32_t pid;	/* as the instance sees it */
+	uint32_t pid; /* as the instance sees it */
 	uint32_t ppid;
-	uint32_t uid;	/* as the reader's /proc shows it */
+	uint32_t uid; /* as the reader's /proc shows it */
 	uint64_t cpu_ns;
-	uint64_t rss;	/* bytes */
+	uint64_t rss; /* bytes */
 	char state;
 	char command[256]; /* arguments joined by blanks, or [name] */
 };

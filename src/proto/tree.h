@@ -11,8 +11,9 @@
  */
 
 /* Flags of both directions. */
-#define TREE_FOLLOW   0x01 /* send: a symlink named by path itself is followed (cp -L) */
-#define TREE_ARCHIVE  0x02 /* receive: keep uid and gid (cp -a); else everything is the receiver's user */
+#define TREE_FOLLOW 0x01 /* send: a symlink named by path itself is followed (cp -L) */
+#define TREE_ARCHIVE \
+	0x02 /* receive: keep uid and gid (cp -a); else everything is the receiver's user */
 #define TREE_CONTENTS 0x04 /* send: path is a folder, send what is in it (cp DIR/. ) */
 
 /*

@@ -129,14 +129,15 @@ static int child_verdict(const struct child_spec *spec, int status, int exec_err
 		return err_set(err, -EREMOTEIO, "%s was killed by signal %d", tool,
 			       WTERMSIG(status));
 	return err_set(err, -EREMOTEIO, "%s failed with status %d: %.300s", tool,
-		       WEXITSTATUS(status), spec->show_stderr ? "see above" : child_last_line(errors));
+		       WEXITSTATUS(status),
+		       spec->show_stderr ? "see above" : child_last_line(errors));
 }
 
 int child_run(const struct child_spec *spec, struct err *err)
 {
-	_cleanup_(child_pipes_release) struct child_pipes pipes = {
-		{ -EBADF, -EBADF }, { -EBADF, -EBADF }, { -EBADF, -EBADF }
-	};
+	_cleanup_(child_pipes_release) struct child_pipes pipes = { { -EBADF, -EBADF },
+								    { -EBADF, -EBADF },
+								    { -EBADF, -EBADF } };
 	_cleanup_buf_ struct buf errors = BUF_INIT;
 	int status = 0, exec_errno = 0, r;
 	pid_t parent = getpid(), pid;

@@ -7,14 +7,14 @@
 
 /* The tools that brig runs as children: mkfs.erofs, tar, skopeo, apt-get... */
 struct child_spec {
-	char *const *argv;    /* argv[0] is looked up in PATH */
-	int in_fd;	      /* stdin; negative: /dev/null */
-	int out_fd;	      /* stdout; negative: collected in out if that is set, else /dev/null */
-	struct buf *out;      /* collects stdout, at most out_max bytes */
-	size_t out_max;	      /* 0: 1 MiB; more output than that is -EFBIG */
-	const char *cwd;      /* NULL: ours */
-	int show_stderr;      /* pass stderr through instead of keeping its tail for the message */
-	const char *hint;     /* what to do if the tool is missing: "install erofs-utils" */
+	char *const *argv; /* argv[0] is looked up in PATH */
+	int in_fd;	   /* stdin; negative: /dev/null */
+	int out_fd;	   /* stdout; negative: collected in out if that is set, else /dev/null */
+	struct buf *out;   /* collects stdout, at most out_max bytes */
+	size_t out_max;	   /* 0: 1 MiB; more output than that is -EFBIG */
+	const char *cwd;   /* NULL: ours */
+	int show_stderr;   /* pass stderr through instead of keeping its tail for the message */
+	const char *hint;  /* what to do if the tool is missing: "install erofs-utils" */
 };
 
 #define CHILD_SPEC_INIT ((struct child_spec){ .in_fd = -EBADF, .out_fd = -EBADF })

@@ -22,8 +22,11 @@ static void sizes_are_read_in_binary_units(void **state _unused_)
 
 static void what_is_no_size_is_refused(void **state _unused_)
 {
-	static const char *const bad[] = { "", "m", "-1", "12q", "1..5", "1.", " 1", "1 m", "0x10",
-					   "99999999999999999999", "9999999999t" };
+	static const char *const bad[] = {
+		"",	      "m",  "-1",  "12q",  "1..5",
+		"1.",	      " 1", "1 m", "0x10", "99999999999999999999",
+		"9999999999t"
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		struct err err = ERR_INIT;
