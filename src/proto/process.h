@@ -46,6 +46,11 @@ struct process_identity {
  */
 int process_identify(const char *user, struct process_identity *ret, struct err *err);
 
+/* The same by the text of the two files, which is hostile and need not be terminated. */
+int process_identify_text(const char *user, const char *passwd, size_t passwd_len,
+			  const char *group, size_t group_len, struct process_identity *ret,
+			  struct err *err);
+
 /* setgroups, setgid, setuid of the calling process; capabilities are the caller's affair. */
 int process_become(const struct process_identity *identity, struct err *err);
 
