@@ -29,6 +29,9 @@ const struct driver_ops *instance_driver(const struct instance_home *home, int k
  */
 int instance_create(const struct instance_home *home, struct instance *record, struct err *err);
 
+/* The instance's lock, waited for; it ends when *ret_fd is closed. -ENOENT with the nearest name. */
+int instance_lock(const struct instance_home *home, const char *name, int *ret_fd, struct err *err);
+
 /* -ENOENT with the nearest name there is. */
 int instance_load(const struct instance_home *home, const char *name, struct instance *ret,
 		  struct err *err);

@@ -11,7 +11,7 @@
  */
 struct role {
 	const char *name;
-	int (*main)(int argc, char **argv);
+	int (*main)(int argc, char **argv, const struct driver_ops *const *drivers);
 };
 
 static const struct role roles[] = {
@@ -36,9 +36,9 @@ int main(int argc, char **argv)
 
 	for (const struct role *role = roles; role->name; role++) {
 		if (!strcmp(role->name, program))
-			return role->main(argc, argv);
+			return role->main(argc, argv, drivers);
 		if (argc > 1 && !strcmp(role->name, argv[1]))
-			return role->main(argc - 1, argv + 1);
+			return role->main(argc - 1, argv + 1, drivers);
 	}
 	return cli_main(argc, argv, drivers);
 }

@@ -24,7 +24,9 @@
  *     after it; by then no process, cgroup or mount of the instance is left.
  *  2. EXIT of a channel comes after its last OUT and ERR.
  *  3. Unconsumed output of a channel never exceeds MESSAGE_WINDOW: the driver stops reading.
- *  4. Everything the driver starts dies with the keeper (PDEATHSIG), whatever ends the keeper.
+ *  4. deliver() may be called from inside a call of the keeper (send, consumed, kill); writable() and
+ *     ended() may too, the keeper takes care of that.
+ *  5. Everything the driver starts dies with the keeper (PDEATHSIG), whatever ends the keeper.
  */
 struct driver;
 

@@ -16,18 +16,17 @@ const char *const instance_kind_names[] = { "container", "vm", NULL };
 const char *const instance_engine_names[] = { "auto", "kvm", "qemu", NULL };
 const char *const instance_restart_names[] = { "no", "on-failure", "always", "unless-stopped",
 					       NULL };
-const char *const instance_state_names[] = { "created", "starting", "running", "paused", "stopped",
-					     NULL };
+const char *const instance_state_names[] = { "created", "running", "paused", "stopped", NULL };
 
 #define STRING(member) RECORD_FIELD(RECORD_STRING, struct instance, member)
 #define STRV(member)   RECORD_FIELD(RECORD_STRV, struct instance, member)
 #define INT(member)    RECORD_FIELD(RECORD_INT, struct instance, member)
 #define BOOL(member)   RECORD_FIELD(RECORD_BOOL, struct instance, member)
-#define ENUM(member, names_)                                       \
-	{ .key = #member,                                          \
-	  .type = RECORD_ENUM,                                     \
-	  .offset = offsetof(struct instance, member),             \
-	  .names = (names_) }
+#define ENUM(member, names_)                                                                      \
+	{                                                                                         \
+		.key = #member, .type = RECORD_ENUM, .offset = offsetof(struct instance, member), \
+		.names = (names_)                                                                 \
+	}
 
 static const struct record_field instance_fields[] = {
 	STRING(name),

@@ -56,7 +56,7 @@ struct instance {
 	/* the end */
 	int64_t stop_signal;
 	int64_t stop_timeout_ms;
-	int restart; /* enum instance_restart */
+	int restart;	     /* enum instance_restart */
 	int64_t restart_max; /* on-failure: 0 = no bound */
 	int remove;	     /* --rm */
 
@@ -85,9 +85,10 @@ void instance_init(struct instance *instance);
 void instance_release(struct instance *instance);
 #define _cleanup_instance_ _cleanup_(instance_release)
 
+/* A VM that boots and a workload that is about to be are "running"; one that waits for its next restart
+ * is "stopped". */
 enum instance_state {
 	INSTANCE_CREATED, /* never started */
-	INSTANCE_STARTING,
 	INSTANCE_RUNNING,
 	INSTANCE_PAUSED,
 	INSTANCE_STOPPED,
@@ -96,12 +97,12 @@ enum instance_state {
 extern const char *const instance_state_names[];
 
 struct instance_run {
-	int state;	    /* enum instance_state */
+	int state; /* enum instance_state */
 	int64_t keeper_pid;
-	int64_t pid;	    /* host pid of the container's init or of the VMM */
-	int64_t started;    /* ns since the epoch */
-	char *engine;	    /* "container", "kvm", "qemu" */
-	char *cgroup;	    /* below the cgroup roots: "brig/NAME" */
+	int64_t pid;	 /* host pid of the container's init or of the VMM */
+	int64_t started; /* ns since the epoch */
+	char *engine;	 /* "container", "kvm", "qemu" */
+	char *cgroup;	 /* below the cgroup roots: "brig/NAME" */
 	char **addresses;
 	char *kernel; /* release that the workload runs on */
 };

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "instance/clean.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/units.h"
+#include "instance/paths.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/syscall.h>
+
+/* SIGKILL needs no cooperation; only a process in uninterruptible sleep lasts longer. */
+#define CLEAN_KILL_MS 10000
+
+int clean_kill_keeper(const struct instance_home *home, const char *name, struct err *err)
+{
+	_cleanup_free_ char *run_dir = paths_run(home, name);
+	pid_t pid = paths_keeper_pid(run_dir);
+	_cleanup_close_ int pidfd = -EBADF;
+	struct pollfd poll_fd;
+
+	if (!pid)
+		return 0;
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	/* the mark is asked again: from here on the pidfd is the keeper, or the keeper is gone */
+	if (pidfd < 0 || paths_keeper_pid(run_dir) != pid)
+		return 0;
+	(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+	poll_fd = (struct pollfd){ .fd = pidfd, .events = POLLIN };
+	if (poll(&poll_fd, 1, CLEAN_KILL_MS) == 0)
+		return err_set(err, -ETIMEDOUT, "the keeper of '%s' (process %d) does not end",
+			       name, pid);
+	return 0;
+}
+
+/* A record says that it runs when it was started and never finished. */
+static int clean_note_end(const struct instance_home *home, struct instance *record,
+			  struct err *err)
+{
+	_cleanup_free_ char *path = paths_state(home, record->name);
+	_cleanup_close_ int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0)
+		return err_errno(err, -errno, "cannot open %s", path);
+	record->has_run = 1;
+	record->exit_code = -1;
+	record->finished = units_now();
+	mem_replace(&record->error, "its keeper was killed before it could note the end");
+	return record_save(&instance_table, record, dir, PATHS_RECORD, 1, err);
+}
+
+int clean_leftovers(const struct instance_home *home, struct instance *record, const char *name,
+		    struct err *err)
+{
+	_cleanup_free_ char *run_dir = paths_run(home, name);
+	_cleanup_free_ char *state_dir = paths_state(home, name);
+	int r = 0;
+
+	if (access(run_dir, F_OK) < 0 || paths_keeper_pid(run_dir))
+		return 0;
+	if (!record->name)
+		record->name = mem_strdup(name);
+	for (const struct driver_ops *const *driver = home->drivers; *driver; driver++) {
+		if ((*driver)->clean && r == 0)
+			r = (*driver)->clean(record, state_dir, run_dir, err);
+	}
+	if (r == 0 && record->created && !record->finished)
+		r = clean_note_end(home, record, err);
+	if (r < 0)
+		return r;
+	r = file_remove_tree(AT_FDCWD, run_dir);
+	return r < 0 ? err_errno(err, r, "cannot remove %s", run_dir) : 0;
+}

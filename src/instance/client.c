@@ -1,0 +1,471 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What clients ask of an instance's keeper, and how one is started. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/name.h"
+#include "instance/clean.h"
+#include "instance/instance.h"
+#include "instance/keeper.h"
+#include "instance/paths.h"
+#include "instance/session.h"
+#include "proto/procs.h"
+#include "proto/tree.h"
+#include "proto/wire.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+static int client_not_running(const char *name, struct err *err)
+{
+	return err_set(err, -ESRCH, "'%s' is not running; start it with 'brig start %s'", name,
+		       name);
+}
+
+int instance_connect(const struct instance_home *home, const char *name, int *ret_fd,
+		     struct err *err)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	_cleanup_close_ int fd = -EBADF, dir = -EBADF;
+	_cleanup_free_ char *run_dir = NULL;
+	int r = name_check("instance", name, err);
+
+	if (r < 0)
+		return r;
+	run_dir = paths_run(home, name);
+	dir = open(run_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return client_not_running(name, err);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return err_errno(err, -errno, "cannot make a socket");
+	/* the path of a socket is at most 107 bytes long; this way any folder is near enough */
+	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/" PATHS_SOCKET, dir);
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return client_not_running(name, err);
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+/* One answer of the keeper; OK is 0, ERROR becomes err. */
+static int client_answer(int fd, const char *name, struct err *err)
+{
+	_cleanup_buf_ struct buf buf = BUF_INIT;
+	struct frame frame = { 0 };
+	int r = frame_receive(fd, &buf, &frame);
+
+	if (r < 0)
+		return err_set(err, -EPIPE, "the keeper of '%s' went away", name);
+	if (frame.type == MESSAGE_ERROR)
+		return message_get_error(&frame, err);
+	return frame.type == MESSAGE_OK ? 0
+					: err_set(err, -EBADMSG, "unexpected answer of the keeper");
+}
+
+int instance_request(const struct instance_home *home, const char *name, uint16_t type,
+		     const void *payload, size_t len, struct err *err)
+{
+	_cleanup_close_ int fd = -EBADF;
+	int r = instance_connect(home, name, &fd, err);
+
+	if (r < 0)
+		return r;
+	if (frame_send(fd, 0, type, payload, len) < 0)
+		return client_not_running(name, err);
+	return client_answer(fd, name, err);
+}
+
+int instance_signal(const struct instance_home *home, const char *name, int signal, struct err *err)
+{
+	_cleanup_buf_ struct buf payload = BUF_INIT;
+
+	wire_put_u32(&payload, (uint32_t)signal);
+	return instance_request(home, name, MESSAGE_SIGNAL, payload.data, payload.len, err);
+}
+
+static void client_wait_process(pid_t pid)
+{
+	_cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd fd = { .fd = pidfd, .events = POLLIN };
+
+	if (pidfd < 0)
+		return;
+	while (poll(&fd, 1, -1) < 0 && errno == EINTR)
+		continue;
+}
+
+int instance_stop(const struct instance_home *home, const char *name, int64_t timeout_ms,
+		  struct err *err)
+{
+	_cleanup_instance_view_ struct instance_view view = { 0 };
+	_cleanup_close_ int lock = -EBADF;
+	_cleanup_buf_ struct buf payload = BUF_INIT;
+	_cleanup_free_ char *state_dir = NULL;
+	struct err failure = ERR_INIT;
+	int r = instance_lock(home, name, &lock, err);
+
+	if (r == 0)
+		r = instance_view(home, name, &view, err);
+	if (r < 0)
+		return r;
+	if (!view.alive)
+		return clean_leftovers(home, &view.record, name, err);
+	wire_put_u32(&payload, timeout_ms < 0 || timeout_ms >= UINT32_MAX ? UINT32_MAX
+									  : (uint32_t)timeout_ms);
+	r = instance_request(home, name, MESSAGE_STOP, payload.data, payload.len, &failure);
+	client_wait_process((pid_t)view.run.keeper_pid);
+	/* a keeper that died while it stopped the instance has stopped it too */
+	if (r < 0 && r != -EPIPE && r != -ESRCH) {
+		*err = failure;
+		return r;
+	}
+	state_dir = paths_state(home, name);
+	if (access(state_dir, F_OK) < 0)
+		return 0; /* it was to be removed at its end */
+	return clean_leftovers(home, &view.record, name, err);
+}
+
+int instance_wait(const struct instance_home *home, const char *name, int *ret_status,
+		  struct err *err)
+{
+	_cleanup_instance_view_ struct instance_view view = { 0 };
+	_cleanup_close_ int fd = -EBADF;
+	_cleanup_buf_ struct buf buf = BUF_INIT;
+	struct frame frame = { 0 };
+	const uint8_t attach[2] = { 0, 0 };
+	int r = instance_view(home, name, &view, err);
+
+	if (r < 0)
+		return r;
+	*ret_status = (int)view.record.exit_code;
+	if (!view.alive)
+		return 0;
+	r = instance_connect(home, name, &fd, err);
+	if (r < 0)
+		return r;
+	(void)frame_send(fd, 0, MESSAGE_ATTACH, attach, sizeof(attach));
+	while (frame_receive(fd, &buf, &frame) == 0) {
+		struct wire_reader reader = wire_read(frame.payload, frame.len);
+
+		if (frame.type == MESSAGE_EXIT) {
+			*ret_status = (int)wire_get_u32(&reader);
+			return 0;
+		}
+		if (frame.type == MESSAGE_ERROR)
+			return message_get_error(&frame, err);
+	}
+	return err_set(err, -EPIPE, "the keeper of '%s' was killed", name);
+}
+
+static _noreturn_ void client_exec_keeper(const struct instance_home *home, const char *name,
+					  const char *mode, int session)
+{
+	char role[] = KEEPER_ROLE;
+	char *argv[] = { role,
+			 (char *)(uintptr_t)home->root,
+			 (char *)(uintptr_t)home->run,
+			 (char *)(uintptr_t)name,
+			 (char *)(uintptr_t)mode,
+			 NULL };
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)setsid();
+	if (session != KEEPER_SESSION_FD)
+		dup2(session, KEEPER_SESSION_FD);
+	else
+		(void)fcntl(session, F_SETFD, 0);
+	dup2(null, STDIN_FILENO);
+	dup2(null, STDOUT_FILENO);
+	if (!log_is_debug())
+		dup2(null, STDERR_FILENO);
+	(void)syscall(SYS_close_range, KEEPER_SESSION_FD + 1, ~0U, 0);
+	if (chdir("/") == 0)
+		execv("/proc/self/exe", argv);
+	_exit(125);
+}
+
+/* Two forks: the keeper belongs to init, not to a client that may live on. */
+static int client_spawn_keeper(const struct instance_home *home, const char *name, const char *mode,
+			       int session, struct err *err)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return err_errno(err, -errno, "cannot start a keeper");
+	if (!pid) {
+		pid = fork();
+		if (pid)
+			_exit(pid < 0 ? 1 : 0);
+		client_exec_keeper(home, name, mode, session);
+	}
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		continue;
+	return status ? err_set(err, -EAGAIN, "cannot start a keeper") : 0;
+}
+
+int session_wait_started(int fd, struct err *err)
+{
+	_cleanup_buf_ struct buf buf = BUF_INIT;
+	struct frame frame = { 0 };
+
+	/* nothing but these two can come first; bytes of output stay in the socket */
+	if (frame_receive(fd, &buf, &frame) < 0)
+		return err_set(err, -EPIPE, "the keeper was killed");
+	if (frame.type == MESSAGE_ERROR)
+		return message_get_error(&frame, err);
+	return frame.type == MESSAGE_STARTED
+		       ? 0
+		       : err_set(err, -EBADMSG, "unexpected message of the keeper");
+}
+
+static int client_start_locked(const struct instance_home *home, const char *name, const char *mode,
+			       int *ret_session, struct err *err)
+{
+	_cleanup_instance_view_ struct instance_view view = { 0 };
+	_cleanup_close_ int ours = -EBADF, theirs = -EBADF;
+	int pair[2];
+	int r = instance_view(home, name, &view, err);
+
+	if (r == 0 && view.alive)
+		r = err_set(err, -EBUSY, "'%s' is running already", name);
+	if (r == 0)
+		r = clean_leftovers(home, &view.record, name, err);
+	if (r < 0)
+		return r;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_errno(err, -errno, "cannot make a socket pair");
+	ours = pair[0];
+	theirs = pair[1];
+	r = client_spawn_keeper(home, name, mode, theirs, err);
+	if (r < 0)
+		return r;
+	theirs = fd_close(theirs);
+	r = session_wait_started(ours, err);
+	if (r == 0)
+		*ret_session = take_fd(&ours);
+	return r;
+}
+
+int instance_start(const struct instance_home *home, const char *name, int take_stdin,
+		   int *ret_session, struct err *err)
+{
+	const char *mode = !ret_session ? "none" : take_stdin ? "in" : "out";
+	_cleanup_close_ int lock = -EBADF, session = -EBADF;
+	int r = instance_lock(home, name, &lock, err);
+
+	if (r == 0)
+		r = client_start_locked(home, name, mode, &session, err);
+	if (r == 0 && ret_session)
+		*ret_session = take_fd(&session);
+	return r;
+}
+
+/* What enter and exec of a container need; paths are built once and released with the view. */
+struct client_target {
+	struct instance_view view;
+	struct driver_target target;
+	char *state_dir;
+	char **layer_paths;
+	const struct driver_ops *ops;
+};
+
+static void client_target_release(struct client_target *t)
+{
+	instance_view_release(&t->view);
+	strv_free(t->layer_paths);
+	free(t->state_dir);
+}
+
+static int client_target_get(const struct instance_home *home, const char *name,
+			     struct client_target *t, struct err *err)
+{
+	int r = instance_view(home, name, &t->view, err);
+
+	if (r < 0)
+		return r;
+	t->ops = instance_driver(home, t->view.record.kind,
+				 t->view.alive ? t->view.run.engine : NULL);
+	if (!t->ops)
+		return err_set(err, -EOPNOTSUPP, "this brig has no engine for '%s'", name);
+	t->state_dir = paths_state(home, name);
+	strv_for_each(layer, t->view.record.layers)
+		strv_add_printf(&t->layer_paths, "%s/layers/%s.erofs", home->root, *layer);
+	t->target = (struct driver_target){
+		.instance = &t->view.record,
+		.run = t->view.alive ? &t->view.run : NULL,
+		.state_dir = t->state_dir,
+		.layer_paths = t->layer_paths,
+	};
+	return 0;
+}
+
+static int client_exec_session(const struct instance_home *home, const char *name,
+			       const struct process *process, const struct session_options *options,
+			       int *ret_status, struct err *err)
+{
+	_cleanup_buf_ struct buf payload = BUF_INIT;
+	int fd = -EBADF;
+	int r = instance_connect(home, name, &fd, err);
+
+	if (r < 0)
+		return r;
+	process_put(&payload, process);
+	if (payload.len > FRAME_PAYLOAD_MAX) {
+		fd_close(fd);
+		return err_set(err, -E2BIG,
+			       "the command and its environment are longer than %u bytes",
+			       FRAME_PAYLOAD_MAX);
+	}
+	if (frame_send(fd, 0, MESSAGE_EXEC, payload.data, payload.len) < 0) {
+		fd_close(fd);
+		return client_not_running(name, err);
+	}
+	return session_run(fd, options, ret_status, err);
+}
+
+int instance_exec(const struct instance_home *home, const char *name, const struct process *process,
+		  const int stdio[3], int *ret_status, struct err *err)
+{
+	_cleanup_(client_target_release) struct client_target t = { 0 };
+	struct session_options options = {
+		.stdio = { process->interactive ? stdio[0] : -EBADF, stdio[1], stdio[2] },
+		.tty = process->tty,
+		.pass_signals = !process->tty,
+	};
+	pid_t pid = 0;
+	int pty = -EBADF, child_stdio[3] = { stdio[0], stdio[1], stdio[2] };
+	_cleanup_close_ int null = -EBADF;
+	int r = client_target_get(home, name, &t, err);
+
+	if (r < 0)
+		return r;
+	if (!t.view.alive || !t.view.run.pid)
+		return client_not_running(name, err);
+	if (t.view.state == INSTANCE_PAUSED)
+		return err_set(err, -EBUSY, "'%s' is paused; resume it first", name);
+	if (t.ops->sessions)
+		return client_exec_session(home, name, process, &options, ret_status, err);
+	if (!process->interactive)
+		child_stdio[0] = null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	r = t.ops->exec(&t.target, process, child_stdio, &pid, &pty, err);
+	return r < 0 ? r : session_run_child(pid, pty, &options, ret_status, err);
+}
+
+struct client_tree {
+	int send;
+	const char *path;
+	unsigned int flags;
+	int fd, error_fd;
+};
+
+/* Runs in the instance's root. Why it failed goes through a pipe, the struct is the message. */
+static int client_tree_child(void *ctx)
+{
+	struct client_tree *tree = ctx;
+	_cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct err err = ERR_INIT;
+	int r;
+
+	if (root < 0)
+		r = err_errno(&err, -errno, "cannot open the instance's root");
+	else if (tree->send)
+		r = tree_send(root, tree->path, tree->flags, tree->fd, &err);
+	else
+		r = tree_receive(root, tree->path, tree->flags, tree->fd, &err);
+	if (r < 0 && write(tree->error_fd, &err, sizeof(err)) < 0)
+		return 1;
+	return r < 0;
+}
+
+static int client_tree_enter(struct client_target *t, struct client_tree *tree, struct err *err)
+{
+	_cleanup_close_ int read_end = -EBADF, write_end = -EBADF;
+	struct err failure = ERR_INIT;
+	int pipe_fds[2], status = 0, r;
+	pid_t pid = 0;
+
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+		return err_errno(err, -errno, "cannot make a pipe");
+	read_end = pipe_fds[0];
+	write_end = tree->error_fd = pipe_fds[1];
+	r = t->ops->enter(&t->target, client_tree_child, tree, &pid, err);
+	if (r < 0)
+		return r;
+	write_end = fd_close(write_end);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		continue;
+	if (read(read_end, &failure, sizeof(failure)) == (ssize_t)sizeof(failure)) {
+		failure.msg[sizeof(failure.msg) - 1] = '\0';
+		*err = failure;
+		return failure.code < 0 ? failure.code : -EIO;
+	}
+	return status ? err_set(err, -EIO, "the copy ended early") : 0;
+}
+
+static int client_tree_session(const struct instance_home *home, const char *name,
+			       const struct client_tree *tree, struct err *err)
+{
+	struct session_options options = { .stdio = { -EBADF, -EBADF, -EBADF } };
+	_cleanup_buf_ struct buf payload = BUF_INIT;
+	int fd = -EBADF, status = 0;
+	int r = instance_connect(home, name, &fd, err);
+
+	if (r < 0)
+		return r;
+	options.stdio[tree->send ? 1 : 0] = tree->fd;
+	wire_put_str(&payload, tree->path);
+	wire_put_u8(&payload, (uint8_t)tree->flags);
+	if (frame_send(fd, 0, tree->send ? MESSAGE_TREE_GET : MESSAGE_TREE_PUT, payload.data,
+		       payload.len) < 0) {
+		fd_close(fd);
+		return client_not_running(name, err);
+	}
+	r = session_run(fd, &options, &status, err);
+	if (r == 0 && status)
+		r = err_set(err, -EIO, "the copy ended early");
+	return r;
+}
+
+static int client_tree(const struct instance_home *home, const char *name, struct client_tree *tree,
+		       struct err *err)
+{
+	_cleanup_(client_target_release) struct client_target t = { 0 };
+	int r = client_target_get(home, name, &t, err);
+
+	if (r < 0)
+		return r;
+	if (!t.ops->sessions)
+		return client_tree_enter(&t, tree, err);
+	if (!t.view.alive)
+		return err_set(
+			err, -EOPNOTSUPP,
+			"'%s' is a VM that does not run, and its disk is read by its own kernel "
+			"alone; start it first",
+			name);
+	return client_tree_session(home, name, tree, err);
+}
+
+int instance_tree_get(const struct instance_home *home, const char *name, const char *path,
+		      unsigned int flags, int fd, struct err *err)
+{
+	struct client_tree tree = { .send = 1, .path = path, .flags = flags, .fd = fd };
+
+	return client_tree(home, name, &tree, err);
+}
+
+int instance_tree_put(const struct instance_home *home, const char *name, const char *path,
+		      unsigned int flags, int fd, struct err *err)
+{
+	struct client_tree tree = { .path = path, .flags = flags, .fd = fd };
+
+	return client_tree(home, name, &tree, err);
+}

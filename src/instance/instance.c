@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "instance/instance.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/name.h"
+#include "base/option.h"
+#include "base/units.h"
+#include "instance/clean.h"
+#include "instance/moniker.h"
+#include "instance/paths.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define INSTANCE_MONIKER_TRIES 64
+/* Suggesting a name must not cost more than the error is worth. */
+#define INSTANCE_SUGGEST_MAX 1024
+
+const struct driver_ops *instance_driver(const struct instance_home *home, int kind,
+					 const char *engine)
+{
+	for (const struct driver_ops *const *driver = home->drivers; *driver; driver++) {
+		if ((*driver)->kind == kind && (!engine || !strcmp((*driver)->engine, engine)))
+			return *driver;
+	}
+	return NULL;
+}
+
+static int instance_make_dir(const struct instance_home *home, struct instance *record,
+			     struct err *err)
+{
+	_cleanup_free_ char *path = paths_state(home, record->name);
+	int r;
+
+	if (mkdir(path, 0700) == 0)
+		return 0;
+	r = -errno;
+	if (r == -EEXIST)
+		return err_set(
+			err, r,
+			"the name '%s' is in use; remove that instance or choose another name",
+			record->name);
+	return err_errno(err, r, "cannot make %s", path);
+}
+
+static int instance_make_named(const struct instance_home *home, struct instance *record,
+			       struct err *err)
+{
+	struct err last = ERR_INIT;
+	int r = -EEXIST;
+
+	if (record->name) {
+		r = name_check("instance", record->name, err);
+		return r < 0 ? r : instance_make_dir(home, record, err);
+	}
+	for (unsigned int i = 0; i < INSTANCE_MONIKER_TRIES && r == -EEXIST; i++) {
+		free(record->name);
+		record->name = moniker_make(i);
+		r = instance_make_dir(home, record, &last);
+	}
+	if (r < 0)
+		*err = last;
+	return r;
+}
+
+int instance_create(const struct instance_home *home, struct instance *record, struct err *err)
+{
+	_cleanup_free_ char *parent = mem_printf("%s/instances", home->root);
+	_cleanup_free_ char *path = NULL;
+	_cleanup_close_ int dir = -EBADF;
+	int r = file_mkdir_p(parent, 0700);
+
+	if (r < 0)
+		return err_errno(err, r, "cannot make %s", parent);
+	r = instance_make_named(home, record, err);
+	if (r < 0)
+		return r;
+	if (!record->hostname)
+		record->hostname = mem_strdup(record->name);
+	record->created = units_now();
+	path = paths_state(home, record->name);
+	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* an instance that ends with its run need not outlive a power cut, so it waits for no disk */
+	if (dir < 0)
+		r = err_errno(err, -errno, "cannot open %s", path);
+	else
+		r = record_save(&instance_table, record, dir, PATHS_RECORD, !record->remove, err);
+	if (r < 0)
+		(void)file_remove_tree(AT_FDCWD, path);
+	return r;
+}
+
+static int instance_unknown(const struct instance_home *home, const char *name, struct err *err)
+{
+	_cleanup_free_ char *path = mem_printf("%s/instances", home->root);
+	_cleanup_closedir_ DIR *dir = opendir(path);
+	_cleanup_strv_ char **names = NULL;
+	struct dirent *entry;
+	const char *near;
+
+	for (int i = 0; dir && i < INSTANCE_SUGGEST_MAX && (entry = readdir(dir)); i++) {
+		if (entry->d_name[0] != '.')
+			strv_add(&names, entry->d_name);
+	}
+	near = names ? option_nearest(name, (const char *const *)names) : NULL;
+	return err_set(err, -ENOENT, "there is no instance '%.64s'%s%s%s; see 'brig ps -a'", name,
+		       near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+int instance_lock(const struct instance_home *home, const char *name, int *ret_fd, struct err *err)
+{
+	int r = name_check("instance", name, err);
+
+	if (r == 0)
+		r = paths_lock(home, name, ret_fd, err);
+	return r == -ENOENT ? instance_unknown(home, name, err) : r;
+}
+
+int instance_load(const struct instance_home *home, const char *name, struct instance *ret,
+		  struct err *err)
+{
+	_cleanup_free_ char *path = NULL;
+	_cleanup_close_ int dir = -EBADF;
+	int r = name_check("instance", name, err);
+
+	if (r < 0)
+		return r;
+	path = paths_state(home, name);
+	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return errno == ENOENT ? instance_unknown(home, name, err)
+				       : err_errno(err, -errno, "cannot open %s", path);
+	instance_init(ret);
+	r = record_load(&instance_table, dir, PATHS_RECORD, ret, err);
+	if (r < 0) {
+		instance_release(ret);
+		return err_wrap(err, "instance '%s'", name);
+	}
+	/* the folder's name is the truth: a rename is one rename(2) */
+	mem_replace(&ret->name, name);
+	return 0;
+}
+
+void instance_view_release(struct instance_view *view)
+{
+	instance_release(&view->record);
+	instance_run_release(&view->run);
+}
+
+static void instance_view_run(const struct instance_home *home, struct instance_view *view)
+{
+	_cleanup_free_ char *run_dir = paths_run(home, view->record.name);
+	_cleanup_free_ char *path = mem_printf("%s/%s", run_dir, PATHS_RUN);
+	struct err ignored = ERR_INIT;
+
+	view->state = view->record.has_run ? INSTANCE_STOPPED : INSTANCE_CREATED;
+	if (access(path, F_OK) < 0)
+		return;
+	view->run.keeper_pid = paths_keeper_pid(run_dir);
+	if (view->run.keeper_pid &&
+	    record_load(&instance_run_table, AT_FDCWD, path, &view->run, &ignored) == 0) {
+		view->alive = 1;
+		view->state = view->run.state;
+	} else if (!view->run.keeper_pid && !view->record.finished) {
+		/* it ran, and its keeper was killed before it could write how it ended */
+		view->state = INSTANCE_STOPPED;
+	}
+}
+
+int instance_view(const struct instance_home *home, const char *name, struct instance_view *ret,
+		  struct err *err)
+{
+	int r;
+
+	memset(ret, 0, sizeof(*ret));
+	r = instance_load(home, name, &ret->record, err);
+	if (r < 0)
+		return r;
+	instance_view_run(home, ret);
+	return 0;
+}
+
+static int instance_name_compare(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The names of all instances, sorted. An absent folder is none. */
+static int instance_names(const struct instance_home *home, char ***ret, struct err *err)
+{
+	_cleanup_free_ char *path = mem_printf("%s/instances", home->root);
+	_cleanup_closedir_ DIR *dir = opendir(path);
+	_cleanup_free_ char **names = NULL;
+	size_t n = 0, size = 0;
+	struct dirent *entry;
+
+	if (!dir && errno != ENOENT)
+		return err_errno(err, -errno, "cannot read %s", path);
+	while (dir && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		if (n + 2 > size) {
+			size = size ? size * 2 : 64;
+			names = mem_realloc(names, size, sizeof(char *));
+		}
+		names[n++] = mem_strdup(entry->d_name);
+		names[n] = NULL;
+	}
+	if (n)
+		qsort(names, n, sizeof(char *), instance_name_compare);
+	*ret = take_ptr(names);
+	return 0;
+}
+
+int instance_each(const struct instance_home *home,
+		  int (*each)(struct instance_view *view, void *ctx), void *ctx, struct err *err)
+{
+	_cleanup_strv_ char **names = NULL;
+	int r = instance_names(home, &names, err);
+
+	if (r < 0)
+		return r;
+	r = 0;
+	strv_for_each(name, names) {
+		_cleanup_instance_view_ struct instance_view view = { 0 };
+		struct err problem = ERR_INIT;
+
+		if (instance_view(home, *name, &view, &problem) < 0) {
+			if (problem.code == -ENOENT)
+				continue; /* removed meanwhile, or being made */
+			mem_replace(&view.record.name, *name);
+			mem_replace(&view.record.error, problem.msg);
+			view.state = INSTANCE_STOPPED;
+		}
+		r = each(&view, ctx);
+		if (r)
+			break;
+	}
+	return r;
+}
+
+/* Sets a folder aside under a name that no listing shows, and empties it: a kill in between leaves
+ * nothing that is taken for an instance, and the next removal sweeps it. */
+static int instance_discard(const struct instance_home *home, const char *name, struct err *err)
+{
+	_cleanup_free_ char *path = paths_state(home, name);
+	_cleanup_free_ char *aside = mem_printf("%s/instances/.removed-%s", home->root, name);
+	int r;
+
+	(void)file_remove_tree(AT_FDCWD, aside);
+	if (rename(path, aside) < 0)
+		return errno == ENOENT ? 0 : err_errno(err, -errno, "cannot remove %s", path);
+	r = file_remove_tree(AT_FDCWD, aside);
+	return r < 0 ? err_errno(err, r, "cannot remove %s", aside) : 0;
+}
+
+int instance_remove(const struct instance_home *home, const char *name, int force, struct err *err)
+{
+	_cleanup_instance_view_ struct instance_view view = { 0 };
+	_cleanup_close_ int lock = -EBADF;
+	int r = instance_lock(home, name, &lock, err);
+
+	if (r < 0)
+		return r;
+	r = instance_view(home, name, &view, err);
+	/* a record that cannot be read can still be removed, by force */
+	if (r < 0 && !force)
+		return r;
+	if (view.alive && !force)
+		return err_set(err, -EBUSY, "'%s' is running; stop it first, or use rm -f", name);
+	r = clean_kill_keeper(home, name, err);
+	if (r == 0)
+		r = clean_leftovers(home, &view.record, name, err);
+	return r < 0 ? r : instance_discard(home, name, err);
+}
+
+int instance_rename(const struct instance_home *home, const char *name, const char *new_name,
+		    struct err *err)
+{
+	_cleanup_instance_view_ struct instance_view view = { 0 };
+	_cleanup_free_ char *from = NULL, *to = NULL;
+	_cleanup_close_ int lock = -EBADF;
+	int r = name_check("instance", new_name, err);
+
+	if (r == 0)
+		r = instance_lock(home, name, &lock, err);
+	if (r == 0)
+		r = instance_view(home, name, &view, err);
+	if (r < 0)
+		return r;
+	if (view.alive)
+		return err_set(err, -EBUSY, "'%s' is running; stop it to rename it", name);
+	r = clean_leftovers(home, &view.record, name, err);
+	if (r < 0)
+		return r;
+	from = paths_state(home, name);
+	to = paths_state(home, new_name);
+	if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) < 0)
+		return errno == EEXIST ? err_set(err, -EEXIST, "the name '%s' is in use", new_name)
+				       : err_errno(err, -errno, "cannot rename '%s' to '%s'", name,
+						   new_name);
+	return 0;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef INSTANCE_KEEPER_INTERNAL_H
+#define INSTANCE_KEEPER_INTERNAL_H
+
+#include "base/buf.h"
+#include "instance/instance.h"
+#include "instance/logs.h"
+
+/* Shared by keeper.c (life of the instance) and keeper_session.c (its clients). */
+
+enum keeper_session_kind {
+	KEEPER_SESSION_NEW,	 /* has asked for nothing yet */
+	KEEPER_SESSION_ATTACHED, /* to the main workload */
+	KEEPER_SESSION_PROCESS,	 /* has a channel of its own in the driver */
+	KEEPER_SESSION_STOP,	 /* waits for the end, then OK */
+};
+
+struct keeper_session {
+	struct keeper *keeper;
+	struct keeper_session *next;
+	int fd;
+	struct loop_source *source;
+	enum keeper_session_kind kind;
+	uint32_t channel; /* 0 for ATTACHED */
+	int takes_stdin, wants_output;
+	int closing;	    /* gone once out is written */
+	int handling;	    /* inside keeper_session_handle() */
+	size_t unconsumed;  /* PROCESS: delivered to us by the driver, not yet given back */
+	struct buf in, out; /* in: received, not yet handled; out: not yet written */
+};
+
+enum keeper_phase {
+	KEEPER_STARTING, /* until STARTED or ERROR */
+	KEEPER_RUNNING,
+	KEEPER_ENDING,	/* EXIT or ERROR came, ended() not yet */
+	KEEPER_WAITING, /* for the next try of the restart policy */
+	KEEPER_DONE,
+};
+
+struct keeper {
+	struct instance_home home;
+	struct loop *loop;
+	enum keeper_phase phase;
+
+	struct instance record;
+	struct instance_run run;
+	char *state_dir, *run_dir;
+	char **layer_paths;
+	char *vmlinux, *initramfs;
+	int state_fd, run_fd, mark_fd, listen_fd;
+
+	const struct driver_ops *ops;
+	struct driver *driver;
+	struct driver_host host;
+
+	struct logs_writer *log;
+	size_t unconsumed; /* output of channel 0 that slow clients have not taken yet */
+	struct keeper_session *sessions;
+	uint32_t next_channel;
+
+	struct loop_source *listen_source, *signal_source, *stop_timer, *restart_timer;
+	struct loop_source *end_timer;
+	int stop_requested;
+	int64_t restart_delay_ms;
+	struct err failure; /* why the start failed or the machine ended badly */
+};
+
+/* keeper.c */
+void keeper_stop(struct keeper *keeper, int64_t timeout_ms);
+void keeper_signal(struct keeper *keeper, int number);
+int keeper_pause(struct keeper *keeper, int paused, struct err *err);
+
+/* keeper_session.c */
+struct keeper_session *keeper_session_new(struct keeper *keeper, int fd);
+void keeper_session_accept(struct keeper *keeper);
+/* Sends a message to one session, or to every attached one. */
+void keeper_session_put(struct keeper_session *session, uint16_t type, const void *payload,
+			size_t len);
+void keeper_session_put_attached(struct keeper *keeper, uint16_t type, const void *payload,
+				 size_t len);
+/* A frame of a driver's channel other than 0. */
+void keeper_session_deliver(struct keeper *keeper, uint32_t channel, uint16_t type,
+			    const void *payload, size_t len);
+/* The channel takes input again. */
+void keeper_session_writable(struct keeper *keeper, uint32_t channel);
+/* Gives output of channel 0 back to the driver once no attached session lags behind. */
+void keeper_session_settle(struct keeper *keeper);
+/* Tells every session the end, writes out what can be, and frees them. */
+void keeper_session_end_all(struct keeper *keeper);
+/* Ends the sessions of processes: the machine they ran in is gone. */
+void keeper_session_end_processes(struct keeper *keeper);
+
+#endif

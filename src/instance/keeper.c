@@ -1,0 +1,536 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The keeper. It marks the instance as running (instance/paths.h), starts the driver, writes the console
+ * log, serves clients on RUN/NAME/ctl.sock, applies the restart policy, and notes the end.
+ *
+ * Life of an instance, as phases:
+ *
+ *   STARTING --STARTED--> RUNNING --EXIT--> ENDING --ended()--> DONE
+ *      \--ERROR--> ENDING                       \--policy--> WAITING --timer--> STARTING
+ *
+ * Invariants:
+ *  1. While the keeper lives, it alone writes the instance's record and RUN/NAME.
+ *  2. DONE removes RUN/NAME, notes the end in the record (or removes the instance, with --rm) and only
+ *     then tells the clients; who hears the end finds everything in its place.
+ *  3. A request to stop ends the restart policy for this run.
+ *  4. Whatever the keeper's end, nothing of the instance runs on: drivers tie everything to its life.
+ */
+#include "instance/keeper.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/units.h"
+#include "image/kernel.h"
+#include "image/store.h"
+#include "instance/engine.h"
+#include "instance/keeper-internal.h"
+#include "instance/paths.h"
+#include "proto/wire.h"
+
+#include <fcntl.h>
+#include <malloc.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+/* docker's: the first try after 100 ms, each next one after twice the time, up to a minute; a run of more
+ * than 10 s counts as a success and starts over. */
+#define KEEPER_RESTART_MIN_MS 100
+#define KEEPER_RESTART_MAX_MS 60000
+#define KEEPER_RESTART_OK_NS  INT64_C(10000000000)
+
+static void keeper_begin(struct keeper *keeper);
+
+/* The run record tells other commands; that it is not durable is right, it means nothing after a crash. */
+static void keeper_save_run(struct keeper *keeper)
+{
+	struct err ignored = ERR_INIT;
+
+	(void)record_save(&instance_run_table, &keeper->run, keeper->run_fd, PATHS_RUN, 0,
+			  &ignored);
+}
+
+static int keeper_save_record(struct keeper *keeper, int durable)
+{
+	struct err ignored = ERR_INIT;
+
+	return record_save(&instance_table, &keeper->record, keeper->state_fd, PATHS_RECORD,
+			   durable && !keeper->record.remove, &ignored);
+}
+
+static void keeper_set_state(struct keeper *keeper, enum instance_state state)
+{
+	keeper->run.state = (int)state;
+	keeper_save_run(keeper);
+}
+
+static void keeper_note_failure(struct keeper *keeper, const struct err *err)
+{
+	if (!err_is_set(&keeper->failure))
+		keeper->failure = *err;
+}
+
+static void keeper_on_started(struct keeper *keeper, const void *payload, size_t len)
+{
+	keeper->phase = KEEPER_RUNNING;
+	keeper->run.started = keeper->record.started = units_now();
+	keeper_set_state(keeper, INSTANCE_RUNNING);
+	keeper->record.has_run = 1;
+	keeper->record.finished = 0;
+	keeper->record.exit_code = 0;
+	mem_replace(&keeper->record.error, NULL);
+	if (!keeper->record.remove)
+		(void)keeper_save_record(keeper, 0);
+	keeper_session_put_attached(keeper, MESSAGE_STARTED, payload, len);
+	malloc_trim(0);
+}
+
+static void keeper_on_exit(struct keeper *keeper, const void *payload, size_t len)
+{
+	struct wire_reader r = wire_read(payload, len);
+
+	keeper->record.exit_code = wire_get_u32(&r) & 0xff;
+	keeper->phase = KEEPER_ENDING;
+}
+
+static void keeper_on_error(struct keeper *keeper, const void *payload, size_t len)
+{
+	struct frame frame = { .payload = payload, .len = (uint32_t)len };
+	struct err err = ERR_INIT;
+
+	message_get_error(&frame, &err);
+	keeper_note_failure(keeper, &err);
+	keeper->phase = KEEPER_ENDING;
+}
+
+static void keeper_on_output(struct keeper *keeper, uint16_t type, const void *payload, size_t len)
+{
+	logs_write(keeper->log, type == MESSAGE_ERR ? 'e' : 'o', payload, len);
+	keeper->unconsumed += len;
+	keeper_session_put_attached(keeper, type, payload, len);
+	keeper_session_settle(keeper);
+}
+
+static void keeper_deliver(void *ctx, uint32_t channel, uint16_t type, const void *payload,
+			   size_t len)
+{
+	struct keeper *keeper = ctx;
+
+	if (channel) {
+		keeper_session_deliver(keeper, channel, type, payload, len);
+		return;
+	}
+	switch (type) {
+	case MESSAGE_OUT:
+	case MESSAGE_ERR:
+		keeper_on_output(keeper, type, payload, len);
+		break;
+	case MESSAGE_STARTED:
+		keeper_on_started(keeper, payload, len);
+		break;
+	case MESSAGE_EXIT:
+		keeper_on_exit(keeper, payload, len);
+		break;
+	case MESSAGE_ERROR:
+		keeper_on_error(keeper, payload, len);
+		break;
+	default:
+		break;
+	}
+}
+
+static void keeper_writable(void *ctx, uint32_t channel)
+{
+	keeper_session_writable(ctx, channel);
+}
+
+static int keeper_wants_restart(const struct keeper *keeper)
+{
+	const struct instance *record = &keeper->record;
+
+	if (keeper->stop_requested || !record->started)
+		return 0;
+	switch (record->restart) {
+	case INSTANCE_RESTART_ALWAYS:
+	case INSTANCE_RESTART_UNLESS_STOPPED:
+		return 1;
+	case INSTANCE_RESTART_ON_FAILURE:
+		return record->exit_code != 0 &&
+		       (!record->restart_max || record->restarts < record->restart_max);
+	default:
+		return 0;
+	}
+}
+
+static void keeper_plan_restart(struct keeper *keeper)
+{
+	int64_t lasted = units_now() - keeper->run.started;
+
+	if (lasted > KEEPER_RESTART_OK_NS || !keeper->restart_delay_ms)
+		keeper->restart_delay_ms = KEEPER_RESTART_MIN_MS;
+	else if (keeper->restart_delay_ms < KEEPER_RESTART_MAX_MS / 2)
+		keeper->restart_delay_ms *= 2;
+	else
+		keeper->restart_delay_ms = KEEPER_RESTART_MAX_MS;
+	keeper->phase = KEEPER_WAITING;
+	keeper->run.pid = 0;
+	keeper_set_state(keeper, INSTANCE_STOPPED);
+	loop_timer_set(keeper->restart_timer, keeper->restart_delay_ms);
+}
+
+static void keeper_note_end(struct keeper *keeper)
+{
+	struct instance *record = &keeper->record;
+
+	record->finished = units_now();
+	record->stopped_by_user = keeper->stop_requested;
+	if (err_is_set(&keeper->failure)) {
+		mem_replace(&record->error, keeper->failure.msg);
+		record->exit_code = keeper->failure.exit_status ? keeper->failure.exit_status : 125;
+		if (record->started)
+			record->has_run = 1;
+	}
+}
+
+static void keeper_done(struct keeper *keeper)
+{
+	keeper->phase = KEEPER_DONE;
+	loop_exit(keeper->loop, 0);
+}
+
+/* Drivers may find their end inside a call of ours, so what frees them comes from the loop. */
+static void keeper_ended(void *ctx, const struct err *err)
+{
+	struct keeper *keeper = ctx;
+
+	if (err)
+		keeper_note_failure(keeper, err);
+	keeper->phase = KEEPER_ENDING;
+	loop_timer_set(keeper->end_timer, 0);
+}
+
+static void keeper_end_due(void *ctx)
+{
+	struct keeper *keeper = ctx;
+
+	loop_timer_set(keeper->stop_timer, -1);
+	keeper_session_end_processes(keeper);
+	keeper->ops->free(keeper->driver);
+	keeper->driver = NULL;
+	keeper->unconsumed = 0;
+	keeper_note_end(keeper);
+	if (keeper_wants_restart(keeper)) {
+		(void)keeper_save_record(keeper, 0);
+		keeper_plan_restart(keeper);
+		return;
+	}
+	keeper_done(keeper);
+}
+
+static const struct driver_host_ops keeper_host_ops = {
+	.deliver = keeper_deliver,
+	.writable = keeper_writable,
+	.ended = keeper_ended,
+};
+
+static void keeper_restart_due(void *ctx)
+{
+	struct keeper *keeper = ctx;
+
+	keeper->record.restarts++;
+	keeper->failure = ERR_INIT;
+	keeper_begin(keeper);
+}
+
+static void keeper_begin(struct keeper *keeper)
+{
+	struct err err = ERR_INIT;
+
+	keeper->phase = KEEPER_STARTING;
+	keeper_set_state(keeper, INSTANCE_RUNNING);
+	if (keeper->ops->start(&keeper->host, &keeper->driver, &err) < 0) {
+		keeper_note_failure(keeper, &err);
+		keeper_note_end(keeper);
+		keeper_done(keeper);
+	}
+}
+
+static void keeper_stop_timeout(void *ctx)
+{
+	struct keeper *keeper = ctx;
+
+	if (keeper->driver)
+		keeper->ops->kill(keeper->driver);
+}
+
+void keeper_signal(struct keeper *keeper, int number)
+{
+	_cleanup_buf_ struct buf payload = BUF_INIT;
+
+	if (!keeper->driver)
+		return;
+	wire_put_u32(&payload, (uint32_t)number);
+	keeper->ops->send(keeper->driver, 0, MESSAGE_SIGNAL, payload.data, payload.len);
+}
+
+int keeper_pause(struct keeper *keeper, int paused, struct err *err)
+{
+	int r;
+
+	if (keeper->phase != KEEPER_RUNNING)
+		return err_set(err, -ESRCH, "'%s' is not running", keeper->record.name);
+	if (paused == (keeper->run.state == INSTANCE_PAUSED))
+		return err_set(err, -EALREADY, "'%s' is %s", keeper->record.name,
+			       paused ? "paused already" : "not paused");
+	r = keeper->ops->pause(keeper->driver, paused, err);
+	if (r == 0)
+		keeper_set_state(keeper, paused ? INSTANCE_PAUSED : INSTANCE_RUNNING);
+	return r;
+}
+
+void keeper_stop(struct keeper *keeper, int64_t timeout_ms)
+{
+	struct err ignored = ERR_INIT;
+
+	keeper->stop_requested = 1;
+	if (keeper->phase == KEEPER_WAITING) {
+		loop_timer_set(keeper->restart_timer, -1);
+		keeper_done(keeper);
+		return;
+	}
+	if (!keeper->driver)
+		return;
+	if (keeper->run.state == INSTANCE_PAUSED)
+		(void)keeper_pause(keeper, 0, &ignored);
+	/* what has not begun cannot be asked to end */
+	if (keeper->phase == KEEPER_STARTING || timeout_ms == 0) {
+		keeper->ops->kill(keeper->driver);
+		return;
+	}
+	keeper_signal(keeper, (int)keeper->record.stop_signal);
+	loop_timer_set(keeper->stop_timer, timeout_ms);
+}
+
+/* The host shuts down, or somebody asks this process to end: the instance is stopped as it should be. */
+static void keeper_on_signal(void *ctx, int number _unused_)
+{
+	struct keeper *keeper = ctx;
+
+	keeper_stop(keeper, keeper->record.stop_timeout_ms);
+}
+
+static void keeper_on_listen(void *ctx, uint32_t events _unused_)
+{
+	keeper_session_accept(ctx);
+}
+
+/* The path of a socket is at most 107 bytes long; through /proc/self/fd any folder is near enough. */
+static int keeper_listen(struct keeper *keeper, struct err *err)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	keeper->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (keeper->listen_fd < 0)
+		return err_errno(err, -errno, "cannot make a socket");
+	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/" PATHS_SOCKET,
+		 keeper->run_fd);
+	if (bind(keeper->listen_fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    fchmodat(keeper->run_fd, PATHS_SOCKET, 0600, 0) < 0 ||
+	    listen(keeper->listen_fd, 64) < 0)
+		return err_errno(err, -errno, "cannot listen on %s/" PATHS_SOCKET, keeper->run_dir);
+	keeper->listen_source =
+		loop_watch_fd(keeper->loop, keeper->listen_fd, EPOLLIN, keeper_on_listen, keeper);
+	return 0;
+}
+
+static int keeper_open_dirs(struct keeper *keeper, const char *name, struct err *err)
+{
+	int r;
+
+	keeper->state_dir = paths_state(&keeper->home, name);
+	keeper->run_dir = paths_run(&keeper->home, name);
+	keeper->state_fd = open(keeper->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (keeper->state_fd < 0)
+		return err_errno(err, -errno, "cannot open %s", keeper->state_dir);
+	r = file_mkdir_p(keeper->run_dir, 0700);
+	if (r < 0)
+		return err_errno(err, r, "cannot make %s", keeper->run_dir);
+	keeper->run_fd = open(keeper->run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (keeper->run_fd < 0)
+		return err_errno(err, -errno, "cannot open %s", keeper->run_dir);
+	return paths_keeper_mark(keeper->run_fd, &keeper->mark_fd, err);
+}
+
+static int keeper_find_layers(struct keeper *keeper, struct err *err)
+{
+	strv_for_each(layer, keeper->record.layers) {
+		char *path = store_layer_path(keeper->home.root, *layer);
+
+		strv_add_take(&keeper->layer_paths, path);
+		if (access(path, R_OK) < 0)
+			return err_errno(err, -errno, "cannot read %s, a layer of image %s", path,
+					 keeper->record.image);
+	}
+	return 0;
+}
+
+static int keeper_find_kernel(struct keeper *keeper, struct err *err)
+{
+	_cleanup_kernel_files_ struct kernel_files files = { 0 };
+	int r;
+
+	if (keeper->record.kind != INSTANCE_VM)
+		return 0;
+	r = kernel_get(keeper->home.root, keeper->record.kernel, &files, err);
+	if (r < 0)
+		return r;
+	keeper->vmlinux = take_ptr(files.vmlinux);
+	keeper->initramfs = take_ptr(files.initramfs);
+	keeper->run.kernel = take_ptr(files.release);
+	return 0;
+}
+
+static void keeper_fill_host(struct keeper *keeper)
+{
+	struct instance *record = &keeper->record;
+
+	keeper->host = (struct driver_host){
+		.loop = keeper->loop,
+		.instance = record,
+		.run = &keeper->run,
+		.state_dir = keeper->state_dir,
+		.run_dir = keeper->run_dir,
+		.root = keeper->home.root,
+		.layer_paths = keeper->layer_paths,
+		.vmlinux = keeper->vmlinux,
+		.initramfs = keeper->initramfs,
+		.process = { .argv = record->argv,
+			     .env = record->env,
+			     .cwd = record->cwd,
+			     .user = record->user,
+			     .tty = record->tty,
+			     .interactive = record->interactive,
+			     .privileged = record->privileged },
+		.ops = &keeper_host_ops,
+		.ctx = keeper,
+	};
+}
+
+static int keeper_prepare(struct keeper *keeper, const char *name, struct err *err)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, 0 };
+	char notice[ENGINE_NOTICE_MAX];
+	int r;
+
+	r = keeper_open_dirs(keeper, name, err);
+	if (r == 0)
+		r = instance_load(&keeper->home, name, &keeper->record, err);
+	if (r == 0)
+		r = engine_choose(&keeper->home, &keeper->record, &keeper->ops, notice, err);
+	if (r == 0)
+		r = keeper_find_layers(keeper, err);
+	if (r == 0)
+		r = keeper_find_kernel(keeper, err);
+	if (r == 0)
+		r = logs_writer_new(keeper->state_dir, &keeper->log, err);
+	if (r == 0)
+		r = keeper_listen(keeper, err);
+	if (r < 0)
+		return r;
+	keeper->signal_source = loop_watch_signals(keeper->loop, signals, keeper_on_signal, keeper);
+	keeper->stop_timer = loop_add_timer(keeper->loop, keeper_stop_timeout, keeper);
+	keeper->restart_timer = loop_add_timer(keeper->loop, keeper_restart_due, keeper);
+	keeper->end_timer = loop_add_timer(keeper->loop, keeper_end_due, keeper);
+	if (!keeper->signal_source || !keeper->stop_timer || !keeper->restart_timer ||
+	    !keeper->end_timer)
+		return err_errno(err, -errno, "cannot watch signals and timers");
+	keeper->run.keeper_pid = getpid();
+	mem_replace(&keeper->run.engine, keeper->ops->engine);
+	keeper->record.restarts = 0;
+	keeper->record.started = 0;
+	keeper_fill_host(keeper);
+	return 0;
+}
+
+/* Invariant 2: first everything in its place, then the news. */
+static void keeper_finish(struct keeper *keeper)
+{
+	if (keeper->record.remove)
+		(void)file_remove_tree(AT_FDCWD, keeper->state_dir);
+	else
+		(void)keeper_save_record(keeper, 1);
+	(void)file_remove_tree(AT_FDCWD, keeper->run_dir);
+	keeper_session_end_all(keeper);
+}
+
+static void keeper_release(struct keeper *keeper)
+{
+	keeper->listen_source = loop_source_free(keeper->listen_source);
+	keeper->signal_source = loop_source_free(keeper->signal_source);
+	keeper->stop_timer = loop_source_free(keeper->stop_timer);
+	keeper->restart_timer = loop_source_free(keeper->restart_timer);
+	keeper->end_timer = loop_source_free(keeper->end_timer);
+	loop_free(keeper->loop);
+	logs_writer_free(keeper->log);
+	instance_release(&keeper->record);
+	instance_run_release(&keeper->run);
+	strv_free(keeper->layer_paths);
+	free(keeper->state_dir);
+	free(keeper->run_dir);
+	free(keeper->vmlinux);
+	free(keeper->initramfs);
+	fd_close(keeper->listen_fd);
+	fd_close(keeper->state_fd);
+	fd_close(keeper->run_fd);
+	fd_close(keeper->mark_fd);
+}
+
+static int keeper_run(struct keeper *keeper, const char *name, const char *mode)
+{
+	struct keeper_session *first = keeper_session_new(keeper, KEEPER_SESSION_FD);
+	struct err err = ERR_INIT;
+
+	first->kind = KEEPER_SESSION_ATTACHED;
+	first->takes_stdin = !strcmp(mode, "in");
+	first->wants_output = strcmp(mode, "none") != 0;
+	if (keeper_prepare(keeper, name, &err) < 0) {
+		keeper->failure = err;
+		if (keeper->mark_fd >= 0)
+			(void)file_remove_tree(AT_FDCWD, keeper->run_dir);
+		if (keeper->record.remove)
+			(void)file_remove_tree(AT_FDCWD, keeper->state_dir);
+		keeper_session_end_all(keeper);
+		return 125;
+	}
+	keeper_begin(keeper);
+	if (keeper->phase != KEEPER_DONE)
+		(void)loop_run(keeper->loop);
+	keeper_finish(keeper);
+	return 0;
+}
+
+int keeper_main(int argc, char **argv, const struct driver_ops *const *drivers)
+{
+	struct keeper keeper = {
+		.state_fd = -EBADF,
+		.run_fd = -EBADF,
+		.mark_fd = -EBADF,
+		.listen_fd = -EBADF,
+		.next_channel = 1,
+	};
+	struct err err = ERR_INIT;
+	int status;
+
+	if (argc != 5)
+		return 125;
+	keeper.home = (struct instance_home){ .root = argv[1], .run = argv[2], .drivers = drivers };
+	(void)prctl(PR_SET_NAME, "brig-keep");
+	signal(SIGPIPE, SIG_IGN);
+	if (loop_new(&keeper.loop, &err) < 0)
+		return 125;
+	status = keeper_run(&keeper, argv[3], argv[4]);
+	keeper_release(&keeper);
+	return status;
+}
