@@ -111,24 +111,40 @@ struct logs_record {
 	size_t len;
 };
 
-/* 1 and the record, 0 if it is not whole, -EBADMSG if it is none. */
-static int logs_record_parse(const struct buf *buf, struct logs_record *ret)
+/* The hexadecimal number of exactly n digits at p, or -1. */
+static int64_t logs_parse_hex(const char *p, size_t n)
 {
-	unsigned long long time;
-	unsigned int len;
-	char stream;
+	static const char digits[] = "0123456789abcdef";
+	uint64_t value = 0;
 
-	if (buf->len < LOGS_HEADER_SIZE)
+	for (size_t i = 0; i < n; i++) {
+		const char *digit = p[i] ? strchr(digits, p[i]) : NULL;
+
+		if (!digit)
+			return -1;
+		value = value << 4 | (uint64_t)(digit - digits);
+	}
+	return value > INT64_MAX ? -1 : (int64_t)value;
+}
+
+/* 1 and the record, 0 if it is not whole, -EBADMSG if it is none. */
+static int logs_record_parse(const char *data, size_t size, struct logs_record *ret)
+{
+	int64_t time, len;
+
+	if (size < LOGS_HEADER_SIZE)
 		return 0;
-	if (sscanf(buf->data, "%16llx %c %8x", &time, &stream, &len) != 3 ||
-	    buf->data[LOGS_HEADER_SIZE - 1] != '\n' || len > LOGS_RECORD_MAX)
+	time = logs_parse_hex(data, 16);
+	len = logs_parse_hex(data + 19, 8);
+	if (time < 0 || len < 0 || len > LOGS_RECORD_MAX || data[16] != ' ' || data[18] != ' ' ||
+	    data[LOGS_HEADER_SIZE - 1] != '\n')
 		return -EBADMSG;
-	if (buf->len < LOGS_HEADER_SIZE + len)
+	if (size - LOGS_HEADER_SIZE < (size_t)len)
 		return 0;
-	*ret = (struct logs_record){ .time = (int64_t)time,
-				     .stream = stream == 'e',
-				     .data = buf->data + LOGS_HEADER_SIZE,
-				     .len = len };
+	*ret = (struct logs_record){ .time = time,
+				     .stream = data[17] == 'e',
+				     .data = data + LOGS_HEADER_SIZE,
+				     .len = (size_t)len };
 	return 1;
 }
 
@@ -197,10 +213,8 @@ static int logs_read_segment(struct logs_reader *reader)
 			return 0;
 		reader->pending.len += (size_t)n;
 		for (done = 0;;) {
-			struct buf rest = { .data = reader->pending.data + done,
-					    .len = reader->pending.len - done };
-
-			r = logs_record_parse(&rest, &record);
+			r = logs_record_parse(reader->pending.data + done,
+					      reader->pending.len - done, &record);
 			if (r <= 0)
 				break;
 			r = logs_print_record(reader, &record);

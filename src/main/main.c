@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/cli.h"
+#include "oci/oci.h"
 #include "proto/driver.h"
 
 #include <stdio.h>
@@ -15,6 +16,7 @@ struct role {
 };
 
 static const struct role roles[] = {
+	{ OCI_ROLE, oci_main },
 	{ NULL, NULL },
 };
 
