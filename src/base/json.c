@@ -29,11 +29,12 @@ static void json_tokener_freep(json_tokener **tokener)
 
 /*
  * json-c keeps the last of two equal keys, so two readers of one document could see different things.
- * This scan tracks the keys of every open object and finds a repeated one.
+ * This scan counts the keys in the text, however they are escaped: if json-c has fewer, one is repeated.
  */
 struct json_scan {
 	const char *p, *end;
 	int depth;
+	size_t keys;
 };
 
 static void json_scan_space(struct json_scan *scan)
@@ -42,29 +43,24 @@ static void json_scan_space(struct json_scan *scan)
 		scan->p++;
 }
 
-static char *json_scan_string(struct json_scan *scan)
+static int json_scan_string(struct json_scan *scan)
 {
-	const char *start = ++scan->p;
-	char *s;
-
+	scan->p++;
 	while (scan->p < scan->end && *scan->p != '"')
 		scan->p += *scan->p == '\\' ? 2 : 1;
 	if (scan->p >= scan->end)
-		return NULL;
-	s = mem_strndup(start, (size_t)(scan->p - start));
+		return -EINVAL;
 	scan->p++;
-	return s;
+	return 0;
 }
 
 static int json_scan_value(struct json_scan *scan);
 
 static int json_scan_object(struct json_scan *scan)
 {
-	_cleanup_(json_freep) struct json *seen = json_new_object();
+	int r;
 
 	for (scan->p++;;) {
-		_cleanup_free_ char *key = NULL;
-		int r;
 
 		json_scan_space(scan);
 		if (scan->p >= scan->end)
@@ -77,14 +73,9 @@ static int json_scan_object(struct json_scan *scan)
 			scan->p++;
 			continue;
 		}
-		if (*scan->p != '"')
+		if (*scan->p != '"' || json_scan_string(scan) < 0)
 			return -EINVAL;
-		key = json_scan_string(scan);
-		if (!key)
-			return -EINVAL;
-		if (json_object_object_get_ex(json_raw(seen), key, NULL))
-			return -EEXIST;
-		json_object_add(seen, key, json_new_null());
+		scan->keys++;
 		json_scan_space(scan);
 		if (scan->p >= scan->end || *scan->p++ != ':')
 			return -EINVAL;
@@ -118,7 +109,6 @@ static int json_scan_array(struct json_scan *scan)
 
 static int json_scan_value(struct json_scan *scan)
 {
-	_cleanup_free_ char *s = NULL;
 	const char *start;
 	int r = 0;
 
@@ -131,10 +121,10 @@ static int json_scan_value(struct json_scan *scan)
 	} else if (*scan->p == '[') {
 		r = json_scan_array(scan);
 	} else if (*scan->p == '"') {
-		s = json_scan_string(scan);
-		r = s ? 0 : -EINVAL;
+		r = json_scan_string(scan);
 	} else {
-		while (scan->p < scan->end && !memchr(",]} \t\r\n:", *scan->p, 8))
+		/* N and I: json-c would take NaN and Infinity */
+		while (scan->p < scan->end && !memchr(",]} \t\r\n:NI", *scan->p, 10))
 			scan->p++;
 		r = scan->p == start ? -EINVAL : 0;
 	}
@@ -142,12 +132,40 @@ static int json_scan_value(struct json_scan *scan)
 	return r;
 }
 
+static size_t json_count_keys(json_object *value)
+{
+	size_t keys = 0;
+
+	if (json_object_is_type(value, json_type_array)) {
+		for (size_t i = 0; i < json_object_array_length(value); i++)
+			keys += json_count_keys(json_object_array_get_idx(value, i));
+	} else if (json_object_is_type(value, json_type_object)) {
+		json_object_object_foreach(value, key, member)
+		{
+			(void)key;
+			keys += 1 + json_count_keys(member);
+		}
+	}
+	return keys;
+}
+
+/* What json-c lets pass: more after the value, a NUL byte, repeated keys. Returns what is wrong. */
+static const char *json_strictly(const char *text, size_t len, json_object *object)
+{
+	struct json_scan scan = { .p = text, .end = text + len };
+	int r = json_scan_value(&scan);
+
+	json_scan_space(&scan);
+	if (r < 0 || scan.p != scan.end || memchr(text, '\0', len))
+		return "trailing or broken text";
+	return json_count_keys(object) == scan.keys ? NULL : "a key is repeated";
+}
+
 int json_parse(const char *text, size_t len, const char *what, struct json **ret, struct err *err)
 {
 	_cleanup_(json_tokener_freep) json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_MAX);
-	struct json_scan scan = { .p = text, .end = text + len };
 	json_object *object;
-	int r;
+	const char *wrong;
 
 	if (!tokener)
 		return err_set(err, -ENOMEM, "out of memory");
@@ -155,20 +173,19 @@ int json_parse(const char *text, size_t len, const char *what, struct json **ret
 		return err_set(err, -EFBIG, "%s is too large", what);
 	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
 	object = json_tokener_parse_ex(tokener, text, (int)len);
+	if (json_tokener_get_error(tokener) == json_tokener_continue)
+		object = json_tokener_parse_ex(tokener, "",
+					       1); /* a number ends where the text does */
 	if (json_tokener_get_error(tokener) != json_tokener_success) {
 		json_object_put(object);
 		return err_set(err, -EINVAL, "%s is not valid JSON: %s at byte %zu", what,
 			       json_tokener_error_desc(json_tokener_get_error(tokener)),
 			       json_tokener_get_parse_end(tokener));
 	}
-	r = json_scan_value(&scan);
-	json_scan_space(&scan);
-	if (r == 0 && scan.p != scan.end)
-		r = -EINVAL;
-	if (r < 0) {
+	wrong = json_strictly(text, len, object);
+	if (wrong) {
 		json_object_put(object);
-		return err_set(err, -EINVAL, "%s is not valid JSON: %s", what,
-			       r == -EEXIST ? "a key is repeated" : "trailing or broken text");
+		return err_set(err, -EINVAL, "%s is not valid JSON: %s", what, wrong);
 	}
 	*ret = json_wrap(object);
 	return 0;
