@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "base/json.h"
+#include "base/buf.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 
 #include <json-c/json.h>
 #include <limits.h>
@@ -28,166 +30,114 @@ static void json_tokener_freep(json_tokener **tokener)
 }
 
 /*
- * json-c keeps the last of two equal keys, so two readers of one document could see different things.
- * This scan counts the keys in the text, however they are escaped: if json-c has fewer, one is repeated.
+ * What json-c lets pass, in text that it accepts. It keeps the last of two equal keys, so two
+ * readers of one document could see different things: each member has one colon outside strings,
+ * and a document with fewer members than colons has lost some. It also takes 'single quotes', NaN,
+ * Infinity, control characters in strings, and NULs in strings, which end them for every reader in
+ * C.
  */
 struct json_scan {
 	const char *p, *end;
-	int depth;
-	size_t keys;
+	size_t colons;
 };
 
-static void json_scan_space(struct json_scan *scan)
-{
-	while (scan->p < scan->end && memchr(" \t\r\n", *scan->p, 4))
-		scan->p++;
-}
-
+/* Moves past the string whose opening quote is at p; 0 if there is nothing in it that is not
+ * allowed. */
 static int json_scan_string(struct json_scan *scan)
 {
-	scan->p++;
-	while (scan->p < scan->end && *scan->p != '"')
-		scan->p += *scan->p == '\\' ? 2 : 1;
-	if (scan->p >= scan->end)
-		return -EINVAL;
-	scan->p++;
+	for (scan->p++; scan->p < scan->end && *scan->p != '"'; scan->p++) {
+		if ((unsigned char)*scan->p < ' ')
+			return -EINVAL;
+		if (*scan->p != '\\')
+			continue;
+		if (scan->end - scan->p >= 6 && !memcmp(scan->p + 1, "u0000", 5))
+			return -EINVAL;
+		scan->p++;
+	}
+	return scan->p++ < scan->end ? 0 : -EINVAL;
+}
+
+static int json_scan(struct json_scan *scan)
+{
+	while (scan->p < scan->end) {
+		if (*scan->p == '"') {
+			if (json_scan_string(scan) < 0)
+				return -EINVAL;
+			continue;
+		}
+		if (!*scan->p || strchr("'NI", *scan->p))
+			return -EINVAL;
+		scan->colons += *scan->p++ == ':';
+	}
 	return 0;
 }
 
-static int json_scan_value(struct json_scan *scan);
+static int json_add_members(const char *key _unused_, struct json *value, void *ctx);
 
-static int json_scan_object(struct json_scan *scan)
+/* All members of all objects in the value; depth is bounded by the parser. */
+static size_t json_count_members(const struct json *json)
 {
-	int r;
+	size_t n = 0;
 
-	for (scan->p++;;) {
-
-		json_scan_space(scan);
-		if (scan->p >= scan->end)
-			return -EINVAL;
-		if (*scan->p == '}') {
-			scan->p++;
-			return 0;
-		}
-		if (*scan->p == ',') {
-			scan->p++;
-			continue;
-		}
-		if (*scan->p != '"' || json_scan_string(scan) < 0)
-			return -EINVAL;
-		scan->keys++;
-		json_scan_space(scan);
-		if (scan->p >= scan->end || *scan->p++ != ':')
-			return -EINVAL;
-		r = json_scan_value(scan);
-		if (r < 0)
-			return r;
-	}
+	for (size_t i = 0; i < json_array_len(json); i++)
+		n += json_count_members(json_array_at(json, i));
+	(void)json_object_each(json, json_add_members, &n);
+	return n;
 }
 
-static int json_scan_array(struct json_scan *scan)
+static int json_add_members(const char *key _unused_, struct json *value, void *ctx)
 {
-	int r;
-
-	for (scan->p++;;) {
-		json_scan_space(scan);
-		if (scan->p >= scan->end)
-			return -EINVAL;
-		if (*scan->p == ']') {
-			scan->p++;
-			return 0;
-		}
-		if (*scan->p == ',') {
-			scan->p++;
-			continue;
-		}
-		r = json_scan_value(scan);
-		if (r < 0)
-			return r;
-	}
+	*(size_t *)ctx += 1 + json_count_members(value);
+	return 0;
 }
 
-static int json_scan_value(struct json_scan *scan)
+/* json-c's own parse: NULL and *ret_problem, or the value. */
+static struct json *json_parse_raw(const char *text, size_t len, const char **ret_problem)
 {
-	const char *start;
-	int r = 0;
+	_cleanup_(json_tokener_freep) json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_MAX);
+	enum json_tokener_error problem;
+	json_object *object;
+	size_t used;
 
-	json_scan_space(scan);
-	if (scan->p >= scan->end || ++scan->depth > JSON_DEPTH_MAX)
-		return -EINVAL;
-	start = scan->p;
-	if (*scan->p == '{') {
-		r = json_scan_object(scan);
-	} else if (*scan->p == '[') {
-		r = json_scan_array(scan);
-	} else if (*scan->p == '"') {
-		r = json_scan_string(scan);
-	} else {
-		/* N and I: json-c would take NaN and Infinity */
-		while (scan->p < scan->end && !memchr(",]} \t\r\n:NI", *scan->p, 10))
-			scan->p++;
-		r = scan->p == start ? -EINVAL : 0;
+	if (!tokener) {
+		*ret_problem = "out of memory";
+		return NULL;
 	}
-	scan->depth--;
-	return r;
-}
-
-static size_t json_count_keys(json_object *value)
-{
-	size_t keys = 0;
-
-	if (json_object_is_type(value, json_type_array)) {
-		for (size_t i = 0; i < json_object_array_length(value); i++)
-			keys += json_count_keys(json_object_array_get_idx(value, i));
-	} else if (json_object_is_type(value, json_type_object)) {
-		json_object_object_foreach(value, key, member)
-		{
-			(void)key;
-			keys += 1 + json_count_keys(member);
-		}
+	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	object = json_tokener_parse_ex(tokener, text, (int)len);
+	used = json_tokener_get_parse_end(tokener);
+	problem = json_tokener_get_error(tokener);
+	if (problem == json_tokener_continue) {
+		/* A number alone ends with the text, which the tokener cannot know. */
+		object = json_tokener_parse_ex(tokener, "", 1);
+		used = len;
+		problem = json_tokener_get_error(tokener);
 	}
-	return keys;
-}
-
-/* What json-c lets pass: more after the value, a NUL byte, repeated keys. Returns what is wrong. */
-static const char *json_strictly(const char *text, size_t len, json_object *object)
-{
-	struct json_scan scan = { .p = text, .end = text + len };
-	int r = json_scan_value(&scan);
-
-	json_scan_space(&scan);
-	if (r < 0 || scan.p != scan.end || memchr(text, '\0', len))
-		return "trailing or broken text";
-	return json_count_keys(object) == scan.keys ? NULL : "a key is repeated";
+	*ret_problem = problem != json_tokener_success ? json_tokener_error_desc(problem)
+		       : used != len		       ? "trailing bytes"
+						       : NULL;
+	if (!*ret_problem)
+		return json_wrap(object);
+	json_object_put(object);
+	return NULL;
 }
 
 int json_parse(const char *text, size_t len, const char *what, struct json **ret, struct err *err)
 {
-	_cleanup_(json_tokener_freep) json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_MAX);
-	json_object *object;
-	const char *wrong;
+	struct json_scan scan = { .p = text, .end = text + len };
+	_cleanup_json_ struct json *json = NULL;
+	const char *problem = NULL;
 
-	if (!tokener)
-		return err_set(err, -ENOMEM, "out of memory");
 	if (len > INT_MAX)
 		return err_set(err, -EFBIG, "%s is too large", what);
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-	object = json_tokener_parse_ex(tokener, text, (int)len);
-	if (json_tokener_get_error(tokener) == json_tokener_continue)
-		object = json_tokener_parse_ex(tokener, "",
-					       1); /* a number ends where the text does */
-	if (json_tokener_get_error(tokener) != json_tokener_success) {
-		json_object_put(object);
-		return err_set(err, -EINVAL, "%s is not valid JSON: %s at byte %zu", what,
-			       json_tokener_error_desc(json_tokener_get_error(tokener)),
-			       json_tokener_get_parse_end(tokener));
-	}
-	wrong = json_strictly(text, len, object);
-	if (wrong) {
-		json_object_put(object);
-		return err_set(err, -EINVAL, "%s is not valid JSON: %s", what, wrong);
-	}
-	*ret = json_wrap(object);
+	json = json_parse_raw(text, len, &problem);
+	if (!problem && json_scan(&scan) < 0)
+		problem = "bytes that JSON does not have";
+	if (!problem && scan.colons != json_count_members(json))
+		problem = "a key is repeated";
+	if (problem)
+		return err_set(err, -EINVAL, "%s is not valid JSON: %s", what, problem);
+	*ret = take_ptr(json);
 	return 0;
 }
 
@@ -315,7 +265,8 @@ size_t json_array_len(const struct json *array)
 
 struct json *json_array_at(const struct json *array, size_t i)
 {
-	return json_wrap(json_object_array_get_idx(json_raw(array), i));
+	return i < json_array_len(array) ? json_wrap(json_object_array_get_idx(json_raw(array), i))
+					 : NULL;
 }
 
 int json_object_each(const struct json *object,
@@ -354,9 +305,20 @@ struct json *json_new_array(void)
 	return json_wrap(json_object_new_array());
 }
 
+#define JSON_REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
+
 struct json *json_new_string(const char *s)
 {
-	return s ? json_wrap(json_object_new_string(s)) : NULL;
+	_cleanup_buf_ struct buf buf = BUF_INIT;
+	size_t len;
+
+	if (!s || utf8_valid(s))
+		return s ? json_wrap(json_object_new_string(s)) : NULL;
+	for (; *s; s += len ? len : 1) {
+		len = utf8_sequence(s);
+		buf_add(&buf, len ? s : JSON_REPLACEMENT, len ? len : strlen(JSON_REPLACEMENT));
+	}
+	return json_wrap(json_object_new_string(buf.data));
 }
 
 struct json *json_new_int(int64_t value)

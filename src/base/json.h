@@ -9,8 +9,9 @@
 #include "base/strv.h"
 
 /*
- * JSON. The only user of json-c. Input is bounded in size, depth (64) and refuses duplicate keys and
- * trailing bytes. A value handed to json_object_add or json_array_add belongs to its container.
+ * JSON. The only user of json-c. Input is bounded in size and depth (64); repeated keys, trailing
+ * bytes, bytes that are no UTF-8 and NULs in strings are refused. A value handed to json_object_add
+ * or json_array_add belongs to its container.
  */
 struct json;
 
@@ -46,7 +47,8 @@ struct json *json_get_path(const struct json *object, ...) __attribute__((sentin
 const char *json_get_string(const struct json *object, const char *key, const char *otherwise);
 int64_t json_get_int(const struct json *object, const char *key, int64_t otherwise);
 int json_get_bool(const struct json *object, const char *key, int otherwise);
-/* A member that is an array of strings (a string alone counts as one); caller frees. NULL if absent. */
+/* A member that is an array of strings (a string alone counts as one); caller frees. NULL if
+ * absent. */
 char **json_get_strv(const struct json *object, const char *key);
 
 const char *json_string(const struct json *json); /* NULL if it is no string */
@@ -54,8 +56,8 @@ int64_t json_int(const struct json *json);	  /* 0 if it is no number */
 int json_truth(const struct json *json);
 double json_double(const struct json *json);
 
-size_t json_array_len(const struct json *array); /* 0 if it is no array */
-struct json *json_array_at(const struct json *array, size_t i);
+size_t json_array_len(const struct json *array);		/* 0 if it is no array */
+struct json *json_array_at(const struct json *array, size_t i); /* NULL past the end */
 
 /* Calls each(key, value, ctx) for the members in order until it returns non-zero; returns that. */
 int json_object_each(const struct json *object,
@@ -64,7 +66,8 @@ int json_object_remove(struct json *object, const char *key);
 
 struct json *json_new_object(void);
 struct json *json_new_array(void);
-struct json *json_new_string(const char *s); /* NULL gives null */
+/* NULL gives null; bytes that are no UTF-8 become U+FFFD, so what is written can be read. */
+struct json *json_new_string(const char *s);
 struct json *json_new_int(int64_t value);
 struct json *json_new_double(double value);
 struct json *json_new_bool(int value);
