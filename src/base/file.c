@@ -4,8 +4,14 @@
 #include "base/mem.h"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+
+#define FILE_COPY_BLOCK (1 << 20)
+/* Levels of a tree that are removed by recursion, with one or two descriptors each. */
+#define FILE_REMOVE_DEPTH 32
 
 int file_read(int dirfd, const char *path, size_t max, char **ret, size_t *ret_len)
 {
@@ -20,6 +26,8 @@ int file_read(int dirfd, const char *path, size_t max, char **ret, size_t *ret_l
 
 		buf_reserve(&buf, want);
 		n = read(fd, buf.data + buf.len, want);
+		if (n < 0 && errno == EINTR)
+			continue;
 		if (n < 0)
 			return -errno;
 		if (!n)
@@ -104,12 +112,38 @@ int file_replace(int dirfd, const char *path, const void *data, size_t len, mode
 	return durable ? file_sync_parent(dirfd, path) : 0;
 }
 
+/* The way that works between any two file systems. */
+static int file_copy_bytes(int in, int out, off_t from, off_t to)
+{
+	_cleanup_free_ char *block = mem_zalloc(FILE_COPY_BLOCK);
+
+	while (from < to) {
+		size_t want = to - from < FILE_COPY_BLOCK ? (size_t)(to - from) : FILE_COPY_BLOCK;
+		ssize_t n = pread(in, block, want, from), done = 0;
+
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		while (done < n) {
+			ssize_t w = pwrite(out, block + done, (size_t)(n - done), from + done);
+
+			if (w < 0)
+				return -errno;
+			done += w;
+		}
+		from += n;
+	}
+	return 0;
+}
+
 static int file_copy_range(int in, int out, off_t from, off_t to)
 {
 	while (from < to) {
 		off_t at = from;
 		ssize_t n = copy_file_range(in, &from, out, &at, (size_t)(to - from), 0);
 
+		if (n < 0 &&
+		    (errno == EXDEV || errno == EOPNOTSUPP || errno == EINVAL || errno == ENOSYS))
+			return file_copy_bytes(in, out, from, to);
 		if (n < 0)
 			return -errno;
 		if (!n)
@@ -140,65 +174,156 @@ int file_copy_sparse(int in, int out)
 	}
 }
 
+static int file_mkdir(const char *path, mode_t mode)
+{
+	struct stat st;
+
+	if (mkdir(path, mode) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return -errno;
+	if (stat(path, &st) < 0)
+		return -errno;
+	return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+}
+
 int file_mkdir_p(const char *path, mode_t mode)
 {
 	_cleanup_free_ char *copy = mem_strdup(path);
+	int r;
 
-	for (char *p = copy + 1; *p; p++) {
-		if (*p != '/')
+	for (char *slash = copy; (slash = strchr(slash, '/')); slash++) {
+		if (slash == copy)
 			continue;
-		*p = '\0';
-		if (mkdir(copy, mode) < 0 && errno != EEXIST)
-			return -errno;
-		*p = '/';
+		*slash = '\0';
+		r = file_mkdir(copy, mode);
+		if (r < 0)
+			return r;
+		*slash = '/';
 	}
-	return mkdir(copy, mode) < 0 && errno != EEXIST ? -errno : 0;
+	return file_mkdir(copy, mode);
 }
 
-static int file_remove_at(int dirfd, const char *name, dev_t dev);
+/*
+ * Removing a tree: each folder is opened below its parent by openat2(2), which refuses symlinks and
+ * every mount, bind mounts of the same device too. Folders at FILE_REMOVE_DEPTH are moved up to the
+ * top folder, whose next pass removes them, so a tree of any depth takes a bounded number of
+ * descriptors.
+ */
+struct file_removal {
+	int top;	/* the folder that deep ones are moved to */
+	unsigned moved; /* so far; makes their names */
+	int moved_now;	/* in this pass */
+};
 
-/* Empties the folder behind fd, which it takes over. */
-static int file_empty_take(int fd, dev_t dev)
+static int file_open_inside(int dirfd, const char *name)
 {
-	_cleanup_closedir_ DIR *dir = fdopendir(fd);
+	const struct open_how how = {
+		.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS,
+	};
+	long fd = syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
+static int file_move_up(struct file_removal *removal, int dirfd, const char *name)
+{
+	char moved[64];
+
+	removal->moved_now = 1;
+	do {
+		snprintf(moved, sizeof(moved), ".moved-%d-%u", getpid(), removal->moved++);
+	} while (faccessat(removal->top, moved, F_OK, AT_SYMLINK_NOFOLLOW) == 0);
+	return renameat(dirfd, name, removal->top, moved) < 0 ? -errno : 0;
+}
+
+static int file_empty(struct file_removal *removal, int fd, int depth);
+
+/* Removes one entry of the folder dirfd. */
+static int file_remove_entry(struct file_removal *removal, int dirfd, const char *name, int depth)
+{
+	_cleanup_close_ int fd = -EBADF;
+	int r;
+
+	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR)
+		return -errno;
+	if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return 0;
+	if (depth == FILE_REMOVE_DEPTH)
+		return file_move_up(removal, dirfd, name);
+	fd = file_open_inside(dirfd, name);
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	r = file_empty(removal, fd, depth + 1);
+	if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return r < 0 ? r : -errno;
+	return 0;
+}
+
+/* Removes all that is in the folder, as far as it goes; returns the last failure. */
+static int file_empty(struct file_removal *removal, int fd, int depth)
+{
+	_cleanup_close_ int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	_cleanup_closedir_ DIR *dir = NULL;
 	struct dirent *entry;
 	int result = 0, r;
 
-	if (!dir) {
-		fd_close(fd);
-		return -ENOMEM;
-	}
+	dir = copy < 0 ? NULL : fdopendir(copy);
+	if (!dir)
+		return -errno;
+	(void)take_fd(&copy);
+	rewinddir(dir); /* the copy shares its position with what an earlier pass read */
 	while ((entry = readdir(dir))) {
 		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
 			continue;
-		r = file_remove_at(dirfd(dir), entry->d_name, dev);
+		r = file_remove_entry(removal, fd, entry->d_name, depth);
 		if (r < 0)
 			result = r;
 	}
 	return result;
 }
 
-static int file_remove_at(int dirfd, const char *name, dev_t dev)
+static int file_remove_in(int parent, const char *name)
 {
-	struct stat st;
-	int fd, r;
+	struct file_removal removal = { 0 };
+	_cleanup_close_ int top = -EBADF;
+	int r;
 
-	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : -errno;
-	if (!S_ISDIR(st.st_mode))
-		return unlinkat(dirfd, name, 0) < 0 && errno != ENOENT ? -errno : 0;
-	if (dev && st.st_dev != dev)
-		return -EXDEV;
-	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
-	r = file_empty_take(fd, st.st_dev);
-	if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-		return r < 0 ? r : -errno;
-	return 0;
+	if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR)
+		return -errno;
+	top = file_open_inside(parent, name);
+	if (top < 0)
+		return top == -ENOENT ? 0 : top;
+	removal.top = top;
+	do {
+		removal.moved_now = 0;
+		r = file_empty(&removal, top, 1);
+	} while (r == 0 && removal.moved_now);
+	if (r < 0)
+		return r;
+	return unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 int file_remove_tree(int dirfd, const char *path)
 {
-	return file_remove_at(dirfd, path, 0);
+	_cleanup_free_ char *copy = mem_strdup(path);
+	_cleanup_close_ int parent = -EBADF;
+	size_t len = strlen(copy);
+	char *slash;
+
+	while (len > 1 && copy[len - 1] == '/')
+		copy[--len] = '\0';
+	slash = strrchr(copy, '/');
+	if (!slash)
+		return file_remove_in(dirfd, copy);
+	*slash = '\0';
+	parent = openat(dirfd, slash == copy ? "/" : copy, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (parent < 0)
+		return errno == ENOENT ? 0 : -errno;
+	return file_remove_in(parent, slash + 1);
 }
