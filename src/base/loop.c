@@ -4,7 +4,10 @@
  * signalfd). Invariants:
  *  1. A freed source is never called: free marks it dead and moves it to the graveyard, which is
  *     emptied only between two rounds of epoll_wait().
- *  2. Regular files, which epoll refuses, are kept in a list and called on every round; then
+ *  2. A source is called only for what it waits for at that moment, whatever epoll_wait() had seen:
+ *     an earlier call of the same round may have changed it. Hang-ups and errors count as waited
+ * for unless nothing is.
+ *  3. Regular files, which epoll refuses, are kept in a list and called on every round; then
  *     epoll_wait() does not block.
  */
 #include "base/loop.h"
@@ -34,7 +37,7 @@ struct loop_source {
 
 struct loop {
 	int epoll;
-	int running;
+	int exiting;
 	int value;
 	struct loop_source *always;
 	struct loop_source *dead;
@@ -72,7 +75,7 @@ void loop_free(struct loop *loop)
 
 void loop_exit(struct loop *loop, int value)
 {
-	loop->running = 0;
+	loop->exiting = 1;
 	loop->value = value;
 }
 
@@ -88,7 +91,8 @@ static void loop_call(struct loop_source *source, uint32_t events)
 {
 	uint64_t expirations;
 
-	if (source->dead)
+	events &= source->events | EPOLLHUP | EPOLLERR;
+	if (source->dead || !source->events || !events)
 		return;
 	if (source->fd_fn) {
 		source->fd_fn(source->ctx, events);
@@ -120,20 +124,20 @@ int loop_run(struct loop *loop)
 {
 	struct epoll_event events[LOOP_ROUND_MAX];
 
-	loop->running = 1;
-	while (loop->running) {
+	while (!loop->exiting) {
 		int active = loop_call_always(loop);
 		int n;
 
-		if (!loop->running)
+		if (loop->exiting)
 			break;
 		n = epoll_wait(loop->epoll, events, LOOP_ROUND_MAX, active ? 0 : -1);
 		if (n < 0 && errno != EINTR)
 			return -errno;
-		for (int i = 0; i < n && loop->running; i++)
+		for (int i = 0; i < n && !loop->exiting; i++)
 			loop_call(events[i].data.ptr, events[i].events);
 		loop_bury(loop);
 	}
+	loop->exiting = 0;
 	return loop->value;
 }
 

@@ -22,7 +22,8 @@ typedef void (*loop_signal_fn)(void *ctx, int signal);
 int loop_new(struct loop **ret, struct err *err);
 void loop_free(struct loop *loop);
 
-/* Runs until loop_exit(); returns its value, or -errno if epoll itself fails. */
+/* Runs until loop_exit(), or not at all after an earlier one; returns its value, or -errno if epoll
+ * itself fails. May be run again. */
 int loop_run(struct loop *loop);
 void loop_exit(struct loop *loop, int value);
 
