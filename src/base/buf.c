@@ -3,6 +3,7 @@
 #include "base/mem.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <string.h>
 
 void buf_release(struct buf *buf)
@@ -13,12 +14,16 @@ void buf_release(struct buf *buf)
 
 void buf_reserve(struct buf *buf, size_t extra)
 {
-	size_t need = buf->len + extra + 1;
+	size_t need;
 
-	if (need <= buf->size)
+	/* What no memory can hold ends the process there, rather than wrapping around here. */
+	if (__builtin_add_overflow(buf->len, extra, &need) || need > SIZE_MAX / 2)
+		need = SIZE_MAX / 2;
+	if (need < buf->size)
 		return;
-	buf->size = need < 256 ? 256 : need + need / 2;
+	buf->size = need < 256 ? 256 : need + need / 2 + 1;
 	buf->data = mem_realloc(buf->data, buf->size, 1);
+	buf->data[buf->len] = '\0';
 }
 
 void buf_add(struct buf *buf, const void *data, size_t len)

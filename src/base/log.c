@@ -16,6 +16,15 @@ int log_is_debug(void)
 	return log_debug_on;
 }
 
+/* Messages carry bytes of guests and images, which must not reach a terminal as commands. */
+static void log_clean(char *line)
+{
+	for (; *line; line++) {
+		if ((unsigned char)*line < ' ' || *line == 0x7f)
+			*line = '?';
+	}
+}
+
 /* One write per line, so that lines of several processes do not mix. */
 static void log_line(const char *fmt, va_list ap)
 {
@@ -24,6 +33,7 @@ static void log_line(const char *fmt, va_list ap)
 
 	memcpy(line, "brig: ", 6);
 	vsnprintf(line + 6, sizeof(line) - 7, fmt, ap);
+	log_clean(line);
 	used = strlen(line);
 	line[used++] = '\n';
 	if (write(STDERR_FILENO, line, used) < 0)

@@ -150,7 +150,10 @@ static int option_parse_letters(struct option_cursor *c, struct err *err)
 		if (!option)
 			return err_set(err, -EINVAL, "unknown option -%c", *p);
 		if (option->type != OPTION_FLAG) {
-			value = p[1] ? p + 1 : c->at < c->argc ? c->argv[c->at++] : NULL;
+			value = p[1] == '='	  ? p + 2
+				: p[1]		  ? p + 1
+				: c->at < c->argc ? c->argv[c->at++]
+						  : NULL;
 			if (!value)
 				return err_set(err, -EINVAL, "option -%c needs a value: %s", *p,
 					       option->metavar);

@@ -12,7 +12,8 @@
  * Command lines as tables. A verb's table row says what it takes, what it is for and where the value
  * goes; parsing, help, man page and completion all come from the rows.
  *
- * Accepted forms: --name VALUE, --name=VALUE, -n VALUE, -nVALUE, -abc for flags, "--" ends options.
+ * Accepted forms: --name VALUE, --name=VALUE, -n VALUE, -nVALUE, -n=VALUE, -abc for flags, "--" ends
+ * options.
  */
 enum option_type {
 	OPTION_FLAG,	 /* int: 1 when given; --name=true|false too */

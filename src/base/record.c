@@ -113,6 +113,8 @@ static int record_field_from_json(const struct record_field *field, const struct
 		*(int *)at = value;
 		return 0;
 	case RECORD_STRUCT:
+		if (json_kind(json) != JSON_OBJECT)
+			return -EINVAL;
 		return record_fields_from_json(field->fields, json, at);
 	}
 	return -EINVAL;
@@ -156,12 +158,24 @@ static void record_fields_release(const struct record_field *fields, void *recor
 	for (const struct record_field *f = fields; f->key; f++) {
 		void *at = record_at(record, f);
 
-		if (f->type == RECORD_STRING)
+		switch (f->type) {
+		case RECORD_STRING:
 			free(take_ptr(*(char **)at));
-		else if (f->type == RECORD_STRV)
+			break;
+		case RECORD_STRV:
 			*(char ***)at = strv_free(*(char ***)at);
-		else if (f->type == RECORD_STRUCT)
+			break;
+		case RECORD_INT:
+			*(int64_t *)at = 0;
+			break;
+		case RECORD_BOOL:
+		case RECORD_ENUM:
+			*(int *)at = 0;
+			break;
+		case RECORD_STRUCT:
 			record_fields_release(f->fields, at);
+			break;
+		}
 	}
 }
 

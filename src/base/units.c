@@ -59,7 +59,7 @@ static int units_parse_scaled(const char *s, const struct units_suffix *table, s
 	if (r < 0)
 		return r;
 	factor = units_factor(end, table, n);
-	if (factor <= 0)
+	if (factor < 0)
 		return -EINVAL;
 	if (milli > INT64_MAX / factor)
 		return -ERANGE;
@@ -121,8 +121,9 @@ int units_parse_int(const char *s, int64_t min, int64_t max, int64_t *ret, struc
 	int64_t value = 0;
 	const char *p = s;
 
-	for (; isdigit((unsigned char)*p) && value <= (INT64_MAX - 9) / 10; p++)
-		value = value * 10 + (*p - '0');
+	while (isdigit((unsigned char)*p) && !__builtin_mul_overflow(value, 10, &value) &&
+	       !__builtin_add_overflow(value, *p - '0', &value))
+		p++;
 	if (p == s || *p)
 		return err_set(err, -EINVAL, "'%.64s' is not a whole number", s);
 	if (value < min || value > max)
@@ -135,12 +136,16 @@ int units_parse_int(const char *s, int64_t min, int64_t max, int64_t *ret, struc
 /* Seconds east of UTC of "Z", "+02:00", "" (UTC); 0 on success. */
 static int units_scan_zone(const char *s, long *ret_offset)
 {
-	struct tm tm = { 0 };
-	const char *end = *s ? strptime(s, "%z", &tm) : s;
+	int hours, minutes, end = 0;
 
-	if (!end || *end)
+	*ret_offset = 0;
+	if (!*s || !strcmp(s, "Z"))
+		return 0;
+	if (*s != '+' && *s != '-')
 		return -EINVAL;
-	*ret_offset = tm.tm_gmtoff;
+	if (sscanf(s + 1, "%2d:%2d%n", &hours, &minutes, &end) != 2 || s[1 + end])
+		return -EINVAL;
+	*ret_offset = (hours * 60L + minutes) * 60L * (*s == '-' ? -1 : 1);
 	return 0;
 }
 
@@ -148,7 +153,7 @@ static int units_scan_date(const char *s, int64_t *ret_ns)
 {
 	struct tm tm = { 0 };
 	const char *end = strptime(s, "%Y-%m-%d", &tm);
-	int64_t ns = 0, place = 100000000;
+	int64_t ns = 0, place = 100000000, seconds;
 	long offset;
 
 	if (!end)
@@ -164,17 +169,19 @@ static int units_scan_date(const char *s, int64_t *ret_ns)
 			place /= 10;
 		}
 	}
-	/* 64 bits of nanoseconds reach from 1677 to 2262 */
-	if (units_scan_zone(end, &offset) < 0 || tm.tm_year < 0 || tm.tm_year >= 300)
+	if (units_scan_zone(end, &offset) < 0)
 		return -EINVAL;
-	*ret_ns = ((int64_t)timegm(&tm) - offset) * 1000000000 + ns;
+	seconds = (int64_t)timegm(&tm) - offset;
+	if (seconds > INT64_MAX / 1000000000 - 1 || seconds < INT64_MIN / 1000000000 + 1)
+		return -ERANGE;
+	*ret_ns = seconds * 1000000000 + ns;
 	return 0;
 }
 
 int units_parse_time(const char *s, int64_t now_ns, int64_t *ret_ns, struct err *err)
 {
 	struct err ignored = ERR_INIT;
-	int64_t value = 0;
+	int64_t value;
 
 	if (units_scan_date(s, ret_ns) == 0)
 		return 0;

@@ -14,10 +14,11 @@ struct table {
 struct table *table_new(const char *const *headings)
 {
 	struct table *table = mem_zalloc(sizeof(*table));
+	_cleanup_strv_ char **row = NULL;
 
-	while (headings[table->columns])
-		table->columns++;
-	table_add(table, (char *const *)headings);
+	for (; headings[table->columns]; table->columns++)
+		strv_add(&row, headings[table->columns]);
+	table_add(table, row);
 	return table;
 }
 

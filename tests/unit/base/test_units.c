@@ -67,7 +67,59 @@ static void times_are_absolute_or_before_now(void **state _unused_)
 	assert_int_equal(ns, INT64_C(1769853600000000000));
 	assert_int_equal(units_parse_time("10s", INT64_C(20000000000), &ns, &err), 0);
 	assert_int_equal(ns, INT64_C(10000000000));
+	assert_int_equal(units_parse_time("2026-01-31", 0, &ns, &err), 0);
+	assert_int_equal(ns, INT64_C(1769817600000000000));
+	assert_int_equal(units_parse_time("1969-12-31", 0, &ns, &err), 0);
+	assert_int_equal(ns, INT64_C(-86400000000000));
 	assert_true(units_parse_time("yesterday", 0, &ns, &err) < 0);
+}
+
+static void times_that_nanoseconds_cannot_count_are_refused(void **state _unused_)
+{
+	static const char *const bad[] = {
+		"9999-01-01",		"0001-01-01",  "2263-01-01", "2026-01-31T",
+		"2026-01-31T10:00:00+", "2026-01-31x", "",	     "2026-01-31T10:00:00+99:99:99"
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct err err = ERR_INIT;
+		int64_t ns = 77;
+
+		if (units_parse_time(bad[i], 0, &ns, &err) == 0)
+			fail_msg("accepted: %s", bad[i]);
+		assert_int_equal(ns, 77);
+	}
+}
+
+static void durations_and_counts_are_bounded(void **state _unused_)
+{
+	struct err err = ERR_INIT;
+	int64_t value = 77;
+
+	assert_int_equal(units_parse_duration("500ms", &value, &err), 0);
+	assert_int_equal(value, 500);
+	assert_int_equal(units_parse_duration("1.5h", &value, &err), 0);
+	assert_int_equal(value, 5400000);
+	assert_true(units_parse_duration("99999999999999999d", &value, &err) < 0);
+	assert_int_equal(units_parse_int("9223372036854775807", 0, INT64_MAX, &value, &err), 0);
+	assert_true(value == INT64_MAX);
+	assert_true(units_parse_int("9223372036854775808", 0, INT64_MAX, &value, &err) < 0);
+	assert_true(units_parse_int("+1", 0, 5, &value, &err) < 0);
+	assert_true(units_parse_int("0x1", 0, 5, &value, &err) < 0);
+	assert_int_equal(units_parse_milli("1.5", &value, &err), 0);
+	assert_int_equal(value, 1500);
+}
+
+static void ages_and_times_are_shown_short_and_whole(void **state _unused_)
+{
+	char text[UNITS_TEXT_MAX];
+
+	assert_string_equal(units_format_age(INT64_C(119) * 1000000000, text), "119s");
+	assert_string_equal(units_format_age(INT64_C(180) * 1000000000, text), "3m");
+	assert_string_equal(units_format_age(INT64_C(86400) * 3 * 1000000000, text), "3d");
+	assert_string_equal(units_format_age(-1, text), "0s");
+	assert_string_equal(units_format_time(INT64_C(1769853600000000001), text),
+			    "2026-01-31T10:00:00.000000001Z");
 }
 
 static void sizes_are_shown_with_three_digits(void **state _unused_)
@@ -87,6 +139,9 @@ int main(void)
 		cmocka_unit_test(what_is_no_size_is_refused),
 		cmocka_unit_test(signals_have_names_and_numbers),
 		cmocka_unit_test(times_are_absolute_or_before_now),
+		cmocka_unit_test(times_that_nanoseconds_cannot_count_are_refused),
+		cmocka_unit_test(durations_and_counts_are_bounded),
+		cmocka_unit_test(ages_and_times_are_shown_short_and_whole),
 		cmocka_unit_test(sizes_are_shown_with_three_digits),
 	};
 
