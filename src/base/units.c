@@ -59,7 +59,7 @@ static int units_parse_scaled(const char *s, const struct units_suffix *table, s
 	if (r < 0)
 		return r;
 	factor = units_factor(end, table, n);
-	if (factor < 0)
+	if (factor <= 0)
 		return -EINVAL;
 	if (milli > INT64_MAX / factor)
 		return -ERANGE;
@@ -136,16 +136,12 @@ int units_parse_int(const char *s, int64_t min, int64_t max, int64_t *ret, struc
 /* Seconds east of UTC of "Z", "+02:00", "" (UTC); 0 on success. */
 static int units_scan_zone(const char *s, long *ret_offset)
 {
-	int hours, minutes, end = 0;
+	struct tm tm = { 0 };
+	const char *end = *s ? strptime(s, "%z", &tm) : s;
 
-	*ret_offset = 0;
-	if (!*s || !strcmp(s, "Z"))
-		return 0;
-	if (*s != '+' && *s != '-')
+	if (!end || *end)
 		return -EINVAL;
-	if (sscanf(s + 1, "%2d:%2d%n", &hours, &minutes, &end) != 2 || s[1 + end])
-		return -EINVAL;
-	*ret_offset = (hours * 60L + minutes) * 60L * (*s == '-' ? -1 : 1);
+	*ret_offset = tm.tm_gmtoff;
 	return 0;
 }
 
@@ -172,6 +168,7 @@ static int units_scan_date(const char *s, int64_t *ret_ns)
 	if (units_scan_zone(end, &offset) < 0)
 		return -EINVAL;
 	seconds = (int64_t)timegm(&tm) - offset;
+	/* 64 bits of nanoseconds reach from 1677 to 2262 */
 	if (seconds > INT64_MAX / 1000000000 - 1 || seconds < INT64_MIN / 1000000000 + 1)
 		return -ERANGE;
 	*ret_ns = seconds * 1000000000 + ns;
@@ -181,7 +178,7 @@ static int units_scan_date(const char *s, int64_t *ret_ns)
 int units_parse_time(const char *s, int64_t now_ns, int64_t *ret_ns, struct err *err)
 {
 	struct err ignored = ERR_INIT;
-	int64_t value;
+	int64_t value = 0;
 
 	if (units_scan_date(s, ret_ns) == 0)
 		return 0;

@@ -14,11 +14,10 @@ struct table {
 struct table *table_new(const char *const *headings)
 {
 	struct table *table = mem_zalloc(sizeof(*table));
-	_cleanup_strv_ char **row = NULL;
 
-	for (; headings[table->columns]; table->columns++)
-		strv_add(&row, headings[table->columns]);
-	table_add(table, row);
+	while (headings[table->columns])
+		table->columns++;
+	table_add(table, (char *const *)headings);
 	return table;
 }
 

@@ -448,6 +448,7 @@ static int keeper_prepare(struct keeper *keeper, const char *name, struct err *e
 		return err_errno(err, -errno, "cannot watch signals and timers");
 	keeper->run.keeper_pid = getpid();
 	mem_replace(&keeper->run.engine, keeper->ops->engine);
+	keeper->run.cgroup = instance_cgroup(keeper->run_dir);
 	keeper->record.restarts = 0;
 	keeper->record.started = 0;
 	keeper_fill_host(keeper);

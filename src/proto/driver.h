@@ -43,11 +43,12 @@ struct driver_host_ops {
 struct driver_host {
 	struct loop *loop;
 	const struct instance *instance;
-	struct instance_run *run; /* the driver fills pid, engine, cgroup, kernel before STARTED */
-	const char *state_dir;	  /* ROOT/instances/NAME: the writable layer or disk lives here */
-	const char *run_dir;	  /* RUN/NAME: mount points, sockets; emptied by the keeper */
-	const char *root;	  /* ROOT */
-	char *const *layer_paths; /* erofs images, lowest first */
+	struct instance_run
+		*run;	       /* the driver fills pid and kernel before STARTED; cgroup is given */
+	const char *state_dir; /* ROOT/instances/NAME: the writable layer or disk lives here */
+	const char *run_dir;   /* RUN/NAME: mount points, sockets; emptied by the keeper */
+	const char *root;      /* ROOT */
+	char *const *layer_paths;	 /* erofs images, lowest first */
 	const char *vmlinux, *initramfs; /* VMs only */
 	struct process process;		 /* the main workload */
 	const struct driver_host_ops *ops;

@@ -102,12 +102,19 @@ struct instance_run {
 	int64_t pid;	 /* host pid of the container's init or of the VMM */
 	int64_t started; /* ns since the epoch */
 	char *engine;	 /* "container", "kvm", "qemu" */
-	char *cgroup;	 /* below the cgroup roots: "brig/NAME" */
+	char *cgroup;	 /* instance_cgroup(): filled by the keeper before the driver's start() */
 	char **addresses;
 	char *kernel; /* release that the workload runs on */
 };
 
 extern const struct record_table instance_run_table;
+
+/*
+ * The path of an instance's cgroup below the cgroup roots, from its run folder RUN/NAME: "brig/NAME" for
+ * the usual RUN, with a part made of RUN's own path in between for any other, so that instances of one
+ * name under different roots do not meet. Caller frees.
+ */
+char *instance_cgroup(const char *run_dir);
 
 static inline void instance_run_release(struct instance_run *run)
 {

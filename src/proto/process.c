@@ -21,10 +21,7 @@
 /* (uid_t)-1 means "no change" to the kernel and is nobody's. */
 #define PROCESS_ID_MAX (UINT32_MAX - 1)
 
-enum {
-	PROCESS_CANNOT_EXECUTE = 126,
-	PROCESS_NOT_FOUND = 127
-};
+enum { PROCESS_CANNOT_EXECUTE = 126, PROCESS_NOT_FOUND = 127 };
 
 void process_release(struct process *process)
 {
@@ -302,8 +299,7 @@ int process_identify_text(const char *user, const char *passwd, size_t passwd_le
 /* Only a regular file is read: a pipe or a device of the image could block us or never end. */
 static int process_read_database(const char *path, struct buf *ret, struct err *err)
 {
-	_cleanup_close_
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
 	ssize_t n = 1;
 
@@ -422,9 +418,8 @@ static int process_search(const char *name, char **argv, char **env)
 
 	do {
 		struct process_span folder = process_cut(&rest, ':');
-		_cleanup_free_
-		char *file = mem_printf("%.*s%s%s", (int)folder.len, folder.p,
-					folder.len ? "/" : "", name);
+		_cleanup_free_ char *file = mem_printf("%.*s%s%s", (int)folder.len, folder.p,
+						       folder.len ? "/" : "", name);
 		int r = process_try(file, argv, env);
 
 		if (r == -EACCES)

@@ -26,10 +26,8 @@ static void child_pipes_release(struct child_pipes *pipes)
 
 static void child_stdio(int fd, int target)
 {
-	int null = -EBADF;
-
 	if (fd < 0)
-		fd = null = open("/dev/null", O_RDWR | O_CLOEXEC);
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (fd == target)
 		(void)fcntl(fd, F_SETFD, 0);
 	else
@@ -86,15 +84,14 @@ static int child_drain(const struct child_spec *spec, struct child_pipes *pipes,
 	while (fds[0].fd >= 0 || fds[1].fd >= 0) {
 		if (poll(fds, 2, -1) < 0 && errno != EINTR)
 			return -errno;
-		if (fds[0].fd >= 0 && fds[0].revents) {
+		if (spec->out && fds[0].revents) {
 			r = child_collect(fds[0].fd, spec->out, max, 0);
 			if (r < 0)
 				return r;
 			if (!r)
 				fds[0].fd = -1;
 		}
-		if (fds[1].fd >= 0 && fds[1].revents &&
-		    child_collect(fds[1].fd, errors, CHILD_STDERR_MAX, 1) == 0)
+		if (fds[1].revents && child_collect(fds[1].fd, errors, CHILD_STDERR_MAX, 1) == 0)
 			fds[1].fd = -1;
 	}
 	return 0;

@@ -1,0 +1,773 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * How it works: a hierarchy is a folder whose file system is cgroup or cgroup2; `struct cgroup` is
+ * a group's folders in those hierarchies that it is in. Invariants:
+ *  1. A controller that version 1 has mounted is used there; version 2 cannot have it then.
+ *  2. Co-mounted controllers (cpu,cpuacct) are one hierarchy, found twice, told by its device
+ * number.
+ *  3. Nothing waits without a deadline: a container may hold processes that do not die.
+ */
+#include "sys/cgroup.h"
+#include "base/buf.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/strv.h"
+#include "base/units.h"
+#include "sys/cgroup-internal.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#define CGROUP_ROOT	"/sys/fs/cgroup"
+#define CGROUP_FILE_MAX (1U << 20)
+/* What cgroup_delegate() allows below a group, so that cgroup_destroy() can go through all of it.
+ */
+#define CGROUP_DEPTH_MAX       16
+#define CGROUP_DESCENDANTS_MAX 4096
+#define CGROUP_ROUNDS_MAX      64
+/* The kernel takes no quota below 1 ms per period of 100 ms. */
+#define CGROUP_CPUS_MILLI_MIN 10
+#define CGROUP_CPUS_MILLI_MAX 1000000000
+
+const char *const cgroup_layout_names[] = { "none", "unified", "hybrid", "legacy", NULL };
+
+struct cgroup_dir {
+	const struct cgroup_ops *ops;
+	unsigned int controllers;
+	dev_t dev;
+	int root; /* the hierarchy's top */
+	int fd;	  /* the group in it */
+};
+
+struct cgroup {
+	char *path;
+	struct cgroup_dir dirs[CGROUP_HIERARCHIES_MAX];
+	size_t n;
+};
+
+static const struct {
+	const char *name;
+	unsigned int controller;
+	int v1; /* has a version 1 hierarchy of that name */
+	int v2; /* can be enabled in version 2 */
+} cgroup_names[] = {
+	{ "memory", CGROUP_MEMORY, 1, 1 },   { "cpu", CGROUP_CPU, 1, 1 },
+	{ "cpuacct", CGROUP_CPUACCT, 1, 0 }, { "pids", CGROUP_PIDS, 1, 1 },
+	{ "freezer", CGROUP_FREEZER, 1, 0 }, { "devices", CGROUP_DEVICES, 1, 0 },
+	{ "systemd", CGROUP_SYSTEMD, 1, 0 },
+};
+
+int cgroup_read_number(int fd, const char *file, uint64_t *ret)
+{
+	_cleanup_free_
+	char *text = NULL;
+	struct err ignored = ERR_INIT;
+	int64_t value = 0;
+	int r = file_read(fd, file, CGROUP_FILE_MAX, &text, NULL);
+
+	if (r < 0)
+		return r;
+	text[strcspn(text, "\n")] = '\0';
+	if (!strcmp(text, "max")) {
+		*ret = UINT64_MAX;
+		return 0;
+	}
+	r = units_parse_int(text, 0, INT64_MAX, &value, &ignored);
+	if (r == 0)
+		*ret = (uint64_t)value;
+	return r;
+}
+
+int cgroup_read_key(int fd, const char *file, const char *key, uint64_t *ret)
+{
+	_cleanup_free_
+	char *text = NULL;
+	struct err ignored = ERR_INIT;
+	size_t len = strlen(key);
+	int64_t value = 0;
+	char *save = NULL;
+	int r = file_read(fd, file, CGROUP_FILE_MAX, &text, NULL);
+
+	if (r < 0)
+		return r;
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		if (strncmp(line, key, len) || line[len] != ' ')
+			continue;
+		r = units_parse_int(line + len + 1, 0, INT64_MAX, &value, &ignored);
+		if (r == 0)
+			*ret = (uint64_t)value;
+		return r;
+	}
+	return -ENOENT;
+}
+
+int cgroup_write_number(int fd, const char *file, int64_t value)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%lld", (long long)value);
+	return file_write_value(fd, file, text);
+}
+
+/* The hierarchy at path, or -EBADF if there is none of that kind. */
+static int cgroup_open_root(const char *path, long magic, dev_t *ret_dev)
+{
+	_cleanup_close_
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct statfs fs;
+	struct stat st;
+
+	if (fd < 0 || fstatfs(fd, &fs) < 0 || fs.f_type != magic || fstat(fd, &st) < 0)
+		return -EBADF;
+	*ret_dev = st.st_dev;
+	return take_fd(&fd);
+}
+
+static void cgroup_add_v2(struct cgroup *cgroup, enum cgroup_layout *layout)
+{
+	struct cgroup_dir dir = { .ops = &cgroup_v2_ops, .controllers = CGROUP_CORE, .fd = -EBADF };
+
+	*layout = CGROUP_LAYOUT_UNIFIED;
+	dir.root = cgroup_open_root(CGROUP_ROOT, CGROUP2_SUPER_MAGIC, &dir.dev);
+	if (dir.root < 0) {
+		*layout = CGROUP_LAYOUT_HYBRID;
+		dir.root = cgroup_open_root(CGROUP_ROOT "/unified", CGROUP2_SUPER_MAGIC, &dir.dev);
+	}
+	if (dir.root < 0)
+		*layout = CGROUP_LAYOUT_LEGACY;
+	else
+		cgroup->dirs[cgroup->n++] = dir;
+}
+
+static void cgroup_add_v1(struct cgroup *cgroup, const char *name, unsigned int controller)
+{
+	struct cgroup_dir dir = { .ops = &cgroup_v1_ops, .controllers = controller, .fd = -EBADF };
+	char path[64];
+
+	snprintf(path, sizeof(path), CGROUP_ROOT "/%s", name);
+	dir.root = cgroup_open_root(path, CGROUP_SUPER_MAGIC, &dir.dev);
+	if (dir.root < 0)
+		return;
+	for (size_t i = 0; i < cgroup->n; i++) {
+		if (cgroup->dirs[i].dev == dir.dev) {
+			cgroup->dirs[i].controllers |= controller;
+			fd_close(dir.root);
+			return;
+		}
+	}
+	if (cgroup->n < CGROUP_HIERARCHIES_MAX)
+		cgroup->dirs[cgroup->n++] = dir;
+	else
+		fd_close(dir.root);
+}
+
+/* Those of `need` that version 2 can hand out. */
+static unsigned int cgroup_v2_available(int root, unsigned int need)
+{
+	_cleanup_free_
+	char *text = NULL;
+	_cleanup_strv_ char **names = NULL;
+	unsigned int found = 0;
+
+	if (file_read(root, "cgroup.controllers", CGROUP_FILE_MAX, &text, NULL) < 0)
+		return 0;
+	names = strv_split(text, " \n");
+	for (size_t i = 0; i < ARRAY_SIZE(cgroup_names); i++) {
+		if (cgroup_names[i].v2 && (need & cgroup_names[i].controller) &&
+		    strv_has(names, cgroup_names[i].name))
+			found |= cgroup_names[i].controller;
+	}
+	return found;
+}
+
+/* Opens the tops of the hierarchies that have something of `need`. */
+static enum cgroup_layout cgroup_scan(struct cgroup *cgroup, unsigned int need)
+{
+	enum cgroup_layout layout;
+	unsigned int missing = need;
+
+	cgroup_add_v2(cgroup, &layout);
+	if (layout == CGROUP_LAYOUT_LEGACY)
+		need |= CGROUP_FREEZER | CGROUP_CPUACCT;
+	for (size_t i = 0; layout != CGROUP_LAYOUT_UNIFIED && i < ARRAY_SIZE(cgroup_names); i++) {
+		if (need & cgroup_names[i].controller)
+			cgroup_add_v1(cgroup, cgroup_names[i].name, cgroup_names[i].controller);
+	}
+	for (size_t i = 0; i < cgroup->n; i++)
+		missing &= ~cgroup->dirs[i].controllers;
+	if (layout != CGROUP_LAYOUT_LEGACY && missing)
+		cgroup->dirs[0].controllers |= cgroup_v2_available(cgroup->dirs[0].root, missing);
+	return cgroup->n ? layout : CGROUP_LAYOUT_NONE;
+}
+
+struct cgroup *cgroup_free(struct cgroup *cgroup)
+{
+	if (!cgroup)
+		return NULL;
+	for (size_t i = 0; i < cgroup->n; i++) {
+		fd_close(cgroup->dirs[i].root);
+		fd_close(cgroup->dirs[i].fd);
+	}
+	free(cgroup->path);
+	free(cgroup);
+	return NULL;
+}
+
+enum cgroup_layout cgroup_layout(void)
+{
+	_cleanup_cgroup_ struct cgroup *cgroup = mem_zalloc(sizeof(*cgroup));
+
+	return cgroup_scan(cgroup, UINT32_MAX);
+}
+
+unsigned int cgroup_controllers(void)
+{
+	_cleanup_cgroup_ struct cgroup *cgroup = mem_zalloc(sizeof(*cgroup));
+	unsigned int found = 0;
+
+	(void)cgroup_scan(cgroup, UINT32_MAX);
+	for (size_t i = 0; i < cgroup->n; i++)
+		found |= cgroup->dirs[i].controllers;
+	return found;
+}
+
+static struct cgroup_dir *cgroup_dir_of(struct cgroup *cgroup, unsigned int controller)
+{
+	for (size_t i = 0; i < cgroup->n; i++) {
+		if (cgroup->dirs[i].controllers & controller)
+			return &cgroup->dirs[i];
+	}
+	return NULL;
+}
+
+static DIR *cgroup_open_dir(int parent, const char *name)
+{
+	_cleanup_close_
+	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (dir)
+		(void)take_fd(&fd);
+	return dir;
+}
+
+/* Removes a group and those below it, all without processes; -EBUSY if one has some. */
+static int cgroup_prune(int parent, const char *name, int depth)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	struct dirent *entry;
+
+	if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EBUSY || depth > CGROUP_DEPTH_MAX)
+		return -errno;
+	dir = cgroup_open_dir(parent, name);
+	if (!dir)
+		return -errno;
+	while ((entry = readdir(dir))) {
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+			(void)cgroup_prune(dirfd(dir), entry->d_name, depth + 1);
+	}
+	return unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static int cgroup_mkdir_parents(int root, const char *path)
+{
+	_cleanup_free_
+	char *copy = mem_strdup(path);
+
+	for (char *p = copy; (p = strchr(p, '/')); p++) {
+		*p = '\0';
+		if (mkdirat(root, copy, 0755) < 0 && errno != EEXIST)
+			return -errno;
+		*p = '/';
+	}
+	return 0;
+}
+
+static int cgroup_mkdir(int root, const char *path)
+{
+	int r;
+
+	if (mkdirat(root, path, 0755) == 0)
+		return 0;
+	r = -errno;
+	if (r == -ENOENT)
+		r = cgroup_mkdir_parents(root, path);
+	else if (r == -EEXIST)
+		r = cgroup_prune(root, path, 0);
+	if (r < 0)
+		return r;
+	return mkdirat(root, path, 0755) < 0 ? -errno : 0;
+}
+
+/* Hands the controllers down to where the group is; each level has to pass them on by itself. */
+static int cgroup_v2_enable(int root, const char *path, unsigned int controllers)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cgroup_names); i++) {
+		if (cgroup_names[i].v2 && (controllers & cgroup_names[i].controller))
+			buf_printf(&text, "+%s ", cgroup_names[i].name);
+	}
+	for (const char *end = path; end; end = strchr(end + 1, '/')) {
+		_cleanup_free_
+		char *file = mem_printf("%.*s%scgroup.subtree_control", (int)(end - path), path,
+					end == path ? "" : "/");
+		int r = file_write_value(root, file, text.data);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int cgroup_make(struct cgroup_dir *dir, const char *path, struct err *err)
+{
+	unsigned int wanted = dir->controllers & ~(unsigned int)CGROUP_CORE;
+	int r = cgroup_mkdir(dir->root, path);
+
+	if (r == -EBUSY)
+		return err_set(err, r, "the cgroup %s still has processes of an earlier run", path);
+	if (r < 0)
+		return err_errno(err, r, "cannot make the cgroup %s", path);
+	dir->fd = openat(dir->root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir->fd < 0)
+		return err_errno(err, -errno, "cannot open the cgroup %s", path);
+	if (dir->ops->version == 1 || cgroup_v2_available(dir->fd, wanted) == wanted)
+		return 0;
+	r = cgroup_v2_enable(dir->root, path, wanted);
+	if (r < 0)
+		log_debug("cannot enable controllers for the cgroup %s: %s", path, strerror(-r));
+	return 0;
+}
+
+int cgroup_create(const char *path, const struct cgroup_limits *limits, unsigned int also,
+		  struct cgroup **ret, struct err *err)
+{
+	_cleanup_cgroup_ struct cgroup *cgroup = mem_zalloc(sizeof(*cgroup));
+	unsigned int need = CGROUP_CORE | CGROUP_MEMORY | also;
+	int r = 0;
+
+	if (limits->cpus_milli)
+		need |= CGROUP_CPU;
+	if (limits->pids)
+		need |= CGROUP_PIDS;
+	cgroup->path = mem_strdup(path);
+	if (cgroup_scan(cgroup, need) == CGROUP_LAYOUT_NONE)
+		return err_set(err, -ENOENT,
+			       "no control groups at " CGROUP_ROOT ": mount them there");
+	for (size_t i = 0; i < cgroup->n && r == 0; i++)
+		r = cgroup_make(&cgroup->dirs[i], path, err);
+	if (r == 0)
+		r = cgroup_set_limits(cgroup, limits, err);
+	if (r < 0) {
+		for (size_t i = 0; i < cgroup->n; i++) {
+			if (cgroup->dirs[i].fd >= 0)
+				(void)cgroup_prune(cgroup->dirs[i].root, path, 0);
+		}
+		return r;
+	}
+	*ret = take_ptr(cgroup);
+	return 0;
+}
+
+int cgroup_open(const char *path, struct cgroup **ret)
+{
+	_cleanup_cgroup_ struct cgroup *cgroup = mem_zalloc(sizeof(*cgroup));
+	size_t kept = 0;
+
+	cgroup->path = mem_strdup(path);
+	(void)cgroup_scan(cgroup, UINT32_MAX);
+	for (size_t i = 0; i < cgroup->n; i++) {
+		struct cgroup_dir dir = cgroup->dirs[i];
+
+		dir.fd = openat(dir.root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (dir.fd < 0)
+			fd_close(dir.root);
+		else
+			cgroup->dirs[kept++] = dir;
+	}
+	cgroup->n = kept;
+	if (!kept)
+		return -ENOENT;
+	*ret = take_ptr(cgroup);
+	return 0;
+}
+
+/* One limit: 0 is none, and then there is nothing to do in a fresh group. */
+static int cgroup_limit(struct cgroup *cgroup, unsigned int controller, int64_t value,
+			const char *what, struct err *err)
+{
+	struct cgroup_dir *dir = cgroup_dir_of(cgroup, controller);
+	int r;
+
+	if (!value)
+		return 0;
+	if (!dir)
+		return err_set(err, -EOPNOTSUPP,
+			       "this host cannot limit %s: the kernel has no cgroup controller for "
+			       "it (see `brig doctor`)",
+			       what);
+	if (controller == CGROUP_MEMORY)
+		r = dir->ops->set_memory(dir->fd, value);
+	else if (controller == CGROUP_CPU)
+		r = dir->ops->set_cpus(dir->fd, value);
+	else
+		r = dir->ops->set_pids(dir->fd, value);
+	return r < 0 ? err_errno(err, r, "cannot limit %s to %lld", what, (long long)value) : 0;
+}
+
+int cgroup_set_limits(struct cgroup *cgroup, const struct cgroup_limits *limits, struct err *err)
+{
+	int r;
+
+	if (limits->cpus_milli && (limits->cpus_milli < CGROUP_CPUS_MILLI_MIN ||
+				   limits->cpus_milli > CGROUP_CPUS_MILLI_MAX))
+		return err_set(err, -ERANGE, "a limit of CPUs is at least 0.01");
+	r = cgroup_limit(cgroup, CGROUP_MEMORY, limits->memory, "memory", err);
+	if (r == 0)
+		r = cgroup_limit(cgroup, CGROUP_CPU, limits->cpus_milli, "CPU time", err);
+	if (r == 0)
+		r = cgroup_limit(cgroup, CGROUP_PIDS, limits->pids, "processes", err);
+	return r;
+}
+
+static void cgroup_device_text(const struct cgroup_device *rule, char *text, size_t size)
+{
+	char major[24] = "*", minor[24] = "*";
+
+	if (rule->major >= 0)
+		snprintf(major, sizeof(major), "%lld", (long long)rule->major);
+	if (rule->minor >= 0)
+		snprintf(minor, sizeof(minor), "%lld", (long long)rule->minor);
+	if (rule->type == 'a')
+		snprintf(text, size, "a");
+	else
+		snprintf(text, size, "%c %s:%s %.3s", rule->type, major, minor, rule->access);
+}
+
+int cgroup_set_devices(struct cgroup *cgroup, const struct cgroup_device *rules, size_t n,
+		       struct err *err)
+{
+	struct cgroup_dir *dir = cgroup_dir_of(cgroup, CGROUP_DEVICES);
+	char text[64];
+	int r;
+
+	if (!dir)
+		return err_set(err, -EOPNOTSUPP,
+			       "this host cannot limit the access to a device: give it rwm");
+	for (size_t i = 0; i < n; i++) {
+		cgroup_device_text(&rules[i], text, sizeof(text));
+		r = file_write_value(dir->fd, rules[i].allow ? "devices.allow" : "devices.deny",
+				     text);
+		if (r < 0)
+			return err_errno(err, r, "cannot set the device rule \"%s\"", text);
+	}
+	return 0;
+}
+
+static int cgroup_chown(int fd, const char *const *files, uid_t uid, gid_t gid)
+{
+	if (fchown(fd, uid, gid) < 0)
+		return -errno;
+	for (; *files; files++) {
+		if (fchownat(fd, *files, uid, gid, 0) < 0 && errno != ENOENT)
+			return -errno;
+	}
+	return 0;
+}
+
+int cgroup_delegate(struct cgroup *cgroup, uid_t uid, gid_t gid, struct err *err)
+{
+	static const char *const v1_files[] = { "cgroup.procs", "tasks", NULL };
+	static const char *const v2_files[] = { "cgroup.procs", "cgroup.threads",
+						"cgroup.subtree_control", NULL };
+	struct cgroup_dir *dir = cgroup_dir_of(cgroup, CGROUP_CORE);
+	int r = 0;
+
+	if (dir) {
+		(void)cgroup_write_number(dir->fd, "cgroup.max.depth", CGROUP_DEPTH_MAX);
+		(void)cgroup_write_number(dir->fd, "cgroup.max.descendants",
+					  CGROUP_DESCENDANTS_MAX);
+		r = cgroup_chown(dir->fd, v2_files, uid, gid);
+	} else {
+		dir = cgroup_dir_of(cgroup, CGROUP_SYSTEMD);
+		if (dir)
+			r = cgroup_chown(dir->fd, v1_files, uid, gid);
+	}
+	return r < 0 ? err_errno(err, r, "cannot give the cgroup %s away", cgroup->path) : 0;
+}
+
+void cgroup_entry_release(struct cgroup_entry *entry)
+{
+	entry->into = fd_close(entry->into);
+	for (size_t i = 0; i < entry->n; i++)
+		entry->fds[i] = fd_close(entry->fds[i]);
+	entry->n = 0;
+}
+
+/* fds[0] is version 2's, if there is one. */
+int cgroup_entry_open(const struct cgroup *cgroup, struct cgroup_entry *ret, struct err *err)
+{
+	*ret = CGROUP_ENTRY_INIT;
+	for (size_t i = 0; i < cgroup->n; i++) {
+		const struct cgroup_dir *dir = &cgroup->dirs[i];
+		int fd = openat(dir->fd, dir->ops->join_file, O_WRONLY | O_CLOEXEC);
+		int r;
+
+		if (fd >= 0)
+			ret->fds[ret->n++] = fd;
+		if (fd >= 0 && dir->ops->version == 2)
+			ret->into = fcntl(dir->fd, F_DUPFD_CLOEXEC, 0);
+		if (fd < 0 || (dir->ops->version == 2 && ret->into < 0)) {
+			r = -errno;
+			cgroup_entry_release(ret);
+			return err_errno(err, r, "cannot enter the cgroup %s", cgroup->path);
+		}
+	}
+	return 0;
+}
+
+int cgroup_join(const struct cgroup_entry *entry, int born_in)
+{
+	for (size_t i = entry->into >= 0 && born_in; i < entry->n; i++) {
+		if (write(entry->fds[i], "0", 1) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+struct cgroup_pid_list {
+	pid_t *pids;
+	size_t n, size;
+};
+
+static void cgroup_list_file(int fd, struct cgroup_pid_list *list)
+{
+	_cleanup_free_
+	char *text = NULL;
+	char *save = NULL;
+	int64_t pid = 0;
+
+	if (file_read(fd, "cgroup.procs", CGROUP_FILE_MAX, &text, NULL) < 0)
+		return;
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		struct err ignored = ERR_INIT;
+
+		if (units_parse_int(line, 1, INT32_MAX, &pid, &ignored) < 0)
+			continue;
+		if (list->n == list->size) {
+			list->size = list->size ? list->size * 2 : 64;
+			list->pids = mem_realloc(list->pids, list->size, sizeof(*list->pids));
+		}
+		list->pids[list->n++] = (pid_t)pid;
+	}
+}
+
+static void cgroup_list_tree(int fd, struct cgroup_pid_list *list, int depth)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	struct dirent *entry;
+
+	cgroup_list_file(fd, list);
+	if (depth > CGROUP_DEPTH_MAX)
+		return;
+	dir = cgroup_open_dir(fd, ".");
+	while (dir && (entry = readdir(dir))) {
+		_cleanup_close_
+		int child = -EBADF;
+
+		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
+			continue;
+		child = openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (child >= 0)
+			cgroup_list_tree(child, list, depth + 1);
+	}
+}
+
+/* A process of the group is in each of its hierarchies, so the first one knows all. */
+int cgroup_pids(const struct cgroup *cgroup, pid_t **ret, size_t *ret_n)
+{
+	struct cgroup_pid_list list = { 0 };
+
+	if (!cgroup->n)
+		return -ENOENT;
+	cgroup_list_tree(cgroup->dirs[0].fd, &list, 0);
+	*ret = list.pids;
+	*ret_n = list.n;
+	return 0;
+}
+
+int cgroup_has_process(const char *path, pid_t pid)
+{
+	_cleanup_free_
+	char *text = NULL;
+	size_t len = strlen(path);
+	char file[64], *save = NULL;
+	int r;
+
+	snprintf(file, sizeof(file), "/proc/%d/cgroup", pid);
+	r = file_read(AT_FDCWD, file, CGROUP_FILE_MAX, &text, NULL);
+	if (r < 0)
+		return r;
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		const char *at = strstr(line, ":/");
+
+		if (at && !strncmp(at + 2, path, len) && (!at[2 + len] || at[2 + len] == '/'))
+			return 1;
+	}
+	return 0;
+}
+
+void cgroup_stats(const struct cgroup *cgroup, struct cgroup_stats *ret)
+{
+	unsigned int controllers = 0;
+
+	*ret = (struct cgroup_stats){ 0 };
+	for (size_t i = 0; i < cgroup->n; i++) {
+		const struct cgroup_dir *dir = &cgroup->dirs[i];
+
+		dir->ops->stats(dir->fd, dir->controllers, ret);
+		controllers |= dir->controllers;
+	}
+	if (!(controllers & CGROUP_PIDS) || !ret->pids) {
+		_cleanup_free_
+		pid_t *pids = NULL;
+		size_t n = 0;
+
+		if (cgroup_pids(cgroup, &pids, &n) == 0)
+			ret->pids = n;
+	}
+}
+
+int cgroup_freeze(struct cgroup *cgroup, int frozen, struct err *err)
+{
+	struct cgroup_dir *dir = cgroup_dir_of(cgroup, CGROUP_CORE);
+	int r;
+
+	if (!dir)
+		dir = cgroup_dir_of(cgroup, CGROUP_FREEZER);
+	if (!dir)
+		return err_set(err, -EOPNOTSUPP,
+			       "this host cannot pause: the kernel has no freezer for cgroups");
+	r = dir->ops->freeze(dir->fd, frozen);
+	return r < 0 ? err_errno(err, r, "cannot %s the cgroup %s", frozen ? "freeze" : "thaw",
+				 cgroup->path)
+		     : 0;
+}
+
+/* Frozen while we go through the list, so that nothing forks away and no pid is used anew. */
+static void cgroup_kill_each(struct cgroup *cgroup)
+{
+	_cleanup_free_
+	pid_t *pids = NULL;
+	struct err ignored = ERR_INIT;
+	size_t n = 0;
+
+	(void)cgroup_freeze(cgroup, 1, &ignored);
+	(void)cgroup_pids(cgroup, &pids, &n);
+	for (size_t i = 0; i < n; i++) {
+		_cleanup_close_
+		int pidfd = pidfd_open(pids[i], 0);
+
+		if (pidfd >= 0 && cgroup_has_process(cgroup->path, pids[i]) > 0)
+			(void)pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+	}
+	(void)cgroup_freeze(cgroup, 0, &ignored);
+}
+
+int cgroup_kill(struct cgroup *cgroup)
+{
+	struct cgroup_dir *dir = cgroup_dir_of(cgroup, CGROUP_CORE);
+
+	if (!dir || dir->ops->kill(dir->fd) < 0)
+		cgroup_kill_each(cgroup);
+	return 0;
+}
+
+/* Waits until the group holds something else than it does now, or not at all if it is empty. */
+static void cgroup_wait_event(int fd, int64_t timeout_ms)
+{
+	_cleanup_close_
+	int events = openat(fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+	struct pollfd poller = { .fd = events, .events = POLLPRI };
+	char text[256] = "";
+
+	/* Reading arms the poll. */
+	if (events < 0 || read(events, text, sizeof(text) - 1) <= 0 || !strstr(text, "populated 1"))
+		return;
+	(void)poll(&poller, 1, (int)timeout_ms);
+}
+
+/* Waits for something in the group to be gone, at most until the deadline. */
+static void cgroup_wait_one(struct cgroup *cgroup, int64_t deadline_ns)
+{
+	struct cgroup_dir *dir = cgroup_dir_of(cgroup, CGROUP_CORE);
+	_cleanup_close_
+	int fd = -EBADF;
+	_cleanup_free_
+	pid_t *pids = NULL;
+	struct pollfd poller = { .events = POLLIN };
+	int64_t left_ms = (deadline_ns - units_monotonic()) / 1000000;
+	size_t n = 0;
+
+	if (left_ms <= 0)
+		return;
+	(void)cgroup_pids(cgroup, &pids, &n);
+	if (n)
+		fd = pidfd_open(pids[0], 0);
+	poller.fd = fd;
+	if (fd >= 0)
+		(void)poll(&poller, 1, (int)left_ms);
+	else if (dir)
+		cgroup_wait_event(dir->fd, left_ms);
+}
+
+static int cgroup_prune_all(struct cgroup *cgroup)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < cgroup->n; i++) {
+		int r = cgroup_prune(cgroup->dirs[i].root, cgroup->path, 0);
+
+		if (r < 0)
+			result = r;
+	}
+	return result;
+}
+
+int cgroup_destroy(struct cgroup *cgroup, int timeout_ms, struct err *err)
+{
+	int64_t deadline = units_monotonic() + (int64_t)timeout_ms * 1000000;
+	int r = cgroup_prune_all(cgroup);
+
+	for (int round = 0; r == -EBUSY && round < CGROUP_ROUNDS_MAX; round++) {
+		(void)cgroup_kill(cgroup);
+		cgroup_wait_one(cgroup, deadline);
+		r = cgroup_prune_all(cgroup);
+		if (units_monotonic() > deadline)
+			break;
+	}
+	if (r == -EBUSY)
+		return err_set(err, r,
+			       "the cgroup %s has processes that do not end: they wait for the "
+			       "kernel, perhaps for a disk or network file system",
+			       cgroup->path);
+	return r < 0 ? err_errno(err, r, "cannot remove the cgroup %s", cgroup->path) : 0;
+}
+
+int cgroup_remove(const char *path, int timeout_ms, struct err *err)
+{
+	_cleanup_cgroup_ struct cgroup *cgroup = NULL;
+	int r = cgroup_open(path, &cgroup);
+
+	return r == -ENOENT ? 0 : cgroup_destroy(cgroup, timeout_ms, err);
+}

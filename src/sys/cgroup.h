@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SYS_CGROUP_H
+#define SYS_CGROUP_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+/*
+ * Control groups, whatever the host has below /sys/fs/cgroup. A group is named by one path
+ * ("brig/NAME") below the roots of all hierarchies, and exists only in those that it needs, since
+ * each costs time at every start. Callers name what they want (limits, figures, a freeze); which
+ * version's file that is, is decided here.
+ */
+enum cgroup_layout {
+	CGROUP_LAYOUT_NONE,
+	CGROUP_LAYOUT_UNIFIED, /* version 2 has everything */
+	CGROUP_LAYOUT_HYBRID,  /* version 1 controllers, version 2 at /sys/fs/cgroup/unified */
+	CGROUP_LAYOUT_LEGACY,  /* version 1 alone */
+};
+
+extern const char *const cgroup_layout_names[]; /* "none", "unified", "hybrid", "legacy" */
+
+enum {
+	CGROUP_CORE = 1 << 0, /* the version 2 hierarchy itself */
+	CGROUP_MEMORY = 1 << 1,
+	CGROUP_CPU = 1 << 2,
+	CGROUP_CPUACCT = 1 << 3,
+	CGROUP_PIDS = 1 << 4,
+	CGROUP_FREEZER = 1 << 5,
+	CGROUP_DEVICES = 1 << 6,
+	CGROUP_SYSTEMD = 1 << 7, /* version 1's name=systemd */
+};
+
+enum cgroup_layout cgroup_layout(void);
+/* What there is to limit and measure with on this host, however it is mounted. */
+unsigned int cgroup_controllers(void);
+
+/* 0: no limit */
+struct cgroup_limits {
+	int64_t memory;	    /* bytes, swap included */
+	int64_t cpus_milli; /* thousandths of a CPU, at least 10 */
+	int64_t pids;
+};
+
+/* A device that a group may use beyond, or with less access than, everything: version 1 only. */
+struct cgroup_device {
+	char type;	      /* 'a', 'b' or 'c' */
+	int64_t major, minor; /* -1: all */
+	char access[4];	      /* of "rwm" */
+	int allow;
+};
+
+struct cgroup_stats {
+	uint64_t memory; /* bytes in use, without file pages that nobody has used of late */
+	uint64_t cpu_ns; /* time that its processes have run */
+	uint64_t pids;
+	uint64_t oom_kills; /* processes that the memory limit killed */
+};
+
+struct cgroup;
+
+/*
+ * Makes the group with its limits, with no process in it; a dead group of that name is replaced
+ * (-EBUSY if it is alive). also: more of CGROUP_* that it shall have if the host does. A limit that
+ * this host cannot set is an error; a missing hierarchy that was only wanted is not.
+ */
+int cgroup_create(const char *path, const struct cgroup_limits *limits, unsigned int also,
+		  struct cgroup **ret, struct err *err);
+/* An existing group; -ENOENT (and no message) if it is in no hierarchy. */
+int cgroup_open(const char *path, struct cgroup **ret);
+/* Lets go of the group, which stays. NULL is fine. Returns NULL. */
+struct cgroup *cgroup_free(struct cgroup *cgroup);
+
+static inline void cgroup_freep(struct cgroup **cgroup)
+{
+	*cgroup = cgroup_free(*cgroup);
+}
+#define _cleanup_cgroup_ _cleanup_(cgroup_freep)
+
+int cgroup_set_limits(struct cgroup *cgroup, const struct cgroup_limits *limits, struct err *err);
+/* Applied in order, the last match wins; needs CGROUP_DEVICES. */
+int cgroup_set_devices(struct cgroup *cgroup, const struct cgroup_device *rules, size_t n,
+		       struct err *err);
+/* Lets uid divide the group's part of version 2 (or name=systemd), as an init system does. */
+int cgroup_delegate(struct cgroup *cgroup, uid_t uid, gid_t gid, struct err *err);
+
+/*
+ * The way in. A process joins by itself, which costs 0.2 ms where being moved by another waits for
+ * an RCU grace period: open the files before fork(), call cgroup_join() in the child,
+ * single-threaded. With clone3(CLONE_INTO_CGROUP) on the folder `into` (-EBADF: no version 2) the
+ * child is there at birth and passes born_in = 1.
+ */
+#define CGROUP_HIERARCHIES_MAX 8
+struct cgroup_entry {
+	int into;
+	int fds[CGROUP_HIERARCHIES_MAX];
+	size_t n;
+};
+#define CGROUP_ENTRY_INIT ((struct cgroup_entry){ .into = -EBADF })
+int cgroup_entry_open(const struct cgroup *cgroup, struct cgroup_entry *ret, struct err *err);
+void cgroup_entry_release(struct cgroup_entry *entry);
+/* Returns 0 or -errno; allocates nothing. */
+int cgroup_join(const struct cgroup_entry *entry, int born_in);
+
+/* Every process in the group and below it, as our pid namespace numbers them; caller frees. */
+int cgroup_pids(const struct cgroup *cgroup, pid_t **ret, size_t *ret_n);
+/* 1 if the process is in the group or below it, 0 if not, -errno if it cannot be told. */
+int cgroup_has_process(const char *path, pid_t pid);
+
+void cgroup_stats(const struct cgroup *cgroup, struct cgroup_stats *ret);
+
+/* Stops or continues all processes; that they stand still comes soon after. */
+int cgroup_freeze(struct cgroup *cgroup, int frozen, struct err *err);
+/* SIGKILL to everything in it, frozen or not. */
+int cgroup_kill(struct cgroup *cgroup);
+
+/*
+ * Kills what is in the group, waits until it is gone, and removes the group. -EBUSY after
+ * timeout_ms if something does not die (a process in an uninterruptible sleep). An empty group goes
+ * at once.
+ */
+int cgroup_destroy(struct cgroup *cgroup, int timeout_ms, struct err *err);
+/* The same by path; a group that is not there is success. */
+int cgroup_remove(const char *path, int timeout_ms, struct err *err);
+
+#endif

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "sys/cgroup-internal.h"
+#include "base/file.h"
+
+#define CGROUP_V2_PERIOD_US 100000
+
+static int cgroup_v2_set_memory(int fd, int64_t bytes)
+{
+	int r = cgroup_write_number(fd, "memory.max", bytes);
+
+	if (r < 0)
+		return r;
+	/* Swap is limited apart from memory here: none, so that the limit is one of both together.
+	 */
+	r = cgroup_write_number(fd, "memory.swap.max", 0);
+	return r == -ENOENT ? 0 : r;
+}
+
+static int cgroup_v2_set_cpus(int fd, int64_t milli)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%lld %d", (long long)milli * (CGROUP_V2_PERIOD_US / 1000),
+		 CGROUP_V2_PERIOD_US);
+	return file_write_value(fd, "cpu.max", text);
+}
+
+static int cgroup_v2_set_pids(int fd, int64_t n)
+{
+	return cgroup_write_number(fd, "pids.max", n);
+}
+
+static int cgroup_v2_freeze(int fd, int frozen)
+{
+	return file_write_value(fd, "cgroup.freeze", frozen ? "1" : "0");
+}
+
+static int cgroup_v2_kill(int fd)
+{
+	return file_write_value(fd, "cgroup.kill", "1");
+}
+
+static void cgroup_v2_stats(int fd, unsigned int controllers, struct cgroup_stats *stats)
+{
+	uint64_t value = 0;
+
+	/* The core counts CPU time in every group, with or without the cpu controller. */
+	if (cgroup_read_key(fd, "cpu.stat", "usage_usec", &value) == 0)
+		stats->cpu_ns = value * 1000;
+	if (controllers & CGROUP_MEMORY) {
+		uint64_t inactive = 0;
+
+		(void)cgroup_read_number(fd, "memory.current", &stats->memory);
+		(void)cgroup_read_key(fd, "memory.stat", "inactive_file", &inactive);
+		stats->memory -= inactive < stats->memory ? inactive : stats->memory;
+		(void)cgroup_read_key(fd, "memory.events", "oom_kill", &stats->oom_kills);
+	}
+	if (controllers & CGROUP_PIDS)
+		(void)cgroup_read_number(fd, "pids.current", &stats->pids);
+}
+
+const struct cgroup_ops cgroup_v2_ops = {
+	.version = 2,
+	.join_file = "cgroup.procs",
+	.set_memory = cgroup_v2_set_memory,
+	.set_cpus = cgroup_v2_set_cpus,
+	.set_pids = cgroup_v2_set_pids,
+	.freeze = cgroup_v2_freeze,
+	.kill = cgroup_v2_kill,
+	.stats = cgroup_v2_stats,
+};
