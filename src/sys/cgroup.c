@@ -66,8 +66,7 @@ static const struct {
 
 int cgroup_read_number(int fd, const char *file, uint64_t *ret)
 {
-	_cleanup_free_
-	char *text = NULL;
+	_cleanup_free_ char *text = NULL;
 	struct err ignored = ERR_INIT;
 	int64_t value = 0;
 	int r = file_read(fd, file, CGROUP_FILE_MAX, &text, NULL);
@@ -87,8 +86,7 @@ int cgroup_read_number(int fd, const char *file, uint64_t *ret)
 
 int cgroup_read_key(int fd, const char *file, const char *key, uint64_t *ret)
 {
-	_cleanup_free_
-	char *text = NULL;
+	_cleanup_free_ char *text = NULL;
 	struct err ignored = ERR_INIT;
 	size_t len = strlen(key);
 	int64_t value = 0;
@@ -119,8 +117,7 @@ int cgroup_write_number(int fd, const char *file, int64_t value)
 /* The hierarchy at path, or -EBADF if there is none of that kind. */
 static int cgroup_open_root(const char *path, long magic, dev_t *ret_dev)
 {
-	_cleanup_close_
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct statfs fs;
 	struct stat st;
 
@@ -171,8 +168,7 @@ static void cgroup_add_v1(struct cgroup *cgroup, const char *name, unsigned int 
 /* Those of `need` that version 2 can hand out. */
 static unsigned int cgroup_v2_available(int root, unsigned int need)
 {
-	_cleanup_free_
-	char *text = NULL;
+	_cleanup_free_ char *text = NULL;
 	_cleanup_strv_ char **names = NULL;
 	unsigned int found = 0;
 
@@ -249,8 +245,8 @@ static struct cgroup_dir *cgroup_dir_of(struct cgroup *cgroup, unsigned int cont
 
 static DIR *cgroup_open_dir(int parent, const char *name)
 {
-	_cleanup_close_
-	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int fd =
+		openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 
 	if (dir)
@@ -280,8 +276,7 @@ static int cgroup_prune(int parent, const char *name, int depth)
 
 static int cgroup_mkdir_parents(int root, const char *path)
 {
-	_cleanup_free_
-	char *copy = mem_strdup(path);
+	_cleanup_free_ char *copy = mem_strdup(path);
 
 	for (char *p = copy; (p = strchr(p, '/')); p++) {
 		*p = '\0';
@@ -318,9 +313,9 @@ static int cgroup_v2_enable(int root, const char *path, unsigned int controllers
 			buf_printf(&text, "+%s ", cgroup_names[i].name);
 	}
 	for (const char *end = path; end; end = strchr(end + 1, '/')) {
-		_cleanup_free_
-		char *file = mem_printf("%.*s%scgroup.subtree_control", (int)(end - path), path,
-					end == path ? "" : "/");
+		_cleanup_free_ char *file =
+			mem_printf("%.*s%scgroup.subtree_control", (int)(end - path), path,
+				   end == path ? "" : "/");
 		int r = file_write_value(root, file, text.data);
 
 		if (r < 0)
@@ -552,8 +547,7 @@ struct cgroup_pid_list {
 
 static void cgroup_list_file(int fd, struct cgroup_pid_list *list)
 {
-	_cleanup_free_
-	char *text = NULL;
+	_cleanup_free_ char *text = NULL;
 	char *save = NULL;
 	int64_t pid = 0;
 
@@ -582,8 +576,7 @@ static void cgroup_list_tree(int fd, struct cgroup_pid_list *list, int depth)
 		return;
 	dir = cgroup_open_dir(fd, ".");
 	while (dir && (entry = readdir(dir))) {
-		_cleanup_close_
-		int child = -EBADF;
+		_cleanup_close_ int child = -EBADF;
 
 		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
 			continue;
@@ -608,8 +601,7 @@ int cgroup_pids(const struct cgroup *cgroup, pid_t **ret, size_t *ret_n)
 
 int cgroup_has_process(const char *path, pid_t pid)
 {
-	_cleanup_free_
-	char *text = NULL;
+	_cleanup_free_ char *text = NULL;
 	size_t len = strlen(path);
 	char file[64], *save = NULL;
 	int r;
@@ -639,8 +631,7 @@ void cgroup_stats(const struct cgroup *cgroup, struct cgroup_stats *ret)
 		controllers |= dir->controllers;
 	}
 	if (!(controllers & CGROUP_PIDS) || !ret->pids) {
-		_cleanup_free_
-		pid_t *pids = NULL;
+		_cleanup_free_ pid_t *pids = NULL;
 		size_t n = 0;
 
 		if (cgroup_pids(cgroup, &pids, &n) == 0)
@@ -667,16 +658,14 @@ int cgroup_freeze(struct cgroup *cgroup, int frozen, struct err *err)
 /* Frozen while we go through the list, so that nothing forks away and no pid is used anew. */
 static void cgroup_kill_each(struct cgroup *cgroup)
 {
-	_cleanup_free_
-	pid_t *pids = NULL;
+	_cleanup_free_ pid_t *pids = NULL;
 	struct err ignored = ERR_INIT;
 	size_t n = 0;
 
 	(void)cgroup_freeze(cgroup, 1, &ignored);
 	(void)cgroup_pids(cgroup, &pids, &n);
 	for (size_t i = 0; i < n; i++) {
-		_cleanup_close_
-		int pidfd = pidfd_open(pids[i], 0);
+		_cleanup_close_ int pidfd = pidfd_open(pids[i], 0);
 
 		if (pidfd >= 0 && cgroup_has_process(cgroup->path, pids[i]) > 0)
 			(void)pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
@@ -696,8 +685,7 @@ int cgroup_kill(struct cgroup *cgroup)
 /* Waits until the group holds something else than it does now, or not at all if it is empty. */
 static void cgroup_wait_event(int fd, int64_t timeout_ms)
 {
-	_cleanup_close_
-	int events = openat(fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int events = openat(fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
 	struct pollfd poller = { .fd = events, .events = POLLPRI };
 	char text[256] = "";
 
@@ -711,10 +699,8 @@ static void cgroup_wait_event(int fd, int64_t timeout_ms)
 static void cgroup_wait_one(struct cgroup *cgroup, int64_t deadline_ns)
 {
 	struct cgroup_dir *dir = cgroup_dir_of(cgroup, CGROUP_CORE);
-	_cleanup_close_
-	int fd = -EBADF;
-	_cleanup_free_
-	pid_t *pids = NULL;
+	_cleanup_close_ int fd = -EBADF;
+	_cleanup_free_ pid_t *pids = NULL;
 	struct pollfd poller = { .events = POLLIN };
 	int64_t left_ms = (deadline_ns - units_monotonic()) / 1000000;
 	size_t n = 0;

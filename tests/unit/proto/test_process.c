@@ -112,8 +112,7 @@ static void hostile_databases_do_no_harm(void **state _unused_)
 {
 	struct process_identity who = { 0 };
 	struct err err = ERR_INIT;
-	_cleanup_free_
-	char *text = mem_zalloc(1 << 20);
+	_cleanup_free_ char *text = mem_zalloc(1 << 20);
 	size_t used = 0;
 
 	/* a name of megabytes, no newline, NULs, a home that is too long */
@@ -152,6 +151,7 @@ static int run(const struct process *process, char *said, size_t size)
 	struct process_identity who = { .home = "/nowhere" };
 	struct err err = ERR_INIT;
 	int pipefd[2], status = 0;
+	size_t len = 0;
 	ssize_t n;
 	pid_t pid;
 
@@ -165,8 +165,9 @@ static int run(const struct process *process, char *said, size_t size)
 		_exit(err.exit_status);
 	}
 	close(pipefd[1]);
-	n = read(pipefd[0], said, size - 1);
-	said[n > 0 ? n : 0] = '\0';
+	while ((n = read(pipefd[0], said + len, size - 1 - len)) > 0)
+		len += (size_t)n;
+	said[len] = '\0';
 	close(pipefd[0]);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	return WEXITSTATUS(status);
@@ -199,8 +200,7 @@ static void a_program_is_looked_up_in_the_given_path(void **state _unused_)
 static void failures_have_dockers_exit_statuses(void **state _unused_)
 {
 	char folder[] = "/tmp/brig-test-XXXXXX";
-	_cleanup_free_
-	char *plain = NULL, *text = NULL, *script = NULL, *env_path = NULL;
+	_cleanup_free_ char *plain = NULL, *text = NULL, *script = NULL, *env_path = NULL;
 	char said[512];
 	int fd;
 
@@ -239,8 +239,7 @@ static void failures_have_dockers_exit_statuses(void **state _unused_)
 static void a_missing_working_directory_is_made(void **state _unused_)
 {
 	char folder[] = "/tmp/brig-test-XXXXXX", said[512];
-	_cleanup_free_
-	char *deep = NULL, *middle = NULL, *line = NULL;
+	_cleanup_free_ char *deep = NULL, *middle = NULL, *line = NULL;
 
 	assert_non_null(mkdtemp(folder));
 	middle = mem_printf("%s/a", folder);

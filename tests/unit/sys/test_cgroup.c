@@ -74,8 +74,7 @@ static void a_process_that_joins_is_listed_and_counted(void **state)
 {
 	static const struct cgroup_limits none;
 	_cleanup_cgroup_ struct cgroup *cgroup = NULL;
-	_cleanup_free_
-	pid_t *pids = NULL;
+	_cleanup_free_ pid_t *pids = NULL;
 	struct cgroup_stats stats;
 	size_t n = 0;
 	pid_t pid;
