@@ -26,13 +26,11 @@
 static void keeper_session_free(struct keeper_session *session)
 {
 	struct keeper *keeper = session->keeper;
+	struct keeper_session **at = &keeper->sessions;
 
-	for (struct keeper_session **at = &keeper->sessions; *at; at = &(*at)->next) {
-		if (*at == session) {
-			*at = session->next;
-			break;
-		}
-	}
+	while (*at != session)
+		at = &(*at)->next;
+	*at = session->next;
 	if (session->kind == KEEPER_SESSION_PROCESS && session->channel && keeper->driver) {
 		keeper->ops->consumed(keeper->driver, session->channel, session->unconsumed);
 		keeper->ops->send(keeper->driver, session->channel, MESSAGE_CLOSE, NULL, 0);
@@ -459,6 +457,7 @@ void keeper_session_end_all(struct keeper *keeper)
 	while (keeper->sessions) {
 		struct keeper_session *s = keeper->sessions;
 
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the one freed is no longer in the list */
 		keeper_session_put_end(s);
 		while (s->out.len && keeper_session_flush(s) == 0 && s->out.len) {
 			struct pollfd fd = { .fd = s->fd, .events = POLLOUT };

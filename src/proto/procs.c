@@ -149,7 +149,7 @@ static void procs_read_command(int procfd, uint32_t pid, struct procs_entry *ent
 int procs_read(int procfd, uint32_t pid, struct procs_entry *ret)
 {
 	struct procs_entry entry = { .pid = pid };
-	char text[PROCS_FILE_MAX];
+	char text[PROCS_FILE_MAX] = "";
 	uint32_t deepest;
 	const char *line;
 	size_t len;
