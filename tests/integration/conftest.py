@@ -58,7 +58,7 @@ def brig():
     names = _instances(command)
     problems = _remove_instances(command, names)
     leaks.wait_for_processes(folder, 5)
-    problems += leaks.find(folder, names)
+    problems += leaks.find(folder, command.run)
     problems += [f"{path} is left" for path in _instance_folders(command)]
     if problems:
         _force_clean(folder)

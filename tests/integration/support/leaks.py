@@ -14,15 +14,36 @@ def _read(path):
         return b""
 
 
+def _links(process):
+    """What the process has open, its folder and its root, as far as it lets itself be read."""
+    for link in ("cwd", "root", "exe"):
+        yield process / link
+    try:
+        yield from (process / "fd").iterdir()
+    except OSError:
+        pass
+
+
+def _readlink(link):
+    try:
+        return os.fsencode(os.readlink(link))
+    except OSError:
+        return b""
+
+
 def processes(folder):
-    """[(pid, command line)] of the processes whose command line or environment names the folder."""
-    needle, found = os.fsencode(folder), []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+    """[(pid, command line)] of the processes that have to do with the folder: by their command line,
+    their environment, what they have open or what they have mounted in a namespace of their own."""
+    needle, ours, found = os.fsencode(folder), os.readlink("/proc/self/ns/mnt"), []
+    for process in Path("/proc").iterdir():
+        if not process.name.isdigit() or int(process.name) == os.getpid():
             continue
-        command = _read(entry / "cmdline")
-        if needle in command or needle in _read(entry / "environ"):
-            found.append((int(entry.name), command.replace(b"\0", b" ").decode(errors="replace")))
+        command = _read(process / "cmdline")
+        if (needle in command or needle in _read(process / "environ")
+                or any(needle in _readlink(link) for link in _links(process))
+                or (_readlink(process / "ns/mnt") != os.fsencode(ours)
+                    and needle in _read(process / "mountinfo"))):
+            found.append((int(process.name), command.replace(b"\0", b" ").decode(errors="replace")))
     return found
 
 
@@ -43,18 +64,22 @@ def cgroup_roots():
             if fields[2] in ("cgroup", "cgroup2")]
 
 
-def cgroups(names):
-    """brig's cgroups of the instances, in any hierarchy."""
-    return [str(found) for root in cgroup_roots() if (root / "brig").is_dir()
-            for found in (root / "brig").rglob("*") if found.name in names]
+def cgroups(run):
+    """The cgroups of the instances with this run folder, in any hierarchy (instance_cgroup() in
+    src/proto/instance.c names them)."""
+    digest = 2166136261
+    for byte in os.fsencode(run):
+        digest = ((digest ^ byte) * 16777619) & 0xFFFFFFFF
+    return [str(found) for root in cgroup_roots() for found in [root / f"brig/{digest:08x}.run"]
+            if found.is_dir()]
 
 
-def find(folder, names):
-    """Everything that is left of the instances in names, whose brig had its folders in folder."""
+def find(folder, run):
+    """Everything that is left of a brig whose folders are in folder, the run folder among them."""
     return ([f"process {pid}: {command}" for pid, command in processes(folder)]
             + [f"mount: {line}" for line in mounts(folder)]
             + [f"loop device {line}" for line in loop_devices(folder)]
-            + [f"cgroup {path}" for path in cgroups(names)])
+            + [f"cgroup {path}" for path in cgroups(run)])
 
 
 def wait_for_processes(folder, seconds):
