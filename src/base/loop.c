@@ -177,6 +177,8 @@ void loop_source_set_events(struct loop_source *source, uint32_t events)
 	struct epoll_event event = { .events = events, .data.ptr = source };
 	int op = EPOLL_CTL_MOD;
 
+	if (events && events == source->events)
+		return;
 	if (!source->always) {
 		if (!events)
 			op = EPOLL_CTL_DEL;

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef GUEST_BOOT_H
+#define GUEST_BOOT_H
+
+#include "base/err.h"
+#include "proto/guest.h"
+
+/* The way from the kernel's start of us to a machine that an instance can run in. */
+struct boot {
+	int uevents;
+	int port; /* the agent's port, once it was found */
+	struct guest_config config;
+};
+
+#define BOOT_INIT ((struct boot){ .uevents = -EBADF, .port = -EBADF })
+
+/* All steps up to a mounted root file system. On failure boot->port says whether the host can hear why. */
+int boot_machine(struct boot *boot, struct err *err);
+
+/* Unmounts, and ends the machine. Every process but ours is killed. */
+_noreturn_ void boot_power_off(void);
+
+#endif

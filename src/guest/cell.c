@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * How it works: the workload is born in namespaces of its own and in the cgroup CELL_CGROUP; it makes
+ * the overlay its root by the way that initramfs programs take (move it over /, chroot), mounts the
+ * rest from inside, so that every path is resolved below that root, and so does whatever the image
+ * holds in their place. Later processes are born in its PID namespace and cgroup and join the others.
+ */
+#include "guest/cell.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "guest/disk.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#define CELL_CGROUPS "/sys/fs/cgroup"
+#define CELL_CGROUP  CELL_CGROUPS "/instance"
+
+enum { CELL_APP = 1, CELL_SYSTEM = 2, CELL_BOTH = 3 };
+
+struct cell_mount {
+	const char *type, *target;
+	unsigned long flags;
+	const char *options;
+	int kinds;
+	int optional; /* a kernel may be without it */
+};
+
+/*
+ * An application sees what it would see in a container. An init system gets the machine's own devices,
+ * since udev counts on them, and an empty /run.
+ */
+static const struct cell_mount cell_mounts[] = {
+	{ "proc", "/proc", MS_NOSUID | MS_NOEXEC | MS_NODEV, NULL, CELL_BOTH, 0 },
+	{ "sysfs", "/sys", MS_NOSUID | MS_NOEXEC | MS_NODEV, NULL, CELL_BOTH, 0 },
+	{ "cgroup2", CELL_CGROUPS, MS_NOSUID | MS_NOEXEC | MS_NODEV, NULL, CELL_BOTH, 0 },
+	{ "tmpfs", "/dev", MS_NOSUID | MS_STRICTATIME, "mode=755,size=65536k", CELL_APP, 0 },
+	{ "devtmpfs", "/dev", MS_NOSUID, "mode=755", CELL_SYSTEM, 0 },
+	{ "devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC, "newinstance,gid=5,mode=620,ptmxmode=666",
+	  CELL_BOTH, 0 },
+	{ "tmpfs", "/dev/shm", MS_NOSUID | MS_NOEXEC | MS_NODEV, "mode=1777", CELL_BOTH, 0 },
+	{ "mqueue", "/dev/mqueue", MS_NOSUID | MS_NOEXEC | MS_NODEV, NULL, CELL_APP, 1 },
+	{ "tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=755", CELL_SYSTEM, 0 },
+};
+
+struct cell_node {
+	const char *path;
+	unsigned int major, minor;
+};
+
+/* Documentation/admin-guide/devices.txt; the ones that OCI asks for */
+static const struct cell_node cell_nodes[] = {
+	{ "/dev/null", 1, 3 },	 { "/dev/zero", 1, 5 },	   { "/dev/full", 1, 7 },
+	{ "/dev/random", 1, 8 }, { "/dev/urandom", 1, 9 }, { "/dev/tty", 5, 0 },
+};
+
+static const char *const cell_links[][2] = {
+	{ "/proc/self/fd", "/dev/fd" },	      { "/proc/self/fd/0", "/dev/stdin" },
+	{ "/proc/self/fd/1", "/dev/stdout" }, { "/proc/self/fd/2", "/dev/stderr" },
+	{ "pts/ptmx", "/dev/ptmx" },	      { "/proc/kcore", "/dev/core" },
+};
+
+struct cell_flag {
+	const char *name;
+	unsigned long set, clear;
+};
+
+/* mount(8)'s options of a tmpfs that are flags to mount(2) */
+static const struct cell_flag cell_flags[] = {
+	{ "rw", 0, MS_RDONLY },	       { "ro", MS_RDONLY, 0 },	   { "suid", 0, MS_NOSUID },
+	{ "nosuid", MS_NOSUID, 0 },    { "dev", 0, MS_NODEV },	   { "nodev", MS_NODEV, 0 },
+	{ "exec", 0, MS_NOEXEC },      { "noexec", MS_NOEXEC, 0 }, { "async", 0, MS_SYNCHRONOUS },
+	{ "sync", MS_SYNCHRONOUS, 0 }, { "atime", 0, MS_NOATIME }, { "noatime", MS_NOATIME, 0 },
+};
+
+static int cell_mount_at(const char *type, const char *target, unsigned long flags,
+			 const char *options, struct err *err)
+{
+	int r = file_mkdir_p(target, 0755);
+
+	if (r == 0 && mount(type, target, type, flags, options) < 0)
+		r = -errno;
+	return r < 0 ? err_errno(err, r, "cannot mount a %s at %.200s", type, target) : 0;
+}
+
+static int cell_mount_all(int kind, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(cell_mounts); i++) {
+		const struct cell_mount *m = &cell_mounts[i];
+		int r = 0;
+
+		if (m->kinds & kind)
+			r = cell_mount_at(m->type, m->target, m->flags, m->options, err);
+		if (r < 0 && !(r == -ENODEV && m->optional))
+			return r;
+	}
+	return 0;
+}
+
+static int cell_make_devices(struct err *err)
+{
+	mode_t mask = umask(0);
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(cell_nodes); i++) {
+		const struct cell_node *node = &cell_nodes[i];
+
+		if (mknod(node->path, S_IFCHR | 0666, makedev(node->major, node->minor)) < 0)
+			r = err_errno(err, -errno, "cannot make %s", node->path);
+	}
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(cell_links); i++) {
+		if (symlink(cell_links[i][0], cell_links[i][1]) < 0)
+			r = err_errno(err, -errno, "cannot make %s", cell_links[i][1]);
+	}
+	umask(mask);
+	return r;
+}
+
+/* Sorts an option into the flags, or else appends it to the file system's own. */
+static void cell_take_option(const char *option, unsigned long *flags, char ***rest)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(cell_flags); i++) {
+		if (!strcmp(cell_flags[i].name, option)) {
+			*flags = (*flags & ~cell_flags[i].clear) | cell_flags[i].set;
+			return;
+		}
+	}
+	strv_add(rest, option);
+}
+
+/* PATH[:OPTIONS], with docker's defaults */
+static int cell_mount_tmpfs(const char *text, struct err *err)
+{
+	size_t len = strcspn(text, ":");
+	_cleanup_free_ char *path = mem_strndup(text, len), *options = NULL;
+	_cleanup_strv_ char **words = strv_split(text + len, ":,"), **rest = NULL;
+	unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+
+	if (*path != '/')
+		return err_set(err, -EINVAL, "'%.200s' is no absolute path for a tmpfs", text);
+	strv_for_each(word, words)
+		cell_take_option(*word, &flags, &rest);
+	options = strv_join(rest, ",");
+	return cell_mount_at("tmpfs", path, flags, options, err);
+}
+
+/* The way in of the main workload, in namespaces of its own. */
+static int cell_enter_new(void *ctx, struct err *err)
+{
+	const struct guest_config *config = ((struct cell *)ctx)->config;
+	int r;
+
+	/* By now we are in the cgroup that is to be the root. */
+	if (unshare(CLONE_NEWCGROUP) < 0)
+		return err_errno(err, -errno, "cannot make a cgroup namespace");
+	(void)umount2(DISK_DATA, MNT_DETACH);
+	if (chdir(DISK_ROOT) < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 ||
+	    chdir("/") < 0)
+		return err_errno(err, -errno, "cannot make the image the root");
+	r = cell_mount_all(config->system ? CELL_SYSTEM : CELL_APP, err);
+	if (r == 0 && !config->system)
+		r = cell_make_devices(err);
+	if (r < 0)
+		return r;
+	strv_for_each(text, config->tmpfs) {
+		r = cell_mount_tmpfs(*text, err);
+		if (r < 0)
+			return r;
+	}
+	if (config->read_only && mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) < 0)
+		return err_errno(err, -errno, "cannot make the root read-only");
+	return 0;
+}
+
+/* The way in of every other process. */
+static int cell_enter_existing(void *ctx, struct err *err)
+{
+	struct cell *cell = ctx;
+
+	if (setns(cell->pidfd, CLONE_NEWNS | CLONE_NEWCGROUP) < 0)
+		return err_errno(err, -errno, "cannot join the instance");
+	return 0;
+}
+
+/* All controllers are passed on to an init system; a process limit needs its own. */
+static int cell_enable_controllers(const struct guest_config *config, struct err *err)
+{
+	_cleanup_free_ char *text = NULL;
+	_cleanup_strv_ char **names = NULL;
+	int r = file_read(AT_FDCWD, CELL_CGROUPS "/cgroup.controllers", 4096, &text, NULL);
+
+	if (r < 0)
+		return err_errno(err, r, "cannot read the cgroup controllers");
+	names = strv_split(text, " \n");
+	strv_for_each(name, names) {
+		_cleanup_free_ char *enable = mem_printf("+%s", *name);
+
+		if (!config->system && strcmp(*name, "pids"))
+			continue;
+		r = file_write_value(AT_FDCWD, CELL_CGROUPS "/cgroup.subtree_control", enable);
+		if (r < 0)
+			return err_errno(err, r, "cannot enable the cgroup controller %s", *name);
+	}
+	return 0;
+}
+
+static int cell_limit_processes(uint64_t limit, struct err *err)
+{
+	char text[24];
+	int r;
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)limit);
+	r = file_write_value(AT_FDCWD, CELL_CGROUP "/pids.max", text);
+	return r < 0 ? err_errno(err, r, "cannot limit the number of processes") : 0;
+}
+
+int cell_init(struct cell *cell, const struct guest_config *config, struct err *err)
+{
+	int r;
+
+	*cell = (struct cell){ .config = config, .cgroup = -EBADF, .pidfd = -EBADF };
+	r = limits_parse(config, &cell->limits, err);
+	if (r == 0 && (config->system || config->pids_limit))
+		r = cell_enable_controllers(config, err);
+	if (r < 0)
+		return r;
+	if (mkdir(CELL_CGROUP, 0755) < 0)
+		return err_errno(err, -errno, "cannot make the instance's cgroup");
+	cell->cgroup = open(CELL_CGROUP, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (cell->cgroup < 0)
+		return err_errno(err, -errno, "cannot open the instance's cgroup");
+	return config->pids_limit ? cell_limit_processes(config->pids_limit, err) : 0;
+}
+
+int cell_run(struct cell *cell, const struct process *process, struct launch *ret, struct err *err)
+{
+	struct launch_spec spec = LAUNCH_SPEC_INIT;
+	int r;
+
+	spec.process = process;
+	spec.enter = cell_enter_new;
+	spec.enter_ctx = cell;
+	spec.namespaces = CLONE_NEWPID | CLONE_NEWNS;
+	spec.cgroup = cell->cgroup;
+	spec.init = cell->config->init;
+	spec.console = 1;
+	spec.limits = &cell->limits;
+	r = launch_start(&spec, ret, err);
+	if (r < 0)
+		return r;
+	cell->pid = ret->pid;
+	cell->pidfd = take_fd(&ret->pidfd);
+	return 0;
+}
+
+/*
+ * The cgroup of PID 1 and not the instance's topmost one: where an init system has passed controllers on,
+ * no process may be in that.
+ */
+static int cell_open_cgroup(const struct cell *cell)
+{
+	_cleanup_free_ char *text = NULL, *path = NULL;
+	char file[32];
+	int fd, r;
+
+	snprintf(file, sizeof(file), "/proc/%d/cgroup", cell->pid);
+	r = file_read(AT_FDCWD, file, 8192, &text, NULL);
+	if (r < 0)
+		return r;
+	if (strncmp(text, "0::", 3))
+		return -ENODATA;
+	text[strcspn(text, "\n")] = '\0';
+	path = mem_printf(CELL_CGROUPS "%s", text + 3);
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static int cell_join(struct cell *cell, struct launch_spec *spec, struct launch *ret,
+		     struct err *err)
+{
+	_cleanup_close_ int cgroup = -EBADF;
+
+	if (!cell->pid)
+		return err_set(err, -ESRCH, "the instance's workload does not run");
+	cgroup = cell_open_cgroup(cell);
+	if (cgroup < 0)
+		return err_errno(err, cgroup, "cannot find the instance's cgroup");
+	spec->enter = cell_enter_existing;
+	spec->enter_ctx = cell;
+	spec->pid_namespace = cell->pidfd;
+	spec->cgroup = cgroup;
+	spec->limits = &cell->limits;
+	return launch_start(spec, ret, err);
+}
+
+int cell_exec(struct cell *cell, const struct process *process, struct launch *ret, struct err *err)
+{
+	struct launch_spec spec = LAUNCH_SPEC_INIT;
+
+	spec.process = process;
+	return cell_join(cell, &spec, ret, err);
+}
+
+int cell_work(struct cell *cell, int (*fn)(void *ctx, struct err *err), void *ctx,
+	      struct launch *ret, struct err *err)
+{
+	struct launch_spec spec = LAUNCH_SPEC_INIT;
+
+	spec.work = fn;
+	spec.work_ctx = ctx;
+	return cell_join(cell, &spec, ret, err);
+}
+
+/*
+ * A PID namespace turns reboot(2) into the death of its init: SIGINT for power-off and halt, SIGHUP for
+ * a restart. For an init system both are its proper end (docs/security.md, "VMs").
+ */
+int cell_ended(struct cell *cell, int status)
+{
+	int number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+
+	cell->pid = 0;
+	cell->pidfd = fd_close(cell->pidfd);
+	if (!number)
+		return WEXITSTATUS(status);
+	return cell->config->system && (number == SIGINT || number == SIGHUP) ? 0 : 128 + number;
+}

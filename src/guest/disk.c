@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "guest/disk.h"
+#include "base/buf.h"
+#include "base/file.h"
+#include "guest/uevent.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#define DISK_LAYER  "layer"
+#define DISK_LAYERS "/layers"
+#define DISK_UPPER  DISK_DATA "/upper"
+#define DISK_WORK   DISK_DATA "/work"
+
+#define DISK_NAME_MAX	32
+#define DISK_SERIAL_MAX 64
+
+struct disk_set {
+	uint32_t layers;
+	uint32_t found;
+	char names[DISK_LAYERS_MAX + 1][DISK_NAME_MAX]; /* "vda"; the last one in use is data's */
+};
+
+int disk_place(const char *serial, uint32_t layers)
+{
+	const char *p = serial + strlen(DISK_LAYER);
+	uint32_t number = 0;
+
+	if (!strcmp(serial, "data"))
+		return (int)layers;
+	if (strncmp(serial, DISK_LAYER, strlen(DISK_LAYER)) || !*p || (*p == '0' && p[1]))
+		return -1;
+	for (; isdigit((unsigned char)*p) && number < layers; p++)
+		number = number * 10 + (uint32_t)(*p - '0');
+	return *p || number >= layers ? -1 : (int)number;
+}
+
+static void disk_note(struct disk_set *set, int blockfd, const char *name)
+{
+	char path[DISK_NAME_MAX + 8];
+	_cleanup_free_ char *serial = NULL;
+	int place;
+
+	if (strlen(name) >= DISK_NAME_MAX)
+		return;
+	snprintf(path, sizeof(path), "%.*s/serial", DISK_NAME_MAX - 1, name);
+	if (file_read(blockfd, path, DISK_SERIAL_MAX, &serial, NULL) < 0)
+		return;
+	serial[strcspn(serial, "\n")] = '\0';
+	place = disk_place(serial, set->layers);
+	if (place < 0 || *set->names[place])
+		return;
+	memcpy(set->names[place], name, strlen(name));
+	set->found++;
+}
+
+static int disk_scan(void *ctx, struct err *err _unused_)
+{
+	struct disk_set *set = ctx;
+	_cleanup_closedir_ DIR *dir = opendir("/sys/block");
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		if (*entry->d_name != '.')
+			disk_note(set, dirfd(dir), entry->d_name);
+	}
+	return set->found == set->layers + 1;
+}
+
+static int disk_find(struct disk_set *set, int uevents, int64_t timeout_ms, struct err *err)
+{
+	int r = uevent_wait(uevents, timeout_ms, disk_scan, set, err);
+
+	if (r)
+		return r < 0 ? r : 0;
+	for (uint32_t i = 0; i < set->layers; i++) {
+		if (!*set->names[i])
+			return err_set(err, -ENODEV, "the machine has no disk '" DISK_LAYER "%u'",
+				       i);
+	}
+	return err_set(err, -ENODEV, "the machine has no disk 'data'");
+}
+
+/* The folder is made; its parent is there. */
+static int disk_mount_one(const char *name, const char *target, const char *type,
+			  unsigned long flags, struct err *err)
+{
+	char device[DISK_NAME_MAX + 8];
+
+	snprintf(device, sizeof(device), "/dev/%s", name);
+	if (mkdir(target, 0755) < 0 && errno != EEXIST)
+		return err_errno(err, -errno, "cannot make %s", target);
+	if (mount(device, target, type, flags, NULL) < 0)
+		return err_errno(err, -errno, "cannot mount the disk %s (%s)", name, type);
+	return 0;
+}
+
+static int disk_mount_layers(const struct disk_set *set, struct buf *lower, struct err *err)
+{
+	if (mkdir(DISK_LAYERS, 0755) < 0 && errno != EEXIST)
+		return err_errno(err, -errno, "cannot make " DISK_LAYERS);
+	for (uint32_t i = set->layers; i-- > 0;) {
+		char target[32];
+		int r;
+
+		snprintf(target, sizeof(target), DISK_LAYERS "/%u", i);
+		r = disk_mount_one(set->names[i], target, "erofs", MS_RDONLY, err);
+		if (r < 0)
+			return r;
+		buf_printf(lower, "%s%s", lower->len ? ":" : "", target);
+	}
+	return 0;
+}
+
+static int disk_mount_data(const struct disk_set *set, struct err *err)
+{
+	int r = disk_mount_one(set->names[set->layers], DISK_DATA, "ext4", MS_NOATIME, err);
+
+	if (r < 0)
+		return r;
+	if ((mkdir(DISK_UPPER, 0755) < 0 && errno != EEXIST) ||
+	    (mkdir(DISK_WORK, 0700) < 0 && errno != EEXIST))
+		return err_errno(err, -errno, "cannot prepare the data disk");
+	return 0;
+}
+
+/* The overlay holds its parts itself, so that the layers' own mounts need not stay. */
+static int disk_mount_overlay(const char *lower, struct err *err)
+{
+	_cleanup_buf_ struct buf options = BUF_INIT;
+
+	buf_printf(&options, "lowerdir=%s,upperdir=" DISK_UPPER ",workdir=" DISK_WORK, lower);
+	if (mkdir(DISK_ROOT, 0755) < 0 && errno != EEXIST)
+		return err_errno(err, -errno, "cannot make " DISK_ROOT);
+	if (mount("overlay", DISK_ROOT, "overlay", 0, options.data) < 0)
+		return err_errno(err, -errno, "cannot mount the overlay of the image and the disk");
+	return 0;
+}
+
+int disk_mount(uint32_t layers, int uevents, int64_t timeout_ms, struct err *err)
+{
+	struct disk_set set = { .layers = layers };
+	_cleanup_buf_ struct buf lower = BUF_INIT;
+	int r;
+
+	if (!layers || layers > DISK_LAYERS_MAX)
+		return err_set(err, -EINVAL, "%u layers; an instance has 1 to %d", layers,
+			       DISK_LAYERS_MAX);
+	r = disk_find(&set, uevents, timeout_ms, err);
+	if (r == 0)
+		r = disk_mount_layers(&set, &lower, err);
+	if (r == 0)
+		r = disk_mount_data(&set, err);
+	return r < 0 ? r : disk_mount_overlay(lower.data, err);
+}
+
+void disk_unmount(void)
+{
+	(void)umount2(DISK_ROOT, MNT_DETACH);
+	/* Should something still hold the disk, read-only is as clean. */
+	if (mount(NULL, DISK_DATA, NULL, MS_REMOUNT | MS_RDONLY, NULL) < 0)
+		sync();
+	(void)umount2(DISK_DATA, 0);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef GUEST_DISK_H
+#define GUEST_DISK_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* The machine's disks and the root file system that is made of them. */
+
+/* overlayfs takes up to 500; the host refuses images with more than this. */
+#define DISK_LAYERS_MAX 128
+
+/* Where the parts are mounted in the agent's own root. */
+#define DISK_DATA "/data"
+#define DISK_ROOT "/root"
+
+/*
+ * Waits for the disks "layer0".. and "data" (by serial number, at most timeout_ms), mounts them, and
+ * mounts their overlay at DISK_ROOT. uevents: see guest/uevent.h.
+ */
+int disk_mount(uint32_t layers, int uevents, int64_t timeout_ms, struct err *err);
+
+/* Undoes disk_mount(), whatever of it is there: afterwards the data disk is clean. */
+void disk_unmount(void);
+
+/* For tests: the place of a disk with that serial number (layers: "data"), or -1. */
+int disk_place(const char *serial, uint32_t layers);
+
+#endif

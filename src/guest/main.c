@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * brig-guest: PID 1 of a virtual machine, from the initramfs. It makes the machine ready, runs the
+ * instance in namespaces below its own, and serves the host over a virtio-serial port until that tells
+ * it to shut down or goes away. PID 1 must never exit: every way out ends the machine.
+ */
+#include "base/log.h"
+#include "guest/agent.h"
+#include "guest/boot.h"
+#include "guest/cell.h"
+#include "guest/stats.h"
+#include "proto/message.h"
+
+static int main_run(void *ctx, const struct process *process, struct launch *ret, struct err *err)
+{
+	return cell_run(ctx, process, ret, err);
+}
+
+static int main_exec(void *ctx, const struct process *process, struct launch *ret, struct err *err)
+{
+	return cell_exec(ctx, process, ret, err);
+}
+
+static int main_work(void *ctx, int (*fn)(void *fn_ctx, struct err *err), void *fn_ctx,
+		     struct launch *ret, struct err *err)
+{
+	return cell_work(ctx, fn, fn_ctx, ret, err);
+}
+
+static int main_ended(void *ctx, int status)
+{
+	return cell_ended(ctx, status);
+}
+
+static const struct agent_ops main_ops = {
+	.run = main_run,
+	.exec = main_exec,
+	.work = main_work,
+	.ended = main_ended,
+	.stats = stats_machine,
+	.processes = stats_processes,
+};
+
+static int main_serve(const struct boot *boot, struct cell *cell, struct err *err)
+{
+	struct agent *agent = NULL;
+	struct loop *loop = NULL;
+	int r = loop_new(&loop, err);
+
+	if (r == 0)
+		r = agent_new(loop, boot->port, &main_ops, cell, &agent, err);
+	if (r == 0)
+		r = agent_run(agent, err);
+	agent_free(agent);
+	loop_free(loop);
+	return r;
+}
+
+/* The host hears why, if it can, and ends the machine; if not, its port's end does. */
+static void main_fail(const struct boot *boot, const struct err *err)
+{
+	_cleanup_buf_ struct buf payload = BUF_INIT, out = BUF_INIT;
+	struct frame frame;
+
+	log_error("%s", err->msg);
+	if (boot->port < 0)
+		return;
+	message_put_error(&payload, err);
+	frame_put(&out, 0, MESSAGE_ERROR, payload.data, payload.len);
+	if (write(boot->port, out.data, out.len) < 0)
+		return;
+	out.len = 0;
+	while (frame_receive(boot->port, &out, &frame) == 0 && frame.type != MESSAGE_SHUTDOWN)
+		continue;
+}
+
+int main(void)
+{
+	struct boot boot = BOOT_INIT;
+	struct cell cell = { .cgroup = -EBADF, .pidfd = -EBADF };
+	struct err err = ERR_INIT;
+	int r;
+
+	if (getpid() != 1) {
+		log_error("brig-guest runs as the first process of a virtual machine");
+		return 125;
+	}
+	r = boot_machine(&boot, &err);
+	if (r == 0)
+		r = cell_init(&cell, &boot.config, &err);
+	if (r == 0) {
+		r = main_serve(&boot, &cell, &err);
+		if (r < 0)
+			log_error("%s", err.msg);
+	} else {
+		main_fail(&boot, &err);
+	}
+	boot_power_off();
+}

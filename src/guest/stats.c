@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "guest/stats.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "proto/message.h"
+#include "proto/procs.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+
+#define STATS_FILE_MAX (64U << 10)
+
+/* Fields of the line "cpu" in /proc/stat, in ticks; guest time is part of user time. */
+enum { STATS_IDLE = 3, STATS_IOWAIT = 4, STATS_CPU_FIELDS = 8 };
+
+static uint64_t stats_number(const char **s)
+{
+	uint64_t value = 0;
+
+	*s += strspn(*s, " \t");
+	for (; isdigit((unsigned char)**s); (*s)++)
+		value = value * 10 + (uint64_t)(**s - '0');
+	return value;
+}
+
+/* A line "Key:   N kB" of /proc/meminfo, in bytes */
+static uint64_t stats_meminfo(const char *text, const char *key)
+{
+	const char *line = strstr(text, key);
+
+	if (!line)
+		return 0;
+	line += strlen(key);
+	return stats_number(&line) << 10;
+}
+
+static uint64_t stats_cpu_ns(const char *text)
+{
+	uint64_t tick_ns = UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK), busy = 0;
+	const char *p = text + strcspn(text, " ");
+
+	for (int i = 0; i < STATS_CPU_FIELDS; i++) {
+		uint64_t ticks = stats_number(&p);
+
+		if (i != STATS_IDLE && i != STATS_IOWAIT)
+			busy += ticks;
+	}
+	return busy * tick_ns;
+}
+
+/* Calls each for all processes of the instance: those in PID namespaces below ours. */
+static int stats_each(void (*each)(const struct procs_entry *entry, void *ctx), void *ctx)
+{
+	_cleanup_closedir_ DIR *dir = opendir("/proc");
+	struct procs_entry entry;
+	struct dirent *name;
+
+	if (!dir)
+		return -errno;
+	while ((name = readdir(dir))) {
+		const char *p = name->d_name;
+		uint64_t pid = stats_number(&p);
+
+		if (pid && !*p && procs_read(dirfd(dir), (uint32_t)pid, &entry) == 0 && entry.depth)
+			each(&entry, ctx);
+	}
+	return 0;
+}
+
+static void stats_count(const struct procs_entry *entry _unused_, void *ctx)
+{
+	(*(uint64_t *)ctx)++;
+}
+
+int stats_machine(struct buf *payload, struct err *err)
+{
+	_cleanup_free_ char *meminfo = NULL, *stat = NULL;
+	struct message_stats stats = { 0 };
+	int r = file_read(AT_FDCWD, "/proc/meminfo", STATS_FILE_MAX, &meminfo, NULL);
+
+	if (r == 0)
+		r = file_read(AT_FDCWD, "/proc/stat", STATS_FILE_MAX, &stat, NULL);
+	if (r == 0)
+		r = stats_each(stats_count, &stats.processes);
+	if (r < 0)
+		return err_errno(err, r, "cannot read the machine's statistics");
+	stats.memory_total = stats_meminfo(meminfo, "MemTotal:");
+	stats.memory_used = stats.memory_total - stats_meminfo(meminfo, "MemAvailable:");
+	stats.cpu_ns = stats_cpu_ns(stat);
+	message_put_stats(payload, &stats);
+	return 0;
+}
+
+struct stats_list {
+	struct procs_entry *entries;
+	size_t n;
+};
+
+static void stats_collect(const struct procs_entry *entry, void *ctx)
+{
+	struct stats_list *list = ctx;
+
+	if (list->n == PROCS_MAX)
+		return;
+	if (list->n % 64 == 0)
+		list->entries = mem_realloc(list->entries, list->n + 64, sizeof(*entry));
+	list->entries[list->n++] = *entry;
+}
+
+int stats_processes(struct buf *payload, struct err *err)
+{
+	struct stats_list list = { 0 };
+	int r = stats_each(stats_collect, &list);
+
+	if (r == 0)
+		procs_put(payload, list.entries, list.n);
+	free(list.entries);
+	return r < 0 ? err_errno(err, r, "cannot read the machine's processes") : 0;
+}
