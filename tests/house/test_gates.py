@@ -36,6 +36,10 @@ def functions(count, lines, head="static int"):
 GOOD = {
     ".clang-format": (TREE / ".clang-format").read_text(),
     "tools/rooms.txt": "base:\nproto: base\nmain: cli/cli.h\ncli: base\n<json-c/: base/json.c\n",
+    "src/base/meson.build": PY + "base_sources = files('json.c', 'listed.c')\n",
+    "src/proto/meson.build": PY + "proto_sources = files('wire.c')\n",
+    "tests/unit/proto/meson.build": PY + "foreach stem : ['wire']\nendforeach\n",
+    "tests/unit/proto/test_wire.c": C,
     "src/base/json.c": C + "#include <json-c/json.h>\n",
     "src/base/json.h": H + "#include <stddef.h>\n\nsize_t json_size(void);\n",
     "src/proto/wire.c": C + '#include "base/json.h"\n#include "proto/wire.h"\n\n'
@@ -96,6 +100,12 @@ BREACHES = {
         ("exits", "src/base/a.c", C + "// exit()\nvoid a(void)\n{\n\texit(1);\n}\n", 5, "exit() ends the program"),
     "a note of what is left to do":
         ("notes", "src/base/a.c", C + "// " + "TO" + "DO: more\n", 2, "file an issue"),
+    "a file that is not built":
+        ("listed", "src/base/a.c", C, 1, "is not in src/base/meson.build"),
+    "a unit test that is not run":
+        ("listed", "tests/unit/proto/test_a.c", C, 1, "is not in tests/unit/proto/meson.build"),
+    "a file without a unit test, in a room where there is to be one":
+        ("tested", "src/base/a.c", C + function("a_x", 5, "int"), 1, "has no tests/unit/base/test_a.c"),
     "exports named after something else":
         ("names", "src/base/a.c", C + function("b_x", 5, "int"), 2, "b_x() does not start with a_"),
     "code in another format":
