@@ -96,7 +96,7 @@ static int agent_may_start(const struct agent *agent, struct err *err)
 static int agent_start(struct agent *agent, uint32_t channel, const struct process *process,
 		       struct err *err)
 {
-	struct launch launch;
+	struct launch launch = { .pidfd = -EBADF, .in = -EBADF, .out = -EBADF, .err = -EBADF };
 	int r = agent_may_start(agent, err);
 
 	if (r == 0)

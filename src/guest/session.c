@@ -108,8 +108,10 @@ static void session_in_close(struct session *session)
 
 static void session_in_finish(struct session *session)
 {
-	char end = session->is_terminal ? terminal_eof_character(session->in) : 0;
+	char end = '\0';
 
+	if (session->is_terminal)
+		end = terminal_eof_character(session->in);
 	/* a terminal has no end of input but what its line discipline takes for one */
 	if (end && write(session->in, &end, 1) < 0 && errno == EAGAIN)
 		return;

@@ -84,7 +84,7 @@ int stats_machine(struct buf *payload, struct err *err)
 		r = file_read(AT_FDCWD, "/proc/stat", STATS_FILE_MAX, &stat, NULL);
 	if (r == 0)
 		r = stats_each(stats_count, &stats.processes);
-	if (r < 0)
+	if (r)
 		return err_errno(err, r, "cannot read the machine's statistics");
 	stats.memory_total = stats_meminfo(meminfo, "MemTotal:");
 	stats.memory_used = stats.memory_total - stats_meminfo(meminfo, "MemAvailable:");
