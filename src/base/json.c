@@ -360,6 +360,11 @@ void json_array_add(struct json *array, struct json *value)
 	json_object_array_add(json_raw(array), json_raw(value));
 }
 
+void json_array_remove(struct json *array, size_t i)
+{
+	json_object_array_del_idx(json_raw(array), i, 1);
+}
+
 char *json_text(const struct json *json, int pretty)
 {
 	int flags = JSON_C_TO_STRING_NOSLASHESCAPE |

@@ -75,6 +75,7 @@ struct json *json_new_null(void);
 struct json *json_new_strv(char *const *v);
 void json_object_add(struct json *object, const char *key, struct json *value);
 void json_array_add(struct json *array, struct json *value);
+void json_array_remove(struct json *array, size_t i);
 
 /* Text of the value; caller frees. pretty: two-space indentation and a newline at the end. */
 char *json_text(const struct json *json, int pretty);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 const struct verb *const verbs_tables[] = {
+	cli_image_verbs,
 	NULL,
 };
 

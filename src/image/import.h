@@ -7,25 +7,28 @@
 #include "base/strv.h"
 
 /*
- * Brings an image into the store from a directory with a root file system, a tar of one (plain, gzip,
- * xz, zstd; "-" is stdin), an OCI layout folder, an oci-archive or docker-archive tar; which one it is
- * follows from what is in it. On any failure, or when killed, the store is as before.
+ * Brings an image into the store from a directory with a root file system, a tar of one (plain,
+ * gzip, xz, zstd, bzip2; "-" is stdin), an OCI layout folder, an oci-archive or docker-archive tar;
+ * which one it is follows from what is in it. On any failure, or when killed, the store is as
+ * before.
  */
 struct import_options {
 	const char *reference; /* NULL: from the source's own annotation or file name */
-	char *const *
-		changes; /* "CMD=[...]", "ENV=K=V", "ENTRYPOINT=[...]", "USER=", "WORKDIR=" or NULL */
-	progress_fn progress; /* may be NULL */
+	char *const *changes;  /* "CMD=[...]", "ENV K=V": see manifest_new_config(); or NULL */
+	progress_fn progress;  /* may be NULL */
 	void *progress_ctx;
 };
 
-/* *ret_reference: NAME:TAG as stored; caller frees. */
+/*
+ * source may have the name of one of its images after a colon (FILE:NAME[:TAG], FILE:TAG); without
+ * it all of them are imported. *ret_references: NAME:TAG of each as stored; caller frees.
+ */
 int import_source(const char *root, const char *source, const struct import_options *options,
-		  char **ret_reference, struct err *err);
+		  char ***ret_references, struct err *err);
 
 /* Builds a root file system with mmdebstrap from the machine's own apt sources and imports it.
  * what: "debian:SUITE"; include: extra packages. */
 int import_bootstrap(const char *root, const char *what, char *const *include,
-		     const struct import_options *options, char **ret_reference, struct err *err);
+		     const struct import_options *options, char ***ret_references, struct err *err);
 
 #endif

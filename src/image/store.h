@@ -5,17 +5,18 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "base/progress.h"
 #include "base/strv.h"
+#include "image/digest.h"
 
 /*
- * The image store: ROOT/images is an OCI image layout (oci-layout, index.json, blobs/sha256/HEX) that
- * other tools read too; ROOT/layers/HEX.erofs holds one file system image per layer, named by the
- * layer's diff id (the digest of its uncompressed tar), shared by every image that has the layer and by
- * both kinds of instance.
+ * The image store: ROOT/images is an OCI image layout (oci-layout, index.json, blobs/sha256/HEX)
+ * that other tools read too; ROOT/layers/HEX.erofs holds one file system image per layer, named by
+ * the layer's diff id (the digest of its uncompressed tar), shared by every image that has the
+ * layer and by both kinds of instance.
  *
- * A reference is NAME[:TAG] ("debian:bookworm", "localhost/web"; the tag defaults to "latest"), or a
- * prefix of at least 6 hex digits of a manifest's digest. Writers hold the lock ROOT/images/.lock.
+ * A reference is NAME[:TAG] ("debian:bookworm", "localhost/web"; the tag defaults to "latest"), or
+ * a prefix of at least 6 hex digits of a manifest's digest, with or without "sha256:". Writers hold
+ * the lock ROOT/images/.lock; readers need none.
  */
 
 /* What an image says of how to run it (the OCI image configuration), and what it is made of. */
@@ -38,23 +39,52 @@ void image_release(struct image *image);
 /* Finds an image; an unknown one is -ENOENT with a message that says how to get it. */
 int store_get(const char *root, const char *reference, struct image *ret, struct err *err);
 
-/* Calls each() for every tagged image, in the order of their references, until it returns non-zero. */
+/* Calls each() for every tagged image, in the order of their references, until it returns non-zero;
+ * returns that. A damaged image has a reference and a digest and is otherwise empty. */
 int store_each(const char *root, int (*each)(const struct image *image, void *ctx), void *ctx,
 	       struct err *err);
 
 /* Path of a layer's erofs image; caller frees. */
 char *store_layer_path(const char *root, const char *diff_id);
 
-/* Gives the image a second reference / takes one away; the last one takes the blobs and layers that no
- * other image and no path in keep_layers (diff ids in use by instances) has. */
+/* Gives the image a second reference; one that another image has moves to this one. */
 int store_tag(const char *root, const char *reference, const char *new_reference, struct err *err);
-int store_remove(const char *root, const char *reference, char *const *keep_layers,
+
+/*
+ * Takes a reference away; the last one takes the blobs and layers that no other image and no
+ * instance (ROOT/instances) has. If an instance would be left without an image, that is -EBUSY,
+ * unless force: the layers then stay for as long as it does. *ret_reference: what was removed, in
+ * full; caller frees.
+ */
+int store_remove(const char *root, const char *reference, int force, char **ret_reference,
 		 struct err *err);
 
-/* The image's manifest and configuration as JSON text, for `image inspect`; caller frees. */
+/* Everything that is known of an image as JSON text, for `image inspect`; caller frees. */
 int store_inspect(const char *root, const char *reference, char **ret_json, struct err *err);
 
 /* Normalizes "debian" to "debian:latest" after checking it; caller frees. */
 int store_reference(const char *text, char **ret, struct err *err);
+
+/*
+ * The lock of the store, to be closed. Writers take it exclusively. Who makes a record that names
+ * layers holds it shared from store_get() until the record is written, so that they stay.
+ */
+int store_lock(const char *root, int exclusive, struct err *err);
+
+/* For the writers of this room, which hold the lock exclusively. */
+struct work;
+
+struct store_image {
+	char *reference;
+	char hex[DIGEST_HEX_SIZE]; /* of the manifest */
+	int64_t size;
+	char *media_type;
+};
+
+int store_has_layer(const char *root, const char *diff_id);
+/* Moves all blobs and layers of the work folder into the store, then names the images. On failure
+ * the store is as before. */
+int store_add(const char *root, const struct work *work, const struct store_image *images, size_t n,
+	      struct err *err);
 
 #endif

@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "image/layer.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/strv.h"
+#include "image/compress.h"
+#include "image/tar_reader.h"
+#include "image/unpack.h"
+#include "sys/child.h"
+#include "sys/confine.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* What a confined process is to do. It gets a copy of this by fork(). */
+struct layer_task {
+	int in, out; /* out: layer_compress only */
+	int folder;
+	int report;
+	struct unpack_options options;
+	int64_t told; /* how far the parent knows us to be */
+};
+
+#define LAYER_PROGRESS_STEP ((int64_t)2 << 20)
+
+static void layer_tell(void *ctx, int64_t position)
+{
+	struct layer_task *task = ctx;
+
+	if (position < task->told + LAYER_PROGRESS_STEP)
+		return;
+	task->told = position;
+	confine_progress(task->report, position);
+}
+
+static int layer_task_unpack(void *ctx, int report_fd, void *result, struct err *err)
+{
+	struct layer_task *task = ctx;
+
+	task->report = report_fd;
+	task->options.progress = layer_tell;
+	task->options.progress_ctx = task;
+	return unpack_archive(task->in, task->folder, &task->options, result, err);
+}
+
+static int layer_task_compress(void *ctx, int report_fd, void *result, struct err *err)
+{
+	_cleanup_tar_stream_ struct tar_stream *stream = NULL;
+	struct unpack_result *found = result;
+	struct layer_task *task = ctx;
+
+	task->report = report_fd;
+	if (tar_stream_open(task->in, &stream, err) < 0 ||
+	    compress_stream(stream, task->out, layer_tell, task, err) < 0)
+		return err->code;
+	tar_stream_digest(stream, found->digest);
+	return 0;
+}
+
+static int layer_start(confine_fn fn, struct layer_task *task, struct confine_child *child,
+		       struct err *err)
+{
+	const struct confine_spec spec = {
+		.fn = fn,
+		.ctx = task,
+		.root_fd = task->folder,
+		.keep_fds = { task->in, task->out },
+		.capabilities = unpack_capabilities,
+		.syscalls = unpack_syscalls,
+		.memory_max = LAYER_MEMORY_MAX,
+		.result_size = sizeof(struct unpack_result),
+	};
+
+	return confine_start(&spec, child, err);
+}
+
+/* Makes a new folder in the work folder and opens it. */
+static int layer_folder(const struct work *work, const char *name, struct err *err)
+{
+	int fd;
+
+	if (mkdirat(work->fd, name, 0755) < 0)
+		return err_errno(err, -errno, "cannot make a folder in %s", work->path);
+	fd = openat(work->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? err_errno(err, -errno, "cannot open a folder in %s", work->path) : fd;
+}
+
+/* One that is being unpacked. */
+struct layer_job {
+	struct layer *layer;
+	struct confine_child child;
+	size_t number; /* of those that are made, from 1 */
+	char name[32]; /* of its folder */
+	int64_t done;
+};
+
+static void layer_job_release(struct layer_job *job)
+{
+	confine_release(&job->child);
+	job->layer = NULL;
+}
+
+static int layer_job_start(const struct work *work, struct layer_job *job, struct layer *layer,
+			   size_t number, struct err *err)
+{
+	_cleanup_close_
+	int in = work_open_blob(work, layer->blob, err), folder = -EBADF;
+	struct layer_task task = { .in = in, .out = -EBADF };
+
+	if (in < 0)
+		return in;
+	job->number = number;
+	snprintf(job->name, sizeof(job->name), "layer.%zu", number);
+	task.folder = folder = layer_folder(work, job->name, err);
+	if (folder < 0 || unpack_limits(folder, &task.options, err) < 0)
+		return err->code;
+	task.options.want_end = !*layer->diff_id;
+	if (layer_start(layer_task_unpack, &task, &job->child, err) < 0)
+		return err->code;
+	job->layer = layer;
+	job->done = 0;
+	return 0;
+}
+
+/* "8-4-4-4-12" of the first digits of the diff id: the same layer has the same everywhere. */
+static void layer_uuid(const char *diff_id, char uuid[37])
+{
+	snprintf(uuid, 37, "%.8s-%.4s-%.4s-%.4s-%.12s", diff_id, diff_id + 8, diff_id + 12,
+		 diff_id + 16, diff_id + 20);
+}
+
+static int layer_pack(const struct work *work, const char *folder, const char *diff_id,
+		      int compressed, struct err *err)
+{
+	_cleanup_free_
+	char *from = mem_printf("%s/%s", work->path, folder);
+	_cleanup_free_
+	char *to = mem_printf("%s/%s.erofs", work->path, folder);
+	_cleanup_free_
+	char *final = mem_printf("%s/layers/%s.erofs", work->path, diff_id);
+	const struct child_spec spec = { .in_fd = -EBADF,
+					 .out_fd = -EBADF,
+					 .hint = "install erofs-utils" };
+	_cleanup_close_
+	int fd = -EBADF;
+	_cleanup_strv_ char **argv = NULL;
+	struct child_spec run = spec;
+	char uuid[37];
+
+	layer_uuid(diff_id, uuid);
+	strv_add(&argv, "mkfs.erofs");
+	strv_add(&argv, "--quiet");
+	strv_add(&argv, "-Eforce-inode-extended"); /* the short form has no mtime */
+	strv_add_printf(&argv, "-U%s", uuid);
+	if (compressed) {
+		strv_add(&argv, "-zlz4");
+		strv_add(&argv, "-C65536");
+	}
+	strv_add(&argv, to);
+	strv_add(&argv, from);
+	run.argv = argv;
+	if (child_run(&run, err) < 0) {
+		if (strstr(err->msg, "No space left"))
+			err->code = -ENOSPC;
+		return err->code;
+	}
+	fd = open(to, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || rename(to, final) < 0)
+		return err_errno(err, -errno, "cannot store a layer");
+	(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	return 0;
+}
+
+/* The confined process is done: checks what it found and packs what it unpacked. */
+static int layer_job_end(const struct work *work, struct layer_job *job,
+			 const struct unpack_result *result, struct err *err)
+{
+	struct layer *layer = job->layer;
+
+	job->layer = NULL;
+	if (!digest_is_hex(result->digest))
+		return err_set(err, -EIO, "the unpacking process made no digest");
+	if (*layer->diff_id && strcmp(layer->diff_id, result->digest))
+		return err_set(
+			err, -EBADMSG,
+			"it is damaged: unpacked, its digest is sha256:%s instead of sha256:%s",
+			result->digest, layer->diff_id);
+	memcpy(layer->diff_id, result->digest, sizeof(layer->diff_id));
+	layer->has_init = result->has_init;
+	if (layer_pack(work, job->name, layer->diff_id, result->holes > LAYER_HOLES_MAX, err) < 0)
+		return err->code;
+	layer->is_stored = 1;
+	(void)file_remove_tree(work->fd, job->name);
+	return 0;
+}
+
+struct layer_state {
+	const struct work *work;
+	struct layer_job jobs[LAYER_PARALLEL];
+	size_t next, ended, n;
+	int64_t ended_bytes, total_bytes;
+	progress_fn progress;
+	void *progress_ctx;
+};
+
+static void layer_state_release(struct layer_state *state)
+{
+	for (size_t i = 0; i < LAYER_PARALLEL; i++)
+		layer_job_release(&state->jobs[i]);
+}
+
+static void layer_show(const struct layer_state *state, const char *what)
+{
+	int64_t done = state->ended_bytes;
+	char text[64];
+
+	if (!state->progress)
+		return;
+	for (size_t i = 0; i < LAYER_PARALLEL; i++)
+		done += state->jobs[i].layer ? state->jobs[i].done : 0;
+	snprintf(text, sizeof(text), "%s layer %zu of %zu", what,
+		 state->ended + (state->ended < state->n), state->n);
+	state->progress(state->progress_ctx, text, done, state->total_bytes);
+}
+
+/* Takes one word of a job's process. */
+static int layer_job_read(struct layer_state *state, struct layer_job *job, struct err *err)
+{
+	struct unpack_result result = { .entries = 0 };
+	int r = confine_read(&job->child, &job->done, &result, sizeof(result), err);
+
+	if (r > 0) {
+		layer_show(state, "unpacking");
+		return 0;
+	}
+	if (r == 0) {
+		job->done = job->layer->blob_size;
+		layer_show(state, "packing");
+		state->ended_bytes += job->layer->blob_size;
+		result.digest[DIGEST_HEX_LEN] = '\0';
+		r = layer_job_end(state->work, job, &result, err);
+		state->ended++;
+	}
+	return r < 0 ? err_wrap(err, "layer %zu of %zu", job->number, state->n) : 0;
+}
+
+/* Waits for one of the running jobs. */
+static int layer_wait(struct layer_state *state, struct err *err)
+{
+	struct pollfd fds[LAYER_PARALLEL];
+
+	for (size_t i = 0; i < LAYER_PARALLEL; i++) {
+		fds[i].fd = state->jobs[i].layer ? state->jobs[i].child.fd : -1;
+		fds[i].events = POLLIN;
+	}
+	if (poll(fds, LAYER_PARALLEL, -1) < 0)
+		return errno == EINTR ? 0 : err_errno(err, -errno, "cannot wait");
+	for (size_t i = 0; i < LAYER_PARALLEL; i++) {
+		if (fds[i].fd >= 0 && fds[i].revents &&
+		    layer_job_read(state, &state->jobs[i], err) < 0)
+			return err->code;
+	}
+	return 0;
+}
+
+/* The same layer may be in several images, or twice in one. */
+static int layer_is_repeated(const struct layer *layers, size_t i)
+{
+	for (size_t j = 0; j < i; j++) {
+		if (*layers[i].diff_id && !strcmp(layers[i].diff_id, layers[j].diff_id))
+			return 1;
+	}
+	return 0;
+}
+
+int layer_make_all(const struct work *work, struct layer *layers, size_t n, progress_fn progress,
+		   void *ctx, struct err *err)
+{
+	_cleanup_(layer_state_release)
+	struct layer_state state = {
+		.work = work,
+		.progress = progress,
+		.progress_ctx = ctx,
+	};
+	size_t number = 0;
+
+	for (size_t i = 0; i < LAYER_PARALLEL; i++)
+		state.jobs[i].child = CONFINE_CHILD_INIT;
+	for (size_t i = 0; i < n; i++) {
+		layers[i].is_stored |= layer_is_repeated(layers, i);
+		state.n += !layers[i].is_stored;
+		state.total_bytes += layers[i].is_stored ? 0 : layers[i].blob_size;
+	}
+	if (!state.n)
+		return 0;
+	if (tar_reader_load(err) < 0)
+		return err->code;
+	while (state.ended < state.n) {
+		for (size_t i = 0; i < LAYER_PARALLEL; i++) {
+			while (state.next < n && layers[state.next].is_stored)
+				state.next++;
+			if (state.jobs[i].layer || state.next == n)
+				continue;
+			if (layer_job_start(work, &state.jobs[i], &layers[state.next++], ++number,
+					    err) < 0)
+				return err->code;
+		}
+		if (layer_wait(&state, err) < 0)
+			return err->code;
+	}
+	return 0;
+}
+
+/* Runs one confined process to its end, with progress of one kind. */
+static int layer_run(confine_fn fn, struct layer_task *task, const char *what, int64_t size,
+		     progress_fn progress, void *ctx, struct unpack_result *ret, struct err *err)
+{
+	_cleanup_confine_ struct confine_child child = CONFINE_CHILD_INIT;
+	int64_t done = 0;
+	int r;
+
+	if (tar_reader_load(err) < 0 || layer_start(fn, task, &child, err) < 0)
+		return err->code;
+	while ((r = confine_read(&child, &done, ret, sizeof(*ret), err)) > 0) {
+		if (progress)
+			progress(ctx, what, done, size);
+	}
+	ret->digest[DIGEST_HEX_LEN] = '\0';
+	return r;
+}
+
+int layer_extract_archive(const struct work *work, int fd, int64_t size, progress_fn progress,
+			  void *ctx, int *ret_is_root, struct err *err)
+{
+	_cleanup_close_
+	int folder = layer_folder(work, "archive", err);
+	struct layer_task task = { .in = fd, .out = -EBADF, .folder = folder };
+	struct unpack_result result = { .entries = 0 };
+
+	if (folder < 0)
+		return folder;
+	if (unpack_limits(folder, &task.options, err) < 0)
+		return err->code;
+	task.options.plain_files = 1;
+	if (layer_run(layer_task_unpack, &task, "reading", size, progress, ctx, &result, err) < 0)
+		return err->code;
+	*ret_is_root = result.is_root;
+	return 0;
+}
+
+int layer_compress(const struct work *work, int fd, int64_t size, progress_fn progress, void *ctx,
+		   struct layer *ret, struct err *err)
+{
+	_cleanup_close_
+	int folder = layer_folder(work, "empty", err), out = -EBADF;
+	struct layer_task task = { .in = fd, .folder = folder };
+	struct unpack_result result = { .entries = 0 };
+	struct work_input input = { .is_ours = 1,
+				    .expected_size = -1,
+				    .what = "what was compressed" };
+	struct blob blob;
+
+	if (folder < 0)
+		return folder;
+	task.out = out =
+		openat(work->fd, "compressed", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (out < 0)
+		return err_errno(err, -errno, "cannot make a file in %s", work->path);
+	if (layer_run(layer_task_compress, &task, "compressing", size, progress, ctx, &result,
+		      err) < 0)
+		return err->code;
+	input.fd = out;
+	if (lseek(out, 0, SEEK_SET) < 0 || work_add_blob(work, &input, &blob, err) < 0)
+		return err_is_set(err) ? err->code : err_errno(err, -errno, "cannot seek");
+	if (!digest_is_hex(result.digest))
+		return err_set(err, -EIO, "the compressing process made no digest");
+	memcpy(ret->blob, blob.hex, sizeof(ret->blob));
+	memcpy(ret->diff_id, result.digest, sizeof(ret->diff_id));
+	ret->blob_size = blob.size;
+	return 0;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef IMAGE_LAYER_H
+#define IMAGE_LAYER_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/progress.h"
+#include "image/digest.h"
+#include "image/work.h"
+
+/*
+ * Making the erofs images of layers from their blobs: unpacked by a confined process
+ * (sys/confine.h, image/unpack.h) into a folder, which mkfs.erofs packs. The erofs image is not
+ * compressed, so that containers and VMs share its pages and an emulated guest has nothing to
+ * unpack; but if the layer has holes it is, since mkfs.erofs has no other way to keep them small.
+ */
+#define LAYER_PARALLEL	 2		     /* unpacked at a time */
+#define LAYER_HOLES_MAX	 ((int64_t)1 << 20)  /* of holes that are written out */
+#define LAYER_MEMORY_MAX ((uint64_t)1 << 30) /* of the unpacking process; xz -9 wants 65 MiB */
+
+struct layer {
+	char blob[DIGEST_HEX_SIZE]; /* in the work folder */
+	int64_t blob_size;
+	char diff_id[DIGEST_HEX_SIZE]; /* it must have this; "" until it is made if it is not known
+					*/
+	int is_stored;		       /* nothing has to be made */
+	int has_init;		       /* made: it has a /sbin/init */
+};
+
+/* Makes WORK/layers/DIFF_ID.erofs of all layers that are not stored. */
+int layer_make_all(const struct work *work, struct layer *layers, size_t n, progress_fn progress,
+		   void *ctx, struct err *err);
+
+/*
+ * Unpacks an archive of images as plain files to WORK/archive. fd is read from where it stands.
+ * *ret_is_root: it is not one but, presumably, a root file system, and nothing was unpacked.
+ */
+int layer_extract_archive(const struct work *work, int fd, int64_t size, progress_fn progress,
+			  void *ctx, int *ret_is_root, struct err *err);
+
+/*
+ * Makes a zstd blob of the tar that fd, read from where it stands, has in whatever compression.
+ * Fills in blob and diff_id of the layer.
+ */
+int layer_compress(const struct work *work, int fd, int64_t size, progress_fn progress, void *ctx,
+		   struct layer *ret, struct err *err);
+
+#endif
