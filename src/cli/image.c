@@ -44,7 +44,7 @@ static const struct option image_bootstrap_options[] = {
 static int image_print_references(char *const *references)
 {
 	progress_end();
-	strv_for_each (reference, references)
+	strv_for_each(reference, references)
 		puts(*reference);
 	return 0;
 }
@@ -70,8 +70,7 @@ static int image_bootstrap(const struct cli_context *cli, const void *values, ch
 						.changes = v->changes,
 						.progress = progress_show };
 	_cleanup_strv_ char **references = NULL, **packages = NULL;
-	_cleanup_free_
-	char *include = strv_join(v->include, ",");
+	_cleanup_free_ char *include = strv_join(v->include, ",");
 	int r;
 
 	packages = strv_split(include, ", ");
@@ -102,8 +101,7 @@ static int image_ls_name(const struct image *image, void *ctx _unused_)
 static int image_ls_json(const struct image *image, void *ctx)
 {
 	size_t name_len = (size_t)(reference_tag(image->reference) - image->reference);
-	_cleanup_free_
-	char *name = mem_strndup(image->reference, name_len);
+	_cleanup_free_ char *name = mem_strndup(image->reference, name_len);
 	struct json *row = json_new_object();
 	char created[UNITS_TEXT_MAX];
 
@@ -148,8 +146,7 @@ static int image_ls(const struct cli_context *cli, const void *values, char **ar
 	const struct image_ls_values *v = values;
 	_cleanup_table_ struct table *table = table_new(headings);
 	_cleanup_json_ struct json *list = json_new_array();
-	_cleanup_free_
-	char *text = NULL;
+	_cleanup_free_ char *text = NULL;
 	int r;
 
 	if (v->quiet)
@@ -172,9 +169,8 @@ static int image_ls(const struct cli_context *cli, const void *values, char **ar
 static int image_inspect(const struct cli_context *cli, const void *values _unused_, char **args,
 			 struct err *err)
 {
-	strv_for_each (reference, args) {
-		_cleanup_free_
-		char *text = NULL;
+	strv_for_each(reference, args) {
+		_cleanup_free_ char *text = NULL;
 
 		if (store_inspect(cli->root, *reference, &text, err) < 0)
 			return err->code;
@@ -186,8 +182,7 @@ static int image_inspect(const struct cli_context *cli, const void *values _unus
 static int image_tag(const struct cli_context *cli, const void *values _unused_, char **args,
 		     struct err *err)
 {
-	_cleanup_free_
-	char *reference = NULL;
+	_cleanup_free_ char *reference = NULL;
 
 	if (store_reference(args[1], &reference, err) < 0 ||
 	    store_tag(cli->root, args[0], reference, err) < 0)
@@ -210,9 +205,8 @@ static int image_rm(const struct cli_context *cli, const void *values, char **ar
 {
 	const struct image_rm_values *v = values;
 
-	strv_for_each (reference, args) {
-		_cleanup_free_
-		char *removed = NULL;
+	strv_for_each(reference, args) {
+		_cleanup_free_ char *removed = NULL;
 
 		if (store_remove(cli->root, *reference, v->force, &removed, err) < 0)
 			return err->code;
@@ -264,9 +258,9 @@ static const char *const image_ls_examples[] = {
 	"whole system.\n\n"                                                                        \
 	"If the import fails or is interrupted, nothing of it stays."
 
-#define IMAGE_LS_DESCRIPTION                                                                       \
-	"SIZE is what the image's layers take on the disk. Images share equal layers, so that "    \
-	"the "                                                                                     \
+#define IMAGE_LS_DESCRIPTION                                                                    \
+	"SIZE is what the image's layers take on the disk. Images share equal layers, so that " \
+	"the "                                                                                  \
 	"sum of the sizes can be more than is taken."
 
 #define IMAGE_RM_DESCRIPTION                                                                       \
@@ -279,21 +273,21 @@ static const char *const image_ls_examples[] = {
 	"The keys are reference, references (all names of the image), digest, size, layers (diff " \
 	"ids, the lowest first), and the OCI documents config and manifest."
 
-#define IMAGE_ROW_LS(noun_, name_, alias_)                                                         \
-	{                                                                                          \
-		.noun = (noun_), .name = (name_), .alias = (alias_), .group = IMAGE_GROUP,         \
-		.summary = "List images", .description = IMAGE_LS_DESCRIPTION,                     \
-		.examples = image_ls_examples, .options = image_ls_options, .max_args = 0,         \
-		.values_size = sizeof(struct image_ls_values), .run = image_ls,                    \
+#define IMAGE_ROW_LS(noun_, name_, alias_)                                                 \
+	{                                                                                  \
+		.noun = (noun_), .name = (name_), .alias = (alias_), .group = IMAGE_GROUP, \
+		.summary = "List images", .description = IMAGE_LS_DESCRIPTION,             \
+		.examples = image_ls_examples, .options = image_ls_options, .max_args = 0, \
+		.values_size = sizeof(struct image_ls_values), .run = image_ls,            \
 	}
 
-#define IMAGE_ROW_RM(noun_, name_)                                                                 \
-	{                                                                                          \
-		.noun = (noun_), .name = (name_), .group = IMAGE_GROUP, .args = "IMAGE...",        \
-		.summary = "Remove images", .description = IMAGE_RM_DESCRIPTION,                   \
-		.options = image_rm_options, .min_args = 1, .max_args = -1,                        \
-		.values_size = sizeof(struct image_rm_values), .complete = "image",                \
-		.run = image_rm,                                                                   \
+#define IMAGE_ROW_RM(noun_, name_)                                                          \
+	{                                                                                   \
+		.noun = (noun_), .name = (name_), .group = IMAGE_GROUP, .args = "IMAGE...", \
+		.summary = "Remove images", .description = IMAGE_RM_DESCRIPTION,            \
+		.options = image_rm_options, .min_args = 1, .max_args = -1,                 \
+		.values_size = sizeof(struct image_rm_values), .complete = "image",         \
+		.run = image_rm,                                                            \
 	}
 
 const struct verb cli_image_verbs[] = {

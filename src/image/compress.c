@@ -33,11 +33,9 @@ static int compress_block(ZSTD_CCtx *context, ZSTD_inBuffer *in, ZSTD_EndDirecti
 int compress_stream(struct tar_stream *stream, int out,
 		    void (*progress)(void *ctx, int64_t position), void *ctx, struct err *err)
 {
-	_cleanup_(compress_freep)
-	ZSTD_CCtx *context = ZSTD_createCCtx();
+	_cleanup_(compress_freep) ZSTD_CCtx *context = ZSTD_createCCtx();
 	size_t size = ZSTD_CStreamOutSize();
-	_cleanup_free_
-	char *buffer = mem_zalloc(size);
+	_cleanup_free_ char *buffer = mem_zalloc(size);
 	ZSTD_inBuffer in = { .src = NULL };
 	int r;
 

@@ -18,18 +18,15 @@
 
 static int import_is_oci_layout(const char *path)
 {
-	_cleanup_free_
-	char *marker = mem_printf("%s/oci-layout", path);
-	_cleanup_free_
-	char *index = mem_printf("%s/index.json", path);
+	_cleanup_free_ char *marker = mem_printf("%s/oci-layout", path);
+	_cleanup_free_ char *index = mem_printf("%s/index.json", path);
 
 	return access(marker, F_OK) == 0 && access(index, F_OK) == 0;
 }
 
 static int import_read_directory(struct source *source, const char *path, struct err *err)
 {
-	_cleanup_close_
-	int fd = -EBADF;
+	_cleanup_close_ int fd = -EBADF;
 
 	if (!import_is_oci_layout(path)) {
 		if (source->pick)
@@ -46,8 +43,8 @@ static int import_read_directory(struct source *source, const char *path, struct
 /* What was unpacked to the work folder is an OCI layout, or what docker writes, or both. */
 static int import_read_archive(struct source *source, struct err *err)
 {
-	_cleanup_close_
-	int fd = openat(source->work.fd, "archive", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int fd =
+		openat(source->work.fd, "archive", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)
 		return err_errno(err, -errno, "cannot open %s", source->work.path);
@@ -90,8 +87,7 @@ static int import_read_stream(struct source *source, int fd, struct err *err)
 		.progress = source->options->progress,
 		.progress_ctx = source->options->progress_ctx,
 	};
-	_cleanup_close_
-	int kept = -EBADF;
+	_cleanup_close_ int kept = -EBADF;
 	struct blob blob;
 
 	if (work_add_blob(&source->work, &input, &blob, err) < 0)
@@ -102,8 +98,7 @@ static int import_read_stream(struct source *source, int fd, struct err *err)
 
 static int import_read(struct source *source, const char *path, struct err *err)
 {
-	_cleanup_close_
-	int fd = -EBADF;
+	_cleanup_close_ int fd = -EBADF;
 	struct stat st;
 
 	if (!strcmp(path, "-"))
@@ -124,8 +119,7 @@ static void import_find_layers(struct source *source)
 {
 	for (size_t i = 0; i < source->n_layers; i++) {
 		struct layer *layer = &source->layers[i];
-		_cleanup_free_
-		char *made = mem_printf("layers/%s.erofs", layer->diff_id);
+		_cleanup_free_ char *made = mem_printf("layers/%s.erofs", layer->diff_id);
 
 		layer->is_stored =
 			*layer->diff_id &&
@@ -143,8 +137,7 @@ static int import_make_layers(struct source *source, struct err *err)
 
 static int import_store(struct source *source, struct err *err)
 {
-	_cleanup_close_
-	int lock = -EBADF;
+	_cleanup_close_ int lock = -EBADF;
 
 	if (import_make_layers(source, err) < 0)
 		return err->code;
@@ -188,8 +181,7 @@ static char *import_split(const char *text, const char **ret_pick)
 	if (access(text, F_OK) == 0)
 		return mem_strdup(text);
 	for (const char *colon = strchr(text, ':'); colon; colon = strchr(colon + 1, ':')) {
-		_cleanup_free_
-		char *path = mem_strndup(text, (size_t)(colon - text));
+		_cleanup_free_ char *path = mem_strndup(text, (size_t)(colon - text));
 
 		if (*path && colon[1] && (!strcmp(path, "-") || access(path, F_OK) == 0)) {
 			*ret_pick = colon + 1;
@@ -202,8 +194,7 @@ static char *import_split(const char *text, const char **ret_pick)
 /* A wrong name is told before the work, not after it. */
 static int import_check_name(const struct import_options *options, struct err *err)
 {
-	_cleanup_free_
-	char *full = NULL;
+	_cleanup_free_ char *full = NULL;
 
 	return options->reference ? reference_normalize(options->reference, &full, err) : 0;
 }
@@ -214,8 +205,7 @@ int import_source(const char *root, const char *text, const struct import_option
 	_cleanup_source_ struct source source = { .root = root,
 						  .options = options,
 						  .work = WORK_INIT };
-	_cleanup_free_
-	char *path = import_split(text, &source.pick);
+	_cleanup_free_ char *path = import_split(text, &source.pick);
 	int r;
 
 	source.name = path;
@@ -238,8 +228,7 @@ int import_bootstrap(const char *root, const char *what, char *const *include,
 	};
 	struct import_options named = *options;
 	const char *suite = strchr(what, ':');
-	_cleanup_free_
-	char *full = NULL;
+	_cleanup_free_ char *full = NULL;
 	int r;
 
 	if (!suite || strncmp(what, "debian:", strlen("debian:")) ||

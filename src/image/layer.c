@@ -105,8 +105,7 @@ static void layer_job_release(struct layer_job *job)
 static int layer_job_start(const struct work *work, struct layer_job *job, struct layer *layer,
 			   size_t number, struct err *err)
 {
-	_cleanup_close_
-	int in = work_open_blob(work, layer->blob, err), folder = -EBADF;
+	_cleanup_close_ int in = work_open_blob(work, layer->blob, err), folder = -EBADF;
 	struct layer_task task = { .in = in, .out = -EBADF };
 
 	if (in < 0)
@@ -134,17 +133,13 @@ static void layer_uuid(const char *diff_id, char uuid[37])
 static int layer_pack(const struct work *work, const char *folder, const char *diff_id,
 		      int compressed, struct err *err)
 {
-	_cleanup_free_
-	char *from = mem_printf("%s/%s", work->path, folder);
-	_cleanup_free_
-	char *to = mem_printf("%s/%s.erofs", work->path, folder);
-	_cleanup_free_
-	char *final = mem_printf("%s/layers/%s.erofs", work->path, diff_id);
+	_cleanup_free_ char *from = mem_printf("%s/%s", work->path, folder);
+	_cleanup_free_ char *to = mem_printf("%s/%s.erofs", work->path, folder);
+	_cleanup_free_ char *final = mem_printf("%s/layers/%s.erofs", work->path, diff_id);
 	const struct child_spec spec = { .in_fd = -EBADF,
 					 .out_fd = -EBADF,
 					 .hint = "install erofs-utils" };
-	_cleanup_close_
-	int fd = -EBADF;
+	_cleanup_close_ int fd = -EBADF;
 	_cleanup_strv_ char **argv = NULL;
 	struct child_spec run = spec;
 	char uuid[37];
@@ -278,8 +273,7 @@ static int layer_is_repeated(const struct layer *layers, size_t i)
 int layer_make_all(const struct work *work, struct layer *layers, size_t n, progress_fn progress,
 		   void *ctx, struct err *err)
 {
-	_cleanup_(layer_state_release)
-	struct layer_state state = {
+	_cleanup_(layer_state_release) struct layer_state state = {
 		.work = work,
 		.progress = progress,
 		.progress_ctx = ctx,
@@ -334,8 +328,7 @@ static int layer_run(confine_fn fn, struct layer_task *task, const char *what, i
 int layer_extract_archive(const struct work *work, int fd, int64_t size, progress_fn progress,
 			  void *ctx, int *ret_is_root, struct err *err)
 {
-	_cleanup_close_
-	int folder = layer_folder(work, "archive", err);
+	_cleanup_close_ int folder = layer_folder(work, "archive", err);
 	struct layer_task task = { .in = fd, .out = -EBADF, .folder = folder };
 	struct unpack_result result = { .entries = 0 };
 
@@ -353,8 +346,7 @@ int layer_extract_archive(const struct work *work, int fd, int64_t size, progres
 int layer_compress(const struct work *work, int fd, int64_t size, progress_fn progress, void *ctx,
 		   struct layer *ret, struct err *err)
 {
-	_cleanup_close_
-	int folder = layer_folder(work, "empty", err), out = -EBADF;
+	_cleanup_close_ int folder = layer_folder(work, "empty", err), out = -EBADF;
 	struct layer_task task = { .in = fd, .folder = folder };
 	struct unpack_result result = { .entries = 0 };
 	struct work_input input = { .is_ours = 1,

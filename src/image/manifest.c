@@ -195,8 +195,7 @@ int manifest_check_config(const struct json *config, char ***ret_diff_ids, struc
 static struct json *manifest_descriptor_json(const struct descriptor *descriptor)
 {
 	struct json *json = json_new_object();
-	_cleanup_free_
-	char *digest = mem_printf("sha256:%s", descriptor->hex);
+	_cleanup_free_ char *digest = mem_printf("sha256:%s", descriptor->hex);
 
 	json_object_add(json, "mediaType", json_new_string(descriptor->media_type));
 	json_object_add(json, "digest", json_new_string(digest));
@@ -272,8 +271,7 @@ static int manifest_change_env(struct json *config, const char *key, const char 
 			       struct err *err)
 {
 	_cleanup_strv_ char **env = json_get_strv(config, key);
-	_cleanup_free_
-	char *assignment = mem_strdup(value);
+	_cleanup_free_ char *assignment = mem_strdup(value);
 	char *end = assignment + strcspn(assignment, "= ");
 
 	if (end == assignment || !*end)
@@ -294,8 +292,7 @@ static struct json *manifest_member(struct json *config, const char *key)
 static int manifest_change_label(struct json *config, const char *key, const char *value,
 				 struct err *err)
 {
-	_cleanup_free_
-	char *name = mem_strdup(value);
+	_cleanup_free_ char *name = mem_strdup(value);
 	char *equals = strchr(name, '=');
 
 	if (!equals || equals == name)
@@ -323,10 +320,9 @@ static int manifest_change_set(struct json *config, const char *key, const char 
 	} else {
 		words = strv_split(value, " \t");
 	}
-	strv_for_each (word, words) {
+	strv_for_each(word, words) {
 		const char *port = strcmp(key, "ExposedPorts") || strchr(*word, '/') ? "" : "/tcp";
-		_cleanup_free_
-		char *name = mem_printf("%s%s", *word, port);
+		_cleanup_free_ char *name = mem_printf("%s%s", *word, port);
 
 		json_object_add(manifest_member(config, key), name, json_new_object());
 	}
@@ -384,7 +380,7 @@ int manifest_new_config(char *const *changes, const char *created_by, struct jso
 	json_object_add(step, "created_by", json_new_string(created_by));
 	json_array_add(history, step);
 	json_object_add(image, "history", history);
-	strv_for_each (change, changes) {
+	strv_for_each(change, changes) {
 		if (manifest_apply_change(config, *change, err) < 0)
 			return err->code;
 	}
@@ -394,8 +390,7 @@ int manifest_new_config(char *const *changes, const char *created_by, struct jso
 
 void manifest_config_add_layer(struct json *config, const char *diff_id)
 {
-	_cleanup_free_
-	char *digest = mem_printf("sha256:%s", diff_id);
+	_cleanup_free_ char *digest = mem_printf("sha256:%s", diff_id);
 
 	json_array_add(json_get_path(config, "rootfs", "diff_ids", NULL), json_new_string(digest));
 }

@@ -15,11 +15,11 @@
  * platforms), the manifest of one image, its configuration. docker's schema 2 documents are the
  * same with other media types. All of it is outside bytes: counts and sizes are bounded here.
  */
-#define MANIFEST_TEXT_MAX                                                                          \
+#define MANIFEST_TEXT_MAX \
 	((size_t)4 << 20)	 /* of a document; docker's registry has the same bound */
 #define MANIFEST_LAYERS_MAX 128	 /* docker allows 127; a mount of overlayfs takes 500 */
 #define MANIFEST_IMAGES_MAX 4096 /* in an index */
-#define MANIFEST_WORDS_MAX                                                                         \
+#define MANIFEST_WORDS_MAX \
 	16384 /* of a command, variables, labels...; execve(2) takes about as many */
 
 #define MANIFEST_TYPE_INDEX    "application/vnd.oci.image.index.v1+json"

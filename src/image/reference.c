@@ -159,8 +159,7 @@ static void reference_cut_suffixes(char *name)
 
 char *reference_from_path(const char *path)
 {
-	_cleanup_free_
-	char *copy = mem_strdup(path);
+	_cleanup_free_ char *copy = mem_strdup(path);
 	_cleanup_buf_ struct buf name = BUF_INIT;
 	char *base;
 

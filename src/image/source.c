@@ -50,10 +50,8 @@ int source_add_layer(struct source *source, const struct blob *blob, const char 
 /* What the source calls an image, in full; NULL if it gives it no valid name. */
 static char *source_full_name(const struct source *source, const char *reference, const char *tag)
 {
-	_cleanup_free_
-	char *base = reference ? NULL : reference_from_path(source->name);
-	_cleanup_free_
-	char *text = NULL;
+	_cleanup_free_ char *base = reference ? NULL : reference_from_path(source->name);
+	_cleanup_free_ char *text = NULL;
 	struct err invalid = ERR_INIT;
 	char *full = NULL;
 
@@ -66,8 +64,7 @@ static char *source_full_name(const struct source *source, const char *reference
 
 int source_wants(const struct source *source, const char *reference, const char *tag)
 {
-	_cleanup_free_
-	char *full = source_full_name(source, reference, tag), *pick = NULL;
+	_cleanup_free_ char *full = source_full_name(source, reference, tag), *pick = NULL;
 	struct err invalid = ERR_INIT;
 
 	if (!source->pick)
@@ -83,8 +80,7 @@ int source_wants(const struct source *source, const char *reference, const char 
 int source_add_image(struct source *source, const struct blob *manifest, const char *media_type,
 		     const char *reference, const char *tag, struct err *err)
 {
-	_cleanup_free_
-	char *full = NULL;
+	_cleanup_free_ char *full = NULL;
 	struct store_image *image;
 
 	if (source->options->reference) {
@@ -124,8 +120,7 @@ int source_open(int dir, const char *path, struct err *err)
 {
 	struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
 				.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
-	_cleanup_close_
-	int fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
+	_cleanup_close_ int fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)

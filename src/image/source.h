@@ -68,12 +68,7 @@ int source_wants(const struct source *source, const char *reference, const char 
 int source_open(int dir, const char *path, struct err *err);
 
 /* How a layer's blob is compressed, by its first bytes. */
-enum source_compression {
-	SOURCE_PLAIN,
-	SOURCE_GZIP,
-	SOURCE_ZSTD,
-	SOURCE_OTHER
-};
+enum source_compression { SOURCE_PLAIN, SOURCE_GZIP, SOURCE_ZSTD, SOURCE_OTHER };
 enum source_compression source_compression(int fd);
 /* The media type of a layer that is compressed so; NULL for SOURCE_OTHER, which OCI does not know.
  */

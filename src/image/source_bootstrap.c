@@ -14,7 +14,7 @@
  * namespaces of its own, so that nothing of it, a package's script or a mount, outlives it or us.
  */
 
-#define SOURCE_BOOTSTRAP_WORDS                                                                     \
+#define SOURCE_BOOTSTRAP_WORDS \
 	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+.-:=~_"
 
 /* A place that apt has packages from: a line of sources.list, taken apart. */
@@ -92,14 +92,13 @@ static int source_bootstrap_lines(const char *suite, char ***ret, struct err *er
 			 (char[]){ "Created-By: Packages" },
 			 NULL };
 	_cleanup_strv_ char **places = NULL, **lines = NULL;
-	_cleanup_free_
-	char *text = NULL, *mirror = NULL;
+	_cleanup_free_ char *text = NULL, *mirror = NULL;
 
 	if (source_bootstrap_output(argv, "bootstrap needs a Debian machine with apt", &text, err) <
 	    0)
 		return err->code;
 	places = strv_split(text, "\n");
-	strv_for_each (line, places) {
+	strv_for_each(line, places) {
 		struct bootstrap_place place;
 
 		if (!source_bootstrap_parse_place(*line, &place) ||
@@ -132,13 +131,12 @@ static int source_bootstrap_add_apt_options(char ***argv, struct err *err)
 			 (char[]){ "Acquire::Check-Valid-Until" },
 			 NULL };
 	_cleanup_strv_ char **options = NULL;
-	_cleanup_free_
-	char *text = NULL;
+	_cleanup_free_ char *text = NULL;
 
 	if (source_bootstrap_output(dump, NULL, &text, err) < 0)
 		return err->code;
 	options = strv_split(text, "\n");
-	strv_for_each (option, options)
+	strv_for_each(option, options)
 		strv_add_printf(argv, "--aptopt=%s", *option);
 	/* apt's own user cannot enter the work folder. */
 	strv_add(argv, "--aptopt=APT::Sandbox::User \"root\"");
@@ -148,10 +146,9 @@ static int source_bootstrap_add_apt_options(char ***argv, struct err *err)
 
 static int source_bootstrap_add_packages(char ***argv, char *const *include, struct err *err)
 {
-	_cleanup_free_
-	char *list = strv_join(include, ",");
+	_cleanup_free_ char *list = strv_join(include, ",");
 
-	strv_for_each (name, include) {
+	strv_for_each(name, include) {
 		if (!**name || (*name)[strspn(*name, SOURCE_BOOTSTRAP_WORDS)])
 			return err_set(err, -EINVAL, "'%.80s' is not the name of a package", *name);
 	}
@@ -173,7 +170,6 @@ static int source_bootstrap_argv(const struct source *source, const char *suite,
 		strv_add(argv, fixed[i]);
 	strv_add_printf(argv, "TMPDIR=%s", source->work.path);
 	strv_add(argv, "mmdebstrap");
-	strv_add(argv, "--quiet");
 	strv_add(argv, "--mode=root");
 	strv_add(argv, "--variant=minbase");
 	strv_add(argv, "--format=tar");
@@ -183,7 +179,7 @@ static int source_bootstrap_argv(const struct source *source, const char *suite,
 		return err->code;
 	strv_add(argv, suite);
 	strv_add(argv, "-"); /* the tar to stdout */
-	strv_for_each (line, lines)
+	strv_for_each(line, lines)
 		strv_add(argv, *line);
 	return 0;
 }
@@ -191,9 +187,8 @@ static int source_bootstrap_argv(const struct source *source, const char *suite,
 int source_read_bootstrap(struct source *source, const char *suite, char *const *include,
 			  struct err *err)
 {
-	_cleanup_close_
-	int fd = openat(source->work.fd, "bootstrap.tar", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
-			0600);
+	_cleanup_close_ int fd = openat(source->work.fd, "bootstrap.tar",
+					O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	struct child_spec spec = CHILD_SPEC_INIT;
 	_cleanup_strv_ char **argv = NULL;
 
@@ -207,6 +202,7 @@ int source_read_bootstrap(struct source *source, const char *suite, char *const 
 	spec.argv = argv;
 	spec.out_fd = fd;
 	spec.hint = "install util-linux and mmdebstrap";
+	spec.reason = "E: ";
 	if (child_run(&spec, err) < 0)
 		return err->code;
 	if (lseek(fd, 0, SEEK_SET) < 0 || unlinkat(source->work.fd, "bootstrap.tar", 0) < 0)

@@ -35,10 +35,8 @@ static void source_docker_release(struct source_docker *docker)
 static int source_docker_text(int dir, const char *path, char **ret, size_t *ret_len,
 			      struct err *err)
 {
-	_cleanup_close_
-	int fd = source_open(dir, path, err);
-	_cleanup_free_
-	char *proc = mem_printf("/proc/self/fd/%d", fd);
+	_cleanup_close_ int fd = source_open(dir, path, err);
+	_cleanup_free_ char *proc = mem_printf("/proc/self/fd/%d", fd);
 	int r;
 
 	if (fd < 0)
@@ -50,8 +48,7 @@ static int source_docker_text(int dir, const char *path, char **ret, size_t *ret
 static int source_docker_bring(struct source_docker *docker, const char *path, const char *diff_id,
 			       struct descriptor *ret, struct err *err)
 {
-	_cleanup_close_
-	int fd = source_open(docker->dir, path, err);
+	_cleanup_close_ int fd = source_open(docker->dir, path, err);
 	struct work_input input = {
 		.fd = fd,
 		.is_ours = 1,
@@ -108,10 +105,8 @@ static int source_docker_manifest(struct source_docker *docker, const struct jso
 				  struct blob *ret, struct err *err)
 {
 	_cleanup_strv_ char **paths = json_get_strv(image, "Layers"), **diff_ids = NULL;
-	_cleanup_free_
-	struct descriptor *layers = NULL;
-	_cleanup_free_
-	char *text = NULL, *manifest = NULL;
+	_cleanup_free_ struct descriptor *layers = NULL;
+	_cleanup_free_ char *text = NULL, *manifest = NULL;
 	_cleanup_json_ struct json *config = NULL;
 	struct manifest described = { .n_layers = 0 };
 	char type[] = MANIFEST_TYPE_CONFIG;
@@ -149,7 +144,7 @@ static int source_docker_image(struct source_docker *docker, const struct json *
 	_cleanup_strv_ char **tags = json_get_strv(image, "RepoTags"), **wanted = NULL;
 	struct blob manifest;
 
-	strv_for_each (tag, tags) {
+	strv_for_each(tag, tags) {
 		if (source_wants(docker->source, *tag, NULL))
 			strv_add(&wanted, *tag);
 	}
@@ -160,7 +155,7 @@ static int source_docker_image(struct source_docker *docker, const struct json *
 	if (!tags || docker->source->options->reference)
 		return source_add_image(docker->source, &manifest, MANIFEST_TYPE_MANIFEST, NULL,
 					NULL, err);
-	strv_for_each (tag, wanted) {
+	strv_for_each(tag, wanted) {
 		if (source_add_image(docker->source, &manifest, MANIFEST_TYPE_MANIFEST, *tag, NULL,
 				     err) < 0)
 			return err->code;
@@ -170,11 +165,10 @@ static int source_docker_image(struct source_docker *docker, const struct json *
 
 int source_read_docker(struct source *source, int dir, struct err *err)
 {
-	_cleanup_(source_docker_release)
-	struct source_docker docker = { .source = source, .dir = dir };
+	_cleanup_(source_docker_release) struct source_docker docker = { .source = source,
+									 .dir = dir };
 	_cleanup_json_ struct json *list = NULL;
-	_cleanup_free_
-	char *text = NULL;
+	_cleanup_free_ char *text = NULL;
 	size_t len = 0;
 
 	if (source_docker_text(dir, "manifest.json", &text, &len, err) < 0 ||

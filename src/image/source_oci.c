@@ -23,10 +23,8 @@ struct source_oci {
 static int source_oci_add_blob(const struct source_oci *oci, const struct descriptor *descriptor,
 			       const char *what, struct blob *ret, struct err *err)
 {
-	_cleanup_free_
-	char *path = mem_printf("blobs/sha256/%s", descriptor->hex);
-	_cleanup_close_
-	int fd = source_open(oci->dir, path, err);
+	_cleanup_free_ char *path = mem_printf("blobs/sha256/%s", descriptor->hex);
+	_cleanup_close_ int fd = source_open(oci->dir, path, err);
 	const struct work_input input = {
 		.fd = fd,
 		.is_ours = oci->is_ours,
@@ -75,8 +73,7 @@ static int source_oci_add_image(const struct source_oci *oci, const struct descr
 				const struct descriptor *naming, struct err *err)
 {
 	_cleanup_manifest_ struct manifest manifest = { .n_layers = 0 };
-	_cleanup_free_
-	char *text = NULL, *config_text = NULL;
+	_cleanup_free_ char *text = NULL, *config_text = NULL;
 	_cleanup_json_ struct json *config = NULL;
 	_cleanup_strv_ char **diff_ids = NULL;
 	struct blob blob, config_blob;
@@ -107,8 +104,7 @@ static int source_oci_add_list(const struct source_oci *oci, const struct descri
 			       struct err *err)
 {
 	_cleanup_manifest_index_ struct manifest_index index = { .n_images = 0 };
-	_cleanup_free_
-	char *text = NULL;
+	_cleanup_free_ char *text = NULL;
 	struct blob blob;
 	size_t len = 0;
 
@@ -127,10 +123,8 @@ int source_read_oci(struct source *source, int dir, int is_ours, struct err *err
 {
 	const struct source_oci oci = { .source = source, .dir = dir, .is_ours = is_ours };
 	_cleanup_manifest_index_ struct manifest_index index = { .n_images = 0 };
-	_cleanup_close_
-	int fd = source_open(dir, "index.json", err);
-	_cleanup_free_
-	char *path = NULL, *text = NULL;
+	_cleanup_close_ int fd = source_open(dir, "index.json", err);
+	_cleanup_free_ char *path = NULL, *text = NULL;
 	size_t len = 0;
 	int r;
 

@@ -49,8 +49,7 @@ static int source_root_layer(struct source *source, int fd, int is_ours, int kee
 /* Begins the configuration; what is wrong with it or with the name is told before the work. */
 static int source_root_begin(struct source *source, const char *created_by, struct err *err)
 {
-	_cleanup_free_
-	char *base = reference_from_path(source->name);
+	_cleanup_free_ char *base = reference_from_path(source->name);
 
 	if (!source->options->reference && !base)
 		return err_set(err, -EINVAL, "it gives the image no name: name it with --name");
@@ -76,8 +75,7 @@ int source_read_made(struct source *source, int fd, const char *created_by, stru
 /* For tar: our own root would grow while it is read, if it lies in the folder. */
 static void source_exclude_root(const struct source *source, const char *path, char ***argv)
 {
-	_cleanup_free_
-	char *folder = realpath(path, NULL), *root = realpath(source->root, NULL);
+	_cleanup_free_ char *folder = realpath(path, NULL), *root = realpath(source->root, NULL);
 	size_t len = folder ? strlen(folder) : 0;
 
 	if (!folder || !root)
@@ -107,8 +105,8 @@ static const char *const source_tar_options[] = {
 
 int source_read_folder(struct source *source, const char *path, struct err *err)
 {
-	_cleanup_close_
-	int fd = openat(source->work.fd, "folder.tar", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	_cleanup_close_ int fd =
+		openat(source->work.fd, "folder.tar", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	struct child_spec spec = CHILD_SPEC_INIT;
 	_cleanup_strv_ char **argv = NULL;
 
@@ -139,8 +137,7 @@ int source_read_folder(struct source *source, const char *path, struct err *err)
 /* The media type of a blob in the work folder that this file has put there. */
 static const char *source_root_type(const struct source *source, const char *hex, struct err *err)
 {
-	_cleanup_close_
-	int fd = work_open_blob(&source->work, hex, err);
+	_cleanup_close_ int fd = work_open_blob(&source->work, hex, err);
 
 	return fd < 0 ? NULL : source_layer_type(source_compression(fd));
 }
@@ -150,8 +147,7 @@ int source_finish_root(struct source *source, struct err *err)
 	const struct layer *layer = &source->layers[0];
 	const char *type = source_root_type(source, layer->blob, err);
 	struct descriptor described = { .size = layer->blob_size };
-	_cleanup_free_
-	char *text = NULL, *manifest_json = NULL;
+	_cleanup_free_ char *text = NULL, *manifest_json = NULL;
 	char config_type[] = MANIFEST_TYPE_CONFIG;
 	struct manifest manifest = { .layers = &described, .n_layers = 1 };
 	struct blob config, blob;

@@ -61,8 +61,7 @@ char *store_layer_path(const char *root, const char *diff_id)
 
 int store_has_layer(const char *root, const char *diff_id)
 {
-	_cleanup_free_
-	char *path = store_layer_path(root, diff_id);
+	_cleanup_free_ char *path = store_layer_path(root, diff_id);
 
 	return access(path, F_OK) == 0;
 }
@@ -81,14 +80,12 @@ static int store_make(const char *root, struct err *err)
 	int r = file_mkdir_p(root, 0755);
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(folders); i++) {
-		_cleanup_free_
-		char *path = mem_printf("%s/%s", root, folders[i]);
+		_cleanup_free_ char *path = mem_printf("%s/%s", root, folders[i]);
 
 		r = file_mkdir_p(path, 0700);
 	}
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(files); i++) {
-		_cleanup_free_
-		char *path = mem_printf("%s/%s", root, files[i].path);
+		_cleanup_free_ char *path = mem_printf("%s/%s", root, files[i].path);
 
 		if (access(path, F_OK) < 0)
 			r = file_replace(AT_FDCWD, path, files[i].text, strlen(files[i].text), 0644,
@@ -99,12 +96,9 @@ static int store_make(const char *root, struct err *err)
 
 int store_lock(const char *root, int exclusive, struct err *err)
 {
-	_cleanup_free_
-	char *images = mem_printf("%s/images", root);
-	_cleanup_free_
-	char *path = mem_printf("%s/.lock", images);
-	_cleanup_close_
-	int fd = -EBADF;
+	_cleanup_free_ char *images = mem_printf("%s/images", root);
+	_cleanup_free_ char *path = mem_printf("%s/.lock", images);
+	_cleanup_close_ int fd = -EBADF;
 	int r = file_mkdir_p(images, 0700);
 
 	if (r < 0)
@@ -126,8 +120,7 @@ int store_lock(const char *root, int exclusive, struct err *err)
 /* index.json; an absent one is that of an empty store. */
 static int store_read_index(const char *root, struct json **ret, struct err *err)
 {
-	_cleanup_free_
-	char *path = mem_printf("%s/images/" STORE_INDEX, root);
+	_cleanup_free_ char *path = mem_printf("%s/images/" STORE_INDEX, root);
 	_cleanup_json_ struct json *index = NULL;
 
 	if (access(path, F_OK) < 0 && errno == ENOENT) {
@@ -145,10 +138,8 @@ static int store_read_index(const char *root, struct json **ret, struct err *err
 
 static int store_write_index(const char *root, const struct json *index, struct err *err)
 {
-	_cleanup_free_
-	char *path = mem_printf("%s/images/" STORE_INDEX, root);
-	_cleanup_free_
-	char *text = json_text(index, 0);
+	_cleanup_free_ char *path = mem_printf("%s/images/" STORE_INDEX, root);
+	_cleanup_free_ char *text = json_text(index, 0);
 	int r = file_replace(AT_FDCWD, path, text, strlen(text), 0644, 1);
 
 	return r < 0 ? err_errno(err, r, "cannot write %s", path) : 0;
@@ -175,8 +166,7 @@ static const char *store_entry_hex(const struct json *entry)
 static struct json *store_new_entry(const struct store_image *image)
 {
 	struct json *entry = json_new_object(), *annotations = json_new_object();
-	_cleanup_free_
-	char *digest = mem_printf("sha256:%s", image->hex);
+	_cleanup_free_ char *digest = mem_printf("sha256:%s", image->hex);
 
 	json_object_add(entry, "mediaType", json_new_string(image->media_type));
 	json_object_add(entry, "digest", json_new_string(digest));
@@ -250,8 +240,7 @@ static int store_index_find_digits(const struct json *list, const char *digits, 
 
 static int store_not_found(const struct json *list, const char *reference, struct err *err)
 {
-	_cleanup_free_
-	const char **names = mem_zalloc((json_array_len(list) + 1) * sizeof(*names));
+	_cleanup_free_ const char **names = mem_zalloc((json_array_len(list) + 1) * sizeof(*names));
 	const char *near;
 	size_t n = 0;
 
@@ -274,8 +263,7 @@ static int store_find(const struct json *list, const char *reference, int *ret_n
 		      struct err *err)
 {
 	const char *digits = store_digits(reference);
-	_cleanup_free_
-	char *full = NULL;
+	_cleanup_free_ char *full = NULL;
 	struct err invalid = ERR_INIT;
 	int at;
 
@@ -301,10 +289,8 @@ static int store_find(const struct json *list, const char *reference, int *ret_n
 static int store_read_blob(const char *root, const char *hex, char **ret, size_t *ret_len,
 			   struct err *err)
 {
-	_cleanup_free_
-	char *path = mem_printf("%s/images/blobs/sha256/%s", root, hex);
-	_cleanup_free_
-	char *text = NULL;
+	_cleanup_free_ char *path = mem_printf("%s/images/blobs/sha256/%s", root, hex);
+	_cleanup_free_ char *text = NULL;
 	char found[DIGEST_HEX_SIZE];
 	int r = file_read(AT_FDCWD, path, MANIFEST_TEXT_MAX, &text, ret_len);
 
@@ -364,9 +350,8 @@ static int store_fill(const struct json *config, struct image *image, struct err
 
 static int store_layers_size(const char *root, struct image *image, struct err *err)
 {
-	strv_for_each (diff_id, image->layers) {
-		_cleanup_free_
-		char *path = store_layer_path(root, *diff_id);
+	strv_for_each(diff_id, image->layers) {
+		_cleanup_free_ char *path = store_layer_path(root, *diff_id);
 		struct stat st;
 
 		if (stat(path, &st) < 0)
@@ -380,8 +365,7 @@ static int store_layers_size(const char *root, struct image *image, struct err *
 static int store_load_documents(const char *root, const struct json *entry, char **ret_manifest,
 				struct json **ret_config, struct manifest *ret, struct err *err)
 {
-	_cleanup_free_
-	char *text = NULL, *config = NULL;
+	_cleanup_free_ char *text = NULL, *config = NULL;
 	const char *hex = store_entry_hex(entry);
 	size_t len = 0;
 
@@ -445,8 +429,7 @@ int store_each(const char *root, int (*each)(const struct image *image, void *ct
 	       struct err *err)
 {
 	_cleanup_json_ struct json *index = NULL;
-	_cleanup_free_
-	struct json **entries = NULL;
+	_cleanup_free_ struct json **entries = NULL;
 	struct json *list;
 	size_t n = 0;
 	int r = 0;
@@ -493,8 +476,7 @@ int store_inspect(const char *root, const char *reference, char **ret_json, stru
 	_cleanup_manifest_ struct manifest manifest = { .n_layers = 0 };
 	_cleanup_image_ struct image image = { .size = 0 };
 	struct json *config = NULL, *parsed = NULL, *list;
-	_cleanup_free_
-	char *text = NULL;
+	_cleanup_free_ char *text = NULL;
 	const struct json *entry;
 	int at, names;
 
@@ -538,8 +520,7 @@ static int store_each_instance(const char *root,
 			       int (*each)(const char *name, const struct json *record, void *ctx),
 			       void *ctx, struct err *err)
 {
-	_cleanup_free_
-	char *folder = mem_printf("%s/instances", root);
+	_cleanup_free_ char *folder = mem_printf("%s/instances", root);
 	_cleanup_closedir_ DIR *dir = opendir(folder);
 	struct dirent *entry;
 	int r = 0;
@@ -547,8 +528,8 @@ static int store_each_instance(const char *root,
 	if (!dir)
 		return errno == ENOENT ? 0 : err_errno(err, -errno, "cannot read %s", folder);
 	while (r == 0 && (entry = readdir(dir))) {
-		_cleanup_free_
-		char *path = mem_printf("%s/%s/instance.json", folder, entry->d_name);
+		_cleanup_free_ char *path =
+			mem_printf("%s/%s/instance.json", folder, entry->d_name);
 		_cleanup_json_ struct json *record = NULL;
 
 		if (entry->d_name[0] == '.' || (access(path, F_OK) < 0 && errno != EACCES))
@@ -565,7 +546,7 @@ static int store_need_instance(const char *name _unused_, const struct json *rec
 	_cleanup_strv_ char **layers = json_get_strv(record, "layers");
 	struct store_needs *needs = ctx;
 
-	strv_for_each (layer, layers)
+	strv_for_each(layer, layers)
 		strv_add(&needs->layers, *layer);
 	return 0;
 }
@@ -584,7 +565,7 @@ static int store_need_image(const char *root, const struct json *entry, struct s
 	strv_add(&needs->blobs, manifest.config.hex);
 	for (size_t i = 0; i < manifest.n_layers; i++)
 		strv_add(&needs->blobs, manifest.layers[i].hex);
-	strv_for_each (layer, layers)
+	strv_for_each(layer, layers)
 		strv_add(&needs->layers, *layer);
 	return 0;
 }
@@ -597,8 +578,7 @@ static void store_sweep_folder(const char *folder, const char *end, char *const 
 
 	while (dir && (entry = readdir(dir))) {
 		size_t len = strlen(entry->d_name), n = strlen(end);
-		_cleanup_free_
-		char *hex = NULL;
+		_cleanup_free_ char *hex = NULL;
 
 		if (entry->d_name[0] == '.')
 			continue;
@@ -612,12 +592,9 @@ static void store_sweep_folder(const char *folder, const char *end, char *const 
 /* Removes what nothing leads to. Needs the lock. */
 static int store_sweep(const char *root, const struct json *list, struct err *err)
 {
-	_cleanup_(store_needs_release)
-	struct store_needs needs = { NULL };
-	_cleanup_free_
-	char *blobs = mem_printf("%s/images/blobs/sha256", root);
-	_cleanup_free_
-	char *layers = mem_printf("%s/layers", root);
+	_cleanup_(store_needs_release) struct store_needs needs = { NULL };
+	_cleanup_free_ char *blobs = mem_printf("%s/images/blobs/sha256", root);
+	_cleanup_free_ char *layers = mem_printf("%s/layers", root);
 
 	for (size_t i = 0; i < json_array_len(list); i++) {
 		if (store_need_image(root, json_array_at(list, i), &needs, err) < 0)
@@ -643,10 +620,8 @@ static void store_try_sweep(const char *root, const struct json *list)
 
 int store_tag(const char *root, const char *reference, const char *new_reference, struct err *err)
 {
-	_cleanup_close_
-	int lock = store_lock(root, 1, err);
-	_cleanup_free_
-	char *full = NULL, *type = NULL;
+	_cleanup_close_ int lock = store_lock(root, 1, err);
+	_cleanup_free_ char *full = NULL, *type = NULL;
 	_cleanup_json_ struct json *index = NULL;
 	struct store_image image = { .size = 0 };
 	const struct json *entry;
@@ -698,8 +673,7 @@ static int store_check_use(const char *root, const struct json *list, const stru
 {
 	const char *hex = store_entry_hex(entry);
 	_cleanup_json_ struct json *names = hex ? store_references_of(list, hex) : NULL;
-	_cleanup_free_
-	char *digest = mem_printf("sha256:%s", hex ? hex : ""), *name = NULL;
+	_cleanup_free_ char *digest = mem_printf("sha256:%s", hex ? hex : ""), *name = NULL;
 	struct store_user user = { .digest = digest };
 	int r;
 
@@ -719,8 +693,7 @@ static int store_check_use(const char *root, const struct json *list, const stru
 int store_remove(const char *root, const char *reference, int force, char **ret_reference,
 		 struct err *err)
 {
-	_cleanup_close_
-	int lock = store_lock(root, 1, err);
+	_cleanup_close_ int lock = store_lock(root, 1, err);
 	_cleanup_json_ struct json *index = NULL;
 	const struct json *entry;
 	struct json *list;
@@ -751,8 +724,7 @@ int store_remove(const char *root, const char *reference, int force, char **ret_
 
 static int store_sync_file(int folder, const char *name)
 {
-	_cleanup_close_
-	int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	_cleanup_close_ int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
 	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
@@ -760,8 +732,7 @@ static int store_sync_file(int folder, const char *name)
 /* Moves the files of one folder of the work to the store; one that is there already is the same. */
 static int store_move(const struct work *work, const char *from, const char *to)
 {
-	_cleanup_close_
-	int there = open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int there = open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_closedir_ DIR *dir =
 		fdopendir(openat(work->fd, from, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	struct dirent *entry;
@@ -785,10 +756,8 @@ static int store_move(const struct work *work, const char *from, const char *to)
 int store_add(const char *root, const struct work *work, const struct store_image *images, size_t n,
 	      struct err *err)
 {
-	_cleanup_free_
-	char *blobs = mem_printf("%s/images/blobs/sha256", root);
-	_cleanup_free_
-	char *layers = mem_printf("%s/layers", root);
+	_cleanup_free_ char *blobs = mem_printf("%s/images/blobs/sha256", root);
+	_cleanup_free_ char *layers = mem_printf("%s/layers", root);
 	_cleanup_json_ struct json *index = NULL, *before = NULL;
 	struct json *list;
 	int r;

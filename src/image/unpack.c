@@ -184,8 +184,7 @@ static int unpack_openat2(int root, const char *path, uint64_t flags, uint64_t r
 /* How deep a folder really is, where links were followed to it. */
 static int unpack_check_depth(const struct unpack *u, int fd)
 {
-	_cleanup_close_
-	int at = dup(fd);
+	_cleanup_close_ int at = dup(fd);
 	struct stat st, root;
 
 	if (at < 0 || fstat(u->root, &root) < 0)
@@ -228,8 +227,7 @@ static int unpack_open_folder(struct unpack *u, const char *path)
 /* Opens a folder, making what is missing of it. */
 static int unpack_make_folders(struct unpack *u, const char *path, int *ret_fd, struct err *err)
 {
-	_cleanup_close_
-	int above = -EBADF;
+	_cleanup_close_ int above = -EBADF;
 	char prefix[UNPACK_PATH_MAX + 1];
 
 	for (size_t from = 0, len;; from = len + 1) {
@@ -290,8 +288,8 @@ static int unpack_is_whiteout(const struct stat *st)
 /* Marks the folder NAME in fd as hiding all that lower layers have there. */
 static int unpack_set_opaque(int fd, const char *name, struct err *err)
 {
-	_cleanup_close_
-	int folder = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int folder =
+		openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (folder < 0 || fsetxattr(folder, UNPACK_OPAQUE_XATTR, "y", 1, 0) < 0)
 		return unpack_fail(err, -errno, "cannot mark as opaque", name);
@@ -370,8 +368,7 @@ static int unpack_folder(struct unpack *u, int parent, const struct unpack_path 
 			 const struct tar_item *item, struct err *err)
 {
 	const char *base = *path->base ? path->base : ".";
-	_cleanup_close_
-	int fd = -EBADF;
+	_cleanup_close_ int fd = -EBADF;
 	int opaque = 0, r;
 
 	if (*path->base && mkdirat(parent, base, 0700) < 0) {
@@ -454,8 +451,7 @@ static int unpack_file(struct unpack *u, int parent, const struct unpack_path *p
 		       const struct tar_item *item, struct err *err)
 {
 	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-	_cleanup_close_
-	int fd = openat(parent, path->base, flags, 0600);
+	_cleanup_close_ int fd = openat(parent, path->base, flags, 0600);
 	struct timespec times[2];
 	int opaque;
 
@@ -532,8 +528,7 @@ static int unpack_node(struct unpack *u, int parent, const struct unpack_path *p
 static int unpack_hard_link(struct unpack *u, int parent, const struct unpack_path *path,
 			    const struct tar_item *item, struct err *err)
 {
-	_cleanup_close_
-	int from = -EBADF;
+	_cleanup_close_ int from = -EBADF;
 	struct unpack_path target;
 	int opaque, r;
 
@@ -669,9 +664,8 @@ static int unpack_folder_times(struct unpack *u, struct err *err)
 {
 	for (size_t i = 0; i < u->n_folders; i++) {
 		const struct timespec times[2] = { u->folders[i].mtime, u->folders[i].mtime };
-		_cleanup_close_
-		int fd = unpack_openat2(u->root, u->folders[i].path, O_RDONLY | O_DIRECTORY,
-					RESOLVE_BENEATH);
+		_cleanup_close_ int fd = unpack_openat2(u->root, u->folders[i].path,
+							O_RDONLY | O_DIRECTORY, RESOLVE_BENEATH);
 
 		if (fd >= 0 && futimens(fd, times) < 0)
 			return unpack_fail(err, -errno, "cannot set the time of",
@@ -693,15 +687,13 @@ static void unpack_release(struct unpack *u)
 int unpack_archive(int fd, int folder_fd, const struct unpack_options *options,
 		   struct unpack_result *ret, struct err *err)
 {
-	_cleanup_(unpack_release)
-	struct unpack u = {
+	_cleanup_(unpack_release) struct unpack u = {
 		.options = options,
 		.result = ret,
 		.root = folder_fd,
 		.parent_fd = -EBADF,
 	};
-	_cleanup_close_
-	int init = -EBADF;
+	_cleanup_close_ int init = -EBADF;
 	int r;
 
 	*ret = (struct unpack_result){ .entries = 0 };

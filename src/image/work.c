@@ -29,8 +29,7 @@
 /* Takes a folder that nobody owns away; waiting: until nobody does. */
 static void work_remove_orphan(int tmp, const char *name, int waiting)
 {
-	_cleanup_close_
-	int fd = openat(tmp, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int fd = openat(tmp, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd >= 0 && flock(fd, waiting ? LOCK_EX : LOCK_EX | LOCK_NB) == 0)
 		(void)file_remove_tree(tmp, name);
@@ -97,10 +96,8 @@ static int work_make(const char *tmp, struct work *work, struct err *err)
 int work_open(const char *root, struct work *ret, struct err *err)
 {
 	_cleanup_work_ struct work work = WORK_INIT;
-	_cleanup_free_
-	char *tmp = mem_printf("%s/tmp", root);
-	_cleanup_close_
-	int tmp_fd = -EBADF;
+	_cleanup_free_ char *tmp = mem_printf("%s/tmp", root);
+	_cleanup_close_ int tmp_fd = -EBADF;
 	int r = file_mkdir_p(tmp, 0700);
 
 	if (r < 0)
@@ -133,8 +130,7 @@ void work_close(struct work *work)
 static int work_copy(const struct work_input *input, int out, struct digest *digest,
 		     int64_t *ret_size, struct err *err)
 {
-	_cleanup_free_
-	char *chunk = mem_zalloc(WORK_CHUNK);
+	_cleanup_free_ char *chunk = mem_zalloc(WORK_CHUNK);
 	int64_t next = 0;
 	struct stat st;
 
@@ -179,10 +175,8 @@ int work_add_blob(const struct work *work, const struct work_input *input, struc
 		  struct err *err)
 {
 	_cleanup_digest_ struct digest *digest = digest_new();
-	_cleanup_close_
-	int blobs = openat(work->fd, "blobs", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_close_
-	int fd = -EBADF;
+	_cleanup_close_ int blobs = openat(work->fd, "blobs", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int fd = -EBADF;
 	int r;
 
 	if (!input->is_ours) {
@@ -209,8 +203,7 @@ int work_add_blob(const struct work *work, const struct work_input *input, struc
 
 int work_add_text(const struct work *work, const char *text, struct blob *ret, struct err *err)
 {
-	_cleanup_free_
-	char *path = NULL;
+	_cleanup_free_ char *path = NULL;
 	int r;
 
 	ret->size = (int64_t)strlen(text);
@@ -223,8 +216,7 @@ int work_add_text(const struct work *work, const char *text, struct blob *ret, s
 int work_read_blob(const struct work *work, const char *hex, size_t max, char **ret,
 		   size_t *ret_len, struct err *err)
 {
-	_cleanup_free_
-	char *path = mem_printf("blobs/%s", hex);
+	_cleanup_free_ char *path = mem_printf("blobs/%s", hex);
 	int r = file_read(work->fd, path, max, ret, ret_len);
 
 	return r < 0 ? err_errno(err, r, "cannot read the blob %s", hex) : 0;
@@ -232,8 +224,7 @@ int work_read_blob(const struct work *work, const char *hex, size_t max, char **
 
 int work_open_blob(const struct work *work, const char *hex, struct err *err)
 {
-	_cleanup_free_
-	char *path = mem_printf("blobs/%s", hex);
+	_cleanup_free_ char *path = mem_printf("blobs/%s", hex);
 	int fd = openat(work->fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
 	return fd < 0 ? err_errno(err, -errno, "cannot read the blob %s", hex) : fd;
@@ -241,8 +232,7 @@ int work_open_blob(const struct work *work, const char *hex, struct err *err)
 
 int work_take_blob(const struct work *work, const char *hex, struct err *err)
 {
-	_cleanup_free_
-	char *path = mem_printf("blobs/%s", hex);
+	_cleanup_free_ char *path = mem_printf("blobs/%s", hex);
 	int fd;
 
 	if (renameat(work->fd, path, work->fd, "source") < 0)

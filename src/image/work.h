@@ -39,7 +39,7 @@ struct blob {
 /* How the bytes of a blob get there, and what to say of it. */
 struct work_input {
 	int fd;		       /* read from where it stands to its end */
-	int is_ours; /* fd is a file in the work folder: link it instead of copying */
+	int is_ours;	       /* fd is a file in the work folder: link it instead of copying */
 	const char *expected;  /* hex of the digest that it must have; NULL: any */
 	int64_t expected_size; /* negative: any */
 	const char *what;      /* for messages and progress */

@@ -110,6 +110,19 @@ static const char *child_last_line(struct buf *errors)
 	return line ? line + 1 : errors->data;
 }
 
+/* The line of stderr for the message. */
+static const char *child_reason(const struct child_spec *spec, struct buf *errors)
+{
+	const char *last = child_last_line(errors);
+	char *rest = errors->data, *line;
+
+	while (spec->reason && errors->len && (line = strsep(&rest, "\n"))) {
+		if (!strncmp(line, spec->reason, strlen(spec->reason)))
+			return line + strlen(spec->reason);
+	}
+	return last;
+}
+
 static int child_verdict(const struct child_spec *spec, int status, int exec_errno,
 			 struct buf *errors, struct err *err)
 {
@@ -127,7 +140,7 @@ static int child_verdict(const struct child_spec *spec, int status, int exec_err
 			       WTERMSIG(status));
 	return err_set(err, -EREMOTEIO, "%s failed with status %d: %.300s", tool,
 		       WEXITSTATUS(status),
-		       spec->show_stderr ? "see above" : child_last_line(errors));
+		       spec->show_stderr ? "see above" : child_reason(spec, errors));
 }
 
 int child_run(const struct child_spec *spec, struct err *err)

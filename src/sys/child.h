@@ -14,7 +14,9 @@ struct child_spec {
 	size_t out_max;	   /* 0: 1 MiB; more output than that is -EFBIG */
 	const char *cwd;   /* NULL: ours */
 	int show_stderr;   /* pass stderr through instead of keeping its tail for the message */
-	const char *hint;  /* what to do if the tool is missing: "install erofs-utils" */
+	const char
+		*reason;  /* how the line of stderr begins that says why; NULL: the last one does */
+	const char *hint; /* what to do if the tool is missing: "install erofs-utils" */
 };
 
 #define CHILD_SPEC_INIT ((struct child_spec){ .in_fd = -EBADF, .out_fd = -EBADF })
@@ -22,7 +24,7 @@ struct child_spec {
 /*
  * Runs the tool to its end with a clean signal mask, no descriptors but stdio, and death with us
  * (PDEATHSIG). A missing tool is -ENOENT; an exit status other than 0 is -EREMOTEIO with the last
- * line of stderr in the message.
+ * line of stderr in the message, or the first that begins with reason.
  */
 int child_run(const struct child_spec *spec, struct err *err);
 

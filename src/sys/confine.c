@@ -93,8 +93,8 @@ static int confine_root(int root_fd)
 	struct mount_attr attr = {
 		.attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
 	};
-	_cleanup_close_
-	int tree = open_tree(root_fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	_cleanup_close_ int tree =
+		open_tree(root_fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
 
 	if (tree < 0 || mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
 		return -errno;
@@ -145,8 +145,8 @@ static void confine_seccomp_freep(scmp_filter_ctx *filter)
 
 static int confine_syscalls(const char *const *names)
 {
-	_cleanup_(confine_seccomp_freep)
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	_cleanup_(confine_seccomp_freep) scmp_filter_ctx filter =
+		seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int r;
 
 	if (!filter)
