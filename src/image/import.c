@@ -199,13 +199,13 @@ static int import_check_name(const struct import_options *options, struct err *e
 	return options->reference ? reference_normalize(options->reference, &full, err) : 0;
 }
 
-int import_source(const char *root, const char *text, const struct import_options *options,
+int import_source(const char *root, const char *from, const struct import_options *options,
 		  char ***ret_references, struct err *err)
 {
 	_cleanup_source_ struct source source = { .root = root,
 						  .options = options,
 						  .work = WORK_INIT };
-	_cleanup_free_ char *path = import_split(text, &source.pick);
+	_cleanup_free_ char *path = import_split(from, &source.pick);
 	int r;
 
 	source.name = path;

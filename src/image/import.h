@@ -20,10 +20,10 @@ struct import_options {
 };
 
 /*
- * source may have the name of one of its images after a colon (FILE:NAME[:TAG], FILE:TAG); without
+ * from may have the name of one of its images after a colon (FILE:NAME[:TAG], FILE:TAG); without
  * it all of them are imported. *ret_references: NAME:TAG of each as stored; caller frees.
  */
-int import_source(const char *root, const char *source, const struct import_options *options,
+int import_source(const char *root, const char *from, const struct import_options *options,
 		  char ***ret_references, struct err *err);
 
 /* Builds a root file system with mmdebstrap from the machine's own apt sources and imports it.

@@ -169,7 +169,7 @@ char *reference_from_path(const char *path)
 	reference_cut_suffixes(base);
 	for (char *p = base; *p && name.len < REFERENCE_NAME_MAX; p++) {
 		const char *upper = strchr(UPPER, *p);
-		char c = upper ? LOWER[upper - UPPER] : *p;
+		const char c = (char)(upper ? LOWER[upper - UPPER] : *p);
 
 		if (reference_in(LOWER DIGITS, c))
 			buf_add(&name, &c, 1);

@@ -20,13 +20,14 @@
 struct source_docker {
 	struct source *source;
 	int dir;
+	size_t n;
 	char **paths;		   /* of the layers that were brought already... */
 	struct descriptor *layers; /* ...and what they are */
 };
 
 static void source_docker_release(struct source_docker *docker)
 {
-	for (size_t i = 0; i < strv_len(docker->paths); i++)
+	for (size_t i = 0; i < docker->n; i++)
 		free(docker->layers[i].media_type);
 	free(docker->layers);
 	strv_free(docker->paths);
@@ -83,9 +84,8 @@ static int source_docker_layer(struct source_docker *docker, const char *path, c
 			       struct descriptor *ret, struct err *err)
 {
 	struct descriptor layer = { .size = 0 };
-	size_t n = strv_len(docker->paths);
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < docker->n; i++) {
 		if (!strcmp(docker->paths[i], path)) {
 			*ret = docker->layers[i];
 			return 0;
@@ -94,8 +94,8 @@ static int source_docker_layer(struct source_docker *docker, const char *path, c
 	if (source_docker_bring(docker, path, diff_id, &layer, err) < 0)
 		return err->code;
 	strv_add(&docker->paths, path);
-	docker->layers = mem_realloc(docker->layers, n + 1, sizeof(*docker->layers));
-	docker->layers[n] = layer;
+	docker->layers = mem_realloc(docker->layers, docker->n + 1, sizeof(*docker->layers));
+	docker->layers[docker->n++] = layer;
 	*ret = layer;
 	return 0;
 }

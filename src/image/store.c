@@ -277,7 +277,7 @@ static int store_find(const struct json *list, const char *reference, int *ret_n
 	}
 	if (digits) {
 		at = store_index_find_digits(list, digits, ret_names, err);
-		if (at >= 0 || at != -ENOENT)
+		if (at != -ENOENT)
 			return at;
 	}
 	return store_not_found(list, full ? full : reference, err);
@@ -376,8 +376,7 @@ static int store_load_documents(const char *root, const struct json *entry, char
 	    store_read_blob(root, ret->config.hex, &config, &len, err) < 0 ||
 	    json_parse(config, len, "the configuration", ret_config, err) < 0)
 		return err->code;
-	if (ret_manifest)
-		*ret_manifest = take_ptr(text);
+	*ret_manifest = take_ptr(text);
 	return 0;
 }
 
@@ -389,18 +388,33 @@ static void store_fill_name(const struct json *entry, struct image *image)
 	image->digest = mem_printf("sha256:%s", hex ? hex : "");
 }
 
+/* All that is known of an image; text and config are its two documents. */
+static int store_load_all(const char *root, const struct json *entry, char **text,
+			  struct json **config, struct image *image, struct err *err)
+{
+	_cleanup_manifest_ struct manifest manifest = { .n_layers = 0 };
+	int r;
+
+	store_fill_name(entry, image);
+	r = store_load_documents(root, entry, text, config, &manifest, err);
+	if (r == 0)
+		r = store_fill(*config, image, err);
+	if (r == 0)
+		r = store_layers_size(root, image, err);
+	if (r < 0)
+		err_wrap(err, "the image %s cannot be used (import it again)", image->reference);
+	return r;
+}
+
 static int store_load(const char *root, const struct json *entry, struct image *ret,
 		      struct err *err)
 {
-	_cleanup_manifest_ struct manifest manifest = { .n_layers = 0 };
-	_cleanup_json_ struct json *config = NULL;
 	_cleanup_image_ struct image image = { .size = 0 };
+	_cleanup_json_ struct json *config = NULL;
+	_cleanup_free_ char *text = NULL;
 
-	store_fill_name(entry, &image);
-	if (store_load_documents(root, entry, NULL, &config, &manifest, err) < 0 ||
-	    store_fill(config, &image, err) < 0 || store_layers_size(root, &image, err) < 0)
-		return err_wrap(err, "the image %s cannot be used (import it again)",
-				image.reference);
+	if (store_load_all(root, entry, &text, &config, &image, err) < 0)
+		return err->code;
 	*ret = image;
 	image = (struct image){ .size = 0 };
 	return 0;
@@ -442,7 +456,7 @@ int store_each(const char *root, int (*each)(const struct image *image, void *ct
 		entries[n] = json_array_at(list, i);
 		n += store_entry_reference(entries[n]) != NULL;
 	}
-	qsort(entries, n, sizeof(*entries), store_compare_entries);
+	qsort(entries, n, sizeof(struct json *), store_compare_entries);
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		_cleanup_image_ struct image image = { .size = 0 };
 		struct err damaged = ERR_INIT;
@@ -472,11 +486,10 @@ static struct json *store_references_of(const struct json *list, const char *hex
 
 int store_inspect(const char *root, const char *reference, char **ret_json, struct err *err)
 {
-	_cleanup_json_ struct json *index = NULL, *result = json_new_object();
-	_cleanup_manifest_ struct manifest manifest = { .n_layers = 0 };
+	_cleanup_json_ struct json *index = NULL, *result = json_new_object(), *config = NULL;
 	_cleanup_image_ struct image image = { .size = 0 };
-	struct json *config = NULL, *parsed = NULL, *list;
 	_cleanup_free_ char *text = NULL;
+	struct json *list, *manifest = NULL;
 	const struct json *entry;
 	int at, names;
 
@@ -487,18 +500,16 @@ int store_inspect(const char *root, const char *reference, char **ret_json, stru
 	if (at < 0)
 		return at;
 	entry = json_array_at(list, (size_t)at);
-	if (store_load(root, entry, &image, err) < 0 ||
-	    store_load_documents(root, entry, &text, &config, &manifest, err) < 0)
+	if (store_load_all(root, entry, &text, &config, &image, err) != 0 ||
+	    json_parse(text, strlen(text), "the manifest", &manifest, err) < 0)
 		return err->code;
 	json_object_add(result, "reference", json_new_string(image.reference));
 	json_object_add(result, "references", store_references_of(list, store_entry_hex(entry)));
 	json_object_add(result, "digest", json_new_string(image.digest));
 	json_object_add(result, "size", json_new_int(image.size));
 	json_object_add(result, "layers", json_new_strv(image.layers));
-	json_object_add(result, "config", config);
-	if (json_parse(text, strlen(text), "the manifest", &parsed, err) < 0)
-		return err->code;
-	json_object_add(result, "manifest", parsed);
+	json_object_add(result, "config", take_ptr(config));
+	json_object_add(result, "manifest", manifest);
 	*ret_json = json_text(result, 1);
 	return 0;
 }
@@ -557,8 +568,9 @@ static int store_need_image(const char *root, const struct json *entry, struct s
 	_cleanup_manifest_ struct manifest manifest = { .n_layers = 0 };
 	_cleanup_json_ struct json *config = NULL;
 	_cleanup_strv_ char **layers = NULL;
+	_cleanup_free_ char *text = NULL;
 
-	if (store_load_documents(root, entry, NULL, &config, &manifest, err) < 0 ||
+	if (store_load_documents(root, entry, &text, &config, &manifest, err) < 0 ||
 	    manifest_check_config(config, &layers, err) < 0)
 		return err->code;
 	strv_add(&needs->blobs, store_entry_hex(entry));

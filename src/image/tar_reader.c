@@ -243,8 +243,8 @@ int tar_reader_next(struct tar_reader *reader, struct tar_item *ret, struct err 
 		.size = lib.archive_entry_size(entry),
 		.mtime = { .tv_sec = lib.archive_entry_mtime(entry),
 			   .tv_nsec = lib.archive_entry_mtime_nsec(entry) },
-		.major = lib.archive_entry_rdevmajor(entry),
-		.minor = lib.archive_entry_rdevminor(entry),
+		.major = (int64_t)lib.archive_entry_rdevmajor(entry),
+		.minor = (int64_t)lib.archive_entry_rdevminor(entry),
 	};
 	if (!ret->path)
 		return err_set(err, -EBADMSG, "it is damaged: an entry has no name");

@@ -529,7 +529,7 @@ static int unpack_hard_link(struct unpack *u, int parent, const struct unpack_pa
 			    const struct tar_item *item, struct err *err)
 {
 	_cleanup_close_ int from = -EBADF;
-	struct unpack_path target;
+	struct unpack_path target = { .base = "" };
 	int opaque, r;
 
 	if (unpack_parse_path(item->link, &target, err) < 0)
@@ -639,8 +639,8 @@ static int unpack_items(struct unpack *u, struct err *err)
 	int seen = 0, r;
 
 	for (;;) {
-		struct unpack_path path;
-		struct tar_item item;
+		struct unpack_path path = { .base = "" };
+		struct tar_item item = { .size = 0 };
 
 		r = tar_reader_next(u->reader, &item, err);
 		if (r <= 0)
