@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "sys/child.h"
+#include "base/mem.h"
+#include "base/strv.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -10,6 +12,8 @@
 
 #define CHILD_OUT_MAX	 (1U << 20)
 #define CHILD_STDERR_MAX 8192
+/* where tools are if the environment does not say */
+#define CHILD_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 struct child_pipes {
 	int out[2], err[2], exec[2]; /* exec: closes on exec, or carries errno */
@@ -173,4 +177,18 @@ int child_run(const struct child_spec *spec, struct err *err)
 	if (r < 0)
 		return err_errno(err, r, "cannot read the output of %s", spec->argv[0]);
 	return child_verdict(spec, status, exec_errno, &errors, err);
+}
+
+char *child_find(const char *tool)
+{
+	const char *path = getenv("PATH");
+	_cleanup_strv_ char **folders = strv_split(path ? path : CHILD_PATH, ":");
+
+	strv_for_each(folder, folders) {
+		_cleanup_free_ char *full = mem_printf("%s/%s", *folder, tool);
+
+		if (access(full, X_OK) == 0)
+			return take_ptr(full);
+	}
+	return NULL;
 }

@@ -28,4 +28,7 @@ struct child_spec {
  */
 int child_run(const struct child_spec *spec, struct err *err);
 
+/* The full path of a tool in PATH; caller frees. NULL if it is not installed. */
+char *child_find(const char *tool);
+
 #endif

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * How it works: the child is cloned into its namespaces and goes through sandbox_steps[] in order;
+ * the first failure goes to the parent as a struct err through the report pipe, which execve
+ * closes.
+ *
+ * Invariants:
+ *  1. Every step that needs privilege comes before sandbox_drop(); after it nothing can be
+ * regained.
+ *  2. Only the numbered descriptors and the report pipe (O_CLOEXEC) are open at execve.
+ *  3. The host's mounts are never touched: propagation is cut before the first mount.
+ */
+#include "sys/sandbox.h"
+#include "base/mem.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/mount.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#define SANDBOX_NAMESPACES (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS)
+
+/* Where the new root is mounted before it becomes the root: a folder that no shown file comes from.
+ */
+#define SANDBOX_ROOT "/proc"
+
+const char *const sandbox_system_paths[] = {
+	"/usr", "/bin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/alternatives", NULL,
+};
+
+/* Libraries and programs take it for granted. */
+static const struct sandbox_file sandbox_null = { "/dev/null", "dev/null", 1 };
+
+struct sandbox_child {
+	const struct sandbox_spec *spec;
+	int report;
+	int null;
+	int root; /* of the new root file system, once there is one */
+};
+
+static int sandbox_begin(struct sandbox_child *child, struct err *err)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0 || signal(SIGPIPE, SIG_DFL) == SIG_ERR)
+		return err_errno(err, -errno, "cannot reset signals");
+	if (setsid() < 0)
+		return err_errno(err, -errno, "cannot make a session");
+	child->null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (child->null < 0)
+		return err_errno(err, -errno, "cannot open /dev/null");
+	return 0;
+}
+
+static int sandbox_prepare(struct sandbox_child *child, struct err *err)
+{
+	return child->spec->prepare ? child->spec->prepare(child->spec->ctx, err) : 0;
+}
+
+static int sandbox_limits(struct sandbox_child *child, struct err *err)
+{
+	for (size_t i = 0; i < child->spec->n_limits; i++) {
+		struct rlimit limit;
+
+		if (getrlimit((__rlimit_resource_t)child->spec->limits[i].resource, &limit) < 0)
+			return err_errno(err, -errno, "cannot read a limit");
+		if (limit.rlim_max > child->spec->limits[i].max)
+			limit.rlim_max = child->spec->limits[i].max;
+		limit.rlim_cur = limit.rlim_max;
+		if (setrlimit((__rlimit_resource_t)child->spec->limits[i].resource, &limit) < 0)
+			return err_errno(err, -errno, "cannot set a limit");
+	}
+	return 0;
+}
+
+static int sandbox_new_root(struct sandbox_child *child, struct err *err)
+{
+	_cleanup_close_ int fs = -EBADF;
+
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return err_errno(err, -errno, "cannot make the mounts private");
+	fs = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
+	if (fs < 0 || syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "mode", "0755", 0) < 0 ||
+	    syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return err_errno(err, -errno, "cannot make a tmpfs");
+	child->root = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC,
+				   MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+	if (child->root < 0 || syscall(SYS_move_mount, child->root, "", AT_FDCWD, SANDBOX_ROOT,
+				       MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return err_errno(err, -errno, "cannot mount a tmpfs");
+	return 0;
+}
+
+/* Makes the folders of path below the new root, and an empty file or folder at its end. */
+static int sandbox_make_target(int root, const char *path, int is_folder)
+{
+	_cleanup_free_ char *copy = mem_strdup(path);
+	_cleanup_close_ int fd = -EBADF;
+
+	for (char *p = copy; *p; p++) {
+		if (*p != '/')
+			continue;
+		*p = '\0';
+		if (mkdirat(root, copy, 0755) < 0 && errno != EEXIST)
+			return -errno;
+		*p = '/';
+	}
+	if (is_folder)
+		return mkdirat(root, copy, 0755) < 0 && errno != EEXIST ? -errno : 0;
+	fd = openat(root, copy, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	return fd < 0 ? -errno : 0;
+}
+
+/* A symlink (as /lib is one on a merged system) is made anew: what it points to is there or not. */
+static int sandbox_copy_link(int root, const char *path)
+{
+	char target[256];
+	ssize_t n = readlink(path, target, sizeof(target) - 1);
+
+	if (n < 0)
+		return -errno;
+	target[n] = '\0';
+	return symlinkat(target, root, path + 1) < 0 ? -errno : 0;
+}
+
+static int sandbox_bind(int root, const struct sandbox_file *file)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
+					       MOUNT_ATTR_NODEV };
+	const char *name = file->name ? file->name : file->path + 1;
+	_cleanup_close_ int tree = -EBADF;
+	struct stat st;
+	int r;
+
+	if (lstat(file->path, &st) < 0)
+		return errno == ENOENT && !file->name ? 0 : -errno;
+	if (!file->name && S_ISLNK(st.st_mode))
+		return sandbox_copy_link(root, file->path);
+	if (file->device)
+		attr.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+	tree = (int)syscall(SYS_open_tree, AT_FDCWD, file->path,
+			    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	if (tree < 0 || syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr,
+				sizeof(attr)) < 0)
+		return -errno;
+	r = sandbox_make_target(root, name, S_ISDIR(st.st_mode));
+	if (r < 0)
+		return r;
+	return syscall(SYS_move_mount, tree, "", root, name, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno
+											  : 0;
+}
+
+static int sandbox_fill_root(struct sandbox_child *child, struct err *err)
+{
+	int r;
+
+	for (const char *const *path = sandbox_system_paths; *path; path++) {
+		r = sandbox_bind(child->root, &(struct sandbox_file){ .path = *path });
+		if (r < 0)
+			return err_errno(err, r, "cannot show %s to the sandbox", *path);
+	}
+	r = sandbox_bind(child->root, &sandbox_null);
+	if (r < 0)
+		return err_errno(err, r, "cannot show /dev/null to the sandbox");
+	for (size_t i = 0; i < child->spec->n_files; i++) {
+		r = sandbox_bind(child->root, &child->spec->files[i]);
+		if (r < 0)
+			return err_errno(err, r, "cannot show %s to the sandbox",
+					 child->spec->files[i].path);
+	}
+	return 0;
+}
+
+static int sandbox_enter_root(struct sandbox_child *child, struct err *err)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+
+	if (fchdir(child->root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
+	    umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		return err_errno(err, -errno, "cannot enter the sandbox's root");
+	if (syscall(SYS_mount_setattr, AT_FDCWD, "/", 0, &attr, sizeof(attr)) < 0)
+		return err_errno(err, -errno, "cannot make the sandbox's root read-only");
+	return 0;
+}
+
+/*
+ * Descriptors are first moved above all targets, so that no dup2 overwrites one that is still to
+ * come. The report pipe ends as the first descriptor behind the numbered ones.
+ */
+static int sandbox_descriptors(struct sandbox_child *child, struct err *err)
+{
+	const struct sandbox_spec *spec = child->spec;
+	int n = (int)spec->n_fds < 3 ? 3 : (int)spec->n_fds;
+	_cleanup_free_ int *moved = mem_zalloc((size_t)n * sizeof(int));
+	int report = fcntl(child->report, F_DUPFD_CLOEXEC, n + 1);
+	int null = fcntl(child->null, F_DUPFD_CLOEXEC, n + 1);
+
+	for (int i = 0; i < n; i++) {
+		moved[i] = -1;
+		if (i < (int)spec->n_fds && spec->fds[i] >= 0)
+			moved[i] = fcntl(spec->fds[i], F_DUPFD_CLOEXEC, n + 1);
+		else if (i < 3)
+			moved[i] = null;
+	}
+	for (int i = 0; i < n; i++) {
+		if (moved[i] < 0)
+			fd_close(i);
+		else if (dup2(moved[i], i) < 0)
+			return err_errno(err, -errno, "cannot hand over a descriptor");
+	}
+	if (report < 0 || dup3(report, n, O_CLOEXEC) < 0 ||
+	    syscall(SYS_close_range, n + 1, ~0U, 0) < 0)
+		return err_errno(err, -errno, "cannot close the other descriptors");
+	child->report = n;
+	return 0;
+}
+
+static int sandbox_drop(struct sandbox_child *child, struct err *err)
+{
+	const struct sandbox_spec *spec = child->spec;
+	size_t n = spec->group == (gid_t)-1 ? 0 : 1;
+
+	if (setgroups(n, &spec->group) < 0 || setresgid(spec->gid, spec->gid, spec->gid) < 0 ||
+	    setresuid(spec->uid, spec->uid, spec->uid) < 0)
+		return err_errno(err, -errno, "cannot become user %u", spec->uid);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return err_errno(err, -errno, "cannot set no_new_privs");
+	return 0;
+}
+
+/* After the change of user, which clears it. A parent that died before has closed the report pipe.
+ */
+static int sandbox_bind_life(struct sandbox_child *child, struct err *err)
+{
+	struct pollfd parent = { .fd = child->report };
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return err_errno(err, -errno, "cannot bind the life of the sandbox to ours");
+	if (poll(&parent, 1, 0) < 0 || parent.revents)
+		_exit(127);
+	return 0;
+}
+
+static int (*const sandbox_steps[])(struct sandbox_child *child, struct err *err) = {
+	sandbox_begin,	   sandbox_prepare,    sandbox_new_root,
+	sandbox_fill_root, sandbox_enter_root, sandbox_descriptors,
+	sandbox_limits,	   sandbox_drop,       sandbox_bind_life,
+};
+
+static _noreturn_ void sandbox_child(struct sandbox_child *child)
+{
+	struct err err = ERR_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(sandbox_steps) && !err_is_set(&err); i++)
+		(void)sandbox_steps[i](child, &err);
+	if (!err_is_set(&err)) {
+		execve(child->spec->argv[0], child->spec->argv, child->spec->env);
+		err_errno(&err, -errno, "cannot run %s", child->spec->argv[0]);
+	}
+	if (write(child->report, &err, sizeof(err)) < 0)
+		_exit(127);
+	_exit(127);
+}
+
+int sandbox_start(const struct sandbox_spec *spec, struct sandbox *ret, struct err *err)
+{
+	int pipefd[2], pidfd = -EBADF;
+	struct clone_args args = { .flags = SANDBOX_NAMESPACES | CLONE_PIDFD,
+				   .pidfd = (uint64_t)(uintptr_t)&pidfd,
+				   .exit_signal = SIGCHLD };
+	pid_t pid;
+
+	if (spec->into_cgroup >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)spec->into_cgroup;
+	}
+	if (pipe2(pipefd, O_CLOEXEC) < 0)
+		return err_errno(err, -errno, "cannot make a pipe");
+	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (pid < 0) {
+		err_errno(err, -errno, "cannot make namespaces for %s", spec->argv[0]);
+		fd_close(pipefd[0]);
+		fd_close(pipefd[1]);
+		return err->code;
+	}
+	if (!pid) {
+		fd_close(pipefd[0]);
+		sandbox_child(&(struct sandbox_child){
+			.spec = spec, .report = pipefd[1], .null = -EBADF, .root = -EBADF });
+	}
+	fd_close(pipefd[1]);
+	*ret = (struct sandbox){ .pid = pid, .pidfd = pidfd, .report = pipefd[0] };
+	return 0;
+}
+
+int sandbox_failure(const struct sandbox *sandbox, struct err *err)
+{
+	struct err told = ERR_INIT;
+
+	if (sandbox->report < 0 || read(sandbox->report, &told, sizeof(told)) != sizeof(told))
+		return 0;
+	*err = told;
+	return err->code;
+}
+
+void sandbox_release(struct sandbox *sandbox)
+{
+	if (sandbox->pid > 0) {
+		(void)kill(sandbox->pid, SIGKILL);
+		while (waitpid(sandbox->pid, NULL, 0) < 0 && errno == EINTR)
+			continue;
+	}
+	fd_close(sandbox->pidfd);
+	fd_close(sandbox->report);
+	*sandbox = SANDBOX_INIT;
+}
