@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 #include "oci/oci.h"
 #include "proto/driver.h"
+#include "qemu/driver.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +23,7 @@ static const struct role roles[] = {
 
 /* The engines; the order is that of preference within a kind. */
 static const struct driver_ops *const drivers[] = {
+	&qemu_driver,
 	NULL,
 };
 

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "qemu/command.h"
+#include "base/mem.h"
+#include "base/strv.h"
+#include "proto/guest.h"
+
+/*
+ * The guest's own command line. A panic reboots at once, which ends QEMU (-no-reboot), so it is noticed
+ * without waiting for the deadline; what the kernel says of it comes over the serial console, each other
+ * line of which would cost time. The rest spares emulated instructions: self-tests of ciphers (0.3 s) and
+ * the patching of LOCK prefixes (0.2 s; TCG translates every patched page again).
+ */
+#define COMMAND_APPEND                                                                          \
+	"console=ttyS0 8250.nr_uarts=1 quiet loglevel=1 panic=-1 no_timer_check noreplace-smp " \
+	"cryptomgr.notests"
+
+/*
+ * Under TCG the guest's time stamp counter is the host's. The machine has no other clock than the PIT to
+ * measure it by, and on a busy host that fails in one boot of three and leaves the guest hanging.
+ */
+#define COMMAND_APPEND_TSC " tsc=reliable tsc_early_khz=%jd"
+
+/* A row: an option and its value, made by value() or, where that is NULL, the text. */
+struct command_row {
+	const char *option;
+	const char *text;
+	char *(*value)(const struct command *command);
+};
+
+static char *command_name(const struct command *command)
+{
+	return mem_printf("brig-%s,debug-threads=on", command->name);
+}
+
+static char *command_accel(const struct command *command)
+{
+	if (command->kvm)
+		return mem_strdup("kvm");
+	return mem_printf("tcg,thread=multi,tb-size=%d", COMMAND_TCG_CACHE);
+}
+
+static char *command_append(const struct command *command)
+{
+	if (command->kvm || !command->tsc_khz)
+		return mem_strdup(COMMAND_APPEND);
+	return mem_printf(COMMAND_APPEND COMMAND_APPEND_TSC, (intmax_t)command->tsc_khz);
+}
+
+/* Five-level page tables only cost: no guest of ours has 128 TiB. */
+static char *command_cpu(const struct command *command)
+{
+	return mem_strdup(command->kvm ? "host" : "max,la57=off");
+}
+
+static char *command_smp(const struct command *command)
+{
+	return mem_printf("%jd", (intmax_t)command->cpus);
+}
+
+static char *command_memory(const struct command *command)
+{
+	return mem_printf("%jdM", (intmax_t)(command->memory >> 20));
+}
+
+static char *command_socket(const char *id, int fd)
+{
+	return mem_printf("socket,id=%s,fd=%d", id, fd);
+}
+
+static char *command_qmp(const struct command *command _unused_)
+{
+	return command_socket("qmp", COMMAND_FD_QMP);
+}
+
+static char *command_serial(const struct command *command _unused_)
+{
+	return command_socket("serial", COMMAND_FD_SERIAL);
+}
+
+static char *command_agent(const struct command *command _unused_)
+{
+	return command_socket("agent", COMMAND_FD_AGENT);
+}
+
+/* No floppy, no firmware menu, no network, no display: only what these rows name. */
+static const struct command_row command_rows[] = {
+	{ "-nodefaults" },
+	{ "-no-user-config" },
+	{ "-no-reboot" },
+	{ "-display", "none" },
+	{ "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny" },
+	{ "-name", .value = command_name },
+	{ "-machine", "microvm,acpi=on,pcie=on,rtc=on,pic=off" },
+	{ "-accel", .value = command_accel },
+	{ "-cpu", .value = command_cpu },
+	{ "-smp", .value = command_smp },
+	{ "-m", .value = command_memory },
+	{ "-kernel", "/" COMMAND_KERNEL },
+	{ "-initrd", "/" COMMAND_INITRAMFS },
+	{ "-append", .value = command_append },
+	{ "-chardev", .value = command_qmp },
+	{ "-mon", "chardev=qmp,mode=control" },
+	{ "-chardev", .value = command_serial },
+	{ "-serial", "chardev:serial" },
+	{ "-device", "virtio-serial-pci,max_ports=2" },
+	{ "-chardev", .value = command_agent },
+	{ "-device", "virtserialport,chardev=agent,name=" GUEST_PORT },
+	{ "-object", "rng-builtin,id=rng" },
+	{ "-device", "virtio-rng-pci,rng=rng" },
+	{ "-device", "virtio-balloon-pci,free-page-reporting=on,deflate-on-oom=on" },
+};
+
+/*
+ * A disk is a descriptor in a set of its own. The host's page cache is used, which instances share for
+ * layers, and the guest's flushes are honoured (that is cache=writeback); direct I/O would not work on
+ * every file system and would read each layer once per instance. A write error goes to the guest:
+ * QEMU's default would pause the machine without a word when the host's disk is full.
+ */
+static void command_add_disk(char ***args, int fd, const char *serial, int read_only)
+{
+	strv_add(args, "-add-fd");
+	strv_add_printf(args, "fd=%d,set=%d", fd, fd);
+	strv_add(args, "-blockdev");
+	strv_add_printf(args, "driver=file,node-name=%s,filename=/dev/fdset/%d,aio=threads%s",
+			serial, fd, read_only ? ",locking=off,read-only=on" : ",discard=unmap");
+	strv_add(args, "-device");
+	strv_add_printf(args, "virtio-blk-pci,drive=%s,serial=%s,num-queues=1%s", serial, serial,
+			read_only ? "" : ",werror=report,rerror=report");
+}
+
+char **command_build(const struct command *command)
+{
+	char **args = NULL;
+
+	strv_add(&args, command->program);
+	for (size_t i = 0; i < ARRAY_SIZE(command_rows); i++) {
+		const struct command_row *row = &command_rows[i];
+
+		strv_add(&args, row->option);
+		if (row->value)
+			strv_add_take(&args, row->value(command));
+		else if (row->text)
+			strv_add(&args, row->text);
+	}
+	for (size_t i = 0; i < command->layers; i++) {
+		_cleanup_free_ char *serial = mem_printf("layer%zu", i);
+
+		command_add_disk(&args, COMMAND_FD_LAYERS + (int)i, serial, 1);
+	}
+	command_add_disk(&args, COMMAND_FD_DATA, "data", 0);
+	return args;
+}
