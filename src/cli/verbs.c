@@ -5,6 +5,7 @@
 
 const struct verb *const verbs_tables[] = {
 	cli_image_verbs,
+	cli_kernel_verbs,
 	NULL,
 };
 

@@ -10,11 +10,11 @@
 
 /*
  * Kernels that VMs run: ROOT/kernels/NAME/ with
- *   vmlinux       the ELF file unpacked from the bzImage's payload, what both VM engines boot;
- *                 a hard link to or copy of ROOT/kernels/cache/HEX.vmlinux (by content of the bzImage)
+ *   vmlinux       the ELF file unpacked from the bzImage's payload, what both VM engines boot by its
+ *                 PVH note; a hard link to ROOT/kernels/cache/HEX.vmlinux (by digest of the bzImage)
  *   vmlinuz       as the distribution ships it
- *   initramfs.img cpio (newc) with brig-guest as /init and the modules that root needs
- *   modules/      the whole lib/modules/RELEASE tree
+ *   initramfs.img brig-guest as /init and the modules that root needs; see image/initramfs.h
+ *   modules/      the whole lib/modules/RELEASE tree; of an image's kernel what root needs of it
  *   kernel.json   versioned record: release, source, added, ...
  * and ROOT/kernels/default, a symlink to the default one's name.
  */
@@ -42,21 +42,34 @@ void kernel_files_release(struct kernel_files *files);
  * An initramfs older than this brig's brig-guest is made anew. */
 int kernel_get(const char *root, const char *name, struct kernel_files *ret, struct err *err);
 
-/* The kernel that an image brings: rootfs is a folder where its layers are mounted (read-only). It is
- * kept under ROOT/kernels by content like any other, named "image-RELEASE-HEX". */
+/*
+ * The newest kernel that an image brings with its modules: rootfs is a folder where its layers are
+ * mounted (read-only), and hostile. It is kept under ROOT/kernels by content like any other, named
+ * "image-RELEASE-HEX", but never becomes the default one.
+ */
 int kernel_from_rootfs(const char *root, const char *rootfs, struct kernel_files *ret,
 		       struct err *err);
 
+/* In the order of their names. One whose record cannot be read has no release, and its source says
+ * why. */
 int kernel_each(const char *root, int (*each)(const struct kernel *kernel, void *ctx), void *ctx,
 		struct err *err);
 
-/* Fetches linux-image-cloud-amd64 with apt (the machine's own sources, nothing installed), unpacks it. */
+/*
+ * These print nothing and give the name, which the caller frees. The first kernel becomes the default.
+ * One writer at a time holds ROOT/kernels/.lock; what a killed one left goes with the next.
+ */
+
+/* Fetches linux-image-cloud-amd64 with apt (the machine's own sources, nothing installed), unpacks
+ * it as "debian-RELEASE". One that is there already is replaced if apt has a newer build of it. */
 int kernel_add_debian(const char *root, progress_fn progress, void *ctx, char **ret_name,
 		      struct err *err);
 /* modules: a lib/modules/RELEASE folder, or one that holds exactly one such; NULL: none (everything
  * that root needs must then be built in). name NULL: from the release. */
 int kernel_import(const char *root, const char *name, const char *vmlinuz, const char *modules,
 		  char **ret_name, struct err *err);
+
+/* The default kernel's successor is the one added last. */
 int kernel_remove(const char *root, const char *name, struct err *err);
 int kernel_set_default(const char *root, const char *name, struct err *err);
 

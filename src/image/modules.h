@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef IMAGE_MODULES_H
+#define IMAGE_MODULES_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/strv.h"
+
+/*
+ * Which modules of a kernel a VM needs until its root file system and the agent work, from the
+ * indexes that depmod and the kernel's build leave in lib/modules/RELEASE. All of it is hostile: an
+ * image may bring its own.
+ */
+
+/* The texts of the indexes; an index that is not there is "". */
+struct modules_index {
+	char *dep;     /* modules.dep: "PATH: PATH..." */
+	char *builtin; /* modules.builtin: a path per line */
+	char *softdep; /* modules.softdep: "softdep NAME pre: NAME... post: NAME..." */
+	char *alias;   /* modules.alias: "alias ALIAS NAME" */
+};
+
+void modules_index_release(struct modules_index *index);
+#define _cleanup_modules_index_ _cleanup_(modules_index_release)
+
+/* Reads the indexes of the folder lib/modules/RELEASE behind fd, and writes them into another. */
+int modules_read(int fd, struct modules_index *ret, struct err *err);
+int modules_write(int fd, const struct modules_index *index, struct err *err);
+
+/*
+ * Paths of the modules to load below lib/modules/RELEASE, each after those that it needs; what is
+ * built in is left out. Something that root cannot do without and that is nowhere is an error. The
+ * paths are relative, have no ".." in them and end in .ko or that and a compression's suffix.
+ */
+int modules_select(const struct modules_index *index, char ***ret, struct err *err);
+
+/* Opens a file below the folder, never through a symlink or out of it; a regular file, or -ELOOP,
+ * -EXDEV, -EINVAL... */
+int modules_open(int fd, const char *path);
+
+#endif
