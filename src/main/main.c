@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/cli.h"
+#include "instance/keeper.h"
 #include "oci/oci.h"
 #include "proto/driver.h"
 #include "qemu/driver.h"
@@ -17,6 +18,7 @@ struct role {
 };
 
 static const struct role roles[] = {
+	{ KEEPER_ROLE, keeper_main },
 	{ OCI_ROLE, oci_main },
 	{ NULL, NULL },
 };
