@@ -2,91 +2,179 @@
 #include "cli/cli.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cli/help.h"
 #include "cli/progress.h"
 #include "cli/verbs.h"
 
+#include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 
-struct cli_options {
+#define CLI_ROOT "/var/lib/brig"
+#define CLI_RUN	 "/run/brig"
+
+struct cli_values {
 	char *root, *run;
-	int debug, version;
+	int debug, version, help;
 };
 
-static const struct option cli_options[] = {
-	{ "root", 0, OPTION_STRING, "DIR", "where images and instances are kept",
-	  offsetof(struct cli_options, root), .complete = "file" },
-	{ "run", 0, OPTION_STRING, "DIR", "where running instances have their sockets",
-	  offsetof(struct cli_options, run), .complete = "file" },
-	{ "debug", 0, OPTION_FLAG, NULL, "show what brig does, on stderr",
-	  offsetof(struct cli_options, debug) },
-	{ "version", 0, OPTION_FLAG, NULL, "show the version",
-	  offsetof(struct cli_options, version) },
+#define CLI_OPTION(name_, member, ...)                                                      \
+	{                                                                                   \
+		.name = (name_), .offset = offsetof(struct cli_values, member), __VA_ARGS__ \
+	}
+
+const struct option cli_options[] = {
+	CLI_OPTION("root", root, .type = OPTION_STRING, .metavar = "DIR", .complete = "file",
+		   .help = "where images and instances are kept (" CLI_ROOT ")"),
+	CLI_OPTION("run", run, .type = OPTION_STRING, .metavar = "DIR", .complete = "file",
+		   .help = "where running instances have their sockets (" CLI_RUN ")"),
+	CLI_OPTION("debug", debug, .type = OPTION_FLAG,
+		   .help = "show what brig does, on stderr; so does BRIG_DEBUG=1"),
+	CLI_OPTION("version", version, .type = OPTION_FLAG, .help = "show the version"),
+	CLI_OPTION("help", help, .letter = 'h', .type = OPTION_FLAG,
+		   .help = "show the commands, or a command's options"),
 	OPTION_END,
 };
+
+/* A verb's rows and, last, --help, which every verb has; -h is the verb's own if it has one. */
+static struct option *cli_verb_options(const struct verb *verb, size_t help_at)
+{
+	const struct option *rows = verbs_options(verb);
+	struct option *all = NULL;
+	size_t n = 0;
+
+	while (rows[n].name)
+		n++;
+	all = mem_zalloc((n + 2) * sizeof(*all));
+	memcpy(all, rows, n * sizeof(*all));
+	all[n] = (struct option){ .name = "help", .letter = 'h', .offset = help_at };
+	return all;
+}
+
+static int cli_check_args(const struct verb *verb, char **args, struct err *err)
+{
+	_cleanup_buf_ struct buf usage = BUF_INIT;
+	int n = (int)strv_len(args);
+
+	if (n >= verb->min_args && (verb->max_args < 0 || n <= verb->max_args))
+		return 0;
+	verbs_put_usage(&usage, verb);
+	return err_set(err, -EINVAL, "too %s arguments; usage: %s",
+		       n < verb->min_args ? "few" : "many", usage.data);
+}
 
 static int cli_run_verb(const struct cli_context *cli, const struct verb *verb, int argc,
 			char **argv, struct err *err)
 {
-	_cleanup_free_ void *values = mem_zalloc(verb->values_size);
+	size_t help_at = (verb->values_size + 7) & ~(size_t)7;
+	_cleanup_free_ char *values = mem_zalloc(help_at + sizeof(int));
+	_cleanup_free_ struct option *options = cli_verb_options(verb, help_at);
 	_cleanup_free_ char **args = NULL;
-	static const struct option none[] = { OPTION_END };
-	const struct option *options = verb->options ? verb->options : none;
-	int n, r;
+	int r;
 
 	if (verb->defaults)
 		memcpy(values, verb->defaults, verb->values_size);
 	r = option_parse(options, verb->mode, argc, argv, values, &args, err);
-	n = (int)strv_len(args);
-	if (r == 0 && (n < verb->min_args || (verb->max_args >= 0 && n > verb->max_args)))
-		r = err_set(err, -EINVAL, "usage: brig %s%s%s [OPTION...] %s",
-			    verb->noun ? verb->noun : "", verb->noun ? " " : "", verb->name,
-			    verb->args ? verb->args : "");
-	if (r == 0)
-		r = verb->run(cli, values, args, err);
+	if (r == 0 && *(int *)(void *)(values + help_at)) {
+		help_show_verb(verb);
+	} else if (r == 0) {
+		r = cli_check_args(verb, args, err);
+		if (r == 0)
+			r = verb->run(cli, values, args, err);
+	}
 	option_release(options, values);
 	return r;
 }
 
-static int cli_dispatch(const struct cli_options *options, char **args,
+/* A keeper works in another folder than the user, so it needs whole paths. */
+static char *cli_absolute(const char *path, const char *otherwise)
+{
+	_cleanup_free_ char *cwd = NULL;
+
+	if (!path || *path == '/')
+		return mem_strdup(path ? path : otherwise);
+	cwd = getcwd(NULL, 0);
+	return mem_printf("%s/%s", cwd ? cwd : "", path);
+}
+
+static int cli_dispatch(const struct cli_values *values, char **args,
 			const struct driver_ops *const *drivers, struct err *err)
 {
-	const struct cli_context cli = {
-		.root = options->root ? options->root : "/var/lib/brig",
-		.run = options->run ? options->run : "/run/brig",
-		.drivers = drivers,
-	};
-	int argc = (int)strv_len(args), words;
+	_cleanup_free_ char *root = cli_absolute(values->root, CLI_ROOT);
+	_cleanup_free_ char *run = cli_absolute(values->run, CLI_RUN);
+	const struct cli_context cli = { .root = root, .run = run, .drivers = drivers };
+	int argc = (int)strv_len(args), words = 0;
 	const struct verb *verb;
 
-	if (options->version) {
-		printf("brig %s\n", BRIG_VERSION);
+	if (values->version)
+		help_show_version();
+	else if (values->help)
+		help_show_all();
+	if (values->version || values->help)
 		return 0;
+	if (!argc) {
+		help_show_short(stderr);
+		return CLI_FAILURE;
 	}
-	if (!argc)
-		return err_set(err, -EINVAL, "no verb given; see 'brig help'");
 	verb = verbs_find(argc, args, &words);
 	if (!verb)
 		return verbs_unknown(argc, args, err);
 	return cli_run_verb(&cli, verb, argc - words, args + words, err);
 }
 
+/* A file that is opened later must not become our stdout because the caller had closed it. */
+static void cli_fill_stdio(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	fd_close(fd);
+}
+
+static void cli_on_broken_pipe(int number _unused_)
+{
+}
+
+/*
+ * Writing to who has gone away is an error that we report, not our death. A handler, unlike SIG_IGN, is
+ * not inherited by what we execute.
+ */
+static void cli_catch_broken_pipe(void)
+{
+	struct sigaction action = { .sa_handler = cli_on_broken_pipe, .sa_flags = SA_RESTART };
+
+	(void)sigaction(SIGPIPE, &action, NULL);
+}
+
+static int cli_finish_output(int status)
+{
+	int failure = fflush(stdout) == EOF ? errno : ferror(stdout) ? EIO : 0;
+
+	if (!failure)
+		return status;
+	log_error("cannot write the output: %s", strerror(failure));
+	return status ? status : CLI_FAILURE;
+}
+
 int cli_main(int argc, char **argv, const struct driver_ops *const *drivers)
 {
-	struct cli_options options = { 0 };
+	struct cli_values values = { 0 };
 	_cleanup_free_ char **args = NULL;
 	struct err err = ERR_INIT;
 	int r;
 
-	r = option_parse(cli_options, OPTION_LEAD, argc - 1, argv + 1, &options, &args, &err);
+	cli_fill_stdio();
+	cli_catch_broken_pipe();
+	r = option_parse(cli_options, OPTION_LEAD, argc - 1, argv + 1, &values, &args, &err);
 	if (r == 0) {
-		log_set_debug(options.debug || getenv("BRIG_DEBUG"));
-		r = cli_dispatch(&options, args, drivers, &err);
+		log_set_debug(values.debug || getenv("BRIG_DEBUG"));
+		r = cli_dispatch(&values, args, drivers, &err);
 	}
 	progress_end();
 	if (r < 0)
 		log_error("%s", err.msg);
-	option_release(cli_options, &options);
-	if (fflush(stdout) == EOF && r == 0)
-		r = 125;
-	return r < 0 ? (err.exit_status ? err.exit_status : 125) : r;
+	option_release(cli_options, &values);
+	return cli_finish_output(r >= 0 ? r : err.exit_status ? err.exit_status : CLI_FAILURE);
 }

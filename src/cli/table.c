@@ -74,12 +74,15 @@ static size_t table_column_width(const struct table *table, size_t column, size_
 
 void table_print(const struct table *table, int with_header)
 {
+	_cleanup_free_ size_t *widths = mem_zalloc(table->columns * sizeof(*widths));
 	size_t first = with_header ? 0 : 1;
 
+	for (size_t i = 0; i < table->columns; i++)
+		widths[i] = table_column_width(table, i, first);
 	for (size_t row = first; row < table->rows; row++) {
 		for (size_t i = 0; i < table->columns; i++) {
 			const char *cell = table->cells[row * table->columns + i];
-			size_t pad = table_column_width(table, i, first) - table_cell_width(cell);
+			size_t pad = widths[i] - table_cell_width(cell);
 
 			fputs(cell, stdout);
 			if (i + 1 < table->columns)

@@ -20,8 +20,8 @@ struct cli_context {
 struct verb {
 	const char *noun; /* NULL: a verb of its own */
 	const char *name;
-	const char *alias;	     /* "ls" for ps...; NULL: none */
-	const char *group;	     /* heading in `brig help` */
+	const char *alias;	     /* other names, separated by blanks; NULL: none */
+	const char *group;	     /* heading in `brig help`, where its first row stands */
 	const char *args;	     /* "IMAGE [COMMAND [ARG...]]" */
 	const char *summary;	     /* one line, no full stop */
 	const char *description;     /* paragraphs for the man page, separated by blank lines */
@@ -33,7 +33,8 @@ struct verb {
 	const void *defaults;	/* initial bytes of that struct; NULL: zero */
 	/*
 	 * What each positional argument completes to, one word per argument, the last one repeats:
-	 * "instance" "running" "image" "kernel" "file" "command" "verb" "none"; NULL: none.
+	 * "instance" "running" "image" "kernel" "file" "command" "verb" "copy" (NAME:PATH or a file)
+	 * "none"; NULL: none.
 	 */
 	const char *complete;
 	/*
@@ -44,6 +45,13 @@ struct verb {
 };
 
 /* Every table of rows, ended by a row with a NULL name; cli/verbs.c lists the tables. */
+extern const struct verb cli_run_verbs[];
+extern const struct verb cli_life_verbs[];
+extern const struct verb cli_ps_verbs[];
+extern const struct verb cli_show_verbs[];
+extern const struct verb cli_enter_verbs[];
+extern const struct verb cli_copy_verbs[];
+extern const struct verb cli_help_verbs[];
 extern const struct verb cli_image_verbs[];
 extern const struct verb cli_kernel_verbs[];
 

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CLI_RECIPE_H
+#define CLI_RECIPE_H
+
+#include "base/option.h"
+#include "image/store.h"
+#include "proto/instance.h"
+
+/*
+ * What a user asks for with `run` and `create`, and the instance record that comes of it and the image's
+ * configuration. Everything is checked here, so that nothing is made for a request that cannot be met.
+ */
+struct recipe {
+	int detach; /* of `run` alone */
+
+	int vm, container;
+	char *name;
+	char **labels;
+
+	int interactive, tty;
+	char **env, **env_files;
+	char *workdir, *user, *hostname;
+	char *entrypoint; /* NULL: the image's; "": none */
+	int init;
+
+	int64_t memory, cpus_milli, pids_limit;
+	char **rlimits;
+
+	int read_only;
+	char **tmpfs;
+	int64_t disk_size;
+
+	char **cap_add, **cap_drop, **devices;
+	int privileged;
+
+	int stop_signal;	 /* 0: not given */
+	int64_t stop_timeout_ms; /* negative: not given */
+	char *restart;
+	int remove;
+
+	int engine; /* enum instance_engine; negative: not given */
+	char *kernel;
+	int64_t boot_timeout_ms; /* 0: not given */
+
+	/* known from docker, not built yet */
+	char **volumes, **mounts, **ports;
+	char *network, *pull;
+};
+
+extern const struct recipe recipe_defaults;
+
+/* The rows of `run`. The first one is its own; those of `create` begin at RECIPE_CREATE. */
+extern const struct option recipe_options[];
+#define RECIPE_CREATE 1
+
+/*
+ * What can be said of the options alone: kinds that do not go together with an option, options that are not
+ * built yet, values that cannot be.
+ */
+int recipe_check(const struct recipe *recipe, struct err *err);
+
+/*
+ * Fills a record (instance_init() done) from a checked recipe, an image and the words after it, as docker
+ * does: the command replaces Cmd, --entrypoint replaces Entrypoint and drops Cmd, variables of --env-file
+ * and then -e are added to the image's. With no command at all it is a system instance.
+ */
+int recipe_fill(const struct recipe *recipe, const struct image *image, char *const *command,
+		struct instance *ret, struct err *err);
+
+#endif

@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The options of `run` and `create`, and what can be said against their values. */
+#include "base/mem.h"
+#include "base/name.h"
+#include "base/privilege.h"
+#include "base/units.h"
+#include "base/utf8.h"
+#include "cli/recipe-internal.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+/* docker's least: less cannot even hold what the kernel keeps for a process */
+#define RECIPE_MEMORY_MIN ((int64_t)6 << 20)
+/* a cloud kernel of Debian with its initramfs does not come up in less */
+#define RECIPE_MEMORY_MIN_VM ((int64_t)96 << 20)
+#define RECIPE_DISK_MIN	     ((int64_t)16 << 20)
+#define RECIPE_CPUS_MIN	     10
+#define RECIPE_CPUS_MAX	     1024000
+#define RECIPE_CPUS_MAX_VM   255000  /* what 8-bit APIC ids can name */
+#define RECIPE_PIDS_MAX	     4194304 /* the kernel's PID_MAX_LIMIT */
+#define RECIPE_HOSTNAME_MAX  64	     /* uname(2) */
+#define RECIPE_BOTH	     (-1)
+
+const struct recipe recipe_defaults = {
+	.stop_timeout_ms = -1,
+	.engine = -1,
+};
+
+#define RECIPE(name_, letter_, type_, metavar_, member, help_, ...)                           \
+	{                                                                                     \
+		.name = (name_), .letter = (letter_), .type = (type_), .metavar = (metavar_), \
+		.help = (help_), .offset = offsetof(struct recipe, member), __VA_ARGS__       \
+	}
+
+const struct option recipe_options[] = {
+	RECIPE("detach", 'd', OPTION_FLAG, NULL, detach,
+	       "run in the background and print the name"),
+	RECIPE("vm", 0, OPTION_FLAG, NULL, vm, "make a virtual machine"),
+	RECIPE("container", 0, OPTION_FLAG, NULL, container, "make a container, the default"),
+	RECIPE("name", 0, OPTION_STRING, "NAME", name, "name it; else a name is made up"),
+	RECIPE("label", 'l', OPTION_STRV, "KEY=VALUE", labels, "note this about it"),
+
+	RECIPE("interactive", 'i', OPTION_FLAG, NULL, interactive, "pass standard input on to it"),
+	RECIPE("tty", 't', OPTION_FLAG, NULL, tty, "give it a terminal"),
+	RECIPE("env", 'e', OPTION_STRV, "KEY[=VALUE]", env,
+	       "set a variable; a KEY alone takes its value from here"),
+	RECIPE("env-file", 0, OPTION_STRV, "FILE", env_files,
+	       "set the variables in the file, one KEY=VALUE per line", .complete = "file"),
+	RECIPE("workdir", 'w', OPTION_STRING, "DIR", workdir, "start in this folder of the image"),
+	RECIPE("user", 'u', OPTION_STRING, "USER[:GROUP]", user,
+	       "run as this user, by name or number"),
+	RECIPE("hostname", 'h', OPTION_STRING, "NAME", hostname, "its host name; else its name"),
+	RECIPE("entrypoint", 0, OPTION_STRING, "PROGRAM", entrypoint,
+	       "run this in place of the image's entry point and command", .complete = "file"),
+	RECIPE("init", 0, OPTION_FLAG, NULL, init, "run a small init as process 1, which reaps"),
+
+	RECIPE("memory", 'm', OPTION_SIZE, "SIZE", memory,
+	       "at most this much memory; a VM has 512m if it is not given"),
+	RECIPE("cpus", 0, OPTION_MILLI, "N", cpus_milli, "at most this many CPUs, as 2 or 0.5"),
+	RECIPE("pids-limit", 0, OPTION_INT, "N", pids_limit,
+	       "at most this many processes; 0 is no limit", .max = RECIPE_PIDS_MAX),
+	RECIPE("ulimit", 0, OPTION_STRV, "NAME=SOFT[:HARD]", rlimits,
+	       "a limit of each process, as nofile=1024:4096"),
+
+	RECIPE("read-only", 0, OPTION_FLAG, NULL, read_only, "keep its root file system unchanged"),
+	RECIPE("tmpfs", 0, OPTION_STRV, "PATH[:OPTIONS]", tmpfs,
+	       "a file system in memory there, as /tmp:size=64m"),
+	RECIPE("disk-size", 0, OPTION_SIZE, "SIZE", disk_size,
+	       "VM: how much it can write to its disk (16g)"),
+
+	RECIPE("cap-add", 0, OPTION_STRV, "CAPABILITY", cap_add, "give it this capability, or ALL"),
+	RECIPE("cap-drop", 0, OPTION_STRV, "CAPABILITY", cap_drop,
+	       "take this capability away, or ALL"),
+	RECIPE("device", 0, OPTION_STRV, "HOST[:INSIDE[:rwm]]", devices,
+	       "container: let it use this device of the host", .complete = "file"),
+	RECIPE("privileged", 0, OPTION_FLAG, NULL, privileged,
+	       "container: no isolation of privileges from the host; trust it fully"),
+
+	RECIPE("stop-signal", 0, OPTION_SIGNAL, "SIGNAL", stop_signal,
+	       "what 'stop' sends; else the image's, else TERM"),
+	RECIPE("stop-timeout", 0, OPTION_DURATION, "TIME", stop_timeout_ms,
+	       "how long 'stop' waits before KILL (10s)"),
+	RECIPE("restart", 0, OPTION_STRING, "POLICY", restart,
+	       "when it ends: no, on-failure[:N], always or unless-stopped"),
+	RECIPE("rm", 0, OPTION_FLAG, NULL, remove, "remove it when it ends"),
+
+	RECIPE("kernel", 0, OPTION_STRING, "NAME", kernel,
+	       "VM: this kernel, or 'image' for the image's own", .complete = "kernel"),
+	RECIPE("engine", 0, OPTION_CHOICE, "ENGINE", engine, "VM: auto, kvm or qemu",
+	       .choices = instance_engine_names),
+	RECIPE("boot-timeout", 0, OPTION_DURATION, "TIME", boot_timeout_ms,
+	       "VM: how long it may take to come up (2m)"),
+
+	RECIPE("volume", 'v', OPTION_STRV, "SOURCE:PATH", volumes, "not built yet: share a folder"),
+	RECIPE("mount", 0, OPTION_STRV, "SPEC", mounts, "not built yet: share a folder"),
+	RECIPE("publish", 'p', OPTION_STRV, "HOST:PORT", ports, "not built yet: forward a port"),
+	RECIPE("network", 0, OPTION_STRING, "NAME", network,
+	       "only 'none' is built yet: nothing but a loopback device"),
+	RECIPE("pull", 0, OPTION_STRING, "WHEN", pull,
+	       "only 'never' is built yet: the image has to be here"),
+	OPTION_END,
+};
+
+static int recipe_is_given(const struct recipe *recipe, const char *name)
+{
+	const struct option *option = recipe_options;
+	const char *at, *otherwise;
+
+	while (strcmp(option->name, name))
+		option++;
+	at = (const char *)recipe + option->offset;
+	otherwise = (const char *)&recipe_defaults + option->offset;
+	switch (option->type) {
+	case OPTION_FLAG:
+	case OPTION_SIGNAL:
+	case OPTION_CHOICE:
+		return memcmp(at, otherwise, sizeof(int)) != 0;
+	case OPTION_STRING:
+	case OPTION_STRV:
+		return memcmp(at, otherwise, sizeof(char *)) != 0;
+	default:
+		return memcmp(at, otherwise, sizeof(int64_t)) != 0;
+	}
+}
+
+struct recipe_refusal {
+	const char *option;
+	int kind; /* enum instance_kind, or RECIPE_BOTH */
+	const char *why;
+};
+
+static const struct recipe_refusal recipe_refusals[] = {
+	{ "device", INSTANCE_VM, "a VM has its own devices and none of the host's" },
+	{ "privileged", INSTANCE_VM,
+	  "root in a VM is root of its own kernel already, and of nothing on the host" },
+	{ "kernel", INSTANCE_CONTAINER, "a container runs on the host's kernel; add --vm" },
+	{ "engine", INSTANCE_CONTAINER, "it chooses how a VM is run; add --vm" },
+	{ "disk-size", INSTANCE_CONTAINER,
+	  "a container writes to the host's file system; --vm has a disk of its own" },
+	{ "boot-timeout", INSTANCE_CONTAINER, "a container does not boot; add --vm" },
+	{ "volume", RECIPE_BOTH, "not built yet: folders shared with the host; use 'brig cp'" },
+	{ "mount", RECIPE_BOTH, "not built yet: folders shared with the host; use 'brig cp'" },
+	{ "publish", RECIPE_BOTH, "not built yet: networks and forwarded ports" },
+};
+
+static int recipe_check_refusals(const struct recipe *recipe, struct err *err)
+{
+	int kind = recipe->vm ? INSTANCE_VM : INSTANCE_CONTAINER;
+
+	for (size_t i = 0; i < ARRAY_SIZE(recipe_refusals); i++) {
+		const struct recipe_refusal *refusal = &recipe_refusals[i];
+
+		if ((refusal->kind == RECIPE_BOTH || refusal->kind == kind) &&
+		    recipe_is_given(recipe, refusal->option))
+			return err_set(err, -EOPNOTSUPP, "option --%s: %s", refusal->option,
+				       refusal->why);
+	}
+	if (recipe->network && strcmp(recipe->network, "none"))
+		return err_set(err, -EOPNOTSUPP,
+			       "option --network: not built yet: networks; only 'none' is");
+	if (recipe->pull && strcmp(recipe->pull, "never"))
+		return err_set(err, -EOPNOTSUPP,
+			       "option --pull: not built yet: registries; bring the image with "
+			       "'brig image import' or 'brig image bootstrap'");
+	return 0;
+}
+
+static int recipe_check_together(const struct recipe *recipe, struct err *err)
+{
+	if (recipe->vm && recipe->container)
+		return err_set(err, -EINVAL, "--vm and --container exclude each other");
+	if (recipe->remove && recipe->restart && strcmp(recipe->restart, "no"))
+		return err_set(err, -EINVAL, "--rm and --restart exclude each other");
+	return 0;
+}
+
+int recipe_check_restart(const char *text, struct instance *ret, struct err *err)
+{
+	size_t len = text ? strcspn(text, ":") : 0;
+	int r;
+
+	ret->restart = INSTANCE_RESTART_NO;
+	ret->restart_max = 0;
+	for (int i = 0; text && instance_restart_names[i]; i++) {
+		if (strlen(instance_restart_names[i]) != len ||
+		    strncmp(text, instance_restart_names[i], len) != 0 ||
+		    (text[len] && i != INSTANCE_RESTART_ON_FAILURE))
+			continue;
+		ret->restart = i;
+		if (!text[len])
+			return 0;
+		r = units_parse_int(text + len + 1, 1, INT32_MAX, &ret->restart_max, err);
+		return r < 0 ? err_wrap(err, "option --restart") : 0;
+	}
+	if (!text)
+		return 0;
+	return err_set(err, -EINVAL,
+		       "option --restart: '%.64s' is none of no, on-failure[:N], always, "
+		       "unless-stopped",
+		       text);
+}
+
+static int recipe_check_range(const char *option, const char *why, int64_t value, int64_t min,
+			      int64_t max, struct err *err)
+{
+	if (!value || (value >= min && value <= max))
+		return 0;
+	return err_set(err, -ERANGE, "option --%s: %s", option, why);
+}
+
+static int recipe_check_limits(const struct recipe *recipe, struct err *err)
+{
+	int vm = recipe->vm, r;
+
+	r = recipe_check_range("memory", vm ? "a VM needs at least 96m" : "at least 6m is needed",
+			       recipe->memory, vm ? RECIPE_MEMORY_MIN_VM : RECIPE_MEMORY_MIN,
+			       INT64_MAX, err);
+	if (r == 0)
+		r = recipe_check_range("cpus", vm ? "a VM has 0.01 to 255" : "it is 0.01 to 1024",
+				       recipe->cpus_milli, RECIPE_CPUS_MIN,
+				       vm ? RECIPE_CPUS_MAX_VM : RECIPE_CPUS_MAX, err);
+	if (r == 0)
+		r = recipe_check_range("disk-size", "at least 16m is needed", recipe->disk_size,
+				       RECIPE_DISK_MIN, INT64_MAX, err);
+	if (r == 0 && recipe->pids_limit < 0)
+		r = err_set(err, -ERANGE, "option --pids-limit: it is 0 or more");
+	return r;
+}
+
+static int recipe_check_hostname(const char *name, struct err *err)
+{
+	static const char letters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.";
+	size_t len = name ? strlen(name) : 1;
+
+	if (!name || (len && len <= RECIPE_HOSTNAME_MAX && strspn(name, letters) == len &&
+		      name[0] != '-' && name[0] != '.'))
+		return 0;
+	return err_set(err, -EINVAL,
+		       "option --hostname: '%.80s' is none: 1 to %d letters, digits, '-' and '.'",
+		       name, RECIPE_HOSTNAME_MAX);
+}
+
+static int recipe_check_strings(const struct recipe *recipe, struct err *err)
+{
+	const char *strings[][2] = { { "user", recipe->user },
+				     { "workdir", recipe->workdir },
+				     { "entrypoint", recipe->entrypoint } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(strings); i++) {
+		if (strings[i][1] && !utf8_valid(strings[i][1]))
+			return err_set(err, -EILSEQ, "option --%s: the value is not valid UTF-8",
+				       strings[i][0]);
+	}
+	if (recipe->user && (!*recipe->user || strpbrk(recipe->user, " \t\n")))
+		return err_set(err, -EINVAL, "option --user: '%.64s' is no user", recipe->user);
+	if (recipe->workdir && *recipe->workdir != '/')
+		return err_set(err, -EINVAL, "option --workdir: '%.64s' does not begin with /",
+			       recipe->workdir);
+	return recipe_check_hostname(recipe->hostname, err);
+}
+
+static int recipe_check_labels(char *const *labels, struct err *err)
+{
+	strv_for_each(label, labels) {
+		if (**label == '=' || !**label || !utf8_valid(*label))
+			return err_set(err, -EINVAL, "option --label: '%.64s' is no KEY=VALUE",
+				       *label);
+	}
+	return 0;
+}
+
+static int recipe_check_capabilities(const char *option, char *const *names, struct err *err)
+{
+	uint64_t mask = 0;
+
+	strv_for_each(name, names) {
+		if (privilege_parse_capability(*name, &mask, err) < 0)
+			return err_wrap(err, "option --%s", option);
+	}
+	return 0;
+}
+
+static int recipe_check_rlimits(char *const *rlimits, struct err *err)
+{
+	struct privilege_rlimit limit;
+
+	strv_for_each(text, rlimits) {
+		if (privilege_parse_rlimit(*text, &limit, err) < 0)
+			return err_wrap(err, "option --ulimit");
+	}
+	return 0;
+}
+
+/* An absolute path that names nothing above itself. */
+static int recipe_is_path(const char *path)
+{
+	_cleanup_strv_ char **parts = strv_split(path, "/");
+
+	return *path == '/' && utf8_valid(path) && !strv_has(parts, "..");
+}
+
+static int recipe_is_tmpfs_option(const char *option)
+{
+	static const char *const flags[] = { "rw",   "ro",     "suid",	"nosuid",  "dev", "nodev",
+					     "exec", "noexec", "atime", "noatime", NULL };
+	static const char *const keys[] = { "size=",	  "mode=",	"uid=", "gid=",
+					    "nr_inodes=", "nr_blocks=", NULL };
+
+	for (size_t i = 0; flags[i]; i++) {
+		if (!strcmp(option, flags[i]))
+			return 1;
+	}
+	for (size_t i = 0; keys[i]; i++) {
+		size_t len = strlen(keys[i]);
+
+		if (!strncmp(option, keys[i], len))
+			return option[len] &&
+			       strspn(option + len, "0123456789kmgKMG%") == strlen(option + len);
+	}
+	return 0;
+}
+
+static int recipe_check_tmpfs(char *const *tmpfs, struct err *err)
+{
+	strv_for_each(text, tmpfs) {
+		size_t len = strcspn(*text, ":");
+		_cleanup_free_ char *path = mem_strndup(*text, len);
+		_cleanup_strv_ char **options = strv_split(*text + len, ":,");
+
+		if (!recipe_is_path(path) || strspn(path, "/") == len)
+			return err_set(err, -EINVAL,
+				       "option --tmpfs: '%.64s' is no path below / without '..'",
+				       path);
+		strv_for_each(option, options) {
+			if (!recipe_is_tmpfs_option(*option))
+				return err_set(
+					err, -EINVAL,
+					"option --tmpfs: '%.64s' is none of its options (size=, "
+					"mode=, uid=, gid=, nr_inodes=, ro, noexec, nosuid, "
+					"nodev...)",
+					*option);
+		}
+	}
+	return 0;
+}
+
+static int recipe_check_device(const char *text, struct err *err)
+{
+	_cleanup_strv_ char **parts = strv_split(text, ":");
+	size_t n = strv_len(parts);
+	struct stat st;
+
+	if (n > 1 && strspn(parts[n - 1], "rwm") == strlen(parts[n - 1]))
+		n--;
+	if (n < 1 || n > 2 || !recipe_is_path(parts[0]) || !recipe_is_path(parts[n - 1]))
+		return err_set(err, -EINVAL,
+			       "option --device: '%.64s': say HOST[:INSIDE[:rwm]] with whole paths",
+			       text);
+	if (stat(parts[0], &st) < 0)
+		return err_errno(err, -errno, "option --device: %.200s", parts[0]);
+	if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
+		return err_set(err, -ENODEV, "option --device: %.200s is no device", parts[0]);
+	return 0;
+}
+
+static int recipe_check_privileges(const struct recipe *recipe, struct err *err)
+{
+	int r = recipe_check_capabilities("cap-add", recipe->cap_add, err);
+
+	if (r == 0)
+		r = recipe_check_capabilities("cap-drop", recipe->cap_drop, err);
+	if (r == 0)
+		r = recipe_check_rlimits(recipe->rlimits, err);
+	if (r == 0)
+		r = recipe_check_tmpfs(recipe->tmpfs, err);
+	strv_for_each(device, recipe->devices) {
+		if (r == 0)
+			r = recipe_check_device(*device, err);
+	}
+	return r;
+}
+
+static int recipe_check_names(const struct recipe *recipe, struct err *err)
+{
+	int r = recipe->name ? name_check("instance", recipe->name, err) : 0;
+
+	if (r == 0 && recipe->kernel)
+		r = name_check("kernel", recipe->kernel, err);
+	return r;
+}
+
+int recipe_check(const struct recipe *recipe, struct err *err)
+{
+	struct instance scratch = { 0 };
+	int r = recipe_check_together(recipe, err);
+
+	if (r == 0)
+		r = recipe_check_refusals(recipe, err);
+	if (r == 0)
+		r = recipe_check_names(recipe, err);
+	if (r == 0)
+		r = recipe_check_restart(recipe->restart, &scratch, err);
+	if (r == 0)
+		r = recipe_check_limits(recipe, err);
+	if (r == 0)
+		r = recipe_check_strings(recipe, err);
+	if (r == 0)
+		r = recipe_check_labels(recipe->labels, err);
+	return r < 0 ? r : recipe_check_privileges(recipe, err);
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The verbs that make an instance: run and create. */
+#include "base/log.h"
+#include "cli/foreground.h"
+#include "cli/home.h"
+#include "cli/recipe.h"
+#include "image/kernel.h"
+#include "instance/engine.h"
+
+#include <string.h>
+
+/* What a VM needs beside its image, wanted before anything is made: an engine, and a kernel. */
+static int run_check_vm(const struct instance_home *home, const struct instance *record,
+			struct err *err)
+{
+	_cleanup_kernel_files_ struct kernel_files files = { 0 };
+	const struct driver_ops *driver = NULL;
+	char notice[ENGINE_NOTICE_MAX];
+	int r = engine_choose(home, record, &driver, notice, err);
+
+	if (r == 0 && record->kind == INSTANCE_VM &&
+	    (!record->kernel || strcmp(record->kernel, "image") != 0))
+		r = kernel_get(home->root, record->kernel, &files, err);
+	if (r == 0 && *notice)
+		log_notice("%s", notice);
+	return r;
+}
+
+static int run_make(const struct instance_home *home, const struct recipe *recipe, char **args,
+		    struct instance *ret, struct err *err)
+{
+	_cleanup_image_ struct image image = { 0 };
+	int r = recipe_check(recipe, err);
+
+	if (r == 0)
+		r = store_get(home->root, args[0], &image, err);
+	if (r == 0)
+		r = recipe_fill(recipe, &image, args + 1, ret, err);
+	if (r == 0)
+		r = run_check_vm(home, ret, err);
+	return r < 0 ? r : instance_create(home, ret, err);
+}
+
+static int run_create(const struct cli_context *cli, const void *values, char **args,
+		      struct err *err)
+{
+	const struct instance_home home = home_of(cli);
+	_cleanup_instance_ struct instance record = { 0 };
+	int r;
+
+	instance_init(&record);
+	r = run_make(&home, values, args, &record, err);
+	if (r == 0)
+		puts(record.name);
+	return r;
+}
+
+static int run_start(const struct instance_home *home, const struct instance *record, int detach,
+		     struct err *err)
+{
+	const struct foreground foreground = {
+		.name = record->name,
+		.tty = record->tty,
+		.take_stdin = record->interactive && (!record->system || isatty(STDIN_FILENO)),
+		.detach_keys = record->system ? FOREGROUND_CONSOLE_KEYS : FOREGROUND_DETACH_KEYS,
+	};
+	int session = -EBADF;
+	int r = instance_start(home, record->name, foreground.take_stdin, detach ? NULL : &session,
+			       err);
+
+	if (r < 0)
+		return r;
+	if (!detach)
+		return foreground_run(session, &foreground, err);
+	puts(record->name);
+	return 0;
+}
+
+static int run_run(const struct cli_context *cli, const void *values, char **args, struct err *err)
+{
+	const struct instance_home home = home_of(cli);
+	const struct recipe *recipe = values;
+	_cleanup_instance_ struct instance record = { 0 };
+	struct err ignored = ERR_INIT;
+	int r;
+
+	instance_init(&record);
+	r = run_make(&home, recipe, args, &record, err);
+	if (r < 0)
+		return r;
+	r = run_start(&home, &record, recipe->detach, err);
+	/* its keeper removes it at its end, unless there never was one */
+	if (r < 0 && record.remove)
+		(void)instance_remove(&home, record.name, 1, &ignored);
+	return r;
+}
+
+#define RUN_KINDS                                                                                 \
+	"Without --vm it is a container: processes on the host's kernel, in namespaces and a "    \
+	"control group of their own. With --vm it is a virtual machine with its own kernel. "     \
+	"Everything else is the same, and what one kind has no meaning for is refused.\n\n"       \
+	"An image without any command is a whole system if it has /sbin/init, which is then run " \
+	"as process 1 on a console."
+
+static const char *const run_examples[] = {
+	"brig run --rm debian:bookworm uname -r",
+	"a container that is gone when its command has ended",
+	"brig run -it --vm -m 1g debian:bookworm bash",
+	"a shell in a virtual machine with 1 GiB of memory",
+	"brig run -d --name web --restart on-failure:3 -e MODE=live web:1.2",
+	"in the background, started again if it fails",
+	NULL,
+};
+
+static const char *const create_examples[] = {
+	"brig create --name db --vm -m 2g db:15",
+	"make it now, start it later with 'brig start db'",
+	"brig create -it --name box debian:bookworm bash",
+	"'brig start -ai box' then gives the shell",
+	NULL,
+};
+
+const struct verb cli_run_verbs[] = {
+	{ .name = "run",
+	  .group = "Run",
+	  .args = "IMAGE [COMMAND [ARG...]]",
+	  .summary = "Make an instance of an image and run it",
+	  .description =
+		  "Makes an instance and runs the image's command in it, or the given one. It ends "
+		  "with "
+		  "the command, whose exit status is brig's; the instance stays until it is "
+		  "removed, "
+		  "unless --rm is given. With -it, ctrl-p ctrl-q leaves it running.\n\n" RUN_KINDS,
+	  .examples = run_examples,
+	  .options = recipe_options,
+	  .mode = OPTION_LEAD,
+	  .min_args = 1,
+	  .max_args = -1,
+	  .values_size = sizeof(struct recipe),
+	  .defaults = &recipe_defaults,
+	  .complete = "image command",
+	  .run = run_run },
+	{ .name = "create",
+	  .group = "Run",
+	  .args = "IMAGE [COMMAND [ARG...]]",
+	  .summary = "Make an instance without starting it",
+	  .description = "Makes an instance as 'run' does, and prints its name.\n\n" RUN_KINDS,
+	  .examples = create_examples,
+	  .options = recipe_options + RECIPE_CREATE,
+	  .mode = OPTION_LEAD,
+	  .min_args = 1,
+	  .max_args = -1,
+	  .values_size = sizeof(struct recipe),
+	  .defaults = &recipe_defaults,
+	  .complete = "image command",
+	  .run = run_create },
+	{ .name = NULL },
+};

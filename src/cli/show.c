@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The verbs that look at single instances: inspect, logs, top. */
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/units.h"
+#include "cli/cli.h"
+#include "cli/home.h"
+#include "cli/table.h"
+#include "instance/logs.h"
+#include "instance/paths.h"
+#include "proto/procs.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+static struct json *show_json_view(const struct instance_view *view)
+{
+	struct json *json = record_to_json(&instance_table, &view->record);
+
+	json_object_add(json, "state", json_new_string(instance_state_names[view->state]));
+	json_object_add(json, "run",
+			view->alive ? record_to_json(&instance_run_table, &view->run)
+				    : json_new_null());
+	return json;
+}
+
+static int show_inspect(const struct cli_context *cli, const void *values _unused_, char **args,
+			struct err *err _unused_)
+{
+	const struct instance_home home = home_of(cli);
+	_cleanup_json_ struct json *all = json_new_array();
+	_cleanup_free_ char *text = NULL;
+	int failed = 0;
+
+	strv_for_each(name, args) {
+		_cleanup_instance_view_ struct instance_view view = { 0 };
+		struct err problem = ERR_INIT;
+
+		if (instance_view(&home, *name, &view, &problem) == 0) {
+			json_array_add(all, show_json_view(&view));
+			continue;
+		}
+		log_error("%s", problem.msg);
+		failed = 1;
+	}
+	text = json_text(all, 1);
+	fputs(text, stdout);
+	return failed ? CLI_FAILURE : 0;
+}
+
+struct show_logs {
+	int follow, timestamps, boot;
+	char *tail, *since, *until;
+};
+
+static int show_parse_logs(const struct show_logs *v, struct logs_options *ret, struct err *err)
+{
+	int64_t now = units_now();
+	int r = 0;
+
+	*ret = (struct logs_options){
+		.follow = v->follow,
+		.tail = -1,
+		.timestamps = v->timestamps,
+		.out = STDOUT_FILENO,
+		.err = STDERR_FILENO,
+	};
+	if (v->tail && strcmp(v->tail, "all") != 0)
+		r = units_parse_int(v->tail, 0, INT64_MAX, &ret->tail, err);
+	if (r < 0)
+		return err_wrap(err, "option --tail");
+	if (v->since && units_parse_time(v->since, now, &ret->since_ns, err) < 0)
+		return err_wrap(err, "option --since");
+	if (v->until && units_parse_time(v->until, now, &ret->until_ns, err) < 0)
+		return err_wrap(err, "option --until");
+	return 0;
+}
+
+/* What a VM's kernel wrote, most of it before there was an agent. */
+static int show_boot_log(const struct show_logs *v, const struct instance *record,
+			 const char *state_dir, struct err *err)
+{
+	_cleanup_free_ char *path = mem_printf("%s/boot.log", state_dir);
+	_cleanup_close_ int fd = -EBADF;
+	char block[16384];
+	ssize_t n;
+	int r = 0;
+
+	if (v->follow || v->timestamps || v->tail || v->since || v->until)
+		return err_set(err, -EINVAL,
+			       "--boot stands alone: a kernel's console has no times of ours");
+	if (record->kind != INSTANCE_VM)
+		return err_set(err, -EINVAL, "'%s' is a container, which boots no kernel",
+			       record->name);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return errno == ENOENT
+			       ? err_set(err, -ENOENT, "'%s' was never started", record->name)
+			       : err_errno(err, -errno, "cannot read %s", path);
+	while (r == 0 && (n = read(fd, block, sizeof(block))) > 0)
+		r = file_write_all(STDOUT_FILENO, block, (size_t)n);
+	return r < 0 ? err_errno(err, r, "cannot write the output") : 0;
+}
+
+static int show_logs(const struct cli_context *cli, const void *values, char **args,
+		     struct err *err)
+{
+	const struct instance_home home = home_of(cli);
+	const struct show_logs *v = values;
+	_cleanup_instance_ struct instance record = { 0 };
+	_cleanup_free_ char *state_dir = NULL, *run_dir = NULL, *run_lock = NULL;
+	struct logs_options options;
+	int r = show_parse_logs(v, &options, err);
+
+	if (r == 0)
+		r = instance_load(&home, args[0], &record, err);
+	if (r < 0)
+		return r;
+	state_dir = paths_state(&home, args[0]);
+	if (v->boot)
+		return show_boot_log(v, &record, state_dir, err);
+	run_dir = paths_run(&home, args[0]);
+	run_lock = mem_printf("%s/%s", run_dir, PATHS_LOCK);
+	return logs_print(state_dir, run_lock, &options, err);
+}
+
+struct show_top {
+	int json;
+};
+
+/* The id inside the instance of a user that the host sees, by the text of a uid_map file. */
+static uint32_t show_uid_inside(const char *map, uint32_t uid)
+{
+	_cleanup_strv_ char **fields = strv_split(map ? map : "", " \n");
+	struct err ignored = ERR_INIT;
+
+	for (size_t i = 0; i + 2 < strv_len(fields); i += 3) {
+		int64_t inside = 0, outside = 0, count = 0;
+
+		if (units_parse_int(fields[i], 0, UINT32_MAX, &inside, &ignored) == 0 &&
+		    units_parse_int(fields[i + 1], 0, UINT32_MAX, &outside, &ignored) == 0 &&
+		    units_parse_int(fields[i + 2], 0, UINT32_MAX, &count, &ignored) == 0 &&
+		    uid >= outside && uid - outside < count)
+			return (uint32_t)(inside + uid - outside);
+	}
+	return uid;
+}
+
+static void show_translate_uids(const struct instance_view *view, struct procs_entry *entries,
+				size_t n)
+{
+	_cleanup_free_ char *path = mem_printf("/proc/%lld/uid_map", (long long)view->run.pid);
+	_cleanup_free_ char *map = NULL;
+
+	if (view->record.kind != INSTANCE_CONTAINER ||
+	    file_read(AT_FDCWD, path, 65536, &map, NULL) < 0)
+		return;
+	for (size_t i = 0; i < n; i++)
+		entries[i].uid = show_uid_inside(map, entries[i].uid);
+}
+
+static void show_top_json(const struct procs_entry *entries, size_t n)
+{
+	_cleanup_json_ struct json *all = json_new_array();
+	_cleanup_free_ char *text = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		struct json *json = json_new_object();
+		char state[2] = { entries[i].state, '\0' };
+
+		json_object_add(json, "pid", json_new_int(entries[i].pid));
+		json_object_add(json, "ppid", json_new_int(entries[i].ppid));
+		json_object_add(json, "uid", json_new_int(entries[i].uid));
+		json_object_add(json, "state", json_new_string(state));
+		json_object_add(json, "cpu_seconds",
+				json_new_double((double)entries[i].cpu_ns / 1e9));
+		json_object_add(json, "memory", json_new_int((int64_t)entries[i].rss));
+		json_object_add(json, "command", json_new_string(entries[i].command));
+		json_array_add(all, json);
+	}
+	text = json_text(all, 1);
+	fputs(text, stdout);
+}
+
+static void show_top_table(const struct procs_entry *entries, size_t n)
+{
+	static const char *const headings[] = { "PID", "USER", "TIME", "MEM", "COMMAND", NULL };
+	_cleanup_table_ struct table *table = table_new(headings);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct procs_entry *e = &entries[i];
+		unsigned long long seconds = e->cpu_ns / 1000000000;
+		char pid[16], user[16] = "root", cpu[32], memory[UNITS_TEXT_MAX];
+		char *cells[] = { pid, user, cpu, memory, (char *)(uintptr_t)e->command };
+
+		snprintf(pid, sizeof(pid), "%u", e->pid);
+		if (e->uid)
+			snprintf(user, sizeof(user), "%u", e->uid);
+		snprintf(cpu, sizeof(cpu), "%llu:%02llu", seconds / 60, seconds % 60);
+		units_format_size((int64_t)(e->rss & INT64_MAX), memory);
+		table_add(table, cells);
+	}
+	table_print(table, 1);
+}
+
+static int show_top(const struct cli_context *cli, const void *values, char **args, struct err *err)
+{
+	const struct instance_home home = home_of(cli);
+	const struct show_top *v = values;
+	_cleanup_instance_view_ struct instance_view view = { 0 };
+	_cleanup_free_ struct procs_entry *entries = NULL;
+	size_t n = 0;
+	int r = instance_view(&home, args[0], &view, err);
+
+	if (r == 0)
+		r = instance_procs(&home, args[0], &entries, &n, err);
+	if (r < 0)
+		return r;
+	show_translate_uids(&view, entries, n);
+	if (v->json)
+		show_top_json(entries, n);
+	else
+		show_top_table(entries, n);
+	return 0;
+}
+
+static const struct option show_logs_options[] = {
+	{ "follow", 'f', OPTION_FLAG, NULL, "go on as it is written, until the instance ends",
+	  offsetof(struct show_logs, follow) },
+	{ "tail", 'n', OPTION_STRING, "N", "only the last N lines, or 'all'",
+	  offsetof(struct show_logs, tail) },
+	{ "since", 0, OPTION_STRING, "TIME",
+	  "only what is newer: a date, a time, or 10m for ten minutes ago",
+	  offsetof(struct show_logs, since) },
+	{ "until", 0, OPTION_STRING, "TIME", "only what is older",
+	  offsetof(struct show_logs, until) },
+	{ "timestamps", 't', OPTION_FLAG, NULL, "begin each line with its time",
+	  offsetof(struct show_logs, timestamps) },
+	{ "boot", 0, OPTION_FLAG, NULL, "VM: what its kernel wrote, instead",
+	  offsetof(struct show_logs, boot) },
+	OPTION_END,
+};
+
+static const struct option show_top_options[] = {
+	{ "json", 0, OPTION_FLAG, NULL, "print JSON", offsetof(struct show_top, json) },
+	OPTION_END,
+};
+
+static const char *const show_inspect_examples[] = {
+	"brig inspect web",
+	"all that brig knows of it, as JSON",
+	"brig inspect web | jq '.[0].run.pid'",
+	"one value of it",
+	NULL,
+};
+
+static const char *const show_logs_examples[] = {
+	"brig logs -f --tail 20 web",
+	"the last 20 lines, and what follows",
+	"brig logs --boot box",
+	"why a virtual machine did not come up",
+	NULL,
+};
+
+static const char *const show_top_examples[] = {
+	"brig top web", "what runs in it", "brig top --json web", "the same for a script", NULL,
+};
+
+const struct verb cli_show_verbs[] = {
+	{ .name = "inspect",
+	  .group = "Look",
+	  .args = "NAME...",
+	  .summary = "Print all that is known of instances, as JSON",
+	  .description = "Prints an array with one object for each: the whole record, its state, "
+			 "and under 'run' what runs "
+			 "now (null if nothing does).",
+	  .examples = show_inspect_examples,
+	  .min_args = 1,
+	  .max_args = -1,
+	  .complete = "instance",
+	  .run = show_inspect },
+	{ .name = "logs",
+	  .group = "Look",
+	  .args = "NAME",
+	  .summary = "Show what an instance wrote",
+	  .description = "Shows the last megabytes that the workload wrote, its standard output on "
+			 "standard output, its "
+			 "errors on standard error.",
+	  .examples = show_logs_examples,
+	  .options = show_logs_options,
+	  .min_args = 1,
+	  .max_args = 1,
+	  .values_size = sizeof(struct show_logs),
+	  .complete = "instance",
+	  .run = show_logs },
+	{ .name = "top",
+	  .group = "Look",
+	  .args = "NAME",
+	  .summary = "List the processes in a running instance",
+	  .examples = show_top_examples,
+	  .options = show_top_options,
+	  .min_args = 1,
+	  .max_args = 1,
+	  .values_size = sizeof(struct show_top),
+	  .complete = "running",
+	  .run = show_top },
+	{ .name = NULL },
+};

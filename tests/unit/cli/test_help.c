@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Help, man page and completion scripts tell of every verb and option that there is. */
+#include "cli/help.h"
+#include "base/mem.h"
+#include "cli/cli.h"
+#include "cli/completion.h"
+#include "cli/manual.h"
+#include "cli/verbs.h"
+
+#include "stdout.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static void assert_has(const char *text, const char *what)
+{
+	if (!strstr(text, what))
+		fail_msg("'%s' is missing", what);
+}
+
+static void help_lists_every_verb_with_its_summary(void **state _unused_)
+{
+	_cleanup_free_ char *text = NULL;
+
+	stdout_begin();
+	help_show_all();
+	text = stdout_end();
+	verbs_for_each(verb) {
+		_cleanup_buf_ struct buf name = BUF_INIT;
+
+		buf_add_str(&name, "\n  ");
+		verbs_put_name(&name, verb);
+		buf_add_str(&name, "  ");
+		assert_has(text, name.data);
+		assert_has(text, verb->summary);
+		assert_has(text, verb->group);
+	}
+	for (const struct option *o = cli_options; o->name; o++)
+		assert_has(text, o->help);
+}
+
+static void help_of_a_verb_has_its_options_and_examples(void **state _unused_)
+{
+	verbs_for_each(verb) {
+		_cleanup_free_ char *text = NULL;
+		char usage[128];
+
+		stdout_begin();
+		help_show_verb(verb);
+		text = stdout_end();
+		for (const struct option *o = verbs_options(verb); o->name; o++)
+			assert_has(text, option_usage(o, usage, sizeof(usage)));
+		for (const char *const *e = verb->examples; e && *e; e++)
+			assert_has(text, *e);
+	}
+}
+
+static void help_of_a_noun_lists_its_verbs_and_no_others(void **state _unused_)
+{
+	_cleanup_free_ char *text = NULL;
+
+	stdout_begin();
+	help_show_noun("image");
+	text = stdout_end();
+	assert_has(text, "image import");
+	assert_null(strstr(text, "kernel"));
+}
+
+static void the_manual_has_every_verb_and_option(void **state _unused_)
+{
+	_cleanup_buf_ struct buf manual = BUF_INIT;
+
+	manual_put(&manual);
+	verbs_for_each(verb) {
+		_cleanup_buf_ struct buf heading = BUF_INIT;
+		const char *section;
+
+		buf_add_str(&heading, ".SS \"brig ");
+		verbs_put_name(&heading, verb);
+		section = strstr(manual.data, heading.data);
+		if (!section)
+			fail_msg("%s is missing", heading.data);
+		for (const struct option *o = verbs_options(verb); o->name; o++) {
+			_cleanup_buf_ struct buf name = BUF_INIT;
+
+			buf_add_str(&name, "\\fB\\-\\-");
+			for (const char *p = o->name; *p; p++)
+				buf_printf(&name, "%s%c", *p == '-' ? "\\" : "", *p);
+			assert_has(section, name.data);
+		}
+	}
+}
+
+static void roff_sees_no_request_in_our_words(void **state _unused_)
+{
+	_cleanup_strv_ char **requests =
+		strv_split(".\\\" .TH .SH .SS .TP .PP .B .BR .RB .RI .I .IR", " ");
+	_cleanup_buf_ struct buf manual = BUF_INIT;
+	_cleanup_strv_ char **lines = NULL;
+
+	manual_put(&manual);
+	lines = strv_split(manual.data, "\n");
+	strv_for_each(line, lines) {
+		_cleanup_free_ char *word = mem_strndup(*line, strcspn(*line, " "));
+
+		if (**line == '\'' || (**line == '.' && !strv_has(requests, word)))
+			fail_msg("%s", *line);
+	}
+}
+
+typedef void (*put_fn)(struct buf *out);
+
+/* Each verb and option with the marks that the shell's script has around it. */
+static void assert_script(put_fn put, const char *verb_format, const char *option_format)
+{
+	_cleanup_buf_ struct buf script = BUF_INIT;
+
+	put(&script);
+	verbs_for_each(verb) {
+		_cleanup_free_ char *name = mem_printf(verb_format, verb->name);
+
+		assert_has(script.data, name);
+		for (const struct option *o = verbs_options(verb); o->name; o++) {
+			_cleanup_free_ char *option = mem_printf(option_format, o->name);
+
+			if (!o->hidden)
+				assert_has(script.data, option);
+			for (const char *const *c = o->choices; c && *c; c++)
+				assert_has(script.data, *c);
+		}
+	}
+}
+
+static void completion_has_every_verb_option_and_choice(void **state _unused_)
+{
+	assert_script(completion_bash_put, "%s'", " --%s");
+	assert_script(completion_zsh_put, "\t(%s", "--%s");
+	assert_script(completion_fish_put, " -a %s ", " -l %s");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(help_lists_every_verb_with_its_summary),
+		cmocka_unit_test(help_of_a_verb_has_its_options_and_examples),
+		cmocka_unit_test(help_of_a_noun_lists_its_verbs_and_no_others),
+		cmocka_unit_test(the_manual_has_every_verb_and_option),
+		cmocka_unit_test(roff_sees_no_request_in_our_words),
+		cmocka_unit_test(completion_has_every_verb_option_and_choice),
+	};
+
+	return cmocka_run_group_tests_name("cli/help", tests, NULL, NULL);
+}
