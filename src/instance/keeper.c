@@ -75,7 +75,7 @@ static void keeper_note_failure(struct keeper *keeper, const struct err *err)
 static void keeper_on_started(struct keeper *keeper, const void *payload, size_t len)
 {
 	keeper->phase = KEEPER_RUNNING;
-	keeper->run.started = keeper->record.started = units_now();
+	keeper->record.started = keeper->run.started;
 	keeper_set_state(keeper, INSTANCE_RUNNING);
 	keeper->record.has_run = 1;
 	keeper->record.finished = 0;
@@ -249,6 +249,7 @@ static void keeper_begin(struct keeper *keeper)
 	struct err err = ERR_INIT;
 
 	keeper->phase = KEEPER_STARTING;
+	keeper->run.started = units_now();
 	keeper_set_state(keeper, INSTANCE_RUNNING);
 	if (keeper->ops->start(&keeper->host, &keeper->driver, &err) < 0) {
 		keeper_note_failure(keeper, &err);

@@ -78,6 +78,8 @@ static const struct agent_host_rule {
 	{ MESSAGE_STARTED, .len = 4 },
 	{ MESSAGE_OUT, .started = 1 },
 	{ MESSAGE_ERR, .started = 1 },
+	/* input may be taken, or thrown away, before the program is known to run */
+	{ MESSAGE_CREDIT_IN, .started = 0, .len = 4 },
 	{ MESSAGE_CREDIT_IN, .started = 1, .len = 4 },
 	{ MESSAGE_EXIT, .started = 1, .ends = 1, .len = 4 },
 };

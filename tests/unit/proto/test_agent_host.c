@@ -379,6 +379,19 @@ static void more_credit_than_was_used_is_a_breach(void **state)
 	assert_broken(f, "more credit");
 }
 
+static void input_may_be_given_back_before_the_start(void **state)
+{
+	struct fixture *f = *state;
+
+	guest_comes_up(f);
+	guest_hears(f, MESSAGE_EXEC);
+	agent_host_send(f->agent, 0, MESSAGE_IN, "x", 1);
+	guest_hears(f, MESSAGE_IN);
+	guest_says_u32(f, 0, MESSAGE_CREDIT_IN, 1);
+	guest_says_u32(f, 0, MESSAGE_STARTED, 1);
+	assert_string_equal(wait_for_host(f), "0:3(4) ");
+}
+
 static void output_before_the_start_is_a_breach(void **state)
 {
 	struct fixture *f = *state;
@@ -499,6 +512,7 @@ int main(void)
 		TEST(output_is_given_back_as_it_is_consumed),
 		TEST(more_output_than_the_window_is_a_breach),
 		TEST(more_credit_than_was_used_is_a_breach),
+		TEST(input_may_be_given_back_before_the_start),
 		TEST(output_before_the_start_is_a_breach),
 		TEST(a_channel_that_nobody_opened_is_a_breach),
 		TEST(an_exit_status_is_a_byte),
