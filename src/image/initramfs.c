@@ -72,7 +72,7 @@ static int initramfs_read_module(int fd, const char *path, char **ret, size_t *r
 	_cleanup_close_ int file = modules_open(fd, path);
 	const struct decompress_format *format;
 	_cleanup_free_ char *packed = NULL;
-	size_t len;
+	size_t len = 0;
 	int r = file < 0 ? file : kernel_read_fd(file, INITRAMFS_MODULE_MAX, &packed, &len);
 
 	if (r < 0)

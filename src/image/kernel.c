@@ -272,11 +272,9 @@ int kernel_get(const char *root, const char *name, struct kernel_files *ret, str
 		r = kernel_refresh(root, name, err);
 	if (r < 0)
 		return err_wrap(err, "kernel '%s'", name);
-	*ret = (struct kernel_files){
-		.vmlinux = mem_printf("%s/kernels/%s/vmlinux", root, name),
-		.initramfs = mem_printf("%s/kernels/%s/initramfs.img", root, name),
-		.release = take_ptr(record.release),
-	};
+	ret->vmlinux = mem_printf("%s/kernels/%s/vmlinux", root, name);
+	ret->initramfs = mem_printf("%s/kernels/%s/initramfs.img", root, name);
+	ret->release = take_ptr(record.release);
 	return 0;
 }
 

@@ -59,7 +59,7 @@ static const struct modules_file {
 
 static char **modules_text(const struct modules_file *file, struct modules_index *index)
 {
-	return (char **)((char *)index + file->offset);
+	return (char **)(void *)((char *)index + file->offset);
 }
 
 enum modules_state { MODULES_NEW, MODULES_BUSY, MODULES_DONE };
@@ -132,7 +132,7 @@ int modules_read(int fd, struct modules_index *ret, struct err *err)
 int modules_write(int fd, const struct modules_index *index, struct err *err)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(modules_files); i++) {
-		const char *text = *(char *const *)((const char *)index + modules_files[i].offset);
+		const char *text = *modules_text(&modules_files[i], (struct modules_index *)index);
 		int r = file_replace(fd, modules_files[i].name, text, strlen(text), 0644, 0);
 
 		if (r < 0)
@@ -215,8 +215,10 @@ static void modules_name(const char *path, size_t len, char ret[MODULES_NAME_MAX
 		n = MODULES_NAME_MAX - 1;
 	memcpy(ret, path, n);
 	ret[n] = '\0';
-	for (char *p = ret; *p; p++)
-		*p = *p == '-' ? '_' : *p;
+	for (char *p = ret; *p; p++) {
+		if (*p == '-')
+			*p = '_';
+	}
 }
 
 static struct modules_entry *modules_find(const struct modules *modules, const char *name)
