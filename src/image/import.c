@@ -8,6 +8,9 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#define IMPORT_DISK_FULL (1U << 20) /* bytes left: less is too little for a tool to go on */
 
 /*
  * An import in steps: the source's blobs are brought into a work folder and checked, layers that
@@ -167,9 +170,20 @@ static int import_finish(struct source *source, char ***ret_references, struct e
 	return 0;
 }
 
+/* A tool that found the disk full says so in its own words, or not at all. */
+static int import_disk_is_full(const struct source *source, const struct err *err)
+{
+	struct statvfs st;
+
+	if (err->code == -ENOSPC || err->code == -EDQUOT)
+		return 1;
+	return err->code == -EREMOTEIO && fstatvfs(source->work.fd, &st) == 0 &&
+	       (st.f_bavail * st.f_frsize < IMPORT_DISK_FULL || (st.f_files && !st.f_favail));
+}
+
 static int import_failed(const struct source *source, struct err *err)
 {
-	if (err->code == -ENOSPC || err->code == -EDQUOT)
+	if (import_disk_is_full(source, err))
 		err_wrap(err, "the disk with %.120s is full", source->root);
 	return err_wrap(err, "cannot import %.120s", source->name);
 }

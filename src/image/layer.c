@@ -156,11 +156,8 @@ static int layer_pack(const struct work *work, const char *folder, const char *d
 	strv_add(&argv, to);
 	strv_add(&argv, from);
 	run.argv = argv;
-	if (child_run(&run, err) < 0) {
-		if (strstr(err->msg, "No space left"))
-			err->code = -ENOSPC;
+	if (child_run(&run, err) < 0)
 		return err->code;
-	}
 	fd = open(to, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || rename(to, final) < 0)
 		return err_errno(err, -errno, "cannot store a layer");

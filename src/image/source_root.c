@@ -127,6 +127,7 @@ int source_read_folder(struct source *source, const char *path, struct err *err)
 	spec.argv = argv;
 	spec.out_fd = fd;
 	spec.hint = "install the package tar";
+	spec.reason = "tar: ";
 	if (child_run(&spec, err) < 0)
 		return err->code;
 	if (lseek(fd, 0, SEEK_SET) < 0 || unlinkat(source->work.fd, "folder.tar", 0) < 0)

@@ -371,9 +371,9 @@ static int store_load_documents(const char *root, const struct json *entry, char
 
 	if (!hex)
 		return err_set(err, -EINVAL, "its entry in the index has no digest");
-	if (store_read_blob(root, hex, &text, &len, err) < 0 ||
+	if (store_read_blob(root, hex, &text, &len, err) != 0 ||
 	    manifest_parse(text, len, ret, err) < 0 ||
-	    store_read_blob(root, ret->config.hex, &config, &len, err) < 0 ||
+	    store_read_blob(root, ret->config.hex, &config, &len, err) != 0 ||
 	    json_parse(config, len, "the configuration", ret_config, err) < 0)
 		return err->code;
 	*ret_manifest = take_ptr(text);
@@ -741,8 +741,9 @@ static int store_sync_file(int folder, const char *name)
 	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
-/* Moves the files of one folder of the work to the store; one that is there already is the same. */
-static int store_move(const struct work *work, const char *from, const char *to)
+/* Moves the files of one folder of the work to the store. One that is there already is the same: it is
+ * kept if it may be mounted, and else replaced, in case it is damaged. */
+static int store_move(const struct work *work, const char *from, const char *to, int replace)
 {
 	_cleanup_close_ int there = open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_closedir_ DIR *dir =
@@ -754,7 +755,8 @@ static int store_move(const struct work *work, const char *from, const char *to)
 	while ((entry = readdir(dir))) {
 		int r;
 
-		if (entry->d_name[0] == '.' || faccessat(there, entry->d_name, F_OK, 0) == 0)
+		if (entry->d_name[0] == '.' ||
+		    (!replace && faccessat(there, entry->d_name, F_OK, 0) == 0))
 			continue;
 		r = store_sync_file(dirfd(dir), entry->d_name);
 		if (r < 0)
@@ -779,9 +781,9 @@ int store_add(const char *root, const struct work *work, const struct store_imag
 	list = json_get(index, "manifests");
 	for (size_t i = 0; i < n; i++)
 		store_index_put(list, &images[i]);
-	r = store_move(work, "blobs", blobs);
+	r = store_move(work, "blobs", blobs, 1);
 	if (r == 0)
-		r = store_move(work, "layers", layers);
+		r = store_move(work, "layers", layers, 0);
 	if (r < 0)
 		err_errno(err, r, "cannot move the image into the store");
 	else

@@ -107,7 +107,7 @@ int tar_stream_open(int fd, struct tar_stream **ret, struct err *err)
 	r = lib.archive_read_open_fd(stream->raw, fd, TAR_READER_BLOCK);
 	if (r == ARCHIVE_OK)
 		r = lib.archive_read_next_header(stream->raw, &entry);
-	if (r == ARCHIVE_EOF)
+	if (r != ARCHIVE_OK && !tar_stream_position(stream))
 		return err_set(err, -EBADMSG, "it is empty");
 	if (r < ARCHIVE_WARN)
 		return tar_stream_fail(stream, err);

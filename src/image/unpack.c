@@ -5,7 +5,6 @@
 #include "image/tar_reader.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/capability.h>
 #include <linux/openat2.h>
 #include <string.h>
@@ -132,7 +131,7 @@ static int unpack_parse_path(const char *text, struct unpack_path *ret, struct e
 		if (n == 2 && !memcmp(p, "..", 2))
 			return err_set(err, -EPERM, "the name '%.200s' has '..' in it", text);
 		if (n && !(n == 1 && *p == '.')) {
-			if (n > NAME_MAX || len + 1 + n > UNPACK_PATH_MAX)
+			if (n > UNPACK_NAME_MAX || len + 1 + n > UNPACK_PATH_MAX)
 				return err_set(err, -ENAMETOOLONG,
 					       "the name '%.100s...' is too long", text);
 			if (++depth > UNPACK_DEPTH_MAX)
@@ -184,7 +183,7 @@ static int unpack_openat2(int root, const char *path, uint64_t flags, uint64_t r
 /* How deep a folder really is, where links were followed to it. */
 static int unpack_check_depth(const struct unpack *u, int fd)
 {
-	_cleanup_close_ int at = dup(fd);
+	_cleanup_close_ int at = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	struct stat st, root;
 
 	if (at < 0 || fstat(u->root, &root) < 0)
@@ -536,10 +535,11 @@ static int unpack_hard_link(struct unpack *u, int parent, const struct unpack_pa
 		return err->code;
 	if (!strcmp(target.text, path->text))
 		return 0;
-	target.text[target.parent_len] = '\0'; /* base stays behind it */
-	from = unpack_open_folder(u, target.text);
+	if (target.parent_len)
+		target.text[target.parent_len] = '\0'; /* base stays behind it */
+	from = unpack_open_folder(u, target.parent_len ? target.text : "");
 	if (from < 0)
-		return unpack_fail(err, from, "cannot link to a file in", target.text);
+		return unpack_fail(err, from, "cannot link to", item->link);
 	r = linkat(from, target.base, parent, path->base, 0) < 0 ? -errno : 0;
 	if (r == -EEXIST) {
 		if (unpack_replace(u, parent, path, 0, &opaque, err) < 0)

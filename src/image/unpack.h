@@ -20,6 +20,8 @@
 
 /* mkfs.erofs takes whole paths, so PATH_MAX less room for the store's own part of them. */
 #define UNPACK_PATH_MAX 3584
+/* mkfs.erofs 1.5 cuts off a name's 255th byte, and then does not find the file. */
+#define UNPACK_NAME_MAX 254
 /* Removing a tree holds a descriptor per level, and 1024 are the usual limit. */
 #define UNPACK_DEPTH_MAX 512
 /* Large images have about 1 000 000; every entry costs an inode. */

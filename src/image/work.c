@@ -131,6 +131,7 @@ static int work_copy(const struct work_input *input, int out, struct digest *dig
 		     int64_t *ret_size, struct err *err)
 {
 	_cleanup_free_ char *chunk = mem_zalloc(WORK_CHUNK);
+	_cleanup_free_ char *reading = mem_printf("reading %s", input->what);
 	int64_t next = 0;
 	struct stat st;
 
@@ -152,7 +153,7 @@ static int work_copy(const struct work_input *input, int out, struct digest *dig
 			return err_errno(err, r, "cannot store %s", input->what);
 		*ret_size += n;
 		if (input->progress && *ret_size >= next) {
-			input->progress(input->progress_ctx, input->what, *ret_size, st.st_size);
+			input->progress(input->progress_ctx, reading, *ret_size, st.st_size);
 			next = *ret_size + WORK_PROGRESS_STEP;
 		}
 	}
