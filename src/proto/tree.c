@@ -1,18 +1,186 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "proto/tree.h"
-int tree_send(int rootfd, const char *path, unsigned int flags, int fd, struct err *err)
+/*
+ * The stream: records of u8 type, u32 length of the payload, payload (proto/wire.h).
+ *
+ *   START    u32 magic, u16 version, u8 1: the thing is a folder and only what is in it counts
+ *   ENTRY    the fields of tree_fields, str name, str target of a symlink, xattrs (u32 count; str, bytes)
+ *   DATA     u64 offset, the bytes       only behind a file's ENTRY, in any number: what is between is a hole
+ *   FILE_END u64 size                    ends each file's ENTRY but one that is a further link
+ *   DIR_END  ends each folder's ENTRY; the entries between are in it
+ *   END
+ *
+ * A file with several links is numbered (shared: 1, 2, ...) where it comes first; further ones (again) name
+ * that number and bring no data. So no path is ever in a stream.
+ */
+#include "proto/tree-internal.h"
+#include "base/mem.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+struct tree_field {
+	size_t offset, size;
+};
+
+#define TREE_FIELD(member)                                       \
+	{                                                        \
+		.offset = offsetof(struct tree_entry, member),   \
+		.size = sizeof(((struct tree_entry *)0)->member) \
+	}
+
+static const struct tree_field tree_fields[] = {
+	TREE_FIELD(mode),  TREE_FIELD(uid),	 TREE_FIELD(gid),
+	TREE_FIELD(mtime), TREE_FIELD(mtime_ns), TREE_FIELD(major),
+	TREE_FIELD(minor), TREE_FIELD(shared),	 TREE_FIELD(again),
+};
+
+void tree_entry_release(struct tree_entry *entry)
 {
-	(void)rootfd;
-	(void)path;
-	(void)flags;
-	(void)fd;
-	return err_set(err, -ENOSYS, "copying files is not built yet");
+	free(entry->name);
+	free(entry->target);
+	buf_release(&entry->xattrs);
+	memset(entry, 0, sizeof(*entry));
 }
-int tree_receive(int rootfd, const char *path, unsigned int flags, int fd, struct err *err)
+
+void tree_entry_put(struct buf *out, const struct tree_entry *entry)
 {
-	(void)rootfd;
-	(void)path;
-	(void)flags;
-	(void)fd;
-	return err_set(err, -ENOSYS, "copying files is not built yet");
+	for (size_t i = 0; i < ARRAY_SIZE(tree_fields); i++) {
+		const char *p = (const char *)entry + tree_fields[i].offset;
+		uint64_t wide;
+		uint32_t narrow;
+
+		if (tree_fields[i].size == sizeof(wide)) {
+			memcpy(&wide, p, sizeof(wide));
+			wire_put_u64(out, wide);
+		} else {
+			memcpy(&narrow, p, sizeof(narrow));
+			wire_put_u32(out, narrow);
+		}
+	}
+	wire_put_str(out, entry->name);
+	wire_put_str(out, entry->target);
+	wire_put_u32(out, entry->n_xattrs);
+	buf_add(out, entry->xattrs.data, entry->xattrs.len);
+}
+
+int tree_entry_get(struct wire_reader *r, struct tree_entry *entry)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(tree_fields); i++) {
+		char *p = (char *)entry + tree_fields[i].offset;
+
+		if (tree_fields[i].size == sizeof(uint64_t)) {
+			uint64_t wide = wire_get_u64(r);
+
+			memcpy(p, &wide, sizeof(wide));
+		} else {
+			uint32_t narrow = wire_get_u32(r);
+
+			memcpy(p, &narrow, sizeof(narrow));
+		}
+	}
+	entry->name = wire_get_str(r);
+	entry->target = wire_get_str(r);
+	entry->n_xattrs = wire_get_u32(r);
+	buf_add(&entry->xattrs, r->p, r->left);
+	return r->bad ? -EBADMSG : 0;
+}
+
+struct tree_shown tree_show(const char *name)
+{
+	struct tree_shown shown = { 0 };
+
+	for (size_t i = 0; i < sizeof(shown.text) - 1 && name[i]; i++)
+		shown.text[i] = isprint((unsigned char)name[i]) || (name[i] & 0x80) ? name[i] : '?';
+	return shown;
+}
+
+void tree_place_release(struct tree_place *place)
+{
+	fd_close(place->parent);
+	free(place->name);
+}
+
+static int tree_open_in_root(int rootfd, const char *path)
+{
+	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+				.resolve = RESOLVE_IN_ROOT };
+	long fd = syscall(SYS_openat2, rootfd, *path ? path : ".", &how, sizeof(how));
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
+int tree_is_dots(const char *name)
+{
+	return !strcmp(name, ".") || !strcmp(name, "..");
+}
+
+char *tree_split(char *path)
+{
+	char *slash, *name;
+
+	for (size_t len = strlen(path); len && path[len - 1] == '/'; len--)
+		path[len - 1] = '\0';
+	slash = strrchr(path, '/');
+	name = mem_strdup(slash ? slash + 1 : path);
+	if (slash)
+		slash[1] = '\0';
+	else
+		*path = '\0';
+	return name;
+}
+
+/* One round: the place of a path whose last component is not followed. path becomes the parent's. */
+static int tree_place_step(int rootfd, char *path, struct tree_place *place)
+{
+	free(place->name);
+	place->name = tree_split(path);
+	fd_close(place->parent);
+	place->parent = tree_open_in_root(rootfd, path);
+	if (place->parent >= 0 && (!*place->name || tree_is_dots(place->name))) {
+		_cleanup_free_ char *whole = mem_printf("%s%s", path, place->name);
+
+		fd_close(place->parent);
+		place->parent = tree_open_in_root(rootfd, whole);
+		mem_replace(&place->name, ".");
+	}
+	if (place->parent < 0)
+		return place->parent;
+	place->exists = fstatat(place->parent, place->name, &place->st, AT_SYMLINK_NOFOLLOW) == 0;
+	return place->exists || errno == ENOENT ? 0 : -errno;
+}
+
+int tree_place_find(int rootfd, const char *path, int follow, struct tree_place *place)
+{
+	_cleanup_free_ char *at = mem_strdup(path);
+	size_t len = strlen(path);
+
+	place->wants_folder = len && path[len - 1] == '/';
+	for (int i = 0; i <= TREE_SYMLINKS_MAX; i++) {
+		char target[PATH_MAX], *next;
+		ssize_t n;
+		int r = tree_place_step(rootfd, at, place);
+
+		if (r < 0 || !place->exists || !S_ISLNK(place->st.st_mode) ||
+		    !(follow || place->wants_folder))
+			return r;
+		n = readlinkat(place->parent, place->name, target, sizeof(target) - 1);
+		if (n < 0)
+			return -errno;
+		target[n] = '\0';
+		next = mem_printf("%s%s", *target == '/' ? "" : at, target);
+		free(at);
+		at = next;
+	}
+	return -ELOOP;
+}
+
+int tree_is_kept_xattr(const char *name)
+{
+	return !strncmp(name, "user.", 5) || !strcmp(name, "security.capability");
 }

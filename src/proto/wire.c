@@ -94,10 +94,19 @@ uint64_t wire_get_u64(struct wire_reader *r)
 	return wire_get(r, 8);
 }
 
-char *wire_get_str(struct wire_reader *r)
+const uint8_t *wire_get_bytes(struct wire_reader *r, size_t *ret_len)
 {
 	uint32_t len = wire_get_u32(r);
 	const uint8_t *p = wire_take(r, len);
+
+	*ret_len = p ? len : 0;
+	return p;
+}
+
+char *wire_get_str(struct wire_reader *r)
+{
+	size_t len = 0;
+	const uint8_t *p = wire_get_bytes(r, &len);
 
 	if (p && len && memchr(p, 0, len))
 		r->bad = 1;

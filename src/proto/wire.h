@@ -35,6 +35,8 @@ uint8_t wire_get_u8(struct wire_reader *r);
 uint16_t wire_get_u16(struct wire_reader *r);
 uint32_t wire_get_u32(struct wire_reader *r);
 uint64_t wire_get_u64(struct wire_reader *r);
+/* inside of what is read; NULL and 0 when bad */
+const uint8_t *wire_get_bytes(struct wire_reader *r, size_t *ret_len);
 char *wire_get_str(struct wire_reader *r);   /* caller frees; "" when bad */
 char **wire_get_strv(struct wire_reader *r); /* caller frees */
 /* 0 if everything was read and nothing was wrong, else -EBADMSG. */

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PROTO_TREE_INTERNAL_H
+#define PROTO_TREE_INTERNAL_H
+
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "proto/wire.h"
+
+/* What both ends of a tree stream share; see tree.c for the format. */
+
+#define TREE_MAGIC   UINT32_C(0x45525442) /* "BTRE" */
+#define TREE_VERSION 1
+
+#define TREE_RECORD_HEAD 5
+#define TREE_RECORD_MAX	 (512U << 10)
+#define TREE_DATA_MAX	 (64U << 10)
+#define TREE_XATTRS_MAX	 (256U << 10)
+/* Each level holds a descriptor on both sides. */
+#define TREE_DEPTH_MAX	500
+#define TREE_SHARED_MAX (64U << 10)
+/* as the kernel's own bound for a path */
+#define TREE_SYMLINKS_MAX 40
+
+enum tree_record {
+	TREE_RECORD_START = 1,
+	TREE_RECORD_ENTRY,
+	TREE_RECORD_DATA,
+	TREE_RECORD_FILE_END,
+	TREE_RECORD_DIR_END,
+	TREE_RECORD_END,
+};
+
+struct tree_entry {
+	uint32_t mode, uid, gid;
+	uint64_t mtime; /* seconds, two's complement */
+	uint32_t mtime_ns;
+	uint32_t major, minor; /* of a device */
+	uint32_t shared;       /* number of a file with several links; 0: it has one */
+	uint32_t again;	       /* 1: a further link to it */
+	char *name, *target;
+	struct buf xattrs; /* as they are on the wire, without the count */
+	uint32_t n_xattrs;
+};
+
+void tree_entry_release(struct tree_entry *entry);
+#define _cleanup_tree_entry_ _cleanup_(tree_entry_release)
+
+void tree_entry_put(struct buf *out, const struct tree_entry *entry);
+/* 0 or -EBADMSG; release the entry in both cases. */
+int tree_entry_get(struct wire_reader *r, struct tree_entry *entry);
+
+/* Those that are copied: the user's own, and file capabilities. */
+int tree_is_kept_xattr(const char *name);
+
+/* A name for a message: it may come from a stream and go to a terminal. */
+struct tree_shown {
+	char text[128];
+};
+
+struct tree_shown tree_show(const char *name);
+
+/* Where a path leads inside of a root. */
+struct tree_place {
+	int parent;	/* the folder that it is in */
+	char *name;	/* in there; "." if it is the folder itself */
+	struct stat st; /* if it exists: */
+	int exists;
+	int wants_folder; /* the path ended in a slash */
+};
+
+void tree_place_release(struct tree_place *place);
+#define _cleanup_tree_place_ _cleanup_(tree_place_release)
+
+/* Paths are resolved inside of rootfd. follow: a symlink that the path names is followed too. A thing that does
+ * not exist has a place if its folder exists. */
+int tree_place_find(int rootfd, const char *path, int follow, struct tree_place *place);
+
+/* Splits the last component off (caller frees); what is left may be empty. */
+char *tree_split(char *path);
+int tree_is_dots(const char *name);
+
+#endif

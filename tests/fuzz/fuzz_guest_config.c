@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "guest/limits.h"
+#include "proto/guest.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct frame frame = { .len = (uint32_t)size, .payload = data };
+	struct guest_config config = { 0 };
+	struct limits limits = { 0 };
+	struct err err = ERR_INIT;
+
+	if (size > FRAME_PAYLOAD_MAX)
+		return 0;
+	if (guest_config_get(&frame, &config) == 0 && limits_parse(&config, &limits, &err) == 0) {
+		for (size_t i = 0; i < limits.n_rlimits; i++) {
+			if (limits.rlimits[i].value.rlim_cur > limits.rlimits[i].value.rlim_max)
+				abort();
+		}
+	}
+	guest_config_release(&config);
+	return 0;
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "base/file.h"
+#include "proto/tree.h"
+
+#include <fcntl.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+/* A stream may do what it likes in box/in, and never touches box/out, which box/in has a symlink to. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char box[] = "/dev/shm/brig-fuzz-XXXXXX";
+	_cleanup_close_ int stream = memfd_create("stream", MFD_CLOEXEC), boxfd = -EBADF,
+			    in = -EBADF;
+	struct err err = ERR_INIT;
+	struct stat before, after;
+
+	if (!size || !mkdtemp(box) || file_write_all(stream, data + 1, size - 1) < 0)
+		return 0;
+	boxfd = open(box, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (mkdirat(boxfd, "in", 0755) < 0 || mkdirat(boxfd, "out", 0755) < 0 ||
+	    symlinkat("../out", boxfd, "in/d") < 0 || fstatat(boxfd, "out", &before, 0) < 0)
+		abort();
+	in = openat(boxfd, "in", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (lseek(stream, 0, SEEK_SET) < 0)
+		abort();
+	if ((tree_receive(in, data[0] & 8 ? "/" : "new", data[0] & 7, stream, &err) < 0) !=
+	    err_is_set(&err))
+		abort();
+	if (fstatat(boxfd, "out", &after, 0) < 0 || memcmp(&before.st_mtim, &after.st_mtim, 16) ||
+	    before.st_mode != after.st_mode || before.st_uid != after.st_uid)
+		abort();
+	if (file_remove_tree(AT_FDCWD, box) < 0)
+		abort();
+	return 0;
+}
