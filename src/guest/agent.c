@@ -40,7 +40,7 @@ static void agent_reply_error(struct agent *agent, uint32_t channel, const struc
 static struct session *agent_find(const struct agent *agent, uint32_t channel)
 {
 	for (struct agent_session *s = agent->sessions; s; s = s->next) {
-		if (session_channel(s->session) == channel && !session_is_closed(s->session))
+		if (session_channel(s->session) == channel)
 			return s->session;
 	}
 	return NULL;

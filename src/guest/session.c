@@ -11,7 +11,9 @@
  *  3. The end comes when the process was reaped, its launch has reported everything, and its output is
  *     at its end. Output that a process left behind holds open is waited for SESSION_DRAIN_MS at most,
  *     but what was in it when the process ended is always sent.
- *  4. After CLOSE nothing is sent; output is read and thrown away, so that the process can end.
+ *  4. After CLOSE no output is sent; it is read and thrown away, so that the process can end. The end
+ *     is told all the same, since only it frees the channel.
+ *  5. Before STARTED nothing but ERROR is sent: what comes as input until then waits.
  */
 #include "guest/session.h"
 #include "base/buf.h"
@@ -67,8 +69,7 @@ static void session_check_end(struct session *session);
 
 static void session_send(struct session *session, uint16_t type, const void *payload, size_t len)
 {
-	if (!session->closed)
-		port_send(session->owner.port, session->channel, type, payload, len);
+	port_send(session->owner.port, session->channel, type, payload, len);
 }
 
 static void session_send_u32(struct session *session, uint16_t type, uint32_t value)
@@ -90,6 +91,8 @@ static void session_in_taken(struct session *session, size_t len)
 {
 	buf_consume(&session->in_buf, len);
 	session->credit_in += len;
+	if (!session->started)
+		return;
 	if (session->credit_in >= SESSION_CREDIT_MIN ||
 	    (session->credit_in && !session_in_waiting(session))) {
 		session_send_u32(session, MESSAGE_CREDIT_IN, (uint32_t)session->credit_in);
@@ -120,6 +123,10 @@ static void session_in_finish(struct session *session)
 
 static void session_in_write(struct session *session)
 {
+	if (!session->started)
+		return;
+	if (session->in < 0) /* it is swallowed */
+		session_in_taken(session, session_in_waiting(session));
 	while (session->in >= 0 && session_in_waiting(session)) {
 		ssize_t n = write(session->in, session->in_buf.data, session_in_waiting(session));
 
@@ -161,9 +168,6 @@ static int session_handle_in(struct session *session, const struct frame *frame)
 	if (frame->len > MESSAGE_WINDOW - session_in_waiting(session) - session->credit_in)
 		return -EPROTO;
 	buf_add(&session->in_buf, frame->payload, frame->len);
-	/* before a terminal is there, input waits; without any stdin it is swallowed */
-	if (session->in < 0 && (session->in_end || !session->is_terminal || session->started))
-		session_in_taken(session, session_in_waiting(session));
 	session_in_write(session);
 	return 0;
 }
@@ -517,9 +521,4 @@ uint32_t session_channel(const struct session *session)
 pid_t session_pid(const struct session *session)
 {
 	return session->pid;
-}
-
-int session_is_closed(const struct session *session)
-{
-	return session->closed;
 }

@@ -28,8 +28,6 @@ struct session *session_free(struct session *session); /* the process is not tou
 
 uint32_t session_channel(const struct session *session);
 pid_t session_pid(const struct session *session);
-/* After CLOSE nothing is sent any more and the channel may be used anew. */
-int session_is_closed(const struct session *session);
 
 /* IN, IN_END, CREDIT_OUT, SIGNAL, RESIZE, CLOSE. -EPROTO: a breach of the protocol. */
 int session_handle(struct session *session, const struct frame *frame);
