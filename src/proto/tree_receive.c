@@ -268,7 +268,7 @@ static int tree_receive_again(struct tree_receiver *receiver, const struct tree_
 			  sizeof(how));
 	if (fd < 0 || fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return tree_receive_failed(receiver, -errno, entry->name);
-	if (st.st_dev != shared->dev || st.st_ino != shared->ino)
+	if (!S_ISREG(st.st_mode) || st.st_dev != shared->dev || st.st_ino != shared->ino)
 		return tree_receive_failed(receiver, -EAGAIN, entry->name);
 	r = tree_receive_make_way(tree_receive_top(receiver)->fd, entry->name);
 	if (r == 0 && linkat(fd, name, tree_receive_top(receiver)->fd, entry->name, 0) < 0)
