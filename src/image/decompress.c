@@ -41,33 +41,33 @@ static int decompress_gzip(const void *in, size_t in_len, void *out, size_t size
 	return 0;
 }
 
-static int decompress_lzma_error(lzma_ret r, int full)
+/* Runs a decoder that was just set up, and ends it. */
+static int decompress_lzma_run(lzma_stream *stream, lzma_ret r, const void *in, size_t in_len,
+			       void *out, size_t size, size_t *ret_len)
 {
-	switch (r) {
-	case LZMA_OK:
-	case LZMA_STREAM_END:
-		return 0;
-	case LZMA_BUF_ERROR:
-		return full ? -ENOBUFS : -EBADMSG;
-	case LZMA_MEM_ERROR:
-	case LZMA_MEMLIMIT_ERROR:
+	stream->next_in = in;
+	stream->avail_in = in_len;
+	stream->next_out = out;
+	stream->avail_out = size;
+	if (r == LZMA_OK)
+		r = lzma_code(stream, LZMA_FINISH);
+	lzma_end(stream);
+	if (r == LZMA_MEM_ERROR || r == LZMA_MEMLIMIT_ERROR)
 		return -ENOMEM;
-	default:
+	if ((r == LZMA_OK || r == LZMA_BUF_ERROR) && !stream->avail_out)
+		return -ENOBUFS;
+	if (r != LZMA_STREAM_END)
 		return -EBADMSG;
-	}
+	*ret_len = stream->total_out;
+	return 0;
 }
 
 static int decompress_xz(const void *in, size_t in_len, void *out, size_t size, size_t *ret_len)
 {
-	uint64_t memory = DECOMPRESS_MEMORY_MAX;
-	size_t in_at = 0, out_at = 0;
-	lzma_ret r =
-		lzma_stream_buffer_decode(&memory, 0, NULL, in, &in_at, in_len, out, &out_at, size);
+	lzma_stream stream = LZMA_STREAM_INIT;
+	lzma_ret r = lzma_stream_decoder(&stream, DECOMPRESS_MEMORY_MAX, 0);
 
-	if (r != LZMA_OK)
-		return decompress_lzma_error(r, 1);
-	*ret_len = out_at;
-	return 0;
+	return decompress_lzma_run(&stream, r, in, in_len, out, size, ret_len);
 }
 
 static int decompress_lzma(const void *in, size_t in_len, void *out, size_t size, size_t *ret_len)
@@ -75,19 +75,7 @@ static int decompress_lzma(const void *in, size_t in_len, void *out, size_t size
 	lzma_stream stream = LZMA_STREAM_INIT;
 	lzma_ret r = lzma_alone_decoder(&stream, DECOMPRESS_MEMORY_MAX);
 
-	stream.next_in = in;
-	stream.avail_in = in_len;
-	stream.next_out = out;
-	stream.avail_out = size;
-	if (r == LZMA_OK)
-		r = lzma_code(&stream, LZMA_FINISH);
-	lzma_end(&stream);
-	if (r == LZMA_OK) /* it stops without a word when the output is full */
-		r = LZMA_BUF_ERROR;
-	if (r != LZMA_STREAM_END)
-		return decompress_lzma_error(r, !stream.avail_out);
-	*ret_len = stream.total_out;
-	return 0;
+	return decompress_lzma_run(&stream, r, in, in_len, out, size, ret_len);
 }
 
 static int decompress_zstd(const void *in, size_t in_len, void *out, size_t size, size_t *ret_len)

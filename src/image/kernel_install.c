@@ -209,7 +209,7 @@ int kernel_install(const struct kernel_work *work, const struct kernel_install *
 static int kernel_pack_modules(int fd, struct initramfs_input *input, char ***ret_modules,
 			       struct err *err)
 {
-	_cleanup_modules_index_ struct modules_index index = { NULL };
+	_cleanup_modules_index_ struct modules_index index = { { NULL } };
 
 	input->modules_fd = openat(fd, "modules", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (input->modules_fd < 0 && errno == ENOENT)

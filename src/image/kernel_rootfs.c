@@ -27,7 +27,7 @@
 static int kernel_rootfs_open(int rootfs, const char *path, uint64_t flags)
 {
 	struct open_how how = {
-		.flags = flags | O_CLOEXEC | O_NOCTTY,
+		.flags = flags | O_CLOEXEC,
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
 	int fd = (int)syscall(SYS_openat2, rootfs, path, &how, sizeof(how));
@@ -136,7 +136,7 @@ static int kernel_rootfs_read(int rootfs, struct kernel_rootfs *found, struct er
 		return err_errno(err, found->modules_fd, "the image has a kernel but no /%s", path);
 	if (modules_read(found->modules_fd, &found->index, err) < 0)
 		return err->code;
-	if (!*found->index.dep)
+	if (!*found->index.text[MODULES_DEP])
 		return err_set(err, -ENOENT,
 			       "the image has no /%s/modules.dep: run 'depmod %s' in it", path,
 			       found->image.release);

@@ -46,21 +46,16 @@ static const struct modules_wanted {
 	{ "vmw_vsock_virtio_transport", MODULES_OPTIONAL, "VIRTIO_VSOCKETS" },
 };
 
-/* The indexes; max is several times what the fullest distribution kernel has. */
-static const struct modules_file {
+/* max is several times what the fullest distribution kernel has. */
+static const struct {
 	const char *name;
-	size_t offset, max;
+	size_t max;
 } modules_files[] = {
-	{ "modules.dep", offsetof(struct modules_index, dep), 8U << 20 },
-	{ "modules.builtin", offsetof(struct modules_index, builtin), 1U << 20 },
-	{ "modules.softdep", offsetof(struct modules_index, softdep), 128U << 10 },
-	{ "modules.alias", offsetof(struct modules_index, alias), 8U << 20 },
+	[MODULES_DEP] = { "modules.dep", 8U << 20 },
+	[MODULES_BUILTIN] = { "modules.builtin", 1U << 20 },
+	[MODULES_SOFTDEP] = { "modules.softdep", 128U << 10 },
+	[MODULES_ALIAS] = { "modules.alias", 8U << 20 },
 };
-
-static char **modules_text(const struct modules_file *file, struct modules_index *index)
-{
-	return (char **)(void *)((char *)index + file->offset);
-}
 
 enum modules_state { MODULES_NEW, MODULES_BUSY, MODULES_DONE };
 
@@ -87,10 +82,8 @@ static void modules_release(struct modules *modules)
 
 void modules_index_release(struct modules_index *index)
 {
-	free(take_ptr(index->dep));
-	free(take_ptr(index->builtin));
-	free(take_ptr(index->softdep));
-	free(take_ptr(index->alias));
+	for (size_t i = 0; i < MODULES_FILES; i++)
+		free(take_ptr(index->text[i]));
 }
 
 int modules_open(int fd, const char *path)
@@ -109,34 +102,34 @@ int modules_open(int fd, const char *path)
 
 int modules_read(int fd, struct modules_index *ret, struct err *err)
 {
-	_cleanup_modules_index_ struct modules_index index = { NULL };
+	_cleanup_modules_index_ struct modules_index index = { { NULL } };
 
-	for (size_t i = 0; i < ARRAY_SIZE(modules_files); i++) {
-		const struct modules_file *file = &modules_files[i];
-		_cleanup_close_ int text = modules_open(fd, file->name);
+	for (size_t i = 0; i < MODULES_FILES; i++) {
+		const char *name = modules_files[i].name;
+		_cleanup_close_ int text = modules_open(fd, name);
 		_cleanup_free_ char *path = mem_printf("/proc/self/fd/%d", text);
 		int r = text;
 
 		if (text >= 0)
-			r = file_read(AT_FDCWD, path, file->max, modules_text(file, &index), NULL);
+			r = file_read(AT_FDCWD, path, modules_files[i].max, &index.text[i], NULL);
 		else if (r == -ENOENT)
-			*modules_text(file, &index) = mem_strdup("");
+			index.text[i] = mem_strdup("");
 		if (r < 0 && r != -ENOENT)
-			return err_errno(err, r, "cannot read the kernel's %s", file->name);
+			return err_errno(err, r, "cannot read the kernel's %s", name);
 	}
 	*ret = index;
-	index = (struct modules_index){ NULL };
+	index = (struct modules_index){ { NULL } };
 	return 0;
 }
 
 int modules_write(int fd, const struct modules_index *index, struct err *err)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(modules_files); i++) {
-		const char *text = *modules_text(&modules_files[i], (struct modules_index *)index);
-		int r = file_replace(fd, modules_files[i].name, text, strlen(text), 0644, 0);
+	for (size_t i = 0; i < MODULES_FILES; i++) {
+		const char *name = modules_files[i].name, *text = index->text[i];
+		int r = file_replace(fd, name, text, strlen(text), 0644, 0);
 
 		if (r < 0)
-			return err_errno(err, r, "cannot write %s", modules_files[i].name);
+			return err_errno(err, r, "cannot write the kernel's %s", name);
 	}
 	return 0;
 }
@@ -258,7 +251,7 @@ static int modules_is_builtin_line(const char *line, size_t len, void *ctx)
 
 static int modules_is_builtin(const struct modules *modules, const char *name)
 {
-	return modules_each_line(modules->index->builtin, modules_is_builtin_line,
+	return modules_each_line(modules->index->text[MODULES_BUILTIN], modules_is_builtin_line,
 				 (void *)(uintptr_t)name);
 }
 
@@ -326,7 +319,7 @@ static int modules_visit_soft(struct modules *modules, const char *alias, int de
 
 	strv_add(&names, alias);
 	strv_add_printf(&names, "%s_generic", alias);
-	modules_each_line(modules->index->alias, modules_alias_line, &query);
+	modules_each_line(modules->index->text[MODULES_ALIAS], modules_alias_line, &query);
 	if (query.found)
 		strv_add_take(&names, take_ptr(query.found[0]));
 	free(query.found);
@@ -355,7 +348,7 @@ static int modules_visit_softdeps(struct modules *modules, const struct modules_
 	int r = 0;
 
 	modules_name(entry->path, strlen(entry->path), name);
-	modules_each_line(modules->index->softdep, modules_softdep_line, &query);
+	modules_each_line(modules->index->text[MODULES_SOFTDEP], modules_softdep_line, &query);
 	found = query.found;
 	strv_for_each(soft, found) {
 		if (r == 0)
@@ -437,7 +430,7 @@ int modules_select(const struct modules_index *index, char ***ret, struct err *e
 {
 	_cleanup_(modules_release) struct modules modules = {
 		.index = index,
-		.text = mem_strdup(index->dep),
+		.text = mem_strdup(index->text[MODULES_DEP]),
 	};
 	int r = modules_parse(&modules, err);
 

@@ -13,12 +13,17 @@
  * image may bring its own.
  */
 
-/* The texts of the indexes; an index that is not there is "". */
+enum modules_file {
+	MODULES_DEP,	 /* "PATH: PATH..." */
+	MODULES_BUILTIN, /* a path per line */
+	MODULES_SOFTDEP, /* "softdep NAME pre: NAME... post: NAME..." */
+	MODULES_ALIAS,	 /* "alias ALIAS NAME" */
+	MODULES_FILES,
+};
+
+/* The texts of the indexes; one that is not there is "". */
 struct modules_index {
-	char *dep;     /* modules.dep: "PATH: PATH..." */
-	char *builtin; /* modules.builtin: a path per line */
-	char *softdep; /* modules.softdep: "softdep NAME pre: NAME... post: NAME..." */
-	char *alias;   /* modules.alias: "alias ALIAS NAME" */
+	char *text[MODULES_FILES];
 };
 
 void modules_index_release(struct modules_index *index);

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "image/modules.h"
+#include "base/mem.h"
+
+#include <stdint.h>
+#include <string.h>
+
+/* The four indexes, one after another, each ended by a NUL. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	_cleanup_modules_index_ struct modules_index index = { { NULL } };
+	const char *at = (const char *)data, *end = at + size;
+	_cleanup_strv_ char **paths = NULL;
+	struct err err = ERR_INIT;
+
+	for (size_t i = 0; i < MODULES_FILES; i++) {
+		size_t len = strnlen(at, (size_t)(end - at));
+
+		index.text[i] = mem_strndup(at, len);
+		at += len < (size_t)(end - at) ? len + 1 : len;
+	}
+	if ((modules_select(&index, &paths, &err) < 0) != err_is_set(&err))
+		abort();
+	strv_for_each(path, paths) {
+		if (**path == '/' || !strncmp(*path, "../", 3) || strstr(*path, "/../"))
+			abort();
+	}
+	return 0;
+}
