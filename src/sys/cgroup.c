@@ -287,20 +287,23 @@ static int cgroup_mkdir_parents(int root, const char *path)
 	return 0;
 }
 
+/* Another instance's end may take away a parent that we have just made or found: then once more. */
 static int cgroup_mkdir(int root, const char *path)
 {
-	int r;
+	int r = -ENOENT;
 
-	if (mkdirat(root, path, 0755) == 0)
-		return 0;
-	r = -errno;
-	if (r == -ENOENT)
-		r = cgroup_mkdir_parents(root, path);
-	else if (r == -EEXIST)
-		r = cgroup_prune(root, path, 0);
-	if (r < 0)
-		return r;
-	return mkdirat(root, path, 0755) < 0 ? -errno : 0;
+	for (int round = 0; r == -ENOENT && round < CGROUP_ROUNDS_MAX; round++) {
+		if (mkdirat(root, path, 0755) == 0)
+			return 0;
+		r = -errno;
+		if (r == -ENOENT)
+			(void)cgroup_mkdir_parents(root, path);
+		else if (r == -EEXIST && cgroup_prune(root, path, 0) == 0)
+			r = -ENOENT;
+		else if (r == -EEXIST)
+			r = -EBUSY;
+	}
+	return r;
 }
 
 /* Hands the controllers down to where the group is; each level has to pass them on by itself. */
@@ -509,26 +512,66 @@ void cgroup_entry_release(struct cgroup_entry *entry)
 	entry->n = 0;
 }
 
-/* fds[0] is version 2's, if there is one. */
-int cgroup_entry_open(const struct cgroup *cgroup, struct cgroup_entry *ret, struct err *err)
+/* Opens the way into one hierarchy; folder: the group, or one below it. */
+static int cgroup_entry_add(struct cgroup_entry *entry, const struct cgroup_ops *ops, int folder)
+{
+	int fd = openat(folder, ops->join_file, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	entry->fds[entry->n++] = fd;
+	if (ops->version == 2)
+		entry->into = fcntl(folder, F_DUPFD_CLOEXEC, 3);
+	return ops->version == 2 && entry->into < 0 ? -errno : 0;
+}
+
+/* The process's folder in version 2, if that is the group or below it. */
+static int cgroup_open_beside(const struct cgroup_dir *dir, const char *path, pid_t pid)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len = strlen(path);
+	char file[64], *save = NULL;
+
+	snprintf(file, sizeof(file), "/proc/%d/cgroup", pid);
+	if (file_read(AT_FDCWD, file, CGROUP_FILE_MAX, &text, NULL) < 0)
+		return -ESRCH;
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		const char *at = line + 4;
+		int fd;
+
+		if (strncmp(line, "0::/", 4) || strncmp(at, path, len) ||
+		    (at[len] && at[len] != '/'))
+			continue;
+		fd = openat(dir->root, at, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		return fd < 0 ? -errno : fd;
+	}
+	return -ENOENT;
+}
+
+int cgroup_entry_open_beside(const struct cgroup *cgroup, pid_t pid, struct cgroup_entry *ret,
+			     struct err *err)
 {
 	*ret = CGROUP_ENTRY_INIT;
 	for (size_t i = 0; i < cgroup->n; i++) {
 		const struct cgroup_dir *dir = &cgroup->dirs[i];
-		int fd = openat(dir->fd, dir->ops->join_file, O_WRONLY | O_CLOEXEC);
+		_cleanup_close_ int beside = -EBADF;
 		int r;
 
-		if (fd >= 0)
-			ret->fds[ret->n++] = fd;
-		if (fd >= 0 && dir->ops->version == 2)
-			ret->into = fcntl(dir->fd, F_DUPFD_CLOEXEC, 0);
-		if (fd < 0 || (dir->ops->version == 2 && ret->into < 0)) {
-			r = -errno;
+		if (pid && dir->ops->version == 2)
+			beside = cgroup_open_beside(dir, cgroup->path, pid);
+		r = cgroup_entry_add(ret, dir->ops, beside >= 0 ? beside : dir->fd);
+		if (r < 0) {
 			cgroup_entry_release(ret);
 			return err_errno(err, r, "cannot enter the cgroup %s", cgroup->path);
 		}
 	}
 	return 0;
+}
+
+/* fds[0] is version 2's, if there is one. */
+int cgroup_entry_open(const struct cgroup *cgroup, struct cgroup_entry *ret, struct err *err)
+{
+	return cgroup_entry_open_beside(cgroup, 0, ret, err);
 }
 
 int cgroup_join(const struct cgroup_entry *entry, int born_in)
@@ -717,6 +760,19 @@ static void cgroup_wait_one(struct cgroup *cgroup, int64_t deadline_ns)
 		cgroup_wait_event(dir->fd, left_ms);
 }
 
+/* Parents that have become empty go too, but for the topmost: the next start wants it. */
+static void cgroup_prune_parents(int root, const char *path)
+{
+	_cleanup_free_ char *copy = mem_strdup(path);
+	char *slash;
+
+	while ((slash = strrchr(copy, '/'))) {
+		*slash = '\0';
+		if (!strchr(copy, '/') || unlinkat(root, copy, AT_REMOVEDIR) < 0)
+			return;
+	}
+}
+
 static int cgroup_prune_all(struct cgroup *cgroup)
 {
 	int result = 0;
@@ -726,6 +782,8 @@ static int cgroup_prune_all(struct cgroup *cgroup)
 
 		if (r < 0)
 			result = r;
+		else
+			cgroup_prune_parents(cgroup->dirs[i].root, cgroup->path);
 	}
 	return result;
 }

@@ -101,6 +101,12 @@ struct cgroup_entry {
 };
 #define CGROUP_ENTRY_INIT ((struct cgroup_entry){ .into = -EBADF })
 int cgroup_entry_open(const struct cgroup *cgroup, struct cgroup_entry *ret, struct err *err);
+/*
+ * The same beside a process of the group: where an init system has divided the group, its own folder of
+ * version 2 takes no more processes, but the one that the process is in does.
+ */
+int cgroup_entry_open_beside(const struct cgroup *cgroup, pid_t pid, struct cgroup_entry *ret,
+			     struct err *err);
 void cgroup_entry_release(struct cgroup_entry *entry);
 /* Returns 0 or -errno; allocates nothing. */
 int cgroup_join(const struct cgroup_entry *entry, int born_in);

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SYS_CAPS_H
+#define SYS_CAPS_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+/* Capability sets as bit masks: bit N is capability N of <linux/capability.h>. */
+#define CAPS_BIT(cap) (UINT64_C(1) << (cap))
+#define CAPS_ALL      UINT64_MAX
+
+/* "NET_ADMIN", "cap_net_admin" or "ALL" to its mask. */
+int caps_parse(const char *name, uint64_t *ret, struct err *err);
+
+/* Those that this kernel knows. */
+uint64_t caps_known(void);
+
+/* Takes what is not in keep from what any later program can get. */
+int caps_limit(uint64_t keep, struct err *err);
+/* Effective and permitted become the mask, as far as they were permitted before; nothing is inheritable
+ * or ambient. */
+int caps_set(uint64_t mask, struct err *err);
+
+/*
+ * Whom files that we make belong to and who checks see, for the calling thread; its capabilities stay as
+ * they are. Back with 0, 0.
+ */
+void caps_set_fs_ids(uid_t uid, gid_t gid);
+
+#endif

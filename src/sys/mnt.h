@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SYS_MNT_H
+#define SYS_MNT_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+/*
+ * Mounts as descriptors (the mount API of Linux 5.2 and later): made detached, seen by nobody, and
+ * attached where wanted, or gone when closed. Attributes are MOUNT_ATTR_* of <linux/mount.h>.
+ */
+
+/* A new file system. options: "KEY=VALUE" or "KEY", ended by NULL; source may be NULL. */
+int mnt_new(const char *type, const char *source, char *const *options, uint64_t attributes,
+	    int *ret_fd, struct err *err);
+
+/* A second view of what is at path; recursive: with the mounts below it. */
+int mnt_clone(int dirfd, const char *path, int recursive, int *ret_fd, struct err *err);
+
+/* Shows files of the detached mount with the ids that they have in the user namespace; -EINVAL if the
+ * file system cannot. No message. */
+int mnt_set_idmap(int mnt, int userns);
+
+int mnt_set_attributes(int mnt, uint64_t set, uint64_t clear, int recursive);
+
+/* Puts the mount on what the descriptor `target` is. */
+int mnt_attach(int mnt, int target, struct err *err);
+
+/* Makes the root of the calling process the mount `root`, which is attached somewhere, and lets go of
+ * everything else in its mount namespace. */
+int mnt_enter_root(int root, struct err *err);
+
+/*
+ * An erofs image, by file where the kernel can (6.12), else through a loop device that goes with the
+ * mount.
+ */
+int mnt_erofs(const char *path, int *ret_fd, struct err *err);
+
+/* An overlay. All but the result are descriptors of folders. */
+struct mnt_overlay {
+	const int *lowers; /* the topmost first */
+	size_t n_lowers;
+	int upper, work; /* -EBADF: none, read-only */
+	int temporary;	 /* nothing of it needs to survive a crash: no syncing */
+	uid_t owner_uid; /* who makes what the overlay makes for itself */
+	gid_t owner_gid;
+	uint64_t attributes;
+};
+
+/* -EINVAL and the like, from kernels that want the folders attached (before 6.15), mean: try again with
+ * attached ones. */
+int mnt_overlay(const struct mnt_overlay *overlay, int *ret_fd, struct err *err);
+
+#endif

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "sys/spawn.h"
+#include "base/file.h"
+#include "base/units.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+pid_t spawn_clone(uint64_t flags, int into_cgroup, int *ret_pidfd)
+{
+	struct clone_args args = {
+		.flags = flags | CLONE_CLEAR_SIGHAND | CLONE_PIDFD,
+		.pidfd = (uint64_t)(uintptr_t)ret_pidfd,
+		.exit_signal = SIGCHLD,
+	};
+	long pid;
+
+	if (into_cgroup >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)into_cgroup;
+	}
+	pid = syscall(SYS_clone3, &args, sizeof(args));
+	return pid < 0 ? -errno : (pid_t)pid;
+}
+
+int spawn_wait(int pidfd)
+{
+	siginfo_t info = { 0 };
+
+	while (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) < 0) {
+		if (errno != EINTR)
+			return -errno;
+	}
+	return info.si_code == CLD_EXITED ? info.si_status & 0xff : 128 + info.si_status;
+}
+
+static int spawn_compare(const void *a, const void *b)
+{
+	return (*(const int *)a > *(const int *)b) - (*(const int *)a < *(const int *)b);
+}
+
+int spawn_close_others(int *keep, size_t n)
+{
+	unsigned int from = 3;
+
+	qsort(keep, n, sizeof(*keep), spawn_compare);
+	for (size_t i = 0; i < n; i++) {
+		unsigned int fd = (unsigned int)keep[i];
+
+		if (keep[i] < (int)from)
+			continue;
+		if (fd > from && syscall(SYS_close_range, from, fd - 1, 0) < 0)
+			return -errno;
+		from = fd + 1;
+	}
+	return syscall(SYS_close_range, from, ~0U, 0) < 0 ? -errno : 0;
+}
+
+void spawn_reset_signals(void)
+{
+	sigset_t none;
+
+	/* CLONE_CLEAR_SIGHAND leaves ignored signals ignored */
+	signal(SIGPIPE, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Fields 48 and 49 of proc(5)'s stat; field 2 is the name in parentheses, which may hold anything. */
+#define SPAWN_STAT_NAME_END  2
+#define SPAWN_STAT_ARG_START 48
+#define SPAWN_STAT_MAX	     4096
+
+void spawn_hide_arguments(void)
+{
+	_cleanup_free_ char *text = NULL;
+	struct err ignored = ERR_INIT;
+	int64_t start = 0, end = 0;
+	char *field, *save = NULL;
+	int number = SPAWN_STAT_NAME_END;
+
+	if (file_read(AT_FDCWD, "/proc/self/stat", SPAWN_STAT_MAX, &text, NULL) < 0)
+		return;
+	field = strrchr(text, ')');
+	field = field ? strtok_r(field + 1, " ", &save) : NULL;
+	for (number++; field && number < SPAWN_STAT_ARG_START; number++)
+		field = strtok_r(NULL, " ", &save);
+	if (!field || units_parse_int(field, 1, INT64_MAX, &start, &ignored) < 0)
+		return;
+	field = strtok_r(NULL, " ", &save);
+	if (field && units_parse_int(field, start, INT64_MAX, &end, &ignored) == 0)
+		memset((char *)(uintptr_t)start, 0, (size_t)(end - start));
+}
+
+union spawn_control {
+	struct cmsghdr header;
+	char bytes[CMSG_SPACE(sizeof(int))];
+};
+
+int spawn_send(int sock, const void *data, size_t len, int fd)
+{
+	struct iovec part = { .iov_base = (void *)(uintptr_t)data, .iov_len = len };
+	union spawn_control control = { 0 };
+	struct msghdr msg = { .msg_iov = &part, .msg_iovlen = 1 };
+
+	if (fd >= 0) {
+		control.header = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(int)),
+						   .cmsg_level = SOL_SOCKET,
+						   .cmsg_type = SCM_RIGHTS };
+		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+		msg.msg_control = &control;
+		msg.msg_controllen = sizeof(control);
+	}
+	return sendmsg(sock, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+ssize_t spawn_receive(int sock, void *data, size_t size, int *ret_fd, int flags)
+{
+	struct iovec part = { .iov_base = data, .iov_len = size };
+	union spawn_control control = { 0 };
+	struct msghdr msg = { .msg_iov = &part,
+			      .msg_iovlen = 1,
+			      .msg_control = &control,
+			      .msg_controllen = sizeof(control) };
+	struct cmsghdr *header;
+	ssize_t n;
+
+	*ret_fd = -EBADF;
+	do {
+		n = recvmsg(sock, &msg, flags | MSG_CMSG_CLOEXEC);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	header = CMSG_FIRSTHDR(&msg);
+	if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
+	    header->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(ret_fd, CMSG_DATA(header), sizeof(*ret_fd));
+	return n;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SYS_SPAWN_H
+#define SYS_SPAWN_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+/* A process as clone3(2) makes it: the pieces that the engines put together. */
+
+/*
+ * Forks with CLONE_* flags, into a version 2 cgroup's folder (or -EBADF). Returns as fork() does, with
+ * -errno; *ret_pidfd is set in the parent. Signal handlers are the defaults in the child.
+ */
+pid_t spawn_clone(uint64_t flags, int into_cgroup, int *ret_pidfd);
+
+/* Waits for the child behind pidfd; its status as a shell would say it: 0-255, 128+N for signal N. */
+int spawn_wait(int pidfd);
+
+/* Closes every descriptor from 3 up but those in keep (negative ones are nothing), which is sorted. */
+int spawn_close_others(int *keep, size_t n);
+
+/* Unblocks all signals and gives those their default action that we ignore. */
+void spawn_reset_signals(void);
+
+/* A fork shows the command line of its parent; this blanks it, in this process alone. Nothing may point into
+ * main's argv any more. */
+void spawn_hide_arguments(void);
+
+/*
+ * One message with at most one descriptor over a SOCK_SEQPACKET pair. Receiving: bytes received, 0 at
+ * the end, -errno; *ret_fd is -EBADF if none came. flags: MSG_DONTWAIT or 0.
+ */
+int spawn_send(int sock, const void *data, size_t len, int fd);
+ssize_t spawn_receive(int sock, void *data, size_t size, int *ret_fd, int flags);
+
+#endif
