@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/cli.h"
+#include "container/driver.h"
 #include "instance/keeper.h"
 #include "oci/oci.h"
 #include "proto/driver.h"
@@ -25,6 +26,7 @@ static const struct role roles[] = {
 
 /* The engines; the order is that of preference within a kind. */
 static const struct driver_ops *const drivers[] = {
+	&container_driver,
 	&qemu_driver,
 	NULL,
 };

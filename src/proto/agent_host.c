@@ -5,9 +5,8 @@
  * the keeper sends before OPEN waits in early and follows the workload's EXEC.
  *
  * Invariants:
- *  1. A session is in the table from its request to its last message, or to CLOSE. A frame of the
- *     agent for a channel that has ended is dropped, as it may have crossed the CLOSE on its way; one
- *     for a channel that never was is a breach.
+ *  1. A session is in the table from its request to its last message, and only then: a frame of the
+ *     agent for any other channel is a breach.
  *  2. A session takes a message only if agent_host_requests[] or agent_host_rules[] allows it then.
  *  3. in_credit + IN under way <= MESSAGE_WINDOW and out_window + OUT not yet given back =
  *     MESSAGE_WINDOW; a breach of either by the agent ends the stream.
@@ -56,7 +55,6 @@ struct agent_host {
 	struct buf configure, exec; /* payloads */
 	struct agent_host_session *sessions;
 	size_t n_sessions;
-	uint32_t highest; /* channel that there has been; the keeper counts up */
 };
 
 /* What the keeper may ask for, and its one answer; 0: it runs something, see agent_host_rules[]. */
@@ -83,7 +81,6 @@ static const struct agent_host_rule {
 	/* input may be taken, or thrown away, before the program is known to run */
 	{ MESSAGE_CREDIT_IN, .started = 0, .len = 4 },
 	{ MESSAGE_CREDIT_IN, .started = 1, .len = 4 },
-	{ MESSAGE_CREDIT_IN, .started = 0, .len = 4 },
 	{ MESSAGE_EXIT, .started = 1, .ends = 1, .len = 4 },
 };
 
@@ -112,8 +109,6 @@ static struct agent_host_session *agent_host_open(struct agent_host *agent, uint
 
 	agent->sessions =
 		mem_realloc(agent->sessions, agent->n_sessions + 1, sizeof(*agent->sessions));
-	if (channel > agent->highest)
-		agent->highest = channel;
 	session = &agent->sessions[agent->n_sessions++];
 	*session = (struct agent_host_session){ .channel = channel,
 						.answer = answer,
@@ -330,8 +325,6 @@ static void agent_host_on_session(struct agent_host *agent, const struct frame *
 	const char *wrong = rule ? agent_host_account(session, frame) : NULL;
 	char what[96];
 
-	if (!session && frame->channel <= agent->highest)
-		return;
 	if (!rule) {
 		snprintf(what, sizeof(what), "unexpected message %u on channel %u", frame->type,
 			 frame->channel);
@@ -519,8 +512,6 @@ void agent_host_send(struct agent_host *agent, uint32_t channel, uint16_t type, 
 		agent_host_put_data(agent, session, payload, len);
 	else
 		agent_host_put(agent, channel, type, payload, len);
-	if (type == MESSAGE_CLOSE)
-		agent_host_close(agent, session);
 }
 
 void agent_host_consumed(struct agent_host *agent, uint32_t channel, size_t len)

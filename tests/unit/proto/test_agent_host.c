@@ -296,8 +296,7 @@ static void questions_are_answered_once(void **state)
 	guest_says(f, 7, MESSAGE_STATS, payload.data, payload.len);
 	assert_string_equal(wait_for_host(f), "7:14(32) ");
 	guest_says(f, 7, MESSAGE_STATS, payload.data, payload.len);
-	guest_says(f, 0, MESSAGE_OUT, "x", 1);
-	assert_string_equal(wait_for_host(f), "0:8(1) ");
+	assert_broken(f, "unexpected message 14 on channel 7");
 }
 
 static void a_signal_for_a_process_that_has_ended_goes_nowhere(void **state)
@@ -315,20 +314,6 @@ static void a_signal_for_a_process_that_has_ended_goes_nowhere(void **state)
 	agent_host_send(f->agent, 5, MESSAGE_CLOSE, NULL, 0);
 	agent_host_send(f->agent, 6, MESSAGE_STATS, NULL, 0);
 	guest_hears(f, MESSAGE_STATS);
-}
-
-static void what_crosses_a_close_is_dropped(void **state)
-{
-	struct fixture *f = *state;
-
-	guest_starts(f);
-	agent_host_send(f->agent, 5, MESSAGE_EXEC, "x", 1);
-	agent_host_send(f->agent, 5, MESSAGE_CLOSE, NULL, 0);
-	guest_says_u32(f, 5, MESSAGE_STARTED, 9);
-	guest_says(f, 5, MESSAGE_OUT, "late", 4);
-	guest_says(f, 0, MESSAGE_OUT, "x", 1);
-	assert_string_equal(wait_for_host(f), "0:8(1) ");
-	assert_int_equal(agent_host_room(f->agent, 5), 0);
 }
 
 static void input_stops_at_the_window_and_goes_on_with_credit(void **state)
@@ -521,7 +506,6 @@ int main(void)
 		TEST(output_and_exit_come_in_order),
 		TEST(questions_are_answered_once),
 		TEST(a_signal_for_a_process_that_has_ended_goes_nowhere),
-		TEST(what_crosses_a_close_is_dropped),
 		TEST(input_stops_at_the_window_and_goes_on_with_credit),
 		TEST(output_is_given_back_as_it_is_consumed),
 		TEST(more_output_than_the_window_is_a_breach),

@@ -1,0 +1,507 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * How it works: the caller forks a child, which joins the container through a pidfd of its first process and
+ * tells over a socket how far it came (container/inner.h). The child is in the container's pid namespace
+ * from birth, since joining one counts only for children.
+ *
+ * Invariants:
+ *  1. run->pid is only a number: before it is trusted, a pidfd is taken, and the process seen in the
+ *     container's cgroup while that pidfd lives.
+ *  2. The child is not dumpable before execve, and holds no descriptor but the socket and stdio when it
+ *     looks at anything that the container wrote; nothing of the container's /proc is believed.
+ *  3. The child has a session of its own, so a terminal of the caller's among its streams is never its
+ *     controlling one, and takes no input from it (TIOCSTI).
+ */
+#include "container/attach.h"
+#include "base/mem.h"
+#include "base/strv.h"
+#include "container/privilege.h"
+#include "container/inner.h"
+#include "container/rootfs.h"
+#include "container/seccomp_profile.h"
+#include "sys/caps.h"
+#include "sys/inroot.h"
+#include "sys/mnt.h"
+#include "sys/pty.h"
+#include "sys/spawn.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#define ATTACH_NAMESPACES \
+	(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
+#define ATTACH_CANNOT_RUN 125
+
+struct attach {
+	const struct driver_target *target;
+	const struct process *process;
+	int stdio[3];
+	struct spec spec;
+	struct cgroup *cgroup;
+	struct cgroup_entry entry;
+	struct filter filter;
+	int init; /* pidfd of the container's first process */
+	int sock, inner_sock;
+	int terminal; /* in the child: the slave */
+	struct process_identity identity;
+};
+
+static void attach_release(struct attach *attach)
+{
+	spec_release(&attach->spec);
+	cgroup_free(attach->cgroup);
+	cgroup_entry_release(&attach->entry);
+	filter_release(&attach->filter);
+	fd_close(attach->init);
+	fd_close(attach->sock);
+	fd_close(attach->inner_sock);
+}
+
+static int attach_not_running(const struct attach *attach, struct err *err)
+{
+	return err_set(err, -ESRCH, "'%s' is not running", attach->target->instance->name);
+}
+
+/* Invariant 1 */
+static int attach_open_init(struct attach *attach, struct err *err)
+{
+	const struct instance_run *run = attach->target->run;
+	struct pollfd poller = { .events = POLLIN };
+
+	if (!run || run->pid <= 0 || !run->cgroup)
+		return attach_not_running(attach, err);
+	attach->init = pidfd_open((pid_t)run->pid, 0);
+	if (attach->init < 0 || cgroup_has_process(run->cgroup, (pid_t)run->pid) <= 0)
+		return attach_not_running(attach, err);
+	poller.fd = attach->init;
+	return poll(&poller, 1, 0) == 0 ? 0 : attach_not_running(attach, err);
+}
+
+static int attach_make_spec(struct attach *attach, const struct process *process, struct err *err)
+{
+	const struct driver_target *target = attach->target;
+	int r = spec_of_instance(target->instance, process, target->layer_paths, target->state_dir,
+				 "", NULL, &attach->spec, err);
+
+	if (r == 0 && process->privileged) {
+		attach->spec.caps = CAPS_ALL;
+		attach->spec.no_new_privs = attach->spec.seccomp = 0;
+	}
+	return r;
+}
+
+static int attach_make_socket(struct attach *attach, struct err *err)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_errno(err, -errno, "cannot make a socket pair");
+	attach->sock = pair[0];
+	attach->inner_sock = pair[1];
+	return 0;
+}
+
+static int attach_prepare(struct attach *attach, struct err *err)
+{
+	const struct driver_target *target = attach->target;
+	/* ROOT/cache beside ROOT/instances/NAME */
+	_cleanup_free_ char *cache = mem_printf("%s/../../cache", target->state_dir);
+	int r = attach_open_init(attach, err);
+
+	if (r == 0)
+		r = attach_make_spec(attach, attach->process, err);
+	if (r == 0 && cgroup_open(target->run->cgroup, &attach->cgroup) < 0)
+		r = attach_not_running(attach, err);
+	if (r == 0)
+		r = cgroup_entry_open_beside(attach->cgroup, (pid_t)target->run->pid,
+					     &attach->entry, err);
+	if (r == 0 && attach->spec.seccomp)
+		seccomp_profile_get(cache, attach->spec.caps, &attach->filter);
+	return r < 0 ? r : attach_make_socket(attach, err);
+}
+
+static int attach_send(const struct attach *attach, enum inner_kind kind, int fd)
+{
+	struct inner_report report = { .kind = kind };
+
+	return spawn_send(attach->inner_sock, &report, sizeof(report), fd);
+}
+
+/* Everything that dies with the caller dies now if it has died already. */
+static int attach_tie(int number, int sock, struct err *err)
+{
+	struct pollfd poller = { .fd = sock, .events = POLLIN };
+
+	if (prctl(PR_SET_PDEATHSIG, number) < 0)
+		return err_errno(err, -errno, "cannot set the parent-death signal");
+	if (poll(&poller, 1, 0) > 0 && (poller.revents & POLLHUP))
+		return err_set(err, -EPIPE, "the caller went away");
+	return 0;
+}
+
+static int attach_begin(struct attach *attach, struct err *err)
+{
+	int keep[CGROUP_HIERARCHIES_MAX + 2];
+	size_t n = 0;
+
+	spawn_reset_signals();
+	umask(022);
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		return err_errno(err, -errno, "cannot protect the process");
+	for (int i = 0; i < 3; i++) {
+		if (attach->stdio[i] >= 0 && attach->stdio[i] != i && dup2(attach->stdio[i], i) < 0)
+			return err_errno(err, -errno, "cannot set up the standard streams");
+	}
+	for (size_t i = 0; i < attach->entry.n; i++)
+		keep[n++] = attach->entry.fds[i];
+	keep[n++] = attach->init;
+	keep[n++] = attach->inner_sock;
+	if (spawn_close_others(keep, n) < 0 || setsid() < 0)
+		return err_errno(err, -errno, "cannot make a session");
+	return attach_tie(SIGKILL, attach->inner_sock, err);
+}
+
+static int attach_join_cgroup(struct attach *attach, struct err *err)
+{
+	int r = cgroup_join(&attach->entry, 1);
+
+	return r < 0 ? err_errno(err, r, "cannot join the container's cgroup") : 0;
+}
+
+static int attach_become_root(struct err *err)
+{
+	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return err_errno(err, -errno, "cannot become root of the user namespace");
+	return 0;
+}
+
+static int attach_join(struct attach *attach, int namespaces, struct err *err)
+{
+	int has_userns = (attach->spec.namespaces & CLONE_NEWUSER) != 0;
+
+	if (setns(attach->init, namespaces | (has_userns ? CLONE_NEWUSER : 0)) < 0)
+		return err_errno(err, -errno, "cannot join the container");
+	return has_userns ? attach_become_root(err) : 0;
+}
+
+static int attach_join_namespaces(struct attach *attach, struct err *err)
+{
+	return attach_join(attach, ATTACH_NAMESPACES, err);
+}
+
+static int attach_open_terminal(struct attach *attach, struct err *err)
+{
+	_cleanup_close_ int root = -EBADF, devpts = -EBADF, master = -EBADF;
+	int r;
+
+	if (!attach->process->tty)
+		return 0;
+	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	devpts = inroot_open(root, "/dev/pts", O_RDONLY | O_DIRECTORY);
+	if (devpts < 0)
+		return err_errno(err, devpts, "cannot open the container's /dev/pts");
+	r = pty_open(devpts, &master, &attach->terminal, err);
+	if (r < 0)
+		return r;
+	if (attach->process->rows || attach->process->columns)
+		(void)pty_resize(master, attach->process->rows, attach->process->columns);
+	return attach_send(attach, INNER_TERMINAL, master) < 0
+		       ? err_set(err, -EPIPE, "the caller went away")
+		       : 0;
+}
+
+static int attach_set_limits(struct attach *attach, struct err *err)
+{
+	for (size_t i = 0; i < attach->spec.n_rlimits; i++) {
+		int r = rlimit_apply(&attach->spec.rlimits[i], err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int attach_identify(struct attach *attach, struct err *err)
+{
+	int keep[] = { attach->inner_sock, attach->terminal };
+	int r;
+
+	if (spawn_close_others(keep, ARRAY_SIZE(keep)) < 0)
+		return err_errno(err, -errno, "cannot close files");
+	r = process_identify(attach->process->user, &attach->identity, err);
+	if (r == 0 && attach->terminal >= 0 &&
+	    fchown(attach->terminal, attach->identity.uid, (gid_t)-1) < 0)
+		return err_errno(err, -errno, "cannot give the terminal to the user");
+	return r;
+}
+
+static int attach_take_terminal(struct attach *attach, struct err *err)
+{
+	int r = attach->terminal < 0 ? 0 : pty_take(attach->terminal);
+
+	for (int i = 0; i < 3 && r == 0 && attach->terminal >= 0; i++)
+		r = dup2(attach->terminal, i) < 0 ? -errno : 0;
+	attach->terminal = fd_close(attach->terminal);
+	return r < 0 ? err_errno(err, r, "cannot take the terminal") : 0;
+}
+
+static int attach_run(struct attach *attach, struct err *err)
+{
+	struct privilege privilege = {
+		.caps = attach->spec.caps,
+		.no_new_privs = attach->spec.no_new_privs,
+		.filter = attach->filter.n ? &attach->filter : NULL,
+		/* as a terminal's hang-up: who asked for it is gone */
+		.death_signal = SIGHUP,
+	};
+	int r = privilege_drop(&privilege, &attach->identity, err);
+
+	if (r == 0)
+		r = attach_tie(SIGHUP, attach->inner_sock, err);
+	if (r < 0)
+		return r;
+	(void)attach_send(attach, INNER_READY, -EBADF);
+	return process_exec(attach->process, &attach->identity, err);
+}
+
+static int (*const attach_steps[])(struct attach *attach, struct err *err) = {
+	attach_begin,	   attach_join_cgroup, attach_join_namespaces, attach_open_terminal,
+	attach_set_limits, attach_identify,    attach_take_terminal,   attach_run,
+};
+
+static _noreturn_ void attach_fail(const struct attach *attach, const struct err *err)
+{
+	struct inner_report report = { .kind = INNER_FAILED, .err = *err };
+
+	(void)spawn_send(attach->inner_sock, &report, sizeof(report), -EBADF);
+	_exit(ATTACH_CANNOT_RUN);
+}
+
+static _noreturn_ void attach_main(struct attach *attach)
+{
+	struct err err = ERR_INIT;
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(attach_steps) && r == 0; i++)
+		r = attach_steps[i](attach, &err);
+	if (!err_is_set(&err))
+		err_set(&err, -EIO, "the process could not be set up");
+	attach_fail(attach, &err);
+}
+
+/* Clones into the container's pid namespace, by being in it for our children for a moment. */
+static pid_t attach_clone(struct attach *attach, int *ret_pidfd, struct err *err)
+{
+	_cleanup_close_ int ours = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+	pid_t pid;
+
+	if (ours < 0 || setns(attach->init, CLONE_NEWPID) < 0)
+		return err_errno(err, -errno, "cannot join the container's processes");
+	pid = spawn_clone(0, attach->entry.into, ret_pidfd);
+	if (!pid)
+		attach_main(attach);
+	(void)setns(ours, CLONE_NEWPID);
+	if (pid < 0)
+		return err_errno(err, pid,
+				 pid == -ENOMEM ? "the container is ending"
+						: "cannot start a process in the container");
+	return pid;
+}
+
+static void attach_reap(pid_t pid)
+{
+	(void)kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		continue;
+}
+
+/* Reads the child's reports to their end, which is execve if READY came before it. */
+static int attach_wait(struct attach *attach, int *ret_pty, struct err *err)
+{
+	int ready = 0;
+
+	for (;;) {
+		struct inner_report report = { 0 };
+		int fd = -EBADF;
+		ssize_t n = spawn_receive(attach->sock, &report, sizeof(report), &fd, 0);
+
+		if (n != (ssize_t)sizeof(report))
+			break;
+		if (report.kind == INNER_TERMINAL && *ret_pty < 0)
+			*ret_pty = take_fd(&fd);
+		fd_close(fd);
+		if (report.kind == INNER_FAILED) {
+			report.err.msg[sizeof(report.err.msg) - 1] = '\0';
+			*err = report.err;
+			return report.err.code < 0 ? report.err.code : -EIO;
+		}
+		ready |= report.kind == INNER_READY;
+	}
+	return ready ? 0 : err_set(err, -ECHILD, "the process was killed before it had started");
+}
+
+int attach_exec(const struct driver_target *target, const struct process *process,
+		const int stdio[3], pid_t *ret_pid, int *ret_pty, struct err *err)
+{
+	_cleanup_(attach_release) struct attach attach = {
+		.target = target,
+		.process = process,
+		.entry = CGROUP_ENTRY_INIT,
+		.init = -EBADF,
+		.sock = -EBADF,
+		.inner_sock = -EBADF,
+		.terminal = -EBADF,
+	};
+	_cleanup_close_ int pidfd = -EBADF, pty = -EBADF;
+	pid_t pid;
+	int r;
+
+	for (int i = 0; i < 3; i++)
+		attach.stdio[i] = process->tty ? -EBADF : stdio[i];
+	r = attach_prepare(&attach, err);
+	if (r < 0)
+		return r;
+	pid = attach_clone(&attach, &pidfd, err);
+	if (pid < 0)
+		return pid;
+	attach.inner_sock = fd_close(attach.inner_sock);
+	r = attach_wait(&attach, &pty, err);
+	if (r < 0) {
+		attach_reap(pid);
+		return r;
+	}
+	*ret_pid = pid;
+	*ret_pty = take_fd(&pty);
+	return 0;
+}
+
+/* In enter's child: whose root is the container's from here on. */
+static int attach_enter_running(struct attach *attach, struct err *err)
+{
+	return attach_join(attach, CLONE_NEWNS, err);
+}
+
+static int attach_enter_stopped(struct attach *attach, struct err *err)
+{
+	_cleanup_close_ int root = -EBADF, at = -EBADF;
+	struct inner_report report = { 0 };
+	int r = 0;
+
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return err_errno(err, -errno, "cannot get a mount namespace");
+	if (spawn_receive(attach->inner_sock, &report, sizeof(report), &root, 0) <= 0 || root < 0)
+		return err_set(err, -EPIPE, "the caller went away");
+	if (attach->spec.namespaces & CLONE_NEWUSER)
+		r = attach_become_root(err);
+	at = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (r == 0 && at < 0)
+		r = err_errno(err, -errno, "cannot open /proc");
+	if (r == 0)
+		r = mnt_attach(root, at, err);
+	return r < 0 ? r : mnt_enter_root(root, err);
+}
+
+static _noreturn_ void attach_enter_main(struct attach *attach, int (*fn)(void *ctx), void *ctx)
+{
+	struct err err = ERR_INIT;
+	int r;
+
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	attach->sock = fd_close(attach->sock);
+	r = attach->init >= 0 ? attach_enter_running(attach, &err)
+			      : attach_enter_stopped(attach, &err);
+	/* changing ids has cleared it */
+	if (r == 0)
+		r = attach_tie(SIGKILL, attach->inner_sock, &err);
+	if (r == 0 && chdir("/") < 0)
+		r = err_errno(&err, -errno, "cannot enter the root");
+	if (r < 0)
+		attach_fail(attach, &err);
+	(void)attach_send(attach, INNER_READY, -EBADF);
+	attach->inner_sock = fd_close(attach->inner_sock);
+	_exit(fn(ctx));
+}
+
+static int attach_open_userns(pid_t pid, struct err *err)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? err_errno(err, -errno, "cannot open a user namespace") : fd;
+}
+
+/* What the child of a stopped container waits for: its ids and its root. */
+static int attach_give_root(struct attach *attach, pid_t pid, struct err *err)
+{
+	struct inner_report report = { .kind = INNER_ROOT };
+	_cleanup_close_ int userns = -EBADF, root = -EBADF;
+	int r = 0;
+
+	if (attach->spec.namespaces & CLONE_NEWUSER) {
+		r = idmap_write(pid, &attach->spec.idmap, err);
+		if (r == 0)
+			r = userns = attach_open_userns(pid, err);
+	}
+	if (r >= 0)
+		r = rootfs_mount(&attach->spec, userns, &root, err);
+	if (r < 0)
+		return r;
+	(void)spawn_send(attach->sock, &report, sizeof(report), root);
+	return 0;
+}
+
+static int attach_prepare_enter(struct attach *attach, struct err *err)
+{
+	static const struct process none;
+	int r = attach->target->run ? attach_open_init(attach, err) : 0;
+
+	if (r == 0)
+		r = attach_make_spec(attach, &none, err);
+	return r < 0 ? r : attach_make_socket(attach, err);
+}
+
+int attach_enter(const struct driver_target *target, int (*fn)(void *ctx), void *ctx,
+		 pid_t *ret_pid, struct err *err)
+{
+	_cleanup_(attach_release) struct attach attach = {
+		.target = target,
+		.entry = CGROUP_ENTRY_INIT,
+		.init = -EBADF,
+		.sock = -EBADF,
+		.inner_sock = -EBADF,
+		.terminal = -EBADF,
+	};
+	_cleanup_close_ int pidfd = -EBADF, pty = -EBADF;
+	uint64_t flags;
+	pid_t pid;
+	int r = attach_prepare_enter(&attach, err);
+
+	if (r < 0)
+		return r;
+	flags = attach.init >= 0 ? 0 : attach.spec.namespaces & CLONE_NEWUSER;
+	pid = spawn_clone(flags, -EBADF, &pidfd);
+	if (pid < 0)
+		return err_errno(err, pid, "cannot start a process");
+	if (!pid)
+		attach_enter_main(&attach, fn, ctx);
+	attach.inner_sock = fd_close(attach.inner_sock);
+	r = attach.init >= 0 ? 0 : attach_give_root(&attach, pid, err);
+	if (r == 0)
+		r = attach_wait(&attach, &pty, err);
+	if (r < 0)
+		attach_reap(pid);
+	else
+		*ret_pid = pid;
+	return r;
+}

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "container/dev.h"
+#include "base/mem.h"
+#include "base/strv.h"
+#include "sys/caps.h"
+#include "sys/inroot.h"
+#include "sys/mnt.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+/* Documentation/admin-guide/devices.txt; the runtime specification's "Default Devices" */
+#define DEV_NULL      makedev(1, 3)
+#define DEV_TTY	      makedev(5, 0)
+#define DEV_CONSOLE   makedev(5, 1)
+#define DEV_PTMX      makedev(5, 2)
+#define DEV_PTS_MAJOR 136
+
+static const struct {
+	const char *name;
+	unsigned int major, minor;
+} dev_standard[] = {
+	{ "null", 1, 3 },   { "zero", 1, 5 },	 { "full", 1, 7 },
+	{ "random", 1, 8 }, { "urandom", 1, 9 }, { "tty", 5, 0 },
+};
+
+static const struct {
+	const char *name, *target;
+} dev_links[] = {
+	{ "fd", "/proc/self/fd" },	 { "stdin", "/proc/self/fd/0" },
+	{ "stdout", "/proc/self/fd/1" }, { "stderr", "/proc/self/fd/2" },
+	{ "core", "/proc/kcore" },	 { "ptmx", "pts/ptmx" },
+};
+
+#define DEV_PREFIX    "/dev/"
+#define DEV_DEPTH_MAX 8
+
+/* Where a node waits that is to be shown outside of /dev. */
+static void dev_waiting_name(size_t i, char name[32])
+{
+	snprintf(name, 32, ".device%zu", i);
+}
+
+/* Made with the container's root as its owner; other owners of the host's are kept by their number inside. */
+static int dev_make_node(const struct spec *spec, int folder, const char *name,
+			 const struct stat *like)
+{
+	const struct idmap *map = &spec->idmap;
+
+	if (mknodat(folder, name, like->st_mode & (S_IFMT | 0777), like->st_rdev) < 0)
+		return -errno;
+	if ((!like->st_uid && !like->st_gid) ||
+	    (map->count && (like->st_uid >= map->count || like->st_gid >= map->count)))
+		return 0;
+	return fchownat(folder, name, map->uid + like->st_uid, map->gid + like->st_gid,
+			AT_SYMLINK_NOFOLLOW) < 0
+		       ? -errno
+		       : 0;
+}
+
+static int dev_make_standard(const struct spec *spec, int folder, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(dev_standard); i++) {
+		struct stat like = {
+			.st_mode = S_IFCHR | 0666,
+			.st_rdev = makedev(dev_standard[i].major, dev_standard[i].minor),
+		};
+		int r = dev_make_node(spec, folder, dev_standard[i].name, &like);
+
+		if (r < 0)
+			return err_errno(err, r, "cannot make /dev/%s", dev_standard[i].name);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(dev_links); i++) {
+		if (symlinkat(dev_links[i].target, folder, dev_links[i].name) < 0)
+			return err_errno(err, -errno, "cannot make /dev/%s", dev_links[i].name);
+	}
+	return 0;
+}
+
+static int dev_stat_given(const struct spec_device *device, struct stat *ret, struct err *err)
+{
+	if (stat(device->source, ret) < 0)
+		return err_errno(err, -errno, "--device %s", device->source);
+	if (!S_ISCHR(ret->st_mode) && !S_ISBLK(ret->st_mode))
+		return err_set(err, -ENODEV, "--device %s: that is no device", device->source);
+	return 0;
+}
+
+/* "/dev/net/tun" is made as net/tun; its folder, too. */
+static int dev_make_below(const struct spec *spec, int folder, const char *path,
+			  const struct stat *like)
+{
+	const char *slash = strrchr(path, '/');
+	_cleanup_free_ char *parent = mem_strndup(path, slash ? (size_t)(slash - path) : 0);
+	_cleanup_close_ int fd = inroot_make_dir(folder, parent, 0755);
+	const char *name = slash ? slash + 1 : path;
+
+	if (fd < 0)
+		return fd;
+	/* a device given under a standard name takes its place */
+	if (unlinkat(fd, name, 0) < 0 && errno != ENOENT)
+		return -errno;
+	return dev_make_node(spec, fd, name, like);
+}
+
+static int dev_make_given(const struct spec *spec, int folder, struct err *err)
+{
+	for (size_t i = 0; i < spec->n_devices; i++) {
+		const struct spec_device *device = &spec->devices[i];
+		struct stat like;
+		char waiting[32];
+		int r = dev_stat_given(device, &like, err);
+
+		if (r < 0)
+			return r;
+		dev_waiting_name(i, waiting);
+		if (!strncmp(device->path, DEV_PREFIX, strlen(DEV_PREFIX)))
+			r = dev_make_below(spec, folder, device->path + strlen(DEV_PREFIX), &like);
+		else
+			r = dev_make_node(spec, folder, waiting, &like);
+		if (r < 0)
+			return err_errno(err, r, "--device %s: cannot make %s", device->source,
+					 device->path);
+	}
+	return 0;
+}
+
+/* What containers have of their own: terminals. */
+static int dev_is_own(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) &&
+	       (st->st_rdev == DEV_TTY || st->st_rdev == DEV_CONSOLE || st->st_rdev == DEV_PTMX ||
+		major(st->st_rdev) == DEV_PTS_MAJOR);
+}
+
+static int dev_copy_folder(const struct spec *spec, int from, int to, int depth);
+
+static int dev_copy_entry(const struct spec *spec, int from, int to, const char *name, dev_t host,
+			  int depth)
+{
+	_cleanup_close_ int inner_from = -EBADF, inner_to = -EBADF;
+	struct stat st;
+	int r;
+
+	if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || dev_is_own(&st))
+		return 0;
+	if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) {
+		r = dev_make_node(spec, to, name, &st);
+		return r == -EEXIST ? 0 : r;
+	}
+	/* other file systems there (pts, shm) are not the host's devices */
+	if (!S_ISDIR(st.st_mode) || st.st_dev != host || depth >= DEV_DEPTH_MAX)
+		return 0;
+	if (mkdirat(to, name, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	inner_from = openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	inner_to = openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (inner_from < 0 || inner_to < 0)
+		return -errno;
+	return dev_copy_folder(spec, inner_from, inner_to, depth + 1);
+}
+
+static int dev_copy_folder(const struct spec *spec, int from, int to, int depth)
+{
+	_cleanup_close_ int copy = fcntl(from, F_DUPFD_CLOEXEC, 3);
+	_cleanup_closedir_ DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *entry;
+	struct stat st;
+	int r = 0;
+
+	if (!dir || fstat(from, &st) < 0)
+		return -errno;
+	(void)take_fd(&copy);
+	while (r == 0 && (entry = readdir(dir))) {
+		if (entry->d_name[0] != '.')
+			r = dev_copy_entry(spec, from, to, entry->d_name, st.st_dev, depth);
+	}
+	return r;
+}
+
+static int dev_make_all(const struct spec *spec, int folder, struct err *err)
+{
+	_cleanup_close_ int host = open("/dev", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = host < 0 ? -errno : dev_copy_folder(spec, host, folder, 0);
+
+	return r < 0 ? err_errno(err, r, "cannot copy the host's device nodes") : 0;
+}
+
+static int dev_make_nodes(const struct spec *spec, int folder, struct err *err)
+{
+	mode_t mask = umask(0);
+	int r;
+
+	caps_set_fs_ids(spec->idmap.uid, spec->idmap.gid);
+	r = dev_make_standard(spec, folder, err);
+	if (r == 0 && spec->all_devices)
+		r = dev_make_all(spec, folder, err);
+	if (r == 0)
+		r = dev_make_given(spec, folder, err);
+	caps_set_fs_ids(0, 0);
+	umask(mask);
+	return r;
+}
+
+int dev_make(const struct spec *spec, char *const *options, uint64_t attributes, int *ret_fd,
+	     struct err *err)
+{
+	_cleanup_strv_ char **all = strv_dup(options);
+	_cleanup_close_ int fd = -EBADF;
+	int r;
+
+	strv_add_printf(&all, "uid=%u", spec->idmap.uid);
+	strv_add_printf(&all, "gid=%u", spec->idmap.gid);
+	r = mnt_new("tmpfs", "tmpfs", all, attributes, &fd, err);
+	if (r == 0)
+		r = dev_make_nodes(spec, fd, err);
+	if (r < 0)
+		return r;
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+/* Binds the node, however it is reached by its descriptor, to a file of the image's. */
+static int dev_bind(int root, int node, const char *path, struct err *err)
+{
+	_cleanup_close_ int target = inroot_make_file(root, path, 0666), view = -EBADF;
+	int r;
+
+	if (target < 0)
+		return err_errno(err, target, "cannot make %s", path);
+	r = mnt_clone(node, "", 0, &view, err);
+	if (r == 0)
+		r = mnt_attach(view, target, err);
+	return r < 0 ? err_wrap(err, "%s", path) : 0;
+}
+
+int dev_place_others(const struct spec *spec, int root, struct err *err)
+{
+	for (size_t i = 0; i < spec->n_devices; i++) {
+		const char *path = spec->devices[i].path;
+		_cleanup_close_ int folder = -EBADF, node = -EBADF;
+		char name[32];
+		int r;
+
+		if (!strncmp(path, DEV_PREFIX, strlen(DEV_PREFIX)))
+			continue;
+		dev_waiting_name(i, name);
+		folder = inroot_open(root, "/dev", O_RDONLY | O_DIRECTORY);
+		node = folder < 0 ? folder : openat(folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		if (node < 0)
+			return err_errno(err, -errno, "cannot show a device at %s", path);
+		r = dev_bind(root, node, path, err);
+		if (r < 0)
+			return r;
+		(void)unlinkat(folder, name, 0);
+	}
+	return 0;
+}
+
+int dev_add_console(int root, int slave, struct err *err)
+{
+	return dev_bind(root, slave, "/dev/console", err);
+}
+
+int dev_open_null(int root, struct err *err)
+{
+	_cleanup_close_ int fd = inroot_open(root, "/dev/null", O_PATH);
+	struct stat st;
+
+	if (fd < 0)
+		return err_errno(err, fd, "cannot open the container's /dev/null");
+	if (fstat(fd, &st) < 0 || !S_ISCHR(st.st_mode) || st.st_rdev != DEV_NULL)
+		return err_set(err, -ENODEV, "the container's /dev/null is not that device");
+	return take_fd(&fd);
+}
+
+int dev_rules(const struct spec *spec, struct cgroup_device rules[DEV_RULES_MAX], size_t *ret_n,
+	      struct err *err)
+{
+	static const struct cgroup_device base[] = {
+		{ 'a', -1, -1, "rwm", 0 },
+		/* nodes may be made; they cannot be opened */
+		{ 'c', -1, -1, "m", 1 },
+		{ 'b', -1, -1, "m", 1 },
+		{ 'c', 5, 2, "rwm", 1 },
+		{ 'c', DEV_PTS_MAJOR, -1, "rwm", 1 },
+	};
+	size_t n = ARRAY_SIZE(base);
+
+	memcpy(rules, base, sizeof(base));
+	for (size_t i = 0; i < ARRAY_SIZE(dev_standard); i++)
+		rules[n++] = (struct cgroup_device){ 'c', dev_standard[i].major,
+						     dev_standard[i].minor, "rwm", 1 };
+	if (n + spec->n_devices > DEV_RULES_MAX)
+		return err_set(err, -E2BIG, "more than %zu devices", DEV_RULES_MAX - n);
+	for (size_t i = 0; i < spec->n_devices; i++) {
+		struct cgroup_device rule = { .allow = 1 };
+		struct stat st;
+		int r = dev_stat_given(&spec->devices[i], &st, err);
+
+		if (r < 0)
+			return r;
+		rule.type = S_ISBLK(st.st_mode) ? 'b' : 'c';
+		rule.major = major(st.st_rdev);
+		rule.minor = minor(st.st_rdev);
+		memcpy(rule.access, spec->devices[i].access, sizeof(rule.access));
+		rules[n++] = rule;
+	}
+	*ret_n = n;
+	return 0;
+}

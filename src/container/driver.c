@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * How it works: a container's life in its keeper's loop.
+ *
+ *   SETTING_UP --READY, then the socket's end--> RUNNING --pidfd--> DRAINING --streams--> ENDED
+ *       \--FAILED, or the socket's end without READY--> FAILED --pidfd------------------/
+ *
+ * Invariants:
+ *  1. The socket is read to its end before the first process's end is looked at, so STARTED or ERROR come
+ *     before EXIT, whichever the loop sees first.
+ *  2. When the first process has ended, the kernel has ended every other one of its pid namespace.
+ *  3. EXIT comes while the cgroup is still there, for who wants its figures; ended() after it is gone.
+ */
+#include "container/driver.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "container/attach.h"
+#include "container/inner.h"
+#include "container/launch.h"
+#include "container/streams.h"
+#include "proto/wire.h"
+#include "sys/spawn.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/utsname.h>
+
+#define DRIVER_ENGINE "container"
+#define DRIVER_END_MS 5000
+/* The first process is PID 1; with a reaper of ours, the workload is its first child. */
+#define DRIVER_PID_ALONE  1
+#define DRIVER_PID_REAPED 2
+
+enum driver_phase {
+	DRIVER_SETTING_UP,
+	DRIVER_RUNNING,
+	DRIVER_FAILED,
+	DRIVER_DRAINING,
+	DRIVER_ENDED,
+};
+
+struct driver {
+	const struct driver_host *host;
+	struct launch launch;
+	struct streams streams;
+	struct loop_source *sock_source, *pid_source;
+	enum driver_phase phase;
+	int is_system, has_reaper;
+	int ready; /* the next word is execve's success */
+	int status;
+	struct err failure;
+};
+
+static void driver_deliver(struct driver *driver, uint16_t type, const struct buf *payload)
+{
+	driver->host->ops->deliver(driver->host->ctx, 0, type, payload->data, payload->len);
+}
+
+static void driver_deliver_u32(struct driver *driver, uint16_t type, uint32_t value)
+{
+	_cleanup_buf_ struct buf payload = BUF_INIT;
+
+	wire_put_u32(&payload, value);
+	driver_deliver(driver, type, &payload);
+}
+
+static void driver_fail(struct driver *driver, const struct err *err)
+{
+	_cleanup_buf_ struct buf payload = BUF_INIT;
+
+	driver->phase = DRIVER_FAILED;
+	driver->failure = *err;
+	message_put_error(&payload, err);
+	driver_deliver(driver, MESSAGE_ERROR, &payload);
+}
+
+static void driver_close_socket(struct driver *driver)
+{
+	driver->sock_source = loop_source_free(driver->sock_source);
+	driver->launch.sock = fd_close(driver->launch.sock);
+}
+
+/* It went without a word: somebody killed it. */
+static void driver_fail_silently(struct driver *driver)
+{
+	struct cgroup_stats stats = { 0 };
+	struct err err = ERR_INIT;
+
+	if (driver->launch.cgroup)
+		cgroup_stats(driver->launch.cgroup, &stats);
+	if (stats.oom_kills)
+		err_set(&err, -ENOMEM, "the memory limit is too small to start a process in it");
+	else
+		err_set(&err, -ECHILD, "the container was killed before it had started");
+	driver_fail(driver, &err);
+}
+
+static void driver_on_socket_end(struct driver *driver)
+{
+	driver_close_socket(driver);
+	if (driver->phase != DRIVER_SETTING_UP)
+		return;
+	if (!driver->ready) {
+		driver_fail_silently(driver);
+		return;
+	}
+	driver->phase = DRIVER_RUNNING;
+	driver_deliver_u32(driver, MESSAGE_STARTED,
+			   driver->has_reaper ? DRIVER_PID_REAPED : DRIVER_PID_ALONE);
+}
+
+static void driver_on_report(struct driver *driver, struct inner_report *report, int fd)
+{
+	struct err err = ERR_INIT;
+
+	switch (report->kind) {
+	case INNER_TERMINAL:
+		if (fd < 0 || streams_set_terminal(&driver->streams, fd, &err) < 0)
+			log_debug("no terminal: %s", err.msg);
+		return;
+	case INNER_READY:
+		driver->ready = 1;
+		break;
+	case INNER_FAILED:
+		report->err.msg[sizeof(report->err.msg) - 1] = '\0';
+		if (driver->phase == DRIVER_SETTING_UP)
+			driver_fail(driver, &report->err);
+		break;
+	default:
+		break;
+	}
+	fd_close(fd);
+}
+
+static void driver_on_socket(void *ctx, _unused_ uint32_t events)
+{
+	struct driver *driver = ctx;
+
+	while (driver->launch.sock >= 0) {
+		struct inner_report report = { 0 };
+		int fd = -EBADF;
+		ssize_t n = spawn_receive(driver->launch.sock, &report, sizeof(report), &fd,
+					  MSG_DONTWAIT);
+
+		if (n == -EAGAIN)
+			return;
+		if (n == (ssize_t)sizeof(report))
+			driver_on_report(driver, &report, fd);
+		else
+			driver_on_socket_end(driver);
+	}
+}
+
+/* By reboot(2) in a pid namespace the first process ends as if by SIGINT (power off) or SIGHUP (reboot). */
+static int driver_status(const struct driver *driver)
+{
+	return driver->is_system && driver->status == 128 + SIGINT ? 0 : driver->status;
+}
+
+static void driver_finish(struct driver *driver)
+{
+	const struct driver_host *host = driver->host;
+	struct err err = ERR_INIT;
+	int failed = driver->phase == DRIVER_FAILED;
+
+	if (!failed)
+		driver_deliver_u32(driver, MESSAGE_EXIT, (uint32_t)driver_status(driver));
+	if (driver->launch.cgroup && cgroup_destroy(driver->launch.cgroup, DRIVER_END_MS, &err) < 0)
+		log_debug("%s", err.msg);
+	driver->launch.cgroup = cgroup_free(driver->launch.cgroup);
+	driver->phase = DRIVER_ENDED;
+	host->ops->ended(host->ctx, failed ? &driver->failure : NULL);
+}
+
+static void driver_on_drained(void *ctx)
+{
+	driver_finish(ctx);
+}
+
+static void driver_on_end(void *ctx, _unused_ uint32_t events)
+{
+	struct driver *driver = ctx;
+
+	driver_on_socket(driver, 0);
+	driver->status = spawn_wait(driver->launch.pidfd);
+	driver->launch.pid = 0;
+	driver->pid_source = loop_source_free(driver->pid_source);
+	if (driver->launch.sock >= 0)
+		driver_on_socket_end(driver);
+	if (driver->phase == DRIVER_RUNNING)
+		driver->phase = DRIVER_DRAINING;
+	streams_finish(&driver->streams);
+}
+
+static void driver_on_output(void *ctx, uint16_t type, const void *data, size_t len)
+{
+	struct driver *driver = ctx;
+
+	driver->host->ops->deliver(driver->host->ctx, 0, type, data, len);
+}
+
+static void driver_on_writable(void *ctx)
+{
+	struct driver *driver = ctx;
+
+	driver->host->ops->writable(driver->host->ctx, 0);
+}
+
+static const struct streams_ops driver_streams_ops = {
+	.output = driver_on_output,
+	.writable = driver_on_writable,
+	.drained = driver_on_drained,
+};
+
+static void driver_free(struct driver *driver)
+{
+	if (!driver)
+		return;
+	loop_source_free(driver->sock_source);
+	loop_source_free(driver->pid_source);
+	streams_release(&driver->streams);
+	launch_release(&driver->launch);
+	free(driver);
+}
+
+static void driver_freep(struct driver **driver)
+{
+	driver_free(*driver);
+}
+
+/* A file of ours that the container's root owns; it lives as long as RUN/NAME. */
+static int driver_write_file(const struct driver_host *host, const char *name, const char *text,
+			     const struct idmap *map, struct err *err)
+{
+	_cleanup_free_ char *path = mem_printf("%s/%s", host->run_dir, name);
+	_cleanup_close_ int fd =
+		open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	int r;
+
+	if (fd < 0 || fchown(fd, map->uid, map->gid) < 0)
+		return err_errno(err, -errno, "cannot write %s", path);
+	r = file_write_all(fd, text, strlen(text));
+	return r < 0 ? err_errno(err, r, "cannot write %s", path) : 0;
+}
+
+static int driver_write_files(const struct driver_host *host, const struct spec *spec,
+			      struct err *err)
+{
+	_cleanup_free_ char *hostname = mem_printf("%s\n", spec->hostname);
+	_cleanup_free_ char *hosts = mem_printf("127.0.0.1\tlocalhost\n"
+						"::1\tlocalhost ip6-localhost ip6-loopback\n"
+						"127.0.1.1\t%s\n",
+						spec->hostname);
+	int r = driver_write_file(host, "hostname", hostname, &spec->idmap, err);
+
+	return r < 0 ? r : driver_write_file(host, "hosts", hosts, &spec->idmap, err);
+}
+
+static int driver_launch(struct driver *driver, struct err *err)
+{
+	const struct driver_host *host = driver->host;
+	_cleanup_free_ char *cache = mem_printf("%s/cache", host->root);
+	_cleanup_spec_ struct spec spec = { 0 };
+	int r;
+
+	r = spec_of_instance(host->instance, &host->process, host->layer_paths, host->state_dir,
+			     host->run->cgroup, host->run_dir, &spec, err);
+	if (r == 0)
+		r = driver_write_files(host, &spec, err);
+	if (r == 0)
+		r = launch_run(&spec, cache, &driver->launch, err);
+	if (r == 0)
+		r = streams_init(&driver->streams, host->loop, &driver_streams_ops, driver,
+				 driver->launch.stdio, spec.process.tty, err);
+	return r;
+}
+
+static int driver_start(const struct driver_host *host, struct driver **ret, struct err *err)
+{
+	_cleanup_(driver_freep) struct driver *driver = mem_zalloc(sizeof(*driver));
+	struct utsname uts;
+	int r;
+
+	driver->host = host;
+	driver->launch = LAUNCH_INIT;
+	driver->is_system = host->instance->system;
+	driver->has_reaper = host->instance->init;
+	r = driver_launch(driver, err);
+	if (r < 0)
+		return r;
+	driver->sock_source =
+		loop_watch_fd(host->loop, driver->launch.sock, EPOLLIN, driver_on_socket, driver);
+	driver->pid_source =
+		loop_watch_fd(host->loop, driver->launch.pidfd, EPOLLIN, driver_on_end, driver);
+	if (!driver->sock_source || !driver->pid_source)
+		return err_errno(err, -errno, "cannot watch the container");
+	host->run->pid = driver->launch.pid;
+	if (uname(&uts) == 0)
+		mem_replace(&host->run->kernel, uts.release);
+	*ret = take_ptr(driver);
+	return 0;
+}
+
+static size_t driver_room(struct driver *driver, _unused_ uint32_t channel)
+{
+	return streams_room(&driver->streams);
+}
+
+static void driver_signal(struct driver *driver, int number)
+{
+	if (driver->phase == DRIVER_RUNNING)
+		(void)pidfd_send_signal(driver->launch.pidfd, number, NULL, 0);
+}
+
+static void driver_send(struct driver *driver, uint32_t channel, uint16_t type, const void *payload,
+			size_t len)
+{
+	struct wire_reader r = wire_read(payload, len);
+	uint16_t rows;
+	uint32_t number;
+
+	if (channel)
+		return;
+	switch (type) {
+	case MESSAGE_IN:
+		streams_input(&driver->streams, payload, len);
+		break;
+	case MESSAGE_IN_END:
+		streams_input_end(&driver->streams);
+		break;
+	case MESSAGE_SIGNAL:
+		number = wire_get_u32(&r);
+		if (wire_end(&r) == 0 && number < NSIG)
+			driver_signal(driver, (int)number);
+		break;
+	case MESSAGE_RESIZE:
+		rows = wire_get_u16(&r);
+		streams_resize(&driver->streams, rows, wire_get_u16(&r));
+		break;
+	default:
+		break;
+	}
+}
+
+static void driver_consumed(struct driver *driver, _unused_ uint32_t channel, size_t len)
+{
+	streams_consumed(&driver->streams, len);
+}
+
+static int driver_pause(struct driver *driver, int paused, struct err *err)
+{
+	if (!driver->launch.cgroup)
+		return err_set(err, -ESRCH, "the container has ended");
+	return cgroup_freeze(driver->launch.cgroup, paused, err);
+}
+
+static void driver_kill(struct driver *driver)
+{
+	struct err ignored = ERR_INIT;
+
+	if (driver->launch.pid <= 0)
+		return;
+	(void)pidfd_send_signal(driver->launch.pidfd, SIGKILL, NULL, 0);
+	/* version 1's freezer holds the dying, too */
+	(void)cgroup_freeze(driver->launch.cgroup, 0, &ignored);
+}
+
+static int driver_clean(_unused_ const struct instance *instance, _unused_ const char *state_dir,
+			const char *run_dir, struct err *err)
+{
+	_cleanup_free_ char *path = instance_cgroup(run_dir);
+
+	return cgroup_remove(path, DRIVER_END_MS, err);
+}
+
+const struct driver_ops container_driver = {
+	.engine = DRIVER_ENGINE,
+	.kind = INSTANCE_CONTAINER,
+	.start = driver_start,
+	.room = driver_room,
+	.send = driver_send,
+	.consumed = driver_consumed,
+	.pause = driver_pause,
+	.kill = driver_kill,
+	.free = driver_free,
+	.exec = attach_exec,
+	.enter = attach_enter,
+	.clean = driver_clean,
+};

@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * How it works: inner_steps[] in order; the first that fails is told to the keeper and ends the process,
+ * and with it every namespace and mount of the container. Nothing has to be undone.
+ *
+ * Invariants:
+ *  1. Nothing of the image is looked at before the image's root is ours (mnt_enter_root), and below it
+ *     everything goes by descriptor, resolved inside the root (sys/inroot.h).
+ *  2. From inner_begin() on, only descriptors that the steps need are open; before the workload's
+ *     working directory and program are looked up there is none but the socket and stdio.
+ *  3. The process is not dumpable until execve: nobody inside can look into what it shares with its keeper.
+ */
+#include "container/inner.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "container/privilege.h"
+#include "container/dev.h"
+#include "container/mounts.h"
+#include "container/reaper.h"
+#include "sys/inroot.h"
+#include "sys/mnt.h"
+#include "sys/netif.h"
+#include "sys/pty.h"
+#include "sys/spawn.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/mount.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+struct inner {
+	const struct inner_input *in;
+	const struct spec *spec;
+	int root;
+	int terminal; /* the slave */
+	struct process_identity identity;
+};
+
+static int inner_send(const struct inner *inner, enum inner_kind kind, int fd)
+{
+	struct inner_report report = { .kind = kind };
+
+	return spawn_send(inner->in->sock, &report, sizeof(report), fd);
+}
+
+/* Waits for the keeper's word; *ret_fd may be NULL. */
+static int inner_receive(const struct inner *inner, enum inner_kind kind, int *ret_fd,
+			 struct err *err)
+{
+	struct inner_report report = { 0 };
+	int fd = -EBADF;
+	ssize_t n = spawn_receive(inner->in->sock, &report, sizeof(report), &fd, 0);
+
+	if (n != (ssize_t)sizeof(report) || report.kind != (uint32_t)kind || (ret_fd && fd < 0)) {
+		fd_close(fd);
+		return err_set(err, -EPIPE, "the container's keeper went away");
+	}
+	if (ret_fd)
+		*ret_fd = fd;
+	return 0;
+}
+
+static int inner_close_others(struct inner *inner)
+{
+	const struct inner_input *in = inner->in;
+	size_t n = 0, max = in->cgroup->n + inner->spec->n_mounts + 1;
+	_cleanup_free_ int *keep = mem_zalloc(max * sizeof(*keep));
+
+	for (size_t i = 0; i < in->cgroup->n; i++)
+		keep[n++] = in->cgroup->fds[i];
+	for (size_t i = 0; i < inner->spec->n_mounts; i++)
+		keep[n++] = in->mounts[i];
+	keep[n++] = in->sock;
+	return spawn_close_others(keep, n);
+}
+
+static int inner_begin(struct inner *inner, struct err *err)
+{
+	spawn_reset_signals();
+	umask(022);
+	if (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return err_errno(err, -errno, "cannot tie the container to its keeper");
+	for (int i = 0; i < 3; i++) {
+		if (inner->in->stdio[i] >= 0 && dup2(inner->in->stdio[i], i) < 0)
+			return err_errno(err, -errno, "cannot set up the standard streams");
+	}
+	if (inner_close_others(inner) < 0)
+		return err_errno(err, -errno, "cannot close the keeper's files");
+	/* a reaper stays as it is, and its child gets a session of its own */
+	if (inner->spec->init)
+		spawn_hide_arguments();
+	else if (setsid() < 0)
+		return err_errno(err, -errno, "cannot make a session");
+	return 0;
+}
+
+static int inner_join_cgroup(struct inner *inner, struct err *err)
+{
+	int r = cgroup_join(inner->in->cgroup, inner->in->born_in_cgroup);
+
+	return r < 0 ? err_errno(err, r, "cannot join the cgroup") : 0;
+}
+
+/*
+ * The user and pid namespaces came with the clone; these are made here, while the keeper does its part, and by
+ * the container's root, who then owns what is in them from the start.
+ */
+static int inner_unshare(struct inner *inner, struct err *err)
+{
+	uint64_t flags = inner->spec->namespaces & ~(uint64_t)(CLONE_NEWUSER | CLONE_NEWPID);
+
+	if (unshare((int)flags) < 0)
+		return err_errno(err, -errno, "cannot make the container's namespaces");
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return err_errno(err, -errno, "cannot make the mounts private");
+	return 0;
+}
+
+static int inner_become_root(struct inner *inner, struct err *err)
+{
+	int r = inner_receive(inner, INNER_MAPPED, NULL, err);
+
+	if (r < 0 || !(inner->spec->namespaces & CLONE_NEWUSER))
+		return r;
+	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return err_errno(err, -errno, "cannot become root of the user namespace");
+	return 0;
+}
+
+static int inner_make_mounts(struct inner *inner, struct err *err)
+{
+	return mounts_make_inside(inner->spec, inner->in->cgroup->into >= 0, inner->in->mounts,
+				  err);
+}
+
+/* /proc is as good as any folder to attach the root to for a moment: the host must have it. */
+static int inner_enter_root(struct inner *inner, struct err *err)
+{
+	_cleanup_close_ int at = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int r;
+
+	if (at < 0)
+		return err_errno(err, -errno, "cannot open /proc");
+	r = inner_receive(inner, INNER_ROOT, &inner->root, err);
+	if (r == 0)
+		r = mnt_attach(inner->root, at, err);
+	return r < 0 ? r : mnt_enter_root(inner->root, err);
+}
+
+static int inner_attach_mounts(struct inner *inner, struct err *err)
+{
+	for (size_t i = 0; i < inner->spec->n_mounts; i++) {
+		const struct spec_mount *mount = &inner->spec->mounts[i];
+		int r = mounts_attach(mount, inner->in->mounts[i], inner->root, err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int inner_place_devices(struct inner *inner, struct err *err)
+{
+	return dev_place_others(inner->spec, inner->root, err);
+}
+
+static int inner_open_terminal(struct inner *inner, struct err *err)
+{
+	const struct process *process = &inner->spec->process;
+	_cleanup_close_ int devpts = -EBADF, master = -EBADF;
+	int r;
+
+	if (!process->tty)
+		return 0;
+	devpts = inroot_open(inner->root, "/dev/pts", O_RDONLY | O_DIRECTORY);
+	if (devpts < 0)
+		return err_errno(err, devpts, "cannot open the container's /dev/pts");
+	r = pty_open(devpts, &master, &inner->terminal, err);
+	if (r == 0)
+		r = dev_add_console(inner->root, inner->terminal, err);
+	if (r < 0)
+		return r;
+	if (process->rows || process->columns)
+		(void)pty_resize(master, process->rows, process->columns);
+	return inner_send(inner, INNER_TERMINAL, master) < 0
+		       ? err_set(err, -EPIPE, "the container's keeper went away")
+		       : 0;
+}
+
+/* Without -i stdin is the container's own /dev/null. */
+static int inner_open_stdin(struct inner *inner, struct err *err)
+{
+	_cleanup_close_ int null = -EBADF;
+
+	if (inner->terminal >= 0 || inner->in->stdio[0] >= 0)
+		return 0;
+	null = inroot_open(inner->root, "/dev/null", O_RDONLY);
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0)
+		return err_errno(err, -errno, "cannot open /dev/null");
+	return 0;
+}
+
+/* What docker sets in a network namespace of its own: ports below 1024 and ping need no capability. */
+static int inner_set_up_network(struct inner *inner, struct err *err)
+{
+	static const struct {
+		const char *path, *value;
+	} settings[] = {
+		{ "sys/net/ipv4/ip_unprivileged_port_start", "0" },
+		{ "sys/net/ipv4/ping_group_range", "0 65535" },
+	};
+	int proc = mounts_find(inner->spec, "/proc");
+
+	for (size_t i = 0; proc >= 0 && i < ARRAY_SIZE(settings); i++)
+		(void)file_write_value(inner->in->mounts[proc], settings[i].path,
+				       settings[i].value);
+	return netif_loopback_up(err);
+}
+
+static int inner_set_hostname(struct inner *inner, struct err *err)
+{
+	const char *name = inner->spec->hostname;
+
+	if (name && sethostname(name, strlen(name)) < 0)
+		return err_errno(err, -errno, "cannot set the host name '%s'", name);
+	return 0;
+}
+
+static int inner_mask(struct inner *inner, struct err *err)
+{
+	int r = mounts_mask(inner->spec, inner->root, err);
+
+	if (r == 0 && inner->spec->read_only)
+		r = mnt_set_attributes(inner->root, MOUNT_ATTR_RDONLY, 0, 0);
+	return r < 0 && !err_is_set(err) ? err_errno(err, r, "cannot make the root read-only") : r;
+}
+
+static int inner_set_limits(struct inner *inner, struct err *err)
+{
+	for (size_t i = 0; i < inner->spec->n_rlimits; i++) {
+		int r = rlimit_apply(&inner->spec->rlimits[i], err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* So that it can open /dev/stdout, /dev/tty and the like again. */
+static int inner_give_streams(const struct inner *inner, struct err *err)
+{
+	const struct process_identity *identity = &inner->identity;
+	struct stat st;
+
+	for (int fd = 0; fd < 3; fd++) {
+		if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) &&
+		    fchown(fd, identity->uid, identity->gid) < 0)
+			return err_errno(err, -errno, "cannot give the streams to the user");
+	}
+	if (inner->terminal >= 0 && fchown(inner->terminal, identity->uid, (gid_t)-1) < 0)
+		return err_errno(err, -errno, "cannot give the terminal to the user");
+	return 0;
+}
+
+static int inner_identify(struct inner *inner, struct err *err)
+{
+	int keep[] = { inner->in->sock, inner->terminal };
+	int r;
+
+	/* a path of the image could lead through /proc to what is open here */
+	if (spawn_close_others(keep, ARRAY_SIZE(keep)) < 0)
+		return err_errno(err, -errno, "cannot close files");
+	r = process_identify(inner->spec->process.user, &inner->identity, err);
+	return r < 0 ? r : inner_give_streams(inner, err);
+}
+
+/* In a session leader without a terminal. */
+static int inner_take_terminal(struct inner *inner, struct err *err)
+{
+	int r = pty_take(inner->terminal);
+
+	for (int i = 0; i < 3 && r == 0; i++)
+		r = dup2(inner->terminal, i) < 0 ? -errno : 0;
+	inner->terminal = fd_close(inner->terminal);
+	return r < 0 ? err_errno(err, r, "cannot take the terminal") : 0;
+}
+
+/* A keeper that died before PDEATHSIG was set did not kill us; then nobody has the socket's other end. */
+static int inner_report_ready(struct inner *inner, struct err *err)
+{
+	return inner_send(inner, INNER_READY, -EBADF) < 0
+		       ? err_set(err, -EPIPE, "the container's keeper went away")
+		       : 0;
+}
+
+/* Becomes the program; returns only on failure. */
+static int inner_exec(struct inner *inner, int death_signal, struct err *err)
+{
+	const struct spec *spec = inner->spec;
+	struct privilege privilege = {
+		.caps = spec->caps,
+		.no_new_privs = spec->no_new_privs,
+		.filter = inner->in->filter,
+		.death_signal = death_signal,
+	};
+	int r = inner->terminal >= 0 ? inner_take_terminal(inner, err) : 0;
+
+	if (r == 0)
+		r = privilege_drop(&privilege, &inner->identity, err);
+	if (r == 0)
+		r = inner_report_ready(inner, err);
+	return r < 0 ? r : process_exec(&spec->process, &inner->identity, err);
+}
+
+static _noreturn_ void inner_fail(const struct inner *inner, const struct err *err)
+{
+	struct inner_report report = { .kind = INNER_FAILED, .err = *err };
+
+	(void)spawn_send(inner->in->sock, &report, sizeof(report), -EBADF);
+	_exit(err->exit_status);
+}
+
+/* With a reaper as the first process, the workload is its child. */
+static int inner_run(struct inner *inner, struct err *err)
+{
+	struct privilege privilege = {
+		.caps = inner->spec->caps,
+		.no_new_privs = inner->spec->no_new_privs,
+		.filter = inner->in->filter,
+		.death_signal = SIGKILL,
+	};
+	pid_t pid;
+
+	if (!inner->spec->init)
+		return inner_exec(inner, SIGKILL, err);
+	pid = reaper_fork(err);
+	if (pid < 0)
+		return pid;
+	if (pid > 0)
+		reaper_run(pid, inner->in->sock, &privilege);
+	if (setsid() < 0)
+		return err_errno(err, -errno, "cannot make a session");
+	return inner_exec(inner, 0, err);
+}
+
+static int (*const inner_steps[])(struct inner *inner, struct err *err) = {
+	inner_begin,	     inner_join_cgroup, inner_become_root,    inner_unshare,
+	inner_make_mounts,   inner_enter_root,	inner_attach_mounts,  inner_place_devices,
+	inner_open_terminal, inner_open_stdin,	inner_set_up_network, inner_set_hostname,
+	inner_mask,	     inner_set_limits,	inner_identify,	      inner_run,
+};
+
+void inner_main(const struct inner_input *input)
+{
+	struct inner inner = {
+		.in = input,
+		.spec = input->spec,
+		.root = -EBADF,
+		.terminal = -EBADF,
+	};
+	struct err err = ERR_INIT;
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(inner_steps) && r == 0; i++)
+		r = inner_steps[i](&inner, &err);
+	if (!err_is_set(&err))
+		err_set(&err, -EIO, "the container could not be set up");
+	inner_fail(&inner, &err);
+}

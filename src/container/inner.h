@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CONTAINER_INNER_H
+#define CONTAINER_INNER_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "container/spec.h"
+#include "sys/filter.h"
+
+/*
+ * The container's first process, from its clone to execve. It shares its keeper's memory as of the clone
+ * and talks with it over one SOCK_SEQPACKET pair:
+ *
+ *   keeper: INNER_MAPPED once the id maps are written; then INNER_ROOT with the root's mount
+ *   inner:  INNER_TERMINAL with the master, if it has one; then INNER_READY, the last before execve;
+ *           or INNER_FAILED with the error; the end of the connection is execve itself
+ */
+enum inner_kind {
+	INNER_MAPPED = 1,
+	INNER_ROOT,
+	INNER_TERMINAL,
+	INNER_READY,
+	INNER_FAILED,
+};
+
+struct inner_report {
+	uint32_t kind;
+	struct err err; /* INNER_FAILED */
+};
+
+struct inner_input {
+	const struct spec *spec;
+	const struct cgroup_entry *cgroup;
+	int born_in_cgroup;
+	const struct filter *filter; /* NULL: none */
+	int *mounts;		     /* as mounts_make_outside() left them */
+	int sock;
+	int stdio
+		[3]; /* for descriptors 0 to 2; stdin negative: /dev/null; unused with a terminal */
+};
+
+_noreturn_ void inner_main(const struct inner_input *input);
+
+#endif

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * How it works: launch_steps[] in order, in the keeper; before the clone what needs no namespace, after it
+ * what needs the user namespace that came with the clone. Meanwhile the clone goes through inner_steps[]
+ * (container/inner.c) and waits for us twice: for its id maps and for its root. What a failed step leaves is
+ * undone by launch_release().
+ */
+#include "container/launch.h"
+#include "base/mem.h"
+#include "container/dev.h"
+#include "container/inner.h"
+#include "container/mounts.h"
+#include "container/rootfs.h"
+#include "container/seccomp_profile.h"
+#include "sys/spawn.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+/* How long the container's processes may take to die; only the kernel can hold one up. */
+#define LAUNCH_KILL_MS 5000
+
+struct launch_parts {
+	const struct spec *spec;
+	const char *cache_dir;
+	struct launch *launch;
+	struct cgroup_entry entry;
+	struct filter filter;
+	int *mounts;
+	int sock;     /* the inner end */
+	int stdio[3]; /* the inner ends */
+};
+
+static void launch_parts_release(struct launch_parts *parts)
+{
+	cgroup_entry_release(&parts->entry);
+	filter_release(&parts->filter);
+	for (size_t i = 0; parts->mounts && i < parts->spec->n_mounts; i++)
+		fd_close(parts->mounts[i]);
+	free(parts->mounts);
+	fd_close(parts->sock);
+	for (int i = 0; i < 3; i++)
+		fd_close(parts->stdio[i]);
+}
+
+static int launch_make_cgroup(struct launch_parts *parts, struct err *err)
+{
+	const struct spec *spec = parts->spec;
+	unsigned int also = spec->limit_devices ? CGROUP_DEVICES : 0;
+	struct launch *launch = parts->launch;
+	int r;
+
+	if (spec->cgroup_delegate)
+		also |= CGROUP_SYSTEMD;
+	r = cgroup_create(spec->cgroup_path, &spec->limits, also, &launch->cgroup, err);
+	if (r == 0 && spec->cgroup_delegate)
+		r = cgroup_delegate(launch->cgroup, spec->idmap.uid, spec->idmap.gid, err);
+	return r < 0 ? r : cgroup_entry_open(launch->cgroup, &parts->entry, err);
+}
+
+static int launch_get_filter(struct launch_parts *parts, struct err *err)
+{
+	(void)err;
+	if (parts->spec->seccomp)
+		seccomp_profile_get(parts->cache_dir, parts->spec->caps, &parts->filter);
+	return 0;
+}
+
+static int launch_limit_devices(struct launch_parts *parts, struct err *err)
+{
+	struct cgroup_device rules[DEV_RULES_MAX];
+	size_t n = 0;
+	int r;
+
+	if (!parts->spec->limit_devices)
+		return 0;
+	r = dev_rules(parts->spec, rules, &n, err);
+	return r < 0 ? r : cgroup_set_devices(parts->launch->cgroup, rules, n, err);
+}
+
+static int launch_make_mounts(struct launch_parts *parts, struct err *err)
+{
+	size_t n = parts->spec->n_mounts;
+
+	parts->mounts = mem_zalloc((n + 1) * sizeof(*parts->mounts));
+	for (size_t i = 0; i < n; i++)
+		parts->mounts[i] = -EBADF;
+	return mounts_make_outside(parts->spec, parts->mounts, err);
+}
+
+/* One stream; the container's root may open its end again by /dev/stdout, so it becomes the owner. */
+static int launch_make_pipe(struct launch_parts *parts, int i)
+{
+	int ends[2], ours = i == 0, theirs = !ours;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	parts->launch->stdio[i] = ends[ours];
+	parts->stdio[i] = ends[theirs];
+	if (fcntl(ends[ours], F_SETFL, O_NONBLOCK) < 0 ||
+	    fchown(ends[theirs], parts->spec->idmap.uid, parts->spec->idmap.gid) < 0)
+		return -errno;
+	return 0;
+}
+
+static int launch_make_streams(struct launch_parts *parts, struct err *err)
+{
+	const struct process *process = &parts->spec->process;
+	int first = process->interactive ? 0 : 1;
+	int pair[2], r = 0;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_errno(err, -errno, "cannot make a socket pair");
+	parts->launch->sock = pair[0];
+	parts->sock = pair[1];
+	for (int i = first; i < 3 && r == 0 && !process->tty; i++)
+		r = launch_make_pipe(parts, i);
+	return r < 0 ? err_errno(err, r, "cannot make the container's streams") : 0;
+}
+
+static int launch_clone(struct launch_parts *parts, struct err *err)
+{
+	uint64_t flags = parts->spec->namespaces & (uint64_t)(CLONE_NEWUSER | CLONE_NEWPID);
+	struct launch *launch = parts->launch;
+	pid_t pid = spawn_clone(flags, parts->entry.into, &launch->pidfd);
+	struct inner_input input = {
+		.spec = parts->spec,
+		.cgroup = &parts->entry,
+		.born_in_cgroup = 1,
+		.filter = parts->filter.n ? &parts->filter : NULL,
+		.mounts = parts->mounts,
+		.sock = parts->sock,
+		.stdio = { parts->stdio[0], parts->stdio[1], parts->stdio[2] },
+	};
+
+	if (pid < 0)
+		return err_errno(err, pid, "cannot start the container's first process");
+	if (!pid)
+		inner_main(&input);
+	launch->pid = pid;
+	parts->sock = fd_close(parts->sock);
+	return 0;
+}
+
+static int launch_tell(struct launch_parts *parts, enum inner_kind kind, int fd)
+{
+	struct inner_report report = { .kind = kind };
+
+	/* If it is gone, it has told why, and that is waiting in the socket. */
+	(void)spawn_send(parts->launch->sock, &report, sizeof(report), fd);
+	return 0;
+}
+
+static int launch_map_ids(struct launch_parts *parts, struct err *err)
+{
+	const struct spec *spec = parts->spec;
+	int r = 0;
+
+	if (spec->namespaces & CLONE_NEWUSER)
+		r = idmap_write(parts->launch->pid, &spec->idmap, err);
+	return r < 0 ? r : launch_tell(parts, INNER_MAPPED, -EBADF);
+}
+
+static int launch_open_userns(struct launch_parts *parts, struct err *err)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", parts->launch->pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? err_errno(err, -errno, "cannot open the container's user namespace") : fd;
+}
+
+static int launch_mount_root(struct launch_parts *parts, struct err *err)
+{
+	_cleanup_close_ int userns = -EBADF, root = -EBADF;
+	int r;
+
+	if (parts->spec->namespaces & CLONE_NEWUSER) {
+		userns = launch_open_userns(parts, err);
+		if (userns < 0)
+			return userns;
+	}
+	r = rootfs_mount(parts->spec, userns, &root, err);
+	return r < 0 ? r : launch_tell(parts, INNER_ROOT, root);
+}
+
+static int (*const launch_steps[])(struct launch_parts *parts, struct err *err) = {
+	launch_make_cgroup,  launch_get_filter, launch_limit_devices, launch_make_mounts,
+	launch_make_streams, launch_clone,	launch_map_ids,	      launch_mount_root,
+};
+
+/* If the clone failed first, our own failure is only what followed from that. */
+static int launch_first_reason(struct launch *launch, struct err *err)
+{
+	struct inner_report report = { 0 };
+	int fd = -EBADF;
+
+	if (launch->sock >= 0 &&
+	    spawn_receive(launch->sock, &report, sizeof(report), &fd, MSG_DONTWAIT) ==
+		    (ssize_t)sizeof(report) &&
+	    report.kind == INNER_FAILED) {
+		report.err.msg[sizeof(report.err.msg) - 1] = '\0';
+		*err = report.err;
+	}
+	fd_close(fd);
+	return err->code;
+}
+
+int launch_run(const struct spec *spec, const char *cache_dir, struct launch *ret, struct err *err)
+{
+	struct launch launch = LAUNCH_INIT;
+	_cleanup_(launch_parts_release) struct launch_parts parts = {
+		.spec = spec,
+		.cache_dir = cache_dir,
+		.launch = &launch,
+		.entry = CGROUP_ENTRY_INIT,
+		.sock = -EBADF,
+		.stdio = { -EBADF, -EBADF, -EBADF },
+	};
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(launch_steps) && r == 0; i++)
+		r = launch_steps[i](&parts, err);
+	if (r < 0) {
+		r = launch_first_reason(&launch, err);
+		launch_release(&launch);
+		return r;
+	}
+	*ret = launch;
+	return 0;
+}
+
+void launch_release(struct launch *launch)
+{
+	struct err ignored = ERR_INIT;
+
+	if (launch->pid > 0) {
+		(void)kill(launch->pid, SIGKILL);
+		(void)spawn_wait(launch->pidfd);
+	}
+	if (launch->cgroup)
+		(void)cgroup_destroy(launch->cgroup, LAUNCH_KILL_MS, &ignored);
+	launch->cgroup = cgroup_free(launch->cgroup);
+	fd_close(launch->pidfd);
+	fd_close(launch->sock);
+	for (int i = 0; i < 3; i++)
+		fd_close(launch->stdio[i]);
+	*launch = LAUNCH_INIT;
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "container/mounts.h"
+#include "base/mem.h"
+#include "base/strv.h"
+#include "container/dev.h"
+#include "sys/inroot.h"
+#include "sys/mnt.h"
+
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* MOUNT_ATTR_NODIRATIME and the like come with no file system's own options. */
+static const struct {
+	const char *name;
+	uint64_t set, clear;
+} mounts_attributes[] = {
+	{ "ro", MOUNT_ATTR_RDONLY, 0 },
+	{ "rw", 0, MOUNT_ATTR_RDONLY },
+	{ "nosuid", MOUNT_ATTR_NOSUID, 0 },
+	{ "suid", 0, MOUNT_ATTR_NOSUID },
+	{ "nodev", MOUNT_ATTR_NODEV, 0 },
+	{ "dev", 0, MOUNT_ATTR_NODEV },
+	{ "noexec", MOUNT_ATTR_NOEXEC, 0 },
+	{ "exec", 0, MOUNT_ATTR_NOEXEC },
+	{ "noatime", MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME },
+	{ "strictatime", MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME },
+	{ "relatime", 0, MOUNT_ATTR__ATIME },
+	{ "nodiratime", MOUNT_ATTR_NODIRATIME, 0 },
+	{ "bind", 0, 0 },
+	{ "rbind", 0, 0 },
+	{ "private", 0, 0 },
+	{ "rprivate", 0, 0 },
+};
+
+struct mounts_options {
+	uint64_t set, clear;
+	char **data; /* what is the file system's own */
+};
+
+/* The last word on an attribute wins. */
+static void mounts_parse_options(char *const *options, struct mounts_options *ret)
+{
+	*ret = (struct mounts_options){ 0 };
+	strv_for_each(option, options) {
+		size_t i = 0;
+
+		while (i < ARRAY_SIZE(mounts_attributes) &&
+		       strcmp(mounts_attributes[i].name, *option) != 0)
+			i++;
+		if (i == ARRAY_SIZE(mounts_attributes)) {
+			strv_add(&ret->data, *option);
+			continue;
+		}
+		ret->set = (ret->set & ~mounts_attributes[i].clear) | mounts_attributes[i].set;
+		ret->clear = (ret->clear & ~mounts_attributes[i].set) | mounts_attributes[i].clear;
+	}
+}
+
+int mounts_find(const struct spec *spec, const char *destination)
+{
+	for (size_t i = 0; i < spec->n_mounts; i++) {
+		if (!strcmp(spec->mounts[i].destination, destination))
+			return (int)i;
+	}
+	return -1;
+}
+
+static int mounts_open_bind(const struct spec_mount *mount, int *ret_fd, struct err *err)
+{
+	_cleanup_close_ int fd = -EBADF;
+	struct mounts_options options;
+	int recursive = strv_has(mount->options, "rbind");
+	int r = mnt_clone(AT_FDCWD, mount->source, recursive, &fd, err);
+
+	if (r < 0)
+		return r;
+	mounts_parse_options(mount->options, &options);
+	strv_free(options.data);
+	if (options.set || options.clear)
+		r = mnt_set_attributes(fd, options.set, options.clear, recursive);
+	if (r < 0)
+		return err_errno(err, r, "cannot bind %s", mount->source);
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+static int mounts_make_dev(const struct spec *spec, const struct spec_mount *mount, int *ret_fd,
+			   struct err *err)
+{
+	struct mounts_options options;
+	int r;
+
+	mounts_parse_options(mount->options, &options);
+	r = dev_make(spec, options.data, options.set, ret_fd, err);
+	strv_free(options.data);
+	return r;
+}
+
+int mounts_make_outside(const struct spec *spec, int *fds, struct err *err)
+{
+	for (size_t i = 0; i < spec->n_mounts; i++) {
+		const struct spec_mount *mount = &spec->mounts[i];
+		int r = 0;
+
+		if (!strcmp(mount->type, "bind"))
+			r = mounts_open_bind(mount, &fds[i], err);
+		else if (!strcmp(mount->destination, "/dev") && !strcmp(mount->type, "tmpfs"))
+			r = mounts_make_dev(spec, mount, &fds[i], err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* A host without version 2 has but the hierarchy that an init system keeps its services in. */
+static int mounts_make_cgroup(uint64_t attributes, int has_cgroup2, int *ret_fd, struct err *err)
+{
+	static char *const named[] = { (char *)(uintptr_t) "none",
+				       (char *)(uintptr_t) "name=systemd", NULL };
+	struct err ignored = ERR_INIT;
+
+	if (has_cgroup2)
+		return mnt_new("cgroup2", "cgroup2", NULL, attributes, ret_fd, err);
+	if (mnt_new("cgroup", "cgroup", named, attributes, ret_fd, &ignored) == 0)
+		return 0;
+	return mnt_new("tmpfs", "cgroup", NULL, attributes | MOUNT_ATTR_RDONLY, ret_fd, err);
+}
+
+static int mounts_make_one(const struct spec_mount *mount, int has_cgroup2, int *ret_fd,
+			   struct err *err)
+{
+	struct mounts_options options;
+	const char *source = mount->source ? mount->source : mount->type;
+	int r;
+
+	mounts_parse_options(mount->options, &options);
+	if (!strcmp(mount->type, "cgroup"))
+		r = mounts_make_cgroup(options.set, has_cgroup2, ret_fd, err);
+	else
+		r = mnt_new(mount->type, source, options.data, options.set, ret_fd, err);
+	strv_free(options.data);
+	return r < 0 ? err_wrap(err, "mount %s", mount->destination) : 0;
+}
+
+int mounts_make_inside(const struct spec *spec, int has_cgroup2, int *fds, struct err *err)
+{
+	for (size_t i = 0; i < spec->n_mounts; i++) {
+		int r = fds[i] >= 0 ? 0
+				    : mounts_make_one(&spec->mounts[i], has_cgroup2, &fds[i], err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int mounts_attach(const struct spec_mount *mount, int fd, int root, struct err *err)
+{
+	_cleanup_close_ int target = -EBADF;
+	struct stat st;
+	int r;
+
+	if (fstat(fd, &st) < 0)
+		return err_errno(err, -errno, "mount %s", mount->destination);
+	if (mount->if_exists)
+		target = inroot_open(root, mount->destination, O_PATH);
+	else if (S_ISDIR(st.st_mode))
+		target = inroot_make_dir(root, mount->destination, 0755);
+	else
+		target = inroot_make_file(root, mount->destination, 0644);
+	if (target == -ENOENT && mount->if_exists)
+		return 0;
+	if (target < 0)
+		return err_errno(err, target, "cannot make %s in the image's file system",
+				 mount->destination);
+	r = mnt_attach(fd, target, err);
+	return r < 0 ? err_wrap(err, "mount %s", mount->destination) : 0;
+}
+
+/* An empty folder for all of them: the first is a file system, the others are views of it. */
+static int mounts_mask_dir(int target, int *empty, struct err *err)
+{
+	static char *const options[] = { (char *)(uintptr_t) "mode=555",
+					 (char *)(uintptr_t) "nr_blocks=1", NULL };
+	_cleanup_close_ int view = -EBADF;
+	int r;
+
+	if (*empty < 0) {
+		r = mnt_new("tmpfs", "tmpfs", options,
+			    MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+				    MOUNT_ATTR_NOEXEC,
+			    empty, err);
+		return r < 0 ? r : mnt_attach(*empty, target, err);
+	}
+	r = mnt_clone(*empty, "", 0, &view, err);
+	return r < 0 ? r : mnt_attach(view, target, err);
+}
+
+static int mounts_mask_one(const char *path, int root, int null, int *empty, struct err *err)
+{
+	_cleanup_close_ int target = inroot_open(root, path, O_PATH), view = -EBADF;
+	struct stat st;
+	int r;
+
+	if (target == -ENOENT || target == -ENOTDIR)
+		return 0;
+	if (target < 0 || fstat(target, &st) < 0)
+		return err_errno(err, target < 0 ? target : -errno, "cannot mask %s", path);
+	if (S_ISDIR(st.st_mode))
+		r = mounts_mask_dir(target, empty, err);
+	else
+		r = mnt_clone(null, "", 0, &view, err);
+	if (r == 0 && view >= 0)
+		r = mnt_attach(view, target, err);
+	return r < 0 ? err_wrap(err, "cannot mask %s", path) : 0;
+}
+
+static int mounts_make_readonly(const char *path, int root, struct err *err)
+{
+	_cleanup_close_ int target = inroot_open(root, path, O_PATH), view = -EBADF;
+	int r;
+
+	if (target == -ENOENT || target == -ENOTDIR)
+		return 0;
+	if (target < 0)
+		return err_errno(err, target, "cannot protect %s", path);
+	r = mnt_clone(target, "", 1, &view, err);
+	if (r == 0)
+		r = mnt_set_attributes(view, MOUNT_ATTR_RDONLY, 0, 1);
+	if (r < 0)
+		return err_errno(err, r, "cannot make %s read-only", path);
+	return mnt_attach(view, target, err);
+}
+
+int mounts_mask(const struct spec *spec, int root, struct err *err)
+{
+	_cleanup_close_ int empty = -EBADF, null = -EBADF;
+	int r = 0;
+
+	if (spec->masked_paths)
+		r = null = dev_open_null(root, err);
+	if (r < 0)
+		return r;
+	strv_for_each(path, spec->masked_paths) {
+		r = mounts_mask_one(*path, root, null, &empty, err);
+		if (r < 0)
+			return r;
+	}
+	strv_for_each(path, spec->readonly_paths) {
+		r = mounts_make_readonly(*path, root, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}

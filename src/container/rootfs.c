@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * How it works: every part is a detached mount, seen by nobody, and joined by descriptor. Kernels before
+ * 6.15 join only what is attached somewhere: then we take a mount namespace of our own, attach all parts
+ * one over the other on the work folder (their descriptors still tell them apart), join, and detach them.
+ * Either way nothing appears in the host's mount table, and all of it goes with its last user.
+ */
+#include "container/rootfs.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/strv.h"
+#include "sys/mnt.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#define ROOTFS_UPPER "upper"
+#define ROOTFS_WORK  "work"
+
+struct rootfs {
+	const struct spec *spec;
+	int userns;
+	int *lowers; /* topmost first */
+	size_t n_lowers;
+	struct stat root; /* of the topmost layer's root, ids unshifted */
+	int state;	  /* state_dir */
+	int data;	  /* the same as a mount with shifted ids */
+	int upper, work;
+};
+
+static void rootfs_release(struct rootfs *rootfs)
+{
+	for (size_t i = 0; i < rootfs->n_lowers; i++)
+		fd_close(rootfs->lowers[i]);
+	free(rootfs->lowers);
+	fd_close(rootfs->state);
+	fd_close(rootfs->data);
+	fd_close(rootfs->upper);
+	fd_close(rootfs->work);
+}
+
+static int rootfs_open_layer(struct rootfs *rootfs, const char *path, struct err *err)
+{
+	_cleanup_close_ int fd = -EBADF;
+	int r = mnt_erofs(path, &fd, err);
+
+	if (r < 0)
+		return r;
+	if (!rootfs->n_lowers && fstat(fd, &rootfs->root) < 0)
+		return err_errno(err, -errno, "cannot read the layer %s", path);
+	if (rootfs->userns >= 0) {
+		r = mnt_set_idmap(fd, rootfs->userns);
+		if (r < 0)
+			return err_errno(err, r,
+					 "this kernel cannot shift the ids of an erofs layer "
+					 "(Linux 5.19 and later can)");
+	}
+	rootfs->lowers[rootfs->n_lowers++] = take_fd(&fd);
+	return 0;
+}
+
+static int rootfs_open_layers(struct rootfs *rootfs, struct err *err)
+{
+	size_t n = strv_len(rootfs->spec->layers);
+
+	if (!n)
+		return err_set(err, -EINVAL, "the image has no layers, so there is nothing to run");
+	rootfs->lowers = mem_zalloc(n * sizeof(*rootfs->lowers));
+	for (size_t i = n; i-- > 0;) {
+		int r = rootfs_open_layer(rootfs, rootfs->spec->layers[i], err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* The writable layer's root is the container's, so it begins as the image's; whole or not at all. */
+static int rootfs_make_upper(struct rootfs *rootfs)
+{
+	static const char *const fresh = ROOTFS_UPPER ".new";
+	const struct stat *root = &rootfs->root;
+
+	if (faccessat(rootfs->state, ROOTFS_UPPER, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	if ((mkdirat(rootfs->state, fresh, 0700) < 0 && errno != EEXIST) ||
+	    fchownat(rootfs->state, fresh, root->st_uid, root->st_gid, 0) < 0 ||
+	    fchmodat(rootfs->state, fresh, root->st_mode & 07777, 0) < 0 ||
+	    renameat(rootfs->state, fresh, rootfs->state, ROOTFS_UPPER) < 0)
+		return -errno;
+	return 0;
+}
+
+static int rootfs_make_work(struct rootfs *rootfs)
+{
+	int r;
+
+	if (mkdirat(rootfs->state, ROOTFS_WORK, 0700) == 0)
+		return 0;
+	if (errno != EEXIST || !rootfs->spec->temporary)
+		return errno == EEXIST ? 0 : -errno;
+	/* An unsynced overlay leaves a mark that refuses a second use; after a clean end there is none. */
+	r = file_remove_tree(rootfs->state, ROOTFS_WORK);
+	if (r == 0 && mkdirat(rootfs->state, ROOTFS_WORK, 0700) < 0)
+		r = -errno;
+	return r;
+}
+
+/*
+ * What the container makes is on disk with its own, low ids: setuid-root programs among them. Nobody but
+ * root may come near.
+ */
+static int rootfs_protect_state(int state)
+{
+	struct stat st;
+
+	if (fstat(state, &st) < 0)
+		return -errno;
+	if (st.st_mode & 077)
+		return fchmod(state, st.st_mode & 07700) < 0 ? -errno : 0;
+	return 0;
+}
+
+static int rootfs_open_state(struct rootfs *rootfs, struct err *err)
+{
+	const char *path = rootfs->spec->state_dir;
+	int r;
+
+	rootfs->state = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (rootfs->state < 0)
+		return err_errno(err, -errno, "cannot open %s", path);
+	r = rootfs_protect_state(rootfs->state);
+	if (r == 0)
+		r = rootfs_make_upper(rootfs);
+	if (r == 0)
+		r = rootfs_make_work(rootfs);
+	return r < 0 ? err_errno(err, r, "cannot make the writable layer in %s", path) : 0;
+}
+
+/* A file system without idmapped mounts (NFS, some older ones) gets shifted ids on disk instead. */
+static int rootfs_shift_upper(struct rootfs *rootfs)
+{
+	const struct idmap *map = &rootfs->spec->idmap;
+	int r = mnt_set_idmap(rootfs->data, rootfs->userns);
+
+	if (r == 0)
+		return 0;
+	log_debug("%s: no idmapped mounts there (%s); ids are shifted on disk",
+		  rootfs->spec->state_dir, strerror(-r));
+	if (fchownat(rootfs->state, ROOTFS_UPPER, map->uid + rootfs->root.st_uid,
+		     map->gid + rootfs->root.st_gid, 0) < 0 ||
+	    fchownat(rootfs->state, ROOTFS_WORK, map->uid, map->gid, 0) < 0)
+		return -errno;
+	return 0;
+}
+
+static int rootfs_open_upper(struct rootfs *rootfs, struct err *err)
+{
+	int r = rootfs_open_state(rootfs, err);
+
+	if (r == 0)
+		r = mnt_clone(rootfs->state, "", 0, &rootfs->data, err);
+	if (r < 0)
+		return r;
+	if (rootfs->userns >= 0) {
+		r = rootfs_shift_upper(rootfs);
+		if (r < 0)
+			return err_errno(err, r, "cannot give the writable layer to the container");
+	}
+	rootfs->upper = openat(rootfs->data, ROOTFS_UPPER, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	rootfs->work = openat(rootfs->data, ROOTFS_WORK, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (rootfs->upper < 0 || rootfs->work < 0)
+		return err_errno(err, -errno, "cannot open the writable layer");
+	return 0;
+}
+
+static int rootfs_join(struct rootfs *rootfs, int *ret_fd, struct err *err)
+{
+	struct mnt_overlay overlay = {
+		.lowers = rootfs->lowers,
+		.n_lowers = rootfs->n_lowers,
+		.upper = rootfs->upper,
+		.work = rootfs->work,
+		.temporary = rootfs->spec->temporary,
+	};
+
+	if (rootfs->userns >= 0) {
+		overlay.owner_uid = rootfs->spec->idmap.uid;
+		overlay.owner_gid = rootfs->spec->idmap.gid;
+		/* an image's device nodes open nothing of the host's */
+		overlay.attributes = MOUNT_ATTR_NODEV;
+	}
+	return mnt_overlay(&overlay, ret_fd, err);
+}
+
+static int rootfs_attach_parts(struct rootfs *rootfs, size_t *ret_attached, struct err *err)
+{
+	/* found before anything lies over it */
+	_cleanup_close_ int at =
+		openat(rootfs->state, ROOTFS_WORK, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int r = 0;
+
+	if (at < 0)
+		return err_errno(err, -errno, "cannot open the work folder");
+	for (size_t i = 0; i < rootfs->n_lowers && r == 0; i++) {
+		r = mnt_attach(rootfs->lowers[i], at, err);
+		*ret_attached += r == 0;
+	}
+	if (r == 0)
+		r = mnt_attach(rootfs->data, at, err);
+	*ret_attached += r == 0;
+	return r;
+}
+
+static int rootfs_join_attached(struct rootfs *rootfs, int *ret_fd, struct err *err)
+{
+	_cleanup_free_ char *path = mem_printf("%s/" ROOTFS_WORK, rootfs->spec->state_dir);
+	size_t attached = 0;
+	int r;
+
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return err_errno(err, -errno, "cannot get a mount namespace");
+	r = rootfs_attach_parts(rootfs, &attached, err);
+	if (r == 0)
+		r = rootfs_join(rootfs, ret_fd, err);
+	while (attached-- > 0)
+		(void)umount2(path, MNT_DETACH);
+	return r;
+}
+
+int rootfs_mount(const struct spec *spec, int userns, int *ret_fd, struct err *err)
+{
+	_cleanup_(rootfs_release) struct rootfs rootfs = {
+		.spec = spec,
+		.userns = userns,
+		.state = -EBADF,
+		.data = -EBADF,
+		.upper = -EBADF,
+		.work = -EBADF,
+	};
+	struct err first = ERR_INIT;
+	int r = rootfs_open_layers(&rootfs, err);
+
+	if (r == 0)
+		r = rootfs_open_upper(&rootfs, err);
+	if (r < 0)
+		return r;
+	if (rootfs_join(&rootfs, ret_fd, &first) == 0)
+		return 0;
+	log_debug("joining detached layers: %s; trying with attached ones", first.msg);
+	return rootfs_join_attached(&rootfs, ret_fd, err);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CONTAINER_ROOTFS_H
+#define CONTAINER_ROOTFS_H
+
+#include "base/err.h"
+#include "container/spec.h"
+
+/*
+ * The container's root as a detached mount: its layers' erofs images and, on top, state_dir/upper. All of
+ * them appear with the ids of the user namespace (-EBADF: the host's ids); on disk ids are never shifted,
+ * so another kind of instance can go on with the same files.
+ */
+int rootfs_mount(const struct spec *spec, int userns, int *ret_fd, struct err *err);
+
+#endif

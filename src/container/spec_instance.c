@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "container/spec.h"
+#include "base/mem.h"
+#include "base/strv.h"
+#include "sys/caps.h"
+
+#include <linux/capability.h>
+#include <sched.h>
+#include <string.h>
+
+/* docker's default */
+#define SPEC_CAPS_APP                                                                        \
+	(CAPS_BIT(CAP_CHOWN) | CAPS_BIT(CAP_DAC_OVERRIDE) | CAPS_BIT(CAP_FSETID) |           \
+	 CAPS_BIT(CAP_FOWNER) | CAPS_BIT(CAP_MKNOD) | CAPS_BIT(CAP_NET_RAW) |                \
+	 CAPS_BIT(CAP_SETGID) | CAPS_BIT(CAP_SETUID) | CAPS_BIT(CAP_SETFCAP) |               \
+	 CAPS_BIT(CAP_SETPCAP) | CAPS_BIT(CAP_NET_BIND_SERVICE) | CAPS_BIT(CAP_SYS_CHROOT) | \
+	 CAPS_BIT(CAP_KILL) | CAPS_BIT(CAP_AUDIT_WRITE))
+
+/*
+ * What an init system works with beyond that: it mounts, makes namespaces for its services, sets up its
+ * network, reboots. All of it only over what belongs to the container's user namespace.
+ */
+#define SPEC_CAPS_SYSTEM                                                                        \
+	(SPEC_CAPS_APP | CAPS_BIT(CAP_SYS_ADMIN) | CAPS_BIT(CAP_SYS_BOOT) |                     \
+	 CAPS_BIT(CAP_SYS_PTRACE) | CAPS_BIT(CAP_SYS_NICE) | CAPS_BIT(CAP_SYS_RESOURCE) |       \
+	 CAPS_BIT(CAP_SYS_TTY_CONFIG) | CAPS_BIT(CAP_NET_ADMIN) | CAPS_BIT(CAP_NET_BROADCAST) | \
+	 CAPS_BIT(CAP_DAC_READ_SEARCH) | CAPS_BIT(CAP_IPC_OWNER) | CAPS_BIT(CAP_LEASE) |        \
+	 CAPS_BIT(CAP_LINUX_IMMUTABLE) | CAPS_BIT(CAP_AUDIT_CONTROL))
+
+#define SPEC_NAMESPACES \
+	(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
+
+#define SPEC_TMPFS_OPTIONS "nosuid,nodev,noexec,mode=1777"
+
+struct spec_default_mount {
+	const char *destination, *type, *options;
+	const char *loose; /* options for a system or privileged one; NULL: the same */
+};
+
+/* Those of the OCI runtime specification, "Default Filesystems", with docker's options. */
+static const struct spec_default_mount spec_default_mounts[] = {
+	{ "/proc", "proc", "nosuid,noexec,nodev", NULL },
+	{ "/dev", "tmpfs", "nosuid,strictatime,mode=755,size=65536k", NULL },
+	{ "/dev/pts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5", NULL },
+	{ "/dev/shm", "tmpfs", "nosuid,noexec,nodev,mode=1777,size=65536k", NULL },
+	{ "/dev/mqueue", "mqueue", "nosuid,noexec,nodev", NULL },
+	{ "/sys", "sysfs", "nosuid,noexec,nodev,ro", "nosuid,noexec,nodev" },
+	{ "/sys/fs/cgroup", "cgroup", "nosuid,noexec,nodev,ro", "nosuid,noexec,nodev" },
+};
+
+/* Those that systemd's container interface asks for. */
+static const struct spec_default_mount spec_system_mounts[] = {
+	{ "/run", "tmpfs", "nosuid,nodev,mode=755", NULL },
+	{ "/run/lock", "tmpfs", "nosuid,nodev,noexec,mode=1777,size=5m", NULL },
+};
+
+/* The runtime specification's examples and what engines have added to them since. */
+static const char *const spec_masked_paths[] = {
+	"/proc/acpi",	     "/proc/asound",  "/proc/interrupts",
+	"/proc/kcore",	     "/proc/keys",    "/proc/latency_stats",
+	"/proc/sched_debug", "/proc/scsi",    "/proc/timer_list",
+	"/proc/timer_stats", "/sys/firmware", "/sys/devices/virtual/powercap",
+};
+static const char *const spec_readonly_paths[] = {
+	"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
+};
+
+static int spec_caps_of(char *const *names, uint64_t *ret, struct err *err)
+{
+	*ret = 0;
+	strv_for_each(name, names) {
+		uint64_t mask = 0;
+		int r = caps_parse(*name, &mask, err);
+
+		if (r < 0)
+			return r;
+		*ret |= mask;
+	}
+	return 0;
+}
+
+int spec_caps(const struct instance *instance, uint64_t *ret, struct err *err)
+{
+	uint64_t caps = instance->system ? SPEC_CAPS_SYSTEM : SPEC_CAPS_APP, add = 0, drop = 0;
+	int r = spec_caps_of(instance->cap_add, &add, err);
+
+	if (r == 0)
+		r = spec_caps_of(instance->cap_drop, &drop, err);
+	if (r < 0)
+		return r;
+	/* "drop ALL, add one" leaves one; "add ALL, drop one" leaves all but one */
+	if (drop == CAPS_ALL)
+		*ret = add;
+	else
+		*ret = (instance->privileged ? CAPS_ALL : caps | add) & ~drop;
+	return 0;
+}
+
+static int spec_has_mount(const struct spec *spec, const char *destination)
+{
+	for (size_t i = 0; i < spec->n_mounts; i++) {
+		if (!strcmp(spec->mounts[i].destination, destination))
+			return 1;
+	}
+	return 0;
+}
+
+static void spec_add_defaults(struct spec *spec, const struct spec_default_mount *mounts, size_t n,
+			      int loose)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char *options =
+			loose && mounts[i].loose ? mounts[i].loose : mounts[i].options;
+
+		if (!spec_has_mount(spec, mounts[i].destination))
+			spec_add_mount(spec, mounts[i].destination, mounts[i].type, NULL, options);
+	}
+}
+
+static void spec_add_file(struct spec *spec, const char *files_dir, const char *name)
+{
+	_cleanup_free_ char *source = mem_printf("%s/%s", files_dir, name);
+	_cleanup_free_ char *destination = mem_printf("/etc/%s", name);
+
+	spec_add_mount(spec, destination, "bind", source, "bind,nosuid,nodev,noexec");
+	spec->mounts[spec->n_mounts - 1].if_exists = 1;
+}
+
+static int spec_add_tmpfs(struct spec *spec, const char *tmpfs, struct err *err)
+{
+	_cleanup_free_ char *path = mem_strdup(tmpfs);
+	char *options = strchr(path, ':');
+	_cleanup_free_ char *all = NULL;
+
+	if (options)
+		*options++ = '\0';
+	if (path[0] != '/')
+		return err_set(err, -EINVAL, "--tmpfs %s: the path begins with /", tmpfs);
+	all = mem_printf(SPEC_TMPFS_OPTIONS ",%s", options ? options : "");
+	spec_add_mount(spec, path, "tmpfs", NULL, all);
+	return 0;
+}
+
+static int spec_add_mounts(struct spec *spec, const struct instance *instance,
+			   const char *files_dir, struct err *err)
+{
+	int loose = instance->system || instance->privileged;
+
+	spec_add_defaults(spec, spec_default_mounts, ARRAY_SIZE(spec_default_mounts), loose);
+	strv_for_each(tmpfs, instance->tmpfs) {
+		int r = spec_add_tmpfs(spec, *tmpfs, err);
+
+		if (r < 0)
+			return r;
+	}
+	if (instance->system)
+		spec_add_defaults(spec, spec_system_mounts, ARRAY_SIZE(spec_system_mounts), 0);
+	if (files_dir) {
+		spec_add_file(spec, files_dir, "hostname");
+		spec_add_file(spec, files_dir, "hosts");
+	}
+	return 0;
+}
+
+static int spec_is_access(const char *s)
+{
+	return *s && strlen(s) <= 3 && strspn(s, "rwm") == strlen(s);
+}
+
+/* HOST[:INSIDE][:rwm] */
+static int spec_add_device(struct spec *spec, const char *text, struct err *err)
+{
+	_cleanup_strv_ char **parts = strv_split(text, ":");
+	size_t n = strv_len(parts);
+	struct spec_device device = { .access = "rwm" };
+	const char *inside = parts ? parts[0] : NULL;
+
+	if (n > 1 && spec_is_access(parts[n - 1])) {
+		memcpy(device.access, parts[n - 1], strlen(parts[n - 1]) + 1);
+		n--;
+	}
+	if (n == 2)
+		inside = parts[1];
+	if (n < 1 || n > 2 || parts[0][0] != '/' || inside[0] != '/')
+		return err_set(err, -EINVAL,
+			       "--device %s: say HOST[:INSIDE][:rwm] with paths that begin with /",
+			       text);
+	device.source = mem_strdup(parts[0]);
+	device.path = mem_strdup(inside);
+	spec->devices = mem_realloc(spec->devices, spec->n_devices + 1, sizeof(*spec->devices));
+	spec->devices[spec->n_devices++] = device;
+	if (strlen(device.access) < 3)
+		spec->limit_devices = 1;
+	return 0;
+}
+
+static int spec_add_rlimits(struct spec *spec, char *const *rlimits, struct err *err)
+{
+	spec->rlimits = mem_zalloc((strv_len(rlimits) + 1) * sizeof(*spec->rlimits));
+	strv_for_each(text, rlimits) {
+		int r = rlimit_parse(*text, &spec->rlimits[spec->n_rlimits], err);
+
+		if (r < 0)
+			return r;
+		spec->n_rlimits++;
+	}
+	return 0;
+}
+
+static int spec_add_privileges(struct spec *spec, const struct instance *instance, struct err *err)
+{
+	int r = spec_caps(instance, &spec->caps, err);
+
+	if (r < 0)
+		return r;
+	spec->namespaces = SPEC_NAMESPACES;
+	spec->all_devices = instance->privileged;
+	if (instance->privileged)
+		return 0;
+	spec->namespaces |= CLONE_NEWUSER;
+	idmap_of_host(&spec->idmap);
+	spec->seccomp = 1;
+	/* su and sudo of a whole system have to work */
+	spec->no_new_privs = !instance->system;
+	/*
+	 * A user namespace makes no device nodes, and the root has "nodev" against those of the image. Who
+	 * may mount could take that away again, and then meets the device cgroup.
+	 */
+	if (spec->caps & CAPS_BIT(CAP_SYS_ADMIN))
+		spec->limit_devices = 1;
+	for (size_t i = 0; i < ARRAY_SIZE(spec_masked_paths); i++)
+		strv_add(&spec->masked_paths, spec_masked_paths[i]);
+	/* What of /proc/sys belongs to its namespaces, an init system may set; the kernel keeps the rest. */
+	for (size_t i = 0; !instance->system && i < ARRAY_SIZE(spec_readonly_paths); i++)
+		strv_add(&spec->readonly_paths, spec_readonly_paths[i]);
+	return 0;
+}
+
+static void spec_add_process(struct spec *spec, const struct instance *instance,
+			     const struct process *process)
+{
+	spec->process = *process;
+	spec->process.env = strv_dup(process->env);
+	spec->init = instance->init;
+	if (!instance->system)
+		return;
+	/* An init system finds its console, and where it is, in this way. */
+	spec->process.tty = 1;
+	if (!strv_env_get(spec->process.env, "container"))
+		strv_env_set(&spec->process.env, "container=brig");
+}
+
+int spec_of_instance(const struct instance *instance, const struct process *process,
+		     char *const *layers, const char *state_dir, const char *cgroup_path,
+		     const char *files_dir, struct spec *ret, struct err *err)
+{
+	const char *hostname =
+		instance->hostname && *instance->hostname ? instance->hostname : instance->name;
+	int r;
+
+	*ret = (struct spec){
+		.layers = layers,
+		.state_dir = state_dir,
+		.read_only = instance->read_only,
+		.temporary = instance->remove,
+		.hostname = mem_strdup(hostname),
+		.cgroup_path = mem_strdup(cgroup_path),
+		.limits = { .memory = instance->memory,
+			    .cpus_milli = instance->cpus_milli,
+			    .pids = instance->pids_limit },
+		.cgroup_delegate = instance->system,
+	};
+	spec_add_process(ret, instance, process);
+	r = spec_add_privileges(ret, instance, err);
+	if (r == 0)
+		r = spec_add_mounts(ret, instance, files_dir, err);
+	if (r == 0)
+		r = spec_add_rlimits(ret, instance->rlimits, err);
+	strv_for_each(device, instance->devices) {
+		if (r == 0)
+			r = spec_add_device(ret, *device, err);
+	}
+	return r;
+}
