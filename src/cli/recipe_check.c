@@ -118,7 +118,7 @@ static int recipe_is_given(const struct recipe *recipe, const char *name)
 		return memcmp(at, otherwise, sizeof(int)) != 0;
 	case OPTION_STRING:
 	case OPTION_STRV:
-		return memcmp(at, otherwise, sizeof(char *)) != 0;
+		return memcmp(at, otherwise, sizeof(recipe->name)) != 0;
 	default:
 		return memcmp(at, otherwise, sizeof(int64_t)) != 0;
 	}

@@ -4,14 +4,39 @@
 import subprocess
 from pathlib import Path
 
+import pytest
+
 TREE = Path(__file__).resolve().parents[2]
 
 
-def test_install_into_a_folder(tmp_path):
-    subprocess.run(["make", "-s", "install", f"DESTDIR={tmp_path}"], cwd=TREE, check=True, capture_output=True,
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("installed")
+    subprocess.run(["make", "-s", "install", f"DESTDIR={folder}"], cwd=TREE, check=True, capture_output=True,
                    timeout=600)
-    bin = tmp_path / "usr/local/bin"
-    assert {path.name for path in bin.iterdir()} == {"brig", "brig-oci"}
-    assert (bin / "brig-oci").readlink() == Path("brig")
-    version = subprocess.run([bin / "brig", "--version"], check=True, capture_output=True, text=True)
+    return folder / "usr/local"
+
+
+def test_everything_is_where_it_belongs(installed):
+    assert {str(path.relative_to(installed)) for path in installed.rglob("*") if not path.is_dir()} == {
+        "bin/brig", "bin/brig-oci", "libexec/brig/brig-guest", "share/man/man1/brig.1",
+        "share/bash-completion/completions/brig", "share/zsh/site-functions/_brig",
+        "share/fish/vendor_completions.d/brig.fish"}
+
+
+def test_the_program_runs(installed):
+    assert (installed / "bin/brig-oci").readlink() == Path("brig")
+    version = subprocess.run([installed / "bin/brig", "--version"], check=True, capture_output=True, text=True)
     assert version.stdout.startswith("brig ")
+
+
+def test_the_manual_page_is_well_formed(installed):
+    page = installed / "share/man/man1/brig.1"
+    lint = subprocess.run(["mandoc", "-T", "lint", page], capture_output=True, text=True)
+    assert lint.stdout == ""
+    shown = subprocess.run(["mandoc", "-T", "html", page], check=True, capture_output=True, text=True).stdout
+    assert "--pids-limit" in shown
+
+
+def test_bash_takes_the_completion(installed):
+    subprocess.run(["bash", "-n", installed / "share/bash-completion/completions/brig"], check=True)

@@ -58,7 +58,7 @@ static void every_row_is_whole(void **state _unused_)
 		verbs_put_usage(&usage, verb);
 		if (!verb->summary || !verb->group || !verb->run || !isupper(verb->summary[0]))
 			fail_msg("%s lacks something", usage.data);
-		if (verb->summary[strlen(verb->summary) - 1] == '.')
+		if (verb->summary && verb->summary[strlen(verb->summary) - 1] == '.')
 			fail_msg("%s: a full stop", usage.data);
 		if (verb->max_args >= 0 && verb->min_args > verb->max_args)
 			fail_msg("%s: its bounds cannot be met", usage.data);
