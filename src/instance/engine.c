@@ -1,5 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "instance/engine.h"
+#include "base/mem.h"
+#include "sys/kvm_probe.h"
+
+/* Nothing is said where QEMU runs on the host's KVM: what is lost there is little. */
+static void engine_explain(const struct instance_home *home, char notice[ENGINE_NOTICE_MAX])
+{
+	_cleanup_free_ char *cache = mem_printf("%s/cache", home->root);
+	struct kvm_probe_result probe = { 0 };
+
+	if (kvm_probe(cache, &probe) != KVM_PROBE_OK)
+		snprintf(notice, ENGINE_NOTICE_MAX, "VMs are emulated by QEMU here: %s",
+			 probe.reason);
+}
 
 static int engine_choose_vm(const struct instance_home *home, int engine,
 			    const struct driver_ops **ret, char *notice, struct err *err)
@@ -18,8 +31,7 @@ static int engine_choose_vm(const struct instance_home *home, int engine,
 	if (!qemu)
 		return err_set(err, -EOPNOTSUPP, "this brig was built without an engine for VMs");
 	if (engine == INSTANCE_ENGINE_AUTO)
-		snprintf(notice, ENGINE_NOTICE_MAX,
-			 "VMs run on the engine 'qemu' here; 'brig doctor' says why");
+		engine_explain(home, notice);
 	*ret = qemu;
 	return 0;
 }

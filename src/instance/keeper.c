@@ -19,8 +19,8 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/units.h"
-#include "image/kernel.h"
 #include "image/store.h"
+#include "instance/boot.h"
 #include "instance/engine.h"
 #include "instance/keeper-internal.h"
 #include "instance/paths.h"
@@ -384,7 +384,7 @@ static int keeper_find_kernel(struct keeper *keeper, struct err *err)
 
 	if (keeper->record.kind != INSTANCE_VM)
 		return 0;
-	r = kernel_get(keeper->home.root, keeper->record.kernel, &files, err);
+	r = boot_find_kernel(keeper->home.root, &keeper->record, keeper->layer_paths, &files, err);
 	if (r < 0)
 		return r;
 	keeper->vmlinux = take_ptr(files.vmlinux);
