@@ -247,6 +247,13 @@ static const struct option show_top_options[] = {
 	OPTION_END,
 };
 
+/* What every listing verb takes is taken here too, though there is no other output. */
+static const struct option show_inspect_options[] = {
+	{ "json", 0, OPTION_FLAG, NULL, "print JSON, as it does anyway",
+	  offsetof(struct show_top, json) },
+	OPTION_END,
+};
+
 static const char *const show_inspect_examples[] = {
 	"brig inspect web",
 	"all that brig knows of it, as JSON",
@@ -276,6 +283,8 @@ const struct verb cli_show_verbs[] = {
 			 "and under 'run' what runs "
 			 "now (null if nothing does).",
 	  .examples = show_inspect_examples,
+	  .options = show_inspect_options,
+	  .values_size = sizeof(struct show_top),
 	  .min_args = 1,
 	  .max_args = -1,
 	  .complete = "instance",
