@@ -475,14 +475,14 @@ static int tree_receive_all(struct tree_receiver *receiver)
 static int tree_receive_at(struct tree_receiver *receiver, const struct tree_place *place)
 {
 	int is_folder = place->exists && S_ISDIR(place->st.st_mode);
+	int into = is_folder && !receiver->contents;
 	struct tree_folder base = { .fd = -EBADF };
 
 	if (place->exists && !is_folder && place->wants_folder)
 		return err_set(receiver->err, -ENOTDIR, "the target is not a folder");
 	receiver->top_is_folder = place->wants_folder && !is_folder;
-	if (!is_folder || receiver->contents)
-		receiver->top_name = place->name;
-	base.fd = openat(place->parent, receiver->top_name ? "." : place->name,
+	receiver->top_name = into ? NULL : place->name;
+	base.fd = openat(place->parent, into ? place->name : ".",
 			 O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (base.fd < 0)
 		return err_errno(receiver->err, -errno, "cannot open the target folder");
