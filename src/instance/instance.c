@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #define INSTANCE_MONIKER_TRIES 64
@@ -27,67 +28,121 @@ const struct driver_ops *instance_driver(const struct instance_home *home, int k
 	return NULL;
 }
 
-static int instance_make_dir(const struct instance_home *home, struct instance *record,
-			     struct err *err)
+/*
+ * A folder below instances/ whose name begins with a dot is being made or removed: it gets its name, or
+ * loses it, in one rename(2). Who works on it holds its flock, so one that can be locked was left by a
+ * process that was killed. parent: the folder instances/, locked by the caller, since a folder that is
+ * being made is there a moment before its lock is.
+ */
+static void instance_sweep(int parent, const char *name)
+{
+	_cleanup_close_ int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+		(void)file_remove_tree(parent, name);
+}
+
+static int instance_is_unfinished(const char *name)
+{
+	return name[0] == '.' && name[1] != '\0' && strcmp(name, "..") != 0;
+}
+
+static void instance_sweep_all(int parent)
+{
+	_cleanup_closedir_ DIR *dir = fdopendir(fcntl(parent, F_DUPFD_CLOEXEC, 0));
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		if (instance_is_unfinished(entry->d_name))
+			instance_sweep(parent, entry->d_name);
+	}
+}
+
+/* instances/, locked for the moment that making or sweeping a folder takes. */
+static int instance_lock_parent(const char *path, int *ret_fd, struct err *err)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || flock(fd, LOCK_EX) < 0)
+		return err_errno(err, -errno, "cannot lock %s", path);
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+static int instance_make_dir(const char *parent, const char *path, int *ret_fd, struct err *err)
+{
+	_cleanup_close_ int fd = -EBADF, lock = -EBADF;
+	int r = instance_lock_parent(parent, &lock, err);
+
+	if (r < 0)
+		return r;
+	instance_sweep_all(lock);
+	if (mkdir(path, 0700) < 0)
+		return err_errno(err, -errno, "cannot make %s", path);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || flock(fd, LOCK_EX) < 0)
+		return err_errno(err, -errno, "cannot lock %s", path);
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+/* Writes the record into the folder that is being made, and gives it its name. */
+static int instance_publish(const struct instance_home *home, struct instance *record,
+			    const char *making, int dir, struct err *err)
 {
 	_cleanup_free_ char *path = paths_state(home, record->name);
 	int r;
 
-	if (mkdir(path, 0700) == 0)
+	if (!record->hostname)
+		record->hostname = mem_strdup(record->name);
+	record->created = units_now();
+	/* an instance that ends with its run need not outlive a power cut, so it waits for no disk */
+	r = record_save(&instance_table, record, dir, PATHS_RECORD, !record->remove, err);
+	if (r < 0)
+		return r;
+	if (renameat2(AT_FDCWD, making, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
 		return 0;
-	r = -errno;
-	if (r == -EEXIST)
+	if (errno == EEXIST)
 		return err_set(
-			err, r,
+			err, -EEXIST,
 			"the name '%s' is in use; remove that instance or choose another name",
 			record->name);
-	return err_errno(err, r, "cannot make %s", path);
+	return err_errno(err, -errno, "cannot make %s", path);
 }
 
-static int instance_make_named(const struct instance_home *home, struct instance *record,
-			       struct err *err)
+static int instance_publish_made_up(const struct instance_home *home, struct instance *record,
+				    const char *making, int dir, struct err *err)
 {
-	struct err last = ERR_INIT;
-	int r = -EEXIST;
+	int named_by_user = record->hostname != NULL, r = -EEXIST;
 
-	if (record->name) {
-		r = name_check("instance", record->name, err);
-		return r < 0 ? r : instance_make_dir(home, record, err);
-	}
 	for (unsigned int i = 0; i < INSTANCE_MONIKER_TRIES && r == -EEXIST; i++) {
 		free(record->name);
 		record->name = moniker_make(i);
-		r = instance_make_dir(home, record, &last);
+		if (!named_by_user)
+			mem_replace(&record->hostname, NULL);
+		r = instance_publish(home, record, making, dir, err);
 	}
-	if (r < 0)
-		*err = last;
 	return r;
 }
 
 int instance_create(const struct instance_home *home, struct instance *record, struct err *err)
 {
 	_cleanup_free_ char *parent = mem_printf("%s/instances", home->root);
-	_cleanup_free_ char *path = NULL;
+	_cleanup_free_ char *making = mem_printf("%s/.making-%d", parent, getpid());
 	_cleanup_close_ int dir = -EBADF;
-	int r = file_mkdir_p(parent, 0700);
+	int r = record->name ? name_check("instance", record->name, err) : 0;
 
 	if (r < 0)
-		return err_errno(err, r, "cannot make %s", parent);
-	r = instance_make_named(home, record, err);
-	if (r < 0)
 		return r;
-	if (!record->hostname)
-		record->hostname = mem_strdup(record->name);
-	record->created = units_now();
-	path = paths_state(home, record->name);
-	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	/* an instance that ends with its run need not outlive a power cut, so it waits for no disk */
-	if (dir < 0)
-		r = err_errno(err, -errno, "cannot open %s", path);
-	else
-		r = record_save(&instance_table, record, dir, PATHS_RECORD, !record->remove, err);
+	r = file_mkdir_p(parent, 0700);
 	if (r < 0)
-		(void)file_remove_tree(AT_FDCWD, path);
+		return err_errno(err, r, "cannot make %s", parent);
+	r = instance_make_dir(parent, making, &dir, err);
+	if (r == 0)
+		r = record->name ? instance_publish(home, record, making, dir, err)
+				 : instance_publish_made_up(home, record, making, dir, err);
+	if (r < 0)
+		(void)file_remove_tree(AT_FDCWD, making);
 	return r;
 }
 
@@ -192,12 +247,17 @@ static int instance_names(const struct instance_home *home, char ***ret, struct 
 	_cleanup_free_ char *path = mem_printf("%s/instances", home->root);
 	_cleanup_closedir_ DIR *dir = opendir(path);
 	_cleanup_free_ char **names = NULL;
+	_cleanup_close_ int lock = -EBADF;
+	struct err ignored = ERR_INIT;
 	size_t n = 0, size = 0;
 	struct dirent *entry;
 
 	if (!dir && errno != ENOENT)
 		return err_errno(err, -errno, "cannot read %s", path);
 	while (dir && (entry = readdir(dir))) {
+		if (instance_is_unfinished(entry->d_name) && lock < 0 &&
+		    instance_lock_parent(path, &lock, &ignored) == 0)
+			instance_sweep_all(lock);
 		if (entry->d_name[0] == '.')
 			continue;
 		if (n + 2 > size) {
@@ -240,9 +300,7 @@ int instance_each(const struct instance_home *home,
 	return r;
 }
 
-/* Sets a folder aside under a name that no listing shows, and empties it: a kill in between leaves
- * nothing that is taken for an instance, and the next removal sweeps it. */
-static int instance_discard(const struct instance_home *home, const char *name, struct err *err)
+int instance_discard(const struct instance_home *home, const char *name, struct err *err)
 {
 	_cleanup_free_ char *path = paths_state(home, name);
 	_cleanup_free_ char *aside = mem_printf("%s/instances/.removed-%s", home->root, name);

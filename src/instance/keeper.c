@@ -459,8 +459,10 @@ static int keeper_prepare(struct keeper *keeper, const char *name, struct err *e
 /* Invariant 2: first everything in its place, then the news. */
 static void keeper_finish(struct keeper *keeper)
 {
+	struct err ignored = ERR_INIT;
+
 	if (keeper->record.remove)
-		(void)file_remove_tree(AT_FDCWD, keeper->state_dir);
+		(void)instance_discard(&keeper->home, keeper->record.name, &ignored);
 	else
 		(void)keeper_save_record(keeper, 1);
 	(void)file_remove_tree(AT_FDCWD, keeper->run_dir);
@@ -492,7 +494,7 @@ static void keeper_release(struct keeper *keeper)
 static int keeper_run(struct keeper *keeper, const char *name, const char *mode)
 {
 	struct keeper_session *first = keeper_session_new(keeper, KEEPER_SESSION_FD);
-	struct err err = ERR_INIT;
+	struct err err = ERR_INIT, ignored = ERR_INIT;
 
 	first->kind = KEEPER_SESSION_ATTACHED;
 	first->takes_stdin = !strcmp(mode, "in");
@@ -502,7 +504,7 @@ static int keeper_run(struct keeper *keeper, const char *name, const char *mode)
 		if (keeper->mark_fd >= 0)
 			(void)file_remove_tree(AT_FDCWD, keeper->run_dir);
 		if (keeper->record.remove)
-			(void)file_remove_tree(AT_FDCWD, keeper->state_dir);
+			(void)instance_discard(&keeper->home, name, &ignored);
 		keeper_session_end_all(keeper);
 		return 125;
 	}

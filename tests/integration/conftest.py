@@ -73,6 +73,9 @@ def _instance_folders(brig):
 
 
 def _instances(brig):
+    """The next command sweeps what a killed one was making or removing: names that begin with a dot."""
+    if _instance_folders(brig):
+        brig("ps", "-a", "-q", check=False)
     return {path.name for path in _instance_folders(brig)}
 
 

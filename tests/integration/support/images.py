@@ -104,11 +104,11 @@ def debian_kernel_files():
 
 def clone(source, target):
     """Copies a brig root; large files, which brig never changes in place, become hard links."""
-    for folder, _, names in os.walk(source):
+    for folder, folders, names in os.walk(source):
         there = target / Path(folder).relative_to(source)
         there.mkdir(parents=True, exist_ok=True)
         shutil.copystat(folder, there)
-        for name in names:
+        for name in names + [f for f in folders if (Path(folder) / f).is_symlink()]:
             path, copy = Path(folder) / name, there / name
             copy.unlink(missing_ok=True)
             if path.is_symlink() or path.stat().st_size < 64 << 10:
