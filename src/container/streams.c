@@ -113,8 +113,6 @@ static void streams_in_finish(struct streams *streams)
 
 static void streams_flush(struct streams *streams)
 {
-	size_t before = streams->in.len;
-
 	while (streams->in.len && streams->in_fd >= 0) {
 		ssize_t n = write(streams->in_fd, streams->in.data, streams->in.len);
 
@@ -131,14 +129,18 @@ static void streams_flush(struct streams *streams)
 		streams_in_finish(streams);
 	if (streams->in_source)
 		loop_source_set_events(streams->in_source, streams->in.len ? EPOLLOUT : 0);
-	if (before > MESSAGE_WINDOW - FRAME_DATA_MAX && streams_room(streams) >= FRAME_DATA_MAX)
-		streams->ops->writable(streams->ctx);
 }
 
 static void streams_on_input(void *ctx, uint32_t events)
 {
+	struct streams *streams = ctx;
+
 	(void)events;
-	streams_flush(ctx);
+	streams_flush(streams);
+	if (streams->in_starved && streams_room(streams) >= FRAME_DATA_MAX) {
+		streams->in_starved = 0;
+		streams->ops->writable(streams->ctx);
+	}
 }
 
 static int streams_watch_out(struct streams *streams, int i, int fd, uint16_t type)
@@ -224,6 +226,7 @@ void streams_input(struct streams *streams, const void *data, size_t len)
 		return;
 	buf_add(&streams->in, data, len);
 	streams_flush(streams);
+	streams->in_starved = streams_room(streams) < FRAME_DATA_MAX;
 }
 
 void streams_input_end(struct streams *streams)

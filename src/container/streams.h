@@ -37,10 +37,11 @@ struct streams {
 	size_t unconsumed;
 	struct loop_source *in_source;
 	struct buf in;
-	int in_fd;     /* negative: closed, or the terminal has not come yet */
-	int in_open;   /* input is wanted */
-	int in_ending; /* closes when the buffer is empty */
-	int slave;     /* keeps a terminal from hanging up while nobody inside has it open */
+	int in_fd;	/* negative: closed, or the terminal has not come yet */
+	int in_open;	/* input is wanted */
+	int in_ending;	/* closes when the buffer is empty */
+	int in_starved; /* somebody waits for room */
+	int slave;	/* keeps a terminal from hanging up while nobody inside has it open */
 	uint16_t rows, columns;
 	int is_terminal;
 	int finishing, pumping;

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "sys/caps.h"
+
+#include <linux/capability.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <cmocka.h>
+
+static void names_are_read_in_every_usual_way(void **state)
+{
+	static const char *const names[] = { "NET_ADMIN", "net_admin", "CAP_NET_ADMIN",
+					     "cap_Net_Admin" };
+	struct err err = ERR_INIT;
+	uint64_t mask = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		assert_int_equal(caps_parse(names[i], &mask, &err), 0);
+		assert_true(mask == CAPS_BIT(CAP_NET_ADMIN));
+	}
+	assert_int_equal(caps_parse("all", &mask, &err), 0);
+	assert_true(mask == CAPS_ALL);
+}
+
+static void an_unknown_name_is_said(void **state)
+{
+	struct err err = ERR_INIT;
+	uint64_t mask = 5;
+
+	(void)state;
+	assert_int_equal(caps_parse("NET_ADMIM", &mask, &err), -EINVAL);
+	assert_non_null(strstr(err.msg, "NET_ADMIM"));
+	assert_int_equal(mask, 5);
+}
+
+/* In a child, since it cannot be taken back. */
+static int limited(void)
+{
+	struct err err = ERR_INIT;
+	uint64_t keep = CAPS_BIT(CAP_CHOWN) | CAPS_BIT(CAP_KILL);
+
+	if (caps_limit(keep, &err) < 0 || caps_set(CAPS_BIT(CAP_CHOWN), &err) < 0)
+		return 1;
+	if (prctl(PR_CAPBSET_READ, CAP_KILL) != 1 || prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN) != 0)
+		return 2;
+	/* what went out of permitted does not come back */
+	if (caps_set(CAPS_ALL, &err) < 0 || prctl(PR_CAPBSET_DROP, CAP_KILL) == 0)
+		return 3;
+	return 0;
+}
+
+static void what_is_given_up_is_gone(void **state)
+{
+	int status = 0;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	pid = fork();
+	if (!pid)
+		_exit(limited());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names_are_read_in_every_usual_way),
+		cmocka_unit_test(an_unknown_name_is_said),
+		cmocka_unit_test(what_is_given_up_is_gone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
