@@ -13,6 +13,7 @@ const struct verb *const verbs_tables[] = {
 	cli_show_verbs,
 	cli_image_verbs,
 	cli_kernel_verbs,
+	cli_doctor_verbs,
 	cli_help_verbs,
 	NULL,
 };

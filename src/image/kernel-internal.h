@@ -81,8 +81,6 @@ struct kernel_guest {
 };
 
 int kernel_guest_find(struct kernel_guest *ret, struct err *err);
-/* Finds it for nothing but to fail before long work if it is not there. */
-int kernel_guest_check(struct err *err);
 int kernel_guest_read(const struct kernel_guest *guest, char **ret, size_t *ret_len,
 		      char digest[DIGEST_HEX_SIZE], struct err *err);
 void kernel_guest_release(struct kernel_guest *guest);

@@ -50,6 +50,9 @@ int kernel_get(const char *root, const char *name, struct kernel_files *ret, str
 int kernel_from_rootfs(const char *root, const char *rootfs, struct kernel_files *ret,
 		       struct err *err);
 
+/* -ENOENT if brig-guest, the program that every initramfs is made with, is not there. */
+int kernel_guest_check(struct err *err);
+
 /* In the order of their names. One whose record cannot be read has no release, and its source says
  * why. */
 int kernel_each(const char *root, int (*each)(const struct kernel *kernel, void *ctx), void *ctx,

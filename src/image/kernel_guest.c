@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "base/take.h"
 #include "image/kernel-internal.h"
+#include "image/kernel.h"
 
 #include <fcntl.h>
 #include <string.h>

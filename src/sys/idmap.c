@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <string.h>
 
-#define IDMAP_BUILT_IN 1000000000
 #define IDMAP_FILE_MAX (1U << 20)
 /* (uid_t)-1 is no id */
 #define IDMAP_LAST (UINT32_MAX - 1)

@@ -17,9 +17,11 @@ struct idmap {
 /* What a Unix has always had: 16 bits of ids. */
 #define IDMAP_COUNT 65536
 
+#define IDMAP_BUILT_IN 1000000000
+
 /*
  * The host's range for instances: the line of "brig", else of "root", in /etc/subuid and /etc/subgid; else
- * 1000000000 and up, which no distribution gives to anybody else.
+ * IDMAP_BUILT_IN and up, which no distribution gives to anybody else.
  */
 void idmap_of_host(struct idmap *ret);
 /* The first range of at least count ids in the text of such a file: 0 or -ENOENT. For the line of a
