@@ -3,7 +3,6 @@
 #include "base/mem.h"
 #include "base/record.h"
 #include "base/strv.h"
-#include "base/units.h"
 #include "image/kernel-internal.h"
 #include "image/kernel.h"
 #include "sys/child.h"
@@ -20,10 +19,10 @@
 #define KERNEL_DEBIAN_PREFIX   "linux-image-"
 #define KERNEL_DEBIAN_TEXT_MAX (256U << 10)
 
-/* A package as apt describes it. */
+/* The kernel's package, by what the empty one says of it. */
 struct kernel_debian {
-	char *package, *release, *version, *source;
-	int64_t size; /* of the file to fetch */
+	char *package, *release;
+	char *what; /* for apt-get: the package, "=VERSION" if a version is known */
 	progress_fn progress;
 	void *ctx;
 };
@@ -32,20 +31,15 @@ static void kernel_debian_release(struct kernel_debian *debian)
 {
 	free(debian->package);
 	free(debian->release);
-	free(debian->version);
-	free(debian->source);
+	free(debian->what);
 }
 
 static void kernel_debian_tell(const struct kernel_debian *debian, const char *verb)
 {
-	_cleanup_free_ char *what = NULL;
-	char size[UNITS_TEXT_MAX];
+	_cleanup_free_ char *text = mem_printf("%s %s", verb, debian->package);
 
-	if (!debian->progress)
-		return;
-	what = mem_printf("%s %s (%s)", verb, debian->package,
-			  units_format_size(debian->size, size));
-	debian->progress(debian->ctx, what, 0, 0);
+	if (debian->progress)
+		debian->progress(debian->ctx, text, 0, 0);
 }
 
 /* What apt knows of a package's newest version: lines "Field: value". */
@@ -65,11 +59,10 @@ static int kernel_debian_show(const char *package, struct buf *ret, struct err *
 		*err = cause;
 		return err->code;
 	}
-	return err_set(
-		err, -ENOENT,
-		"apt knows no package %s: run 'apt-get update', and see that the apt sources "
-		"are Debian's for amd64",
-		package);
+	return err_set(err, -ENOENT,
+		       "apt knows no package %s: run 'apt-get update', and see that apt's sources "
+		       "are Debian's for amd64",
+		       package);
 }
 
 /* The value of a field; caller frees. NULL if there is none. */
@@ -87,7 +80,25 @@ static char *kernel_debian_field(const struct buf *text, const char *field)
 	return NULL;
 }
 
-/* The kernel's package among what the empty package depends on: "NAME (= VERSION), NAME...". */
+/* words: "linux-image-RELEASE", and perhaps "=" and "VERSION". */
+static int kernel_debian_take(struct kernel_debian *debian, char *const *words)
+{
+	const char *rest = words[0] + strlen(KERNEL_DEBIAN_PREFIX);
+	char release[BZIMAGE_RELEASE_MAX + 1];
+
+	if (strncmp(words[0], KERNEL_DEBIAN_PREFIX, strlen(KERNEL_DEBIAN_PREFIX)) ||
+	    bzimage_parse_release(rest, strlen(rest), release) < 0)
+		return 0;
+	debian->package = mem_strdup(words[0]);
+	debian->release = mem_strdup(release);
+	if (words[1] && !strcmp(words[1], "=") && words[2])
+		debian->what = mem_printf("%s=%s", words[0], words[2]);
+	else
+		debian->what = mem_strdup(words[0]);
+	return 1;
+}
+
+/* The kernel's package among what the empty one depends on: "NAME (= VERSION), NAME...". */
 static int kernel_debian_resolve(struct kernel_debian *debian, struct err *err)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT;
@@ -98,36 +109,11 @@ static int kernel_debian_resolve(struct kernel_debian *debian, struct err *err)
 		return err->code;
 	depends = kernel_debian_field(&text, "Depends");
 	words = strv_split(depends ? depends : "", " ,|()");
-	strv_for_each(word, words) {
-		char release[BZIMAGE_RELEASE_MAX + 1];
-		const char *rest = *word + strlen(KERNEL_DEBIAN_PREFIX);
-
-		if (strncmp(*word, KERNEL_DEBIAN_PREFIX, strlen(KERNEL_DEBIAN_PREFIX)) ||
-		    bzimage_parse_release(rest, strlen(rest), release) < 0)
-			continue;
-		debian->package = mem_strdup(*word);
-		debian->release = mem_strdup(release);
-		return 0;
+	for (size_t i = 0; words && words[i]; i++) {
+		if (kernel_debian_take(debian, words + i))
+			return 0;
 	}
 	return err_set(err, -ENOENT, "the package %s depends on no kernel", KERNEL_DEBIAN_META);
-}
-
-static int kernel_debian_describe(struct kernel_debian *debian, struct err *err)
-{
-	_cleanup_buf_ struct buf text = BUF_INIT;
-	_cleanup_free_ char *size = NULL;
-	struct err ignored = ERR_INIT;
-
-	if (kernel_debian_show(debian->package, &text, err) < 0)
-		return err->code;
-	debian->version = kernel_debian_field(&text, "Version");
-	size = kernel_debian_field(&text, "Size");
-	if (!debian->version)
-		return err_set(err, -EINVAL, "apt knows no version of %s", debian->package);
-	if (size && units_parse_int(size, 0, INT64_MAX, &debian->size, &ignored) < 0)
-		debian->size = 0;
-	debian->source = mem_printf("%s %s", debian->package, debian->version);
-	return 0;
 }
 
 /* Is this very build there already? */
@@ -139,17 +125,16 @@ static int kernel_debian_is_there(const struct kernel_work *work,
 	struct err ignored = ERR_INIT;
 
 	return record_load(&kernel_record_table, work->kernels_fd, path, &record, &ignored) == 0 &&
-	       record.source && !strcmp(record.source, debian->source);
+	       record.source && !strcmp(record.source, debian->what);
 }
 
 static int kernel_debian_fetch(const struct kernel_work *work, const struct kernel_debian *debian,
 			       struct err *err)
 {
 	_cleanup_free_ char *folder = mem_printf("%s/fetched", work->path);
-	_cleanup_free_ char *what = mem_printf("%s=%s", debian->package, debian->version);
 	/* apt's own user could not write into this folder. */
-	const char *const argv[] = { "apt-get",	 "-q", "-o", "APT::Sandbox::User=root",
-				     "download", what, NULL };
+	const char *const argv[] = { "apt-get",	 "-q",	       "-o", "APT::Sandbox::User=root",
+				     "download", debian->what, NULL };
 	struct child_spec spec = CHILD_SPEC_INIT;
 
 	if (mkdirat(work->fd, "fetched", 0755) < 0)
@@ -222,7 +207,7 @@ static int kernel_debian_install(const struct kernel_work *work, const struct ke
 	_cleanup_close_ int fd = openat(work->fd, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	const struct kernel_install install = {
 		.name = name,
-		.source = debian->source,
+		.source = debian->what,
 		.image = &image,
 		.replace = 1,
 		.make_default = 1,
@@ -249,8 +234,7 @@ int kernel_add_debian(const char *root, progress_fn progress, void *ctx, char **
 	_cleanup_kernel_work_ struct kernel_work work = KERNEL_WORK_INIT;
 	_cleanup_free_ char *name = NULL;
 
-	if (kernel_guest_check(err) < 0 || kernel_debian_resolve(&debian, err) < 0 ||
-	    kernel_debian_describe(&debian, err) < 0)
+	if (kernel_guest_check(err) < 0 || kernel_debian_resolve(&debian, err) < 0)
 		return err->code;
 	name = kernel_name("debian-", debian.release);
 	if (kernel_work_open(root, &work, err) < 0)
