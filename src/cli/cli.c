@@ -150,11 +150,13 @@ static void cli_catch_broken_pipe(void)
 
 static int cli_finish_output(int status)
 {
-	int failure = fflush(stdout) == EOF ? errno : ferror(stdout) ? EIO : 0;
+	/* an error of an earlier part leaves no reason behind */
+	int failed = ferror(stdout), closing = fflush(stdout) == EOF ? errno : 0;
 
-	if (!failure)
+	if (!failed && !closing)
 		return status;
-	log_error("cannot write the output: %s", strerror(failure));
+	log_error("cannot write the output%s%s", closing ? ": " : " to its end",
+		  closing ? strerror(closing) : "");
 	return status ? status : CLI_FAILURE;
 }
 

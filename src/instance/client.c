@@ -21,8 +21,14 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
-static int client_not_running(const char *name, struct err *err)
+/* What cannot be reached does not run, or is not there at all. */
+static int client_not_running(const struct instance_home *home, const char *name, struct err *err)
 {
+	_cleanup_instance_ struct instance record = { 0 };
+	int r = instance_load(home, name, &record, err);
+
+	if (r < 0)
+		return r;
 	return err_set(err, -ESRCH, "'%s' is not running; start it with 'brig start %s'", name,
 		       name);
 }
@@ -40,14 +46,14 @@ int instance_connect(const struct instance_home *home, const char *name, int *re
 	run_dir = paths_run(home, name);
 	dir = open(run_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
-		return client_not_running(name, err);
+		return client_not_running(home, name, err);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return err_errno(err, -errno, "cannot make a socket");
 	/* the path of a socket is at most 107 bytes long; this way any folder is near enough */
 	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/" PATHS_SOCKET, dir);
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return client_not_running(name, err);
+		return client_not_running(home, name, err);
 	*ret_fd = take_fd(&fd);
 	return 0;
 }
@@ -76,7 +82,7 @@ int instance_request(const struct instance_home *home, const char *name, uint16_
 	if (r < 0)
 		return r;
 	if (frame_send(fd, 0, type, payload, len) < 0)
-		return client_not_running(name, err);
+		return client_not_running(home, name, err);
 	return client_answer(fd, name, err);
 }
 
@@ -327,7 +333,7 @@ static int client_exec_session(const struct instance_home *home, const char *nam
 	}
 	if (frame_send(fd, 0, MESSAGE_EXEC, payload.data, payload.len) < 0) {
 		fd_close(fd);
-		return client_not_running(name, err);
+		return client_not_running(home, name, err);
 	}
 	return session_run(fd, options, ret_status, err);
 }
@@ -349,7 +355,7 @@ int instance_exec(const struct instance_home *home, const char *name, const stru
 	if (r < 0)
 		return r;
 	if (!t.view.alive || !t.view.run.pid)
-		return client_not_running(name, err);
+		return client_not_running(home, name, err);
 	if (t.view.state == INSTANCE_PAUSED)
 		return err_set(err, -EBUSY, "'%s' is paused; resume it first", name);
 	if (t.ops->sessions)
@@ -427,7 +433,7 @@ static int client_tree_session(const struct instance_home *home, const char *nam
 	if (frame_send(fd, 0, tree->send ? MESSAGE_TREE_GET : MESSAGE_TREE_PUT, payload.data,
 		       payload.len) < 0) {
 		fd_close(fd);
-		return client_not_running(name, err);
+		return client_not_running(home, name, err);
 	}
 	r = session_run(fd, &options, &status, err);
 	if (r == 0 && status)
