@@ -84,15 +84,21 @@ static void driver_close_socket(struct driver *driver)
 	driver->launch.sock = fd_close(driver->launch.sock);
 }
 
-/* It went without a word: somebody killed it. */
-static void driver_fail_silently(struct driver *driver)
+static int driver_was_oom(const struct driver *driver)
 {
 	struct cgroup_stats stats = { 0 };
-	struct err err = ERR_INIT;
 
 	if (driver->launch.cgroup)
 		cgroup_stats(driver->launch.cgroup, &stats);
-	if (stats.oom_kills)
+	return stats.oom_kills > 0;
+}
+
+/* It went without a word: somebody killed it. */
+static void driver_fail_silently(struct driver *driver)
+{
+	struct err err = ERR_INIT;
+
+	if (driver_was_oom(driver))
 		err_set(&err, -ENOMEM, "the memory limit is too small to start a process in it");
 	else
 		err_set(&err, -ECHILD, "the container was killed before it had started");
@@ -167,6 +173,7 @@ static void driver_finish(struct driver *driver)
 	struct err err = ERR_INIT;
 	int failed = driver->phase == DRIVER_FAILED;
 
+	host->run->oom_killed = driver_was_oom(driver);
 	if (!failed)
 		driver_deliver_u32(driver, MESSAGE_EXIT, (uint32_t)driver_status(driver));
 	if (driver->launch.cgroup && cgroup_destroy(driver->launch.cgroup, DRIVER_END_MS, &err) < 0)

@@ -186,6 +186,7 @@ static void keeper_note_end(struct keeper *keeper)
 
 	record->finished = units_now();
 	record->stopped_by_user = keeper->stop_requested;
+	record->oom_killed = keeper->run.oom_killed;
 	if (err_is_set(&keeper->failure)) {
 		mem_replace(&record->error, keeper->failure.msg);
 		record->exit_code = keeper->failure.exit_status ? keeper->failure.exit_status : 125;
@@ -250,6 +251,7 @@ static void keeper_begin(struct keeper *keeper)
 
 	keeper->phase = KEEPER_STARTING;
 	keeper->run.started = units_now();
+	keeper->run.oom_killed = 0;
 	keeper_set_state(keeper, INSTANCE_RUNNING);
 	if (keeper->ops->start(&keeper->host, &keeper->driver, &err) < 0) {
 		keeper_note_failure(keeper, &err);

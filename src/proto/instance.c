@@ -101,6 +101,7 @@ static const struct record_field instance_run_fields[] = {
 	RUN(RECORD_STRING, cgroup),
 	RUN(RECORD_STRV, addresses),
 	RUN(RECORD_STRING, kernel),
+	RUN(RECORD_BOOL, oom_killed),
 	RECORD_END,
 };
 

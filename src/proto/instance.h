@@ -104,7 +104,8 @@ struct instance_run {
 	char *engine;	 /* "container", "kvm", "qemu" */
 	char *cgroup;	 /* instance_cgroup(): filled by the keeper before the driver's start() */
 	char **addresses;
-	char *kernel; /* release that the workload runs on */
+	char *kernel;	/* release that the workload runs on */
+	int oom_killed; /* the driver's, at the end: the memory limit killed a process of it */
 };
 
 extern const struct record_table instance_run_table;

@@ -317,9 +317,13 @@ int machine_reap(struct machine *machine, struct err *err)
 	machine->cgroup = cgroup_free(machine->cgroup);
 	if (sandbox_failure(&machine->sandbox, err) < 0)
 		return err_wrap(err, "cannot start QEMU");
-	if (WIFSIGNALED(status))
-		return err_set(err, -ECANCELED, "QEMU was killed by signal %d%s", WTERMSIG(status),
-			       oom ? ", for want of memory on the host" : "");
+	if (WIFSIGNALED(status)) {
+		err_set(err, -ECANCELED, "QEMU was killed by signal %d%s", WTERMSIG(status),
+			oom ? ", for want of memory on the host" : "");
+		/* as a container's, when its first process is killed */
+		err->exit_status = 128 + WTERMSIG(status);
+		return err->code;
+	}
 	if (WEXITSTATUS(status))
 		return err_set(err, -EREMOTEIO, "QEMU failed with status %d", WEXITSTATUS(status));
 	return 0;
