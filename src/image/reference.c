@@ -104,17 +104,28 @@ const char *reference_tag(const char *reference)
 	return strchr(slash ? slash : reference, ':');
 }
 
-/* What docker leaves out of the names of its own registry. */
+/* Would what is left of a name be read as one with a host? */
+static int reference_begins_with_host(const char *name)
+{
+	const char *slash = strchr(name, '/');
+
+	return slash && reference_is_host(name, (size_t)(slash - name));
+}
+
+/* Leaves out what docker leaves out of the names of its own registry. */
 static const char *reference_familiar(const char *name)
 {
 	static const char *const hosts[] = { "docker.io/", "index.docker.io/" };
 	static const char library[] = "library/";
 
 	for (size_t i = 0; i < ARRAY_SIZE(hosts); i++) {
+		const char *rest = name + strlen(hosts[i]);
+
 		if (strncmp(name, hosts[i], strlen(hosts[i])))
 			continue;
-		name += strlen(hosts[i]);
-		return strncmp(name, library, strlen(library)) ? name : name + strlen(library);
+		if (!strncmp(rest, library, strlen(library)))
+			rest += strlen(library);
+		return reference_begins_with_host(rest) ? name : rest;
 	}
 	return name;
 }

@@ -20,6 +20,7 @@ static void names_are_written_in_full(void **state _unused_)
 		  "registry.example.org:5000/a/b-c/d__e.f:V1.0_x-y" },
 		{ "localhost:5000/x", "localhost:5000/x:latest" },
 		{ "a--b/c", "a--b/c:latest" },
+		{ "docker.io/docker.io/x", "docker.io/docker.io/x:latest" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
