@@ -178,7 +178,7 @@ static int rootfs_open_upper(struct rootfs *rootfs, struct err *err)
 	return 0;
 }
 
-static int rootfs_join(struct rootfs *rootfs, int *ret_fd, struct err *err)
+static int rootfs_join(struct rootfs *rootfs, int attached, int *ret_fd, struct err *err)
 {
 	struct mnt_overlay overlay = {
 		.lowers = rootfs->lowers,
@@ -186,6 +186,7 @@ static int rootfs_join(struct rootfs *rootfs, int *ret_fd, struct err *err)
 		.upper = rootfs->upper,
 		.work = rootfs->work,
 		.temporary = rootfs->spec->temporary,
+		.attached = attached,
 	};
 
 	if (rootfs->userns >= 0) {
@@ -197,15 +198,16 @@ static int rootfs_join(struct rootfs *rootfs, int *ret_fd, struct err *err)
 	return mnt_overlay(&overlay, ret_fd, err);
 }
 
-static int rootfs_attach_parts(struct rootfs *rootfs, size_t *ret_attached, struct err *err)
+static int rootfs_attach_parts(struct rootfs *rootfs, const char *path, size_t *ret_attached,
+			       struct err *err)
 {
-	/* found before anything lies over it */
-	_cleanup_close_ int at =
-		openat(rootfs->state, ROOTFS_WORK, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	/* by path, since our descriptors are of the namespace that we came from; and before anything
+	 * lies over it */
+	_cleanup_close_ int at = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int r = 0;
 
 	if (at < 0)
-		return err_errno(err, -errno, "cannot open the work folder");
+		return err_errno(err, -errno, "cannot open %s", path);
 	for (size_t i = 0; i < rootfs->n_lowers && r == 0; i++) {
 		r = mnt_attach(rootfs->lowers[i], at, err);
 		*ret_attached += r == 0;
@@ -224,9 +226,9 @@ static int rootfs_join_attached(struct rootfs *rootfs, int *ret_fd, struct err *
 
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return err_errno(err, -errno, "cannot get a mount namespace");
-	r = rootfs_attach_parts(rootfs, &attached, err);
+	r = rootfs_attach_parts(rootfs, path, &attached, err);
 	if (r == 0)
-		r = rootfs_join(rootfs, ret_fd, err);
+		r = rootfs_join(rootfs, 1, ret_fd, err);
 	while (attached-- > 0)
 		(void)umount2(path, MNT_DETACH);
 	return r;
@@ -249,7 +251,7 @@ int rootfs_mount(const struct spec *spec, int userns, int *ret_fd, struct err *e
 		r = rootfs_open_upper(&rootfs, err);
 	if (r < 0)
 		return r;
-	if (rootfs_join(&rootfs, ret_fd, &first) == 0)
+	if (rootfs_join(&rootfs, 0, ret_fd, &first) == 0)
 		return 0;
 	log_debug("joining detached layers: %s; trying with attached ones", first.msg);
 	return rootfs_join_attached(&rootfs, ret_fd, err);

@@ -13,6 +13,7 @@ struct cgroup_ops {
 	int (*set_memory)(int fd, int64_t bytes);
 	int (*set_cpus)(int fd, int64_t milli);
 	int (*set_pids)(int fd, int64_t n);
+	int (*set_devices)(int fd, const struct cgroup_device *rules, size_t n);
 	int (*freeze)(int fd, int frozen);
 	int (*kill)(int fd); /* -ENOENT: has no file for it */
 	/* Fills what the controllers of this hierarchy know; leaves the rest. */

@@ -438,38 +438,22 @@ int cgroup_set_limits(struct cgroup *cgroup, const struct cgroup_limits *limits,
 	return r;
 }
 
-static void cgroup_device_text(const struct cgroup_device *rule, char *text, size_t size)
-{
-	char major[24] = "*", minor[24] = "*";
-
-	if (rule->major >= 0)
-		snprintf(major, sizeof(major), "%lld", (long long)rule->major);
-	if (rule->minor >= 0)
-		snprintf(minor, sizeof(minor), "%lld", (long long)rule->minor);
-	if (rule->type == 'a')
-		snprintf(text, size, "a");
-	else
-		snprintf(text, size, "%c %s:%s %.3s", rule->type, major, minor, rule->access);
-}
-
 int cgroup_set_devices(struct cgroup *cgroup, const struct cgroup_device *rules, size_t n,
 		       struct err *err)
 {
 	struct cgroup_dir *dir = cgroup_dir_of(cgroup, CGROUP_DEVICES);
-	char text[64];
 	int r;
 
 	if (!dir)
-		return err_set(err, -EOPNOTSUPP,
-			       "this host cannot limit the access to a device: give it rwm");
-	for (size_t i = 0; i < n; i++) {
-		cgroup_device_text(&rules[i], text, sizeof(text));
-		r = file_write_value(dir->fd, rules[i].allow ? "devices.allow" : "devices.deny",
-				     text);
-		if (r < 0)
-			return err_errno(err, r, "cannot set the device rule \"%s\"", text);
-	}
-	return 0;
+		dir = cgroup_dir_of(cgroup, CGROUP_CORE);
+	if (!dir)
+		return err_set(
+			err, -EOPNOTSUPP,
+			"this host cannot limit devices: the kernel has no cgroup controller "
+			"for it");
+	r = dir->ops->set_devices(dir->fd, rules, n);
+	return r < 0 ? err_errno(err, r, "cannot limit the devices of the cgroup %s", cgroup->path)
+		     : 0;
 }
 
 static int cgroup_chown(int fd, const char *const *files, uid_t uid, gid_t gid)

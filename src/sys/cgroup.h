@@ -45,7 +45,7 @@ struct cgroup_limits {
 	int64_t pids;
 };
 
-/* A device that a group may use beyond, or with less access than, everything: version 1 only. */
+/* A rule about devices, as version 1 takes them; a group starts with everything allowed. */
 struct cgroup_device {
 	char type;	      /* 'a', 'b' or 'c' */
 	int64_t major, minor; /* -1: all */
@@ -81,7 +81,7 @@ static inline void cgroup_freep(struct cgroup **cgroup)
 #define _cleanup_cgroup_ _cleanup_(cgroup_freep)
 
 int cgroup_set_limits(struct cgroup *cgroup, const struct cgroup_limits *limits, struct err *err);
-/* Applied in order, the last match wins; needs CGROUP_DEVICES. */
+/* In order, the last match wins. Where version 1 has the controller, CGROUP_DEVICES must have been asked for. */
 int cgroup_set_devices(struct cgroup *cgroup, const struct cgroup_device *rules, size_t n,
 		       struct err *err);
 /* Lets uid divide the group's part of version 2 (or name=systemd), as an init system does. */

@@ -29,6 +29,33 @@ static int cgroup_v1_set_pids(int fd, int64_t n)
 	return cgroup_write_number(fd, "pids.max", n);
 }
 
+static void cgroup_v1_device_text(const struct cgroup_device *rule, char *text, size_t size)
+{
+	char major[24] = "*", minor[24] = "*";
+
+	if (rule->major >= 0)
+		snprintf(major, sizeof(major), "%lld", (long long)rule->major);
+	if (rule->minor >= 0)
+		snprintf(minor, sizeof(minor), "%lld", (long long)rule->minor);
+	if (rule->type == 'a')
+		snprintf(text, size, "a");
+	else
+		snprintf(text, size, "%c %s:%s %.3s", rule->type, major, minor, rule->access);
+}
+
+static int cgroup_v1_set_devices(int fd, const struct cgroup_device *rules, size_t n)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n && r == 0; i++) {
+		char text[64];
+
+		cgroup_v1_device_text(&rules[i], text, sizeof(text));
+		r = file_write_value(fd, rules[i].allow ? "devices.allow" : "devices.deny", text);
+	}
+	return r;
+}
+
 static int cgroup_v1_freeze(int fd, int frozen)
 {
 	return file_write_value(fd, "freezer.state", frozen ? "FROZEN" : "THAWED");
@@ -61,6 +88,7 @@ const struct cgroup_ops cgroup_v1_ops = {
 	.set_memory = cgroup_v1_set_memory,
 	.set_cpus = cgroup_v1_set_cpus,
 	.set_pids = cgroup_v1_set_pids,
+	.set_devices = cgroup_v1_set_devices,
 	.freeze = cgroup_v1_freeze,
 	.kill = cgroup_v1_kill,
 	.stats = cgroup_v1_stats,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "sys/cgroup-internal.h"
 #include "base/file.h"
+#include "sys/cgroup_bpf.h"
 
 #define CGROUP_V2_PERIOD_US 100000
 
@@ -65,6 +66,7 @@ const struct cgroup_ops cgroup_v2_ops = {
 	.set_memory = cgroup_v2_set_memory,
 	.set_cpus = cgroup_v2_set_cpus,
 	.set_pids = cgroup_v2_set_pids,
+	.set_devices = cgroup_bpf_attach,
 	.freeze = cgroup_v2_freeze,
 	.kill = cgroup_v2_kill,
 	.stats = cgroup_v2_stats,

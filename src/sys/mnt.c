@@ -54,7 +54,7 @@ int mnt_new(const char *type, const char *source, char *const *options, uint64_t
 	_cleanup_close_ int fs = fsopen(type, FSOPEN_CLOEXEC);
 	char what[64];
 
-	snprintf(what, sizeof(what), "cannot mount a %s file system", type);
+	snprintf(what, sizeof(what), "cannot mount %s", type);
 	if (fs < 0)
 		return err_errno(err, -errno, "%s", what);
 	if (source && fsconfig(fs, FSCONFIG_SET_STRING, "source", source, 0) < 0)
@@ -117,11 +117,12 @@ int mnt_enter_root(int root, struct err *err)
 
 static int mnt_erofs_loop(const char *path, int *ret_fd, struct err *err)
 {
+	static char *const read_only[] = { (char *)(uintptr_t) "ro", NULL };
 	_cleanup_close_ int device = -EBADF;
 	char name[32];
 	int r = loopdev_attach(path, &device, name, err);
 
-	return r < 0 ? r : mnt_new("erofs", name, NULL, MOUNT_ATTR_RDONLY, ret_fd, err);
+	return r < 0 ? r : mnt_new("erofs", name, read_only, MOUNT_ATTR_RDONLY, ret_fd, err);
 }
 
 int mnt_erofs(const char *path, int *ret_fd, struct err *err)
@@ -180,7 +181,21 @@ static int mnt_overlay_layers_by_path(int fs, const struct mnt_overlay *overlay)
 	return r < 0 ? r : mnt_overlay_path(fs, "workdir", overlay->work);
 }
 
-static int mnt_overlay_open(const struct mnt_overlay *overlay, int by_path, struct err *err)
+static int mnt_overlay_options(int fs, const struct mnt_overlay *overlay)
+{
+	if (fsconfig(fs, FSCONFIG_SET_STRING, "source", "overlay", 0) < 0)
+		return -errno;
+	if (overlay->upper < 0)
+		return 0;
+	/* Hard links into lower layers are rare; an index would refuse a second mount of the same upper. */
+	if (fsconfig(fs, FSCONFIG_SET_STRING, "index", "off", 0) < 0)
+		return -errno;
+	if (overlay->temporary && fsconfig(fs, FSCONFIG_SET_FLAG, "volatile", NULL, 0) < 0)
+		return -errno;
+	return 0;
+}
+
+static int mnt_overlay_open(const struct mnt_overlay *overlay, struct err *err)
 {
 	_cleanup_close_ int fs = fsopen("overlay", FSOPEN_CLOEXEC);
 	int r;
@@ -188,18 +203,11 @@ static int mnt_overlay_open(const struct mnt_overlay *overlay, int by_path, stru
 	if (fs < 0)
 		return err_set(err, -errno,
 			       "this kernel has no overlayfs: load it with `modprobe overlay`");
-	r = by_path ? mnt_overlay_layers_by_path(fs, overlay) : mnt_overlay_layers(fs, overlay);
-	if (r < 0)
-		return mnt_fail(fs, r, "cannot join the layers", err);
-	if (fsconfig(fs, FSCONFIG_SET_STRING, "source", "overlay", 0) < 0)
-		return mnt_fail(fs, -errno, "cannot join the layers", err);
-	/* Hard links into lower layers are rare; an index would refuse a second mount of the same upper. */
-	if (overlay->upper >= 0 && fsconfig(fs, FSCONFIG_SET_STRING, "index", "off", 0) < 0)
-		return mnt_fail(fs, -errno, "cannot join the layers", err);
-	if (overlay->upper >= 0 && overlay->temporary &&
-	    fsconfig(fs, FSCONFIG_SET_FLAG, "volatile", NULL, 0) < 0)
-		return mnt_fail(fs, -errno, "cannot join the layers", err);
-	return take_fd(&fs);
+	r = overlay->attached ? mnt_overlay_layers_by_path(fs, overlay)
+			      : mnt_overlay_layers(fs, overlay);
+	if (r == 0)
+		r = mnt_overlay_options(fs, overlay);
+	return r < 0 ? mnt_fail(fs, r, "cannot join the layers", err) : take_fd(&fs);
 }
 
 /*
@@ -222,10 +230,7 @@ static int mnt_overlay_create(int fs, const struct mnt_overlay *overlay, int *re
 
 int mnt_overlay(const struct mnt_overlay *overlay, int *ret_fd, struct err *err)
 {
-	struct err first = ERR_INIT;
-	_cleanup_close_ int fs = mnt_overlay_open(overlay, 0, &first);
+	_cleanup_close_ int fs = mnt_overlay_open(overlay, err);
 
-	if (fs < 0)
-		fs = mnt_overlay_open(overlay, 1, err);
 	return fs < 0 ? fs : mnt_overlay_create(fs, overlay, ret_fd, err);
 }

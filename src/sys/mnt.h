@@ -47,10 +47,13 @@ struct mnt_overlay {
 	uid_t owner_uid; /* who makes what the overlay makes for itself */
 	gid_t owner_gid;
 	uint64_t attributes;
+	int attached; /* in the mount namespace of the caller */
 };
 
-/* -EINVAL and the like, from kernels that want the folders attached (before 6.15), mean: try again with
- * attached ones. */
+/*
+ * Kernels before 6.15 join attached folders only, and fail otherwise. Those before 6.13 are found out without a
+ * line of theirs in the kernel's log.
+ */
 int mnt_overlay(const struct mnt_overlay *overlay, int *ret_fd, struct err *err);
 
 #endif
