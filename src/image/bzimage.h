@@ -16,7 +16,7 @@
 #define BZIMAGE_RELEASE_MAX 64
 
 /* Largest file that a bzImage is unpacked into; Debian's is 51 MiB. */
-#define BZIMAGE_UNPACKED_MAX (512U << 20)
+#define BZIMAGE_UNPACKED_MAX (256U << 20)
 
 /* Does it say that it is one? */
 int bzimage_is(const void *data, size_t len);

@@ -71,6 +71,9 @@ struct kernel_install {
 int kernel_install(const struct kernel_work *work, const struct kernel_install *install,
 		   struct err *err);
 
+/* Makes the kernel the default one if there is none. */
+int kernel_offer_default(const struct kernel_work *work, const char *name, struct err *err);
+
 /* Makes initramfs.img in the kernel's folder behind fd and puts its guest into the record. */
 int kernel_pack_initramfs(int fd, struct kernel_record *record, struct err *err);
 

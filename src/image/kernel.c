@@ -287,6 +287,13 @@ static int kernel_link_default(const struct kernel_work *work, const char *name,
 	return 0;
 }
 
+int kernel_offer_default(const struct kernel_work *work, const char *name, struct err *err)
+{
+	_cleanup_free_ char *chosen = kernel_default_name(work->kernels_fd);
+
+	return chosen ? 0 : kernel_link_default(work, name, err);
+}
+
 int kernel_set_default(const char *root, const char *name, struct err *err)
 {
 	_cleanup_kernel_work_ struct kernel_work work = KERNEL_WORK_INIT;

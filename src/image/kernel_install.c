@@ -175,11 +175,9 @@ static int kernel_install_publish(struct kernel_install_state *state, struct err
 
 static int kernel_install_default(struct kernel_install_state *state, struct err *err)
 {
-	if (state->install->make_default &&
-	    symlinkat(state->install->name, state->work->kernels_fd, KERNEL_NAME_DEFAULT) < 0 &&
-	    errno != EEXIST)
-		return err_errno(err, -errno, "cannot make the kernel the default one");
-	return 0;
+	if (!state->install->make_default)
+		return 0;
+	return kernel_offer_default(state->work, state->install->name, err);
 }
 
 int kernel_install(const struct kernel_work *work, const struct kernel_install *install,

@@ -87,10 +87,10 @@ int kernel_work_open(const char *root, struct kernel_work *ret, struct err *err)
 
 void kernel_work_close(struct kernel_work *work)
 {
-	if (work->path)
+	if (work->path) { /* so it holds the lock */
 		file_remove_tree(AT_FDCWD, work->path);
-	if (work->kernels_fd >= 0)
 		kernel_work_clean_cache(work->kernels_fd);
+	}
 	work->fd = fd_close(work->fd);
 	work->kernels_fd = fd_close(work->kernels_fd);
 	work->lock = fd_close(work->lock);

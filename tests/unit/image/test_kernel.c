@@ -251,6 +251,9 @@ static void the_default_kernel_is_the_first_the_chosen_or_the_last_left(void **s
 	assert_int_equal(kernel_remove("root", "c", &err), 0);
 	assert_list("");
 	assert_int_equal(count("root/kernels/cache"), 0);
+	assert_int_equal(symlink("gone", "root/kernels/default"), 0);
+	assert_imports("d", "vmlinuz", NULL);
+	assert_list("d* ");
 }
 
 static void what_is_not_there_is_said_with_what_to_do(void **state _unused_)
