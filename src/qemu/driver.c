@@ -9,6 +9,7 @@
  * Invariants:
  *  1. QEMU's end is the only way to ended(): whatever else happens just brings it about. In STOPPING the
  *     guest has DRIVER_SHUTDOWN_MS to power off, then QEMU has DRIVER_QUIT_MS to quit, then it is killed.
+ *     After kill() the guest has DRIVER_KILL_MS for all of it.
  *  2. why is the first cause of an end that is not as it should be; a later one never replaces it. To
  *     be killed once the workload has STARTED is as it should be.
  *  3. Every channel has had its EXIT or ERROR before ended(): agent_host_end() gives it to those that lack it.
@@ -23,9 +24,11 @@
 #include "qemu/qmp.h"
 #include "sys/cgroup.h"
 
+#include <signal.h>
 #include <string.h>
 
 #define DRIVER_SHUTDOWN_MS 10000
+#define DRIVER_KILL_MS	   3000
 #define DRIVER_QUIT_MS	   2000
 #define DRIVER_CLEAN_MS	   5000
 #define DRIVER_BOOT_LOG	   "boot.log"
@@ -49,6 +52,7 @@ struct driver {
 	char *boot_log;
 	int greeted; /* the agent has spoken */
 	int exited;  /* the workload's EXIT was delivered */
+	int kill_asked, paused;
 	struct err why;
 };
 
@@ -58,7 +62,8 @@ static void driver_blame(struct driver *driver, const struct err *err)
 		driver->why = *err;
 }
 
-static void driver_kill(struct driver *driver)
+/* The plug is pulled. */
+static void driver_unplug(struct driver *driver)
 {
 	driver->phase = DRIVER_KILLED;
 	loop_timer_set(driver->timer, -1);
@@ -70,7 +75,7 @@ static void driver_stop(struct driver *driver)
 	if (driver->phase > DRIVER_RUNNING)
 		return;
 	driver->phase = DRIVER_STOPPING;
-	loop_timer_set(driver->timer, DRIVER_SHUTDOWN_MS);
+	loop_timer_set(driver->timer, driver->kill_asked ? DRIVER_KILL_MS : DRIVER_SHUTDOWN_MS);
 	agent_host_shutdown(driver->agent);
 }
 
@@ -91,7 +96,7 @@ static void driver_on_timer(void *ctx)
 	struct driver *driver = ctx;
 	struct err err = ERR_INIT;
 
-	if (driver->phase == DRIVER_STOPPING) {
+	if (driver->phase == DRIVER_STOPPING && !driver->kill_asked) {
 		driver->phase = DRIVER_QUITTING;
 		qmp_command(driver->qmp, "quit");
 		loop_timer_set(driver->timer, DRIVER_QUIT_MS);
@@ -104,7 +109,7 @@ static void driver_on_timer(void *ctx)
 		driver_add_console(driver, &err);
 		driver_blame(driver, &err);
 	}
-	driver_kill(driver);
+	driver_unplug(driver);
 }
 
 static void driver_on_hello(void *ctx, const char *release)
@@ -155,7 +160,7 @@ static void driver_on_broken(void *ctx, const struct err *err)
 	struct driver *driver = ctx;
 
 	driver_blame(driver, err);
-	driver_kill(driver);
+	driver_unplug(driver);
 }
 
 static const struct agent_host_ops driver_agent_ops = {
@@ -202,6 +207,8 @@ static void driver_explain(struct driver *driver, const struct err *failure)
 							: "while its workload ran");
 		driver_add_console(driver, &err);
 	}
+	if (agent_host_started(driver->agent))
+		err.exit_status = 128 + SIGKILL;
 	driver_blame(driver, &err);
 }
 
@@ -324,12 +331,33 @@ static void driver_consumed(struct driver *driver, uint32_t channel, size_t len)
 	agent_host_consumed(driver->agent, channel, len);
 }
 
+/*
+ * What the guest has not written to its disk yet is lost when the plug is pulled, where a container's
+ * files outlive its SIGKILL. So the workload is killed inside, and the guest gets a moment to unmount; a
+ * second call, like one before the workload has STARTED, pulls the plug.
+ */
+static void driver_kill(struct driver *driver)
+{
+	static const uint8_t number[4] = { SIGKILL }; /* u32, little-endian */
+	int again = driver->kill_asked;
+
+	driver->kill_asked = 1;
+	if (again || driver->paused || driver->phase == DRIVER_BOOTING) {
+		driver_unplug(driver);
+		return;
+	}
+	if (driver->phase == DRIVER_RUNNING)
+		agent_host_send(driver->agent, 0, MESSAGE_SIGNAL, number, sizeof(number));
+	loop_timer_set(driver->timer, DRIVER_KILL_MS);
+}
+
 static int driver_pause(struct driver *driver, int paused, struct err *err)
 {
 	if (driver->phase != DRIVER_RUNNING)
 		return err_set(err, -EBUSY, "the VM is %s, it cannot be paused or resumed now",
 			       driver->phase == DRIVER_BOOTING ? "still starting" : "ending");
 	qmp_command(driver->qmp, paused ? "stop" : "cont");
+	driver->paused = paused;
 	return 0;
 }
 

@@ -230,6 +230,10 @@ static int sandbox_drop(struct sandbox_child *child, struct err *err)
 	const struct sandbox_spec *spec = child->spec;
 	size_t n = spec->group == (gid_t)-1 ? 0 : 1;
 
+	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
+		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+			return err_errno(err, -errno, "cannot drop capabilities");
+	}
 	if (setgroups(n, &spec->group) < 0 || setresgid(spec->gid, spec->gid, spec->gid) < 0 ||
 	    setresuid(spec->uid, spec->uid, spec->uid) < 0)
 		return err_errno(err, -errno, "cannot become user %u", spec->uid);
