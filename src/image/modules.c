@@ -308,15 +308,19 @@ static int modules_visit(struct modules *modules, struct modules_entry *entry, i
 			 struct err *err);
 
 /*
- * A module that another one asks for at run time, by name or alias, as libcrc32c asks for "crc32c".
- * What is built in, or comes as NAME_generic, will do; not to find any is no error.
+ * A module that another one asks for at run time, by name or alias, as libcrc32c asks for "crc32c" or
+ * btrfs for "crypto-crc32c". What is built in, or comes as NAME_generic and so runs on every CPU, will
+ * do; not to find any is no error.
  */
 static int modules_visit_soft(struct modules *modules, const char *alias, int depth,
 			      struct err *err)
 {
 	_cleanup_strv_ char **names = NULL;
-	struct modules_query query = { .name = alias };
+	struct modules_query query = { NULL };
 
+	if (!strncmp(alias, "crypto-", strlen("crypto-")))
+		alias += strlen("crypto-");
+	query.name = alias;
 	strv_add(&names, alias);
 	strv_add_printf(&names, "%s_generic", alias);
 	modules_each_line(modules->index->text[MODULES_ALIAS], modules_alias_line, &query);

@@ -103,6 +103,8 @@ static void a_need_of_run_time_is_met_by_name_alias_or_what_is_built_in(void **s
 	};
 
 	assert_selected(&index, "k/crc32c_generic.ko k/erofs.ko");
+	index.text[MODULES_SOFTDEP] = (char[]){ "softdep erofs pre: crypto-crc32c\n" };
+	assert_selected(&index, "k/crc32c_generic.ko k/erofs.ko");
 	index.text[MODULES_DEP] = (char[]){ "k/erofs.ko:\nk/crc32c_intel.ko:\n" };
 	assert_selected(&index, "k/crc32c_intel.ko k/erofs.ko");
 	index.text[MODULES_BUILTIN] =
