@@ -63,6 +63,16 @@ static int cli_check_args(const struct verb *verb, char **args, struct err *err)
 		       n < verb->min_args ? "few" : "many", usage.data);
 }
 
+/* Whoever mistook an option wants to see which there are. */
+static void cli_add_hint(const struct verb *verb, struct err *err)
+{
+	_cleanup_buf_ struct buf name = BUF_INIT;
+	size_t used = strlen(err->msg);
+
+	verbs_put_name(&name, verb);
+	snprintf(err->msg + used, sizeof(err->msg) - used, "; see 'brig help %s'", name.data);
+}
+
 static int cli_run_verb(const struct cli_context *cli, const struct verb *verb, int argc,
 			char **argv, struct err *err)
 {
@@ -75,6 +85,8 @@ static int cli_run_verb(const struct cli_context *cli, const struct verb *verb, 
 	if (verb->defaults)
 		memcpy(values, verb->defaults, verb->values_size);
 	r = option_parse(options, verb->mode, argc, argv, values, &args, err);
+	if (r < 0)
+		cli_add_hint(verb, err);
 	if (r == 0 && *(int *)(void *)(values + help_at)) {
 		help_show_verb(verb);
 	} else if (r == 0) {

@@ -219,7 +219,10 @@ static int copy_cp(const struct cli_context *cli, const void *values, char **arg
 	if (r == 0)
 		r = instance_load(&home, copy.source.name ? copy.source.name : copy.target.name,
 				  &record, err);
-	return r < 0 ? r : copy_run(&copy, err);
+	if (r < 0)
+		return r;
+	r = copy_run(&copy, err);
+	return r < 0 ? err_wrap(err, "cannot copy %.100s to %.100s", args[0], args[1]) : 0;
 }
 
 static const struct option copy_options[] = {

@@ -70,6 +70,8 @@ static int run_start(const struct instance_home *home, const struct instance *re
 
 	if (r < 0)
 		return r;
+	if (!detach && record->system && foreground.take_stdin)
+		log_notice("console of '%s'; ctrl-a q leaves it running", record->name);
 	if (!detach)
 		return foreground_run(session, &foreground, err);
 	puts(record->name);
