@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "container/privilege.h"
+#include "container/dev.h"
 #include "container/inner.h"
 #include "container/rootfs.h"
 #include "container/seccomp_profile.h"
@@ -110,6 +111,22 @@ static int attach_make_socket(struct attach *attach, struct err *err)
 	return 0;
 }
 
+/*
+ * With every capability it could take "nodev" from the root and open an image's device nodes, which the host's root
+ * may use; so the container is held to its devices from here on.
+ */
+static int attach_limit_devices(struct attach *attach, struct err *err)
+{
+	struct cgroup_device rules[DEV_RULES_MAX];
+	size_t n = 0;
+	int r;
+
+	if (attach->spec.limit_devices || !(attach->spec.namespaces & CLONE_NEWUSER))
+		return 0;
+	r = dev_rules(&attach->spec, rules, &n, err);
+	return r < 0 ? r : cgroup_set_devices(attach->cgroup, rules, n, err);
+}
+
 static int attach_prepare(struct attach *attach, struct err *err)
 {
 	const struct driver_target *target = attach->target;
@@ -126,6 +143,8 @@ static int attach_prepare(struct attach *attach, struct err *err)
 					     &attach->entry, err);
 	if (r == 0 && attach->spec.seccomp)
 		seccomp_profile_get(cache, attach->spec.caps, &attach->filter);
+	if (r == 0 && attach->process->privileged)
+		r = attach_limit_devices(attach, err);
 	return r < 0 ? r : attach_make_socket(attach, err);
 }
 

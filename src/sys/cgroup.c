@@ -191,7 +191,7 @@ static enum cgroup_layout cgroup_scan(struct cgroup *cgroup, unsigned int need)
 
 	cgroup_add_v2(cgroup, &layout);
 	if (layout == CGROUP_LAYOUT_LEGACY)
-		need |= CGROUP_FREEZER | CGROUP_CPUACCT;
+		need |= CGROUP_FREEZER | CGROUP_CPUACCT | CGROUP_DEVICES;
 	for (size_t i = 0; layout != CGROUP_LAYOUT_UNIFIED && i < ARRAY_SIZE(cgroup_names); i++) {
 		if (need & cgroup_names[i].controller)
 			cgroup_add_v1(cgroup, cgroup_names[i].name, cgroup_names[i].controller);

@@ -142,7 +142,5 @@ int cgroup_bpf_attach(int fd, const struct cgroup_device *rules, size_t n)
 	attr.target_fd = (uint32_t)fd;
 	attr.attach_bpf_fd = (uint32_t)loaded;
 	attr.attach_type = BPF_CGROUP_DEVICE;
-	/* an init system inside adds its own */
-	attr.attach_flags = BPF_F_ALLOW_MULTI;
 	return syscall(SYS_bpf, BPF_PROG_ATTACH, &attr, sizeof(attr)) < 0 ? -errno : 0;
 }

@@ -7,7 +7,7 @@
 /*
  * Version 2 has no device files; a program in the group decides instead. Makes one of the rules, as version 1
  * takes them (in order, the last match wins; nothing matching is allowed), and attaches it to the group's
- * folder, with which it goes. Returns 0 or -errno.
+ * folder, with which it goes, in place of an earlier one. Returns 0 or -errno.
  */
 int cgroup_bpf_attach(int fd, const struct cgroup_device *rules, size_t n);
 
