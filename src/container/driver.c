@@ -161,10 +161,15 @@ static void driver_on_socket(void *ctx, _unused_ uint32_t events)
 	}
 }
 
-/* By reboot(2) in a pid namespace the first process ends as if by SIGINT (power off) or SIGHUP (reboot). */
+/*
+ * By reboot(2) in a pid namespace its first process ends as if by SIGINT (power off) or SIGHUP (reboot). An init
+ * system has done its work then; what follows is the restart policy's affair.
+ */
 static int driver_status(const struct driver *driver)
 {
-	return driver->is_system && driver->status == 128 + SIGINT ? 0 : driver->status;
+	int rebooted = driver->status == 128 + SIGINT || driver->status == 128 + SIGHUP;
+
+	return driver->is_system && rebooted ? 0 : driver->status;
 }
 
 static void driver_finish(struct driver *driver)
