@@ -84,7 +84,7 @@ def _remove_instances(brig, names):
     problems = []
     if names:
         listed = set(brig("ps", "-a", "-q", check=False).out.split())
-        problems += [f"ps does not know {name}" for name in sorted(names - listed)]
+        problems += [f"ps does not know {path}" for path in _instance_folders(brig) if path.name not in listed]
         for name in sorted(names | listed):
             removed = brig("rm", "-f", name, check=False)
             if removed.code:
@@ -141,8 +141,12 @@ def debian_store(session_folder, busybox_store, debian_tar):
 @pytest.fixture(scope="session")
 def kernel_store(session_folder):
     vmlinuz, modules = images.debian_kernel_files()
-    return _store(session_folder, "kernel", lambda brig: brig(
-        "kernel", "import", "--name", "debian", vmlinuz, "--modules", modules, timeout=300))
+
+    def fill(brig):
+        brig("kernel", "import", "--name", "debian", vmlinuz, "--modules", modules, timeout=300)
+        brig("kernel", "default", "debian")
+
+    return _store(session_folder, "kernel", fill)
 
 
 @pytest.fixture

@@ -91,8 +91,10 @@ def test_a_clone_shares_large_files_and_copies_small_ones(tmp_path):
     (source / "images/large").write_bytes(bytes(1 << 20))
     (source / "images/small").write_text("small")
     (source / "images/link").symlink_to("small")
+    (source / "default").symlink_to("images")
     images.clone(source, copy)
     images.clone(source, copy)  # over what is there
     assert (copy / "images/large").stat().st_ino == (source / "images/large").stat().st_ino
     assert (copy / "images/small").stat().st_ino != (source / "images/small").stat().st_ino
     assert (copy / "images/link").readlink().name == "small"
+    assert (copy / "default").readlink().name == "images"

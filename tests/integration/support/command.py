@@ -199,7 +199,8 @@ class Brig:
         return result
 
     def json(self, *args, **options):
-        return json.loads(self(*args, "--json", **options).out)
+        wanted = [] if "inspect" in args else ["--json"]  # which speaks nothing else
+        return json.loads(self(*args, *wanted, **options).out)
 
     def stop_commands(self):
         """Kills the commands of popen() that still run."""
