@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is particular to machines: their kernel, memory and disk, how QEMU is confined, how they end."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from support import archives, wait
+
+pytestmark = [pytest.mark.root, pytest.mark.vm]
+
+MIB = 1 << 20
+NOBODY = 65534
+
+# Greets as an agent does and then sends bytes that are no frame.
+HOSTILE_AGENT = r"""
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static int port(void)
+{
+    char path[64], name[64];
+
+    for (int port = 0; port < 8; port++) {
+        for (int i = 0; i < 4; i++) {
+            int fd;
+
+            snprintf(path, sizeof(path), "/sys/class/virtio-ports/vport%dp%d/name", port, i);
+            fd = open(path, O_RDONLY);
+            memset(name, 0, sizeof(name));
+            if (fd < 0 || read(fd, name, sizeof(name) - 1) < 0 || strncmp(name, "brig.agent", 10))
+                continue;
+            snprintf(path, sizeof(path), "/dev/vport%dp%d", port, i);
+            return open(path, O_RDWR);
+        }
+    }
+    return -1;
+}
+
+int main(void)
+{
+    static const char hello[] = "\x0d\0\0\0\x80\0\0\0\0\0\0\0" "\1\0\0\0" "\5\0\0\0" "6.1.0";
+    static char garbage[4096];
+    char path[256];
+    FILE *modules;
+    int fd = -1;
+
+    mkdir("/dev", 0755), mkdir("/sys", 0755);
+    mount("dev", "/dev", "devtmpfs", 0, "");
+    mount("sys", "/sys", "sysfs", 0, "");
+    modules = fopen("/etc/modules", "r");
+    while (modules && fgets(path, sizeof(path), modules)) {
+        path[strcspn(path, "\n")] = '\0';
+        fd = open(path, O_RDONLY);
+        syscall(SYS_finit_module, fd, "", 0);
+    }
+    while ((fd = port()) < 0)
+        continue;
+    memset(garbage, 0xff, sizeof(garbage));
+    if (write(fd, hello, sizeof(hello) - 1) < 0)
+        return 1;
+    for (;;)
+        if (write(fd, garbage, sizeof(garbage)) < 0)
+            pause();
+}
+"""
+
+
+@pytest.fixture
+def start(brig, busybox_image, debian_kernel):
+    """start(OPTION..., command=[...]): a machine named "a" that runs in the background."""
+    def start(*options, name="a", image=busybox_image, command=("sleep", "1000")):
+        brig("run", "-d", "--vm", "--name", name, *options, image, *command, timeout=120)
+
+    return start
+
+
+def run_record(brig, name="a"):
+    return brig.json("inspect", name)[0]["run"]
+
+
+def sh(brig, script, name="a"):
+    return brig("exec", name, "sh", "-c", script, timeout=60).out
+
+
+def status_of(pid):
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+
+
+def test_a_machine_has_a_kernel_memory_and_cpus_of_its_own(brig, start):
+    start("-m", "300m", "--cpus", "2")
+    release = sh(brig, "uname -r").strip()
+    assert release != os.uname().release
+    assert run_record(brig)["kernel"] == release
+    assert run_record(brig)["engine"] == "qemu"
+    assert sh(brig, "nproc") == "2\n"
+    kib = int(sh(brig, "cat /proc/meminfo").split("MemTotal:")[1].split()[0])
+    assert 200 * 1024 < kib < 300 * 1024
+
+
+def test_qemu_is_nobody_and_sees_nothing_of_the_host(brig, start):
+    start()
+    pid = run_record(brig)["pid"]
+    status = status_of(pid)
+    assert status["Uid"].split() == status["Gid"].split() == [str(NOBODY)] * 4
+    assert status["Groups"].strip() == ""
+    assert {int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {0}
+    assert status["NoNewPrivs"] == "1"
+    assert status["Seccomp"] == "2"
+    for namespace in ("mnt", "pid", "net", "ipc", "uts"):
+        assert os.readlink(f"/proc/{pid}/ns/{namespace}") != os.readlink(f"/proc/self/ns/{namespace}")
+    inside = Path(f"/proc/{pid}/root")
+    assert {path.name for path in inside.iterdir()} <= {"usr", "bin", "lib", "lib32", "lib64", "etc", "dev", "boot"}
+    assert {path.name for path in (inside / "etc").iterdir()} <= {"ld.so.cache", "alternatives"}
+    assert {path.name for path in (inside / "dev").iterdir()} <= {"null", "kvm"}
+    with pytest.raises(OSError):
+        (inside / "x").touch()
+    # its disks, and nothing else of brig's, are open
+    files = {os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir()}
+    folders = {Path(name).parent.name for name in files if name.startswith(str(brig.root))}
+    assert folders == {"layers", "a"}
+
+
+def test_qemu_has_room_around_the_guests_memory_and_no_more(brig, start):
+    start("-m", "256m")
+    group = run_record(brig)["cgroup"]
+    limits = [*Path("/sys/fs/cgroup/memory").glob(f"{group}/memory.limit_in_bytes"),
+              *Path("/sys/fs/cgroup").glob(f"{group}/memory.max")]
+    if not limits:
+        pytest.skip("no memory controller")
+    assert 256 * MIB < int(limits[0].read_text()) < 1024 * MIB
+
+
+def test_what_was_written_is_there_after_stop_kill_and_restart(brig, start):
+    start()
+    sh(brig, "echo one > /root/one")
+    brig("stop", "-t", "0", "a")  # sleep takes no SIGTERM: this is the hard way
+    brig("start", "a", timeout=120)
+    sh(brig, "echo two > /root/two")
+    brig("kill", "a")
+    brig("wait", "a")
+    brig("start", "a", timeout=120)
+    assert sh(brig, "cat /root/one /root/two") == "one\ntwo\n"
+    sh(brig, "echo three > /root/three; sync")
+    pid = run_record(brig)["pid"]
+    os.kill(pid, 9)
+    wait.process_end(pid, 30)
+    brig("wait", "a", check=False)
+    brig("start", "a", timeout=120)  # the journal is replayed
+    assert sh(brig, "cat /root/three") == "three\n"
+
+
+def test_the_disk_is_as_large_as_asked_and_takes_what_is_used(brig, start):
+    start("--disk-size", "3g")
+    kib = int(sh(brig, "df -k /").splitlines()[-1].split()[1])
+    assert 2.8 * MIB < kib <= 3 * MIB
+    disk = brig.root / "instances/a/data.raw"
+    assert disk.stat().st_size == 3 << 30
+    assert disk.stat().st_blocks * 512 < 16 * MIB
+
+
+def test_machines_share_layers_and_nothing_else(brig, start):
+    start(name="a")
+    start(name="b")
+    sh(brig, "echo a > /root/mine", name="a")
+    assert sh(brig, "ls /root", name="b") == ""
+    for name in "ab":
+        files = {os.readlink(fd) for fd in Path(f"/proc/{run_record(brig, name)['pid']}/fd").iterdir()}
+        assert {Path(f).parent.name for f in files if f.startswith(str(brig.root))} == {"layers", name}
+
+
+def many_layers(brig, busybox_tree, tmp_path, count):
+    """An image of busybox and layers that each write /top and a file of their own."""
+    base = subprocess.run(["tar", "-C", busybox_tree, "-c", "."], check=True, capture_output=True).stdout
+    layers = [archives.tar(archives.entry("top", b"%d\n" % i), archives.entry(f"layer{i}", b"\n"))
+              for i in range(1, count)]
+    layout = archives.Oci().add("many", base, *layers).write(tmp_path / "layout")
+    brig("image", "import", "--name", "many", layout)
+
+
+def test_an_image_of_24_layers_runs(brig, start, busybox_tree, tmp_path):
+    many_layers(brig, busybox_tree, tmp_path, 24)
+    start(image="many")
+    assert sh(brig, "cat /top; ls / | grep -c '^layer'") == "23\n23\n"
+
+
+def test_an_image_of_too_many_layers_is_refused(brig, busybox_tree, debian_kernel, tmp_path):
+    many_layers(brig, busybox_tree, tmp_path, 25)
+    assert "25 layers" in brig.fails("run", "--rm", "--vm", "many", "true").err
+
+
+def test_too_little_memory_is_refused(brig, busybox_image, debian_kernel):
+    assert "at least 96m" in brig.fails("run", "--rm", "--vm", "-m", "32m", busybox_image, "true").err
+
+
+def test_the_least_memory_is_enough(brig, busybox_image, debian_kernel):
+    result = brig("run", "--rm", "--vm", "-m", "96m", busybox_image, "echo", "up", timeout=120)
+    assert result.out == "up\n"
+
+
+def test_an_agent_that_breaks_the_protocol_ends_its_machine(brig, busybox_image, debian_kernel, tmp_path):
+    (tmp_path / "agent.c").write_text(HOSTILE_AGENT)
+    agent = tmp_path / "agent"
+    subprocess.run(["gcc", "-static", "-O1", "-o", agent, tmp_path / "agent.c"], check=True, timeout=60)
+    result = brig.fails("run", "--name", "a", "--vm", busybox_image, "true", timeout=120,
+                        env={"BRIG_GUEST": str(agent)})
+    assert "broke its protocol" in result.err
+    assert brig.json("ps", "-a")[0]["state"] != "running"
+
+
+def test_an_exec_ends_with_its_machine(brig, start):
+    start()
+    with brig.popen("exec", "a", "sh", "-c", "echo ready; exec sleep 1000") as command:
+        command.expect("ready")
+        os.kill(run_record(brig)["pid"], 9)
+        assert command.finish().code == 137
+
+
+def test_a_paused_machine_can_be_killed(brig, start):
+    start()
+    brig("pause", "a")
+    brig("rm", "-f", "a")
+    assert brig.json("ps", "-a") == []
+
+
+def test_without_qemu_it_says_what_to_install(brig, busybox_image, debian_kernel, tmp_path):
+    result = brig.fails("run", "--rm", "--vm", busybox_image, "true", env={"PATH": str(tmp_path)})
+    assert "qemu-system-x86" in result.err
