@@ -173,15 +173,18 @@ static int spec_add_device(struct spec *spec, const char *text, struct err *err)
 	_cleanup_strv_ char **parts = strv_split(text, ":");
 	size_t n = strv_len(parts);
 	struct spec_device device = { .access = "rwm" };
-	const char *inside = parts ? parts[0] : NULL;
+	const char *inside;
 
+	if (!parts)
+		return err_set(err, -EINVAL, "--device: say HOST[:INSIDE][:rwm]");
+	inside = parts[0];
 	if (n > 1 && spec_is_access(parts[n - 1])) {
 		memcpy(device.access, parts[n - 1], strlen(parts[n - 1]) + 1);
 		n--;
 	}
 	if (n == 2)
 		inside = parts[1];
-	if (n < 1 || n > 2 || parts[0][0] != '/' || inside[0] != '/')
+	if (n > 2 || parts[0][0] != '/' || inside[0] != '/')
 		return err_set(err, -EINVAL,
 			       "--device %s: say HOST[:INSIDE][:rwm] with paths that begin with /",
 			       text);

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+/* The kernel writes to ret_pidfd, through a number. NOLINTNEXTLINE(readability-non-const-parameter) */
 pid_t spawn_clone(uint64_t flags, int into_cgroup, int *ret_pidfd)
 {
 	struct clone_args args = {
