@@ -296,9 +296,11 @@ class Machine:
         listener.listen(1)
         disks = [(f"layer{i}", path, "on") for i, path in enumerate(layers)]
         command = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
-                   "-machine", "q35,accel=tcg", "-cpu", "max", "-m", str(memory),
+                   "-machine", "q35,accel=tcg,i8042=off,smbus=off,sata=off,usb=off,vmport=off,graphics=off",
+                   "-cpu", "max", "-m", str(memory),
                    "-kernel", str(vmlinuz), "-initrd", str(self.folder / "initramfs"),
-                   "-append", "console=ttyS0 panic=-1 no_timer_check tsc=reliable",
+                   "-append", "console=ttyS0 quiet panic=-1 no_timer_check noreplace-smp cryptomgr.notests "
+                              "8250.nr_uarts=1 tsc=reliable",
                    "-serial", f"file:{self.console}",
                    "-chardev", f"socket,id=agent,path={self.folder / 'port'}",
                    "-device", "virtio-serial-pci", "-device", "virtserialport,chardev=agent,name=brig.agent"]

@@ -369,6 +369,17 @@ def test_a_breach_of_the_protocol_ends_the_machine(folder, layer):
         assert is_clean(machine.data)
 
 
+@pytest.mark.parametrize("system, command, status", [(False, "poweroff -f", 130), (False, "reboot -f", 129),
+                                                     (True, "reboot -f", 0)])
+def test_reboot_and_power_off_end_the_instance_not_the_machine(folder, layer, system, command, status):
+    with Machine(folder, [layer]) as machine:
+        workload = start(machine, f"echo ready; read x; {command}; sleep 1000", stdin=b"\n", system=system)
+        assert workload.wait().exit == status
+        assert machine.agent.ask(harness.PING) == b""
+        machine.shut_down()
+        assert is_clean(machine.data)
+
+
 # A whole system
 
 
@@ -408,8 +419,3 @@ def test_systemd_boots_and_powers_off(folder, debian_layer):
         assert init.wait(120).exit == 0
         machine.shut_down()
         assert is_clean(machine.data)
-        with Machine(folder, [debian_layer], data=machine.data, memory=512) as again:
-            init = boot_system(again)
-            again.agent.exec(["systemctl", "reboot"])
-            assert init.wait(120).exit == 0
-            again.shut_down()
