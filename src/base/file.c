@@ -190,18 +190,20 @@ static int file_mkdir(const char *path, mode_t mode)
 int file_mkdir_p(const char *path, mode_t mode)
 {
 	_cleanup_free_ char *copy = mem_strdup(path);
-	int r;
+	/* mostly it is there */
+	int r = file_mkdir(copy, mode);
 
-	for (char *slash = copy; (slash = strchr(slash, '/')); slash++) {
-		if (slash == copy)
-			continue;
+	for (char *slash = copy; r == -ENOENT && (slash = strchr(slash, '/')); slash++) {
+		int parent_r = 0;
+
 		*slash = '\0';
-		r = file_mkdir(copy, mode);
-		if (r < 0)
-			return r;
+		if (slash != copy)
+			parent_r = file_mkdir(copy, mode);
 		*slash = '/';
+		if (parent_r < 0)
+			return parent_r;
 	}
-	return file_mkdir(copy, mode);
+	return r == -ENOENT ? file_mkdir(copy, mode) : r;
 }
 
 /*

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "base/err.h"
-#include "base/log.h"
 
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -40,30 +38,12 @@ static void long_messages_are_cut(void **state _unused_)
 	assert_int_equal(strlen(err.msg), sizeof(err.msg) - 1);
 }
 
-/* Messages hold bytes of guests and images, which must not reach the terminal as commands. */
-static void a_logged_line_is_one_line_without_control_bytes(void **state _unused_)
-{
-	char text[128] = "";
-	int fds[2], saved = dup(STDERR_FILENO);
-
-	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
-	dup2(fds[1], STDERR_FILENO);
-	log_error("a\033[2Jb\nc %s", "\xc3\xa9");
-	dup2(saved, STDERR_FILENO);
-	assert_true(read(fds[0], text, sizeof(text) - 1) > 0);
-	assert_string_equal(text, "brig: a?[2Jb?c \xc3\xa9\n");
-	close(saved);
-	close(fds[0]);
-	close(fds[1]);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_error_holds_its_cause_and_grows_outwards),
 		cmocka_unit_test(the_workloads_exit_status_survives_wrapping),
 		cmocka_unit_test(long_messages_are_cut),
-		cmocka_unit_test(a_logged_line_is_one_line_without_control_bytes),
 	};
 
 	return cmocka_run_group_tests_name("base/err", tests, NULL, NULL);
