@@ -135,7 +135,7 @@ static void the_diff_ids_of_a_configuration_are_checked(void **state _unused_)
 		"{\"rootfs\":{}}",
 		"{\"rootfs\":{\"diff_ids\":{}}}",
 		"{\"rootfs\":{\"diff_ids\":[1]}}",
-		"{\"rootfs\":{\"diff_ids\":[\"" HEX1 "\"]}}",
+		("{\"rootfs\":{\"diff_ids\":[\"" HEX1 "\"]}}"),
 		"{\"rootfs\":{\"diff_ids\":[\"sha256:../x\"]}}",
 	};
 	_cleanup_json_ struct json *good = configuration("{\"rootfs\":{\"diff_ids\":[\"sha256:" HEX1
