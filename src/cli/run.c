@@ -30,9 +30,13 @@ static int run_make(const struct instance_home *home, const struct recipe *recip
 		    struct instance *ret, struct err *err)
 {
 	_cleanup_image_ struct image image = { 0 };
+	_cleanup_close_ int lock =
+		-EBADF; /* keeps the image's layers until the record names them */
 	int r = recipe_check(recipe, err);
 
 	if (r == 0)
+		r = lock = store_lock(home->root, 0, err);
+	if (r >= 0)
 		r = store_get(home->root, args[0], &image, err);
 	if (r == 0)
 		r = recipe_fill(recipe, &image, args + 1, ret, err);

@@ -78,7 +78,7 @@ int kernel_offer_default(const struct kernel_work *work, const char *name, struc
 int kernel_pack_initramfs(int fd, struct kernel_record *record, struct err *err);
 
 /* The static program that is /init in a VM: $BRIG_GUEST, or brig-guest beside the running program or
- * in ../lib/brig or /usr/lib/brig. */
+ * in ../libexec/brig or /usr/libexec/brig. */
 struct kernel_guest {
 	char *path, *stamp;
 };

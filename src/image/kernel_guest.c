@@ -65,12 +65,12 @@ int kernel_guest_find(struct kernel_guest *ret, struct err *err)
 	}
 	folder = kernel_guest_folder();
 	if (kernel_guest_try(mem_printf("%s/brig-guest", folder), ret) ||
-	    kernel_guest_try(mem_printf("%s/../lib/brig/brig-guest", folder), ret) ||
-	    kernel_guest_try(mem_strdup("/usr/lib/brig/brig-guest"), ret))
+	    kernel_guest_try(mem_printf("%s/../libexec/brig/brig-guest", folder), ret) ||
+	    kernel_guest_try(mem_strdup("/usr/libexec/brig/brig-guest"), ret))
 		return 0;
 	return err_set(err, -ENOENT,
 		       "brig-guest, the part of brig that runs inside a VM, is neither beside brig "
-		       "nor in /usr/lib/brig: install brig again, or say where it is in "
+		       "nor in /usr/libexec/brig: install brig again, or say where it is in "
 		       "$BRIG_GUEST");
 }
 

@@ -17,5 +17,5 @@ def test_fuzzers_find_nothing():
 
 @pytest.mark.parametrize("target", sorted((TREE / "tests/fuzz").glob("fuzz_*.c")), ids=lambda path: path.stem)
 def test_a_fuzzer_is_short_and_has_seeds(target):
-    assert len(target.read_text().splitlines()) <= 40
+    assert len(target.read_text().splitlines()) <= 60
     assert any((TREE / "tests/fuzz/corpus" / target.stem.removeprefix("fuzz_")).iterdir())
