@@ -300,17 +300,27 @@ int instance_each(const struct instance_home *home,
 	return r;
 }
 
-int instance_discard(const struct instance_home *home, const char *name, struct err *err)
+int instance_set_aside(const struct instance_home *home, const char *name, char **ret_path,
+		       struct err *err)
 {
 	_cleanup_free_ char *path = paths_state(home, name);
 	_cleanup_free_ char *aside = mem_printf("%s/instances/.removed-%s", home->root, name);
-	int r;
 
 	(void)file_remove_tree(AT_FDCWD, aside);
-	if (rename(path, aside) < 0)
-		return errno == ENOENT ? 0 : err_errno(err, -errno, "cannot remove %s", path);
-	r = file_remove_tree(AT_FDCWD, aside);
-	return r < 0 ? err_errno(err, r, "cannot remove %s", aside) : 0;
+	if (rename(path, aside) < 0 && errno != ENOENT)
+		return err_errno(err, -errno, "cannot remove %s", path);
+	*ret_path = take_ptr(aside);
+	return 0;
+}
+
+static int instance_discard(const struct instance_home *home, const char *name, struct err *err)
+{
+	_cleanup_free_ char *aside = NULL;
+	int r = instance_set_aside(home, name, &aside, err);
+
+	if (r == 0)
+		r = file_remove_tree(AT_FDCWD, aside);
+	return r < 0 && !err_is_set(err) ? err_errno(err, r, "cannot remove %s", aside) : r;
 }
 
 int instance_remove(const struct instance_home *home, const char *name, int force, struct err *err)

@@ -93,9 +93,13 @@ int instance_wait(const struct instance_home *home, const char *name, int *ret_s
 		  struct err *err);
 /* Refuses a running one unless force, which kills it first. */
 int instance_remove(const struct instance_home *home, const char *name, int force, struct err *err);
-/* The last step of a removal, for who holds the lock or is the keeper: the instance's folder is set aside
- * in one step and then emptied, so that a kill in between leaves no half of an instance. */
-int instance_discard(const struct instance_home *home, const char *name, struct err *err);
+/*
+ * The first half of a removal, for who holds the lock or is the keeper: in one step the instance is gone
+ * and its name free. Its files are at *ret_path then, for the caller to remove (and to free the string);
+ * a kill in between leaves no half of an instance, and the next command removes them.
+ */
+int instance_set_aside(const struct instance_home *home, const char *name, char **ret_path,
+		       struct err *err);
 /* Of a stopped instance. */
 int instance_rename(const struct instance_home *home, const char *name, const char *new_name,
 		    struct err *err);

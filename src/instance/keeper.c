@@ -458,17 +458,23 @@ static int keeper_prepare(struct keeper *keeper, const char *name, struct err *e
 	return 0;
 }
 
-/* Invariant 2: first everything in its place, then the news. */
+/*
+ * Invariant 2: first everything in its place, then the news. The files of one that is removed are no
+ * longer in any place; nobody waits for the disk to forget them.
+ */
 static void keeper_finish(struct keeper *keeper)
 {
+	_cleanup_free_ char *aside = NULL;
 	struct err ignored = ERR_INIT;
 
 	if (keeper->record.remove)
-		(void)instance_discard(&keeper->home, keeper->record.name, &ignored);
+		(void)instance_set_aside(&keeper->home, keeper->record.name, &aside, &ignored);
 	else
 		(void)keeper_save_record(keeper, 1);
 	(void)file_remove_tree(AT_FDCWD, keeper->run_dir);
 	keeper_session_end_all(keeper);
+	if (aside)
+		(void)file_remove_tree(AT_FDCWD, aside);
 }
 
 static void keeper_release(struct keeper *keeper)
@@ -497,7 +503,10 @@ static int keeper_run(struct keeper *keeper, const char *name, const char *mode)
 {
 	struct keeper_session *first = keeper_session_new(keeper, KEEPER_SESSION_FD);
 	struct err err = ERR_INIT, ignored = ERR_INIT;
+	_cleanup_free_ char *aside = NULL;
 
+	if (!first)
+		return 125;
 	first->kind = KEEPER_SESSION_ATTACHED;
 	first->takes_stdin = !strcmp(mode, "in");
 	first->wants_output = strcmp(mode, "none") != 0;
@@ -505,8 +514,9 @@ static int keeper_run(struct keeper *keeper, const char *name, const char *mode)
 		keeper->failure = err;
 		if (keeper->mark_fd >= 0)
 			(void)file_remove_tree(AT_FDCWD, keeper->run_dir);
-		if (keeper->record.remove)
-			(void)instance_discard(&keeper->home, name, &ignored);
+		if (keeper->record.remove &&
+		    instance_set_aside(&keeper->home, name, &aside, &ignored) == 0)
+			(void)file_remove_tree(AT_FDCWD, aside);
 		keeper_session_end_all(keeper);
 		return 125;
 	}
