@@ -2,12 +2,13 @@
 """What is particular to machines: their kernel, memory and disk, how QEMU is confined, how they end."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from support import archives, wait
+from support import archives, images, wait
 
 pytestmark = [pytest.mark.root, pytest.mark.vm]
 
@@ -234,3 +235,23 @@ def test_a_paused_machine_can_be_killed(brig, start):
 def test_without_qemu_it_says_what_to_install(brig, busybox_image, debian_kernel, tmp_path):
     result = brig.fails("run", "--rm", "--vm", busybox_image, "true", env={"PATH": str(tmp_path)})
     assert "qemu-system-x86" in result.err
+
+
+def test_an_image_can_bring_its_own_kernel(brig, busybox_tree, tmp_path):
+    vmlinuz, modules = images.debian_kernel_files()
+    tree = tmp_path / "tree"
+    shutil.copytree(busybox_tree, tree, symlinks=True)
+    (tree / "boot").mkdir()
+    shutil.copy(vmlinuz, tree / "boot")
+    shutil.copytree(modules, tree / "lib/modules" / modules.name)
+    images.run("depmod", "-b", tree, modules.name)
+    brig("image", "import", "--name", "own", tree, timeout=120)
+    out = brig("run", "--rm", "--vm", "--kernel", "image", "own", "uname", "-r", timeout=120).out
+    assert out.strip() == modules.name
+    assert [k["release"] for k in brig.json("kernel", "ls")] == [modules.name]
+
+
+def test_an_image_without_a_kernel_says_so(brig, busybox_image):
+    result = brig.fails("run", "--rm", "--vm", "--kernel", "image", busybox_image, "true")
+    assert "no kernel in /boot" in result.err
+    assert brig.json("ps", "-a") == []
