@@ -120,6 +120,7 @@ int privilege_parse_rlimit(const char *s, struct privilege_rlimit *ret, struct e
 	char *soft = strchr(copy, '='), *hard = soft ? strchr(soft, ':') : NULL;
 	const struct privilege_rlimit *known = NULL;
 	struct privilege_rlimit limit;
+	const char *name = strncasecmp(copy, "rlimit_", 7) ? copy : copy + 7;
 	int r;
 
 	if (!soft)
@@ -128,7 +129,7 @@ int privilege_parse_rlimit(const char *s, struct privilege_rlimit *ret, struct e
 	if (hard)
 		*hard++ = '\0';
 	for (size_t i = 0; i < ARRAY_SIZE(privilege_rlimits); i++) {
-		if (!strcasecmp(privilege_rlimits[i].name, copy))
+		if (!strcasecmp(privilege_rlimits[i].name, name))
 			known = &privilege_rlimits[i];
 	}
 	if (!known)

@@ -18,7 +18,7 @@ struct privilege_rlimit {
 	uint64_t soft, hard; /* UINT64_MAX: unlimited */
 };
 
-/* "nofile=1024:4096", "nofile=1024" for both, "unlimited" or -1 for no limit. */
+/* "nofile=1024:4096", "RLIMIT_NOFILE" too, "nofile=1024" for both, "unlimited" or -1 for no limit. */
 int privilege_parse_rlimit(const char *s, struct privilege_rlimit *ret, struct err *err);
 
 #endif

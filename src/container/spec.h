@@ -36,7 +36,7 @@ struct spec {
 	uint64_t caps;		/* bounding set; effective and permitted for uid 0 */
 	int no_new_privs;
 	int init; /* a reaper of ours is PID 1 */
-	struct rlimit_value *rlimits;
+	struct privilege_rlimit *rlimits;
 	size_t n_rlimits;
 	int seccomp; /* the profile for these capabilities */
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "container/spec.h"
 #include "base/mem.h"
+#include "base/privilege.h"
 #include "base/strv.h"
 #include "sys/caps.h"
 
@@ -70,7 +71,7 @@ static int spec_caps_of(char *const *names, uint64_t *ret, struct err *err)
 	*ret = 0;
 	strv_for_each(name, names) {
 		uint64_t mask = 0;
-		int r = caps_parse(*name, &mask, err);
+		int r = privilege_parse_capability(*name, &mask, err);
 
 		if (r < 0)
 			return r;
@@ -201,7 +202,7 @@ static int spec_add_rlimits(struct spec *spec, char *const *rlimits, struct err 
 {
 	spec->rlimits = mem_zalloc((strv_len(rlimits) + 1) * sizeof(*spec->rlimits));
 	strv_for_each(text, rlimits) {
-		int r = rlimit_parse(*text, &spec->rlimits[spec->n_rlimits], err);
+		int r = privilege_parse_rlimit(*text, &spec->rlimits[spec->n_rlimits], err);
 
 		if (r < 0)
 			return r;

@@ -1,76 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "sys/caps.h"
-#include "base/mem.h"
 
 #include <linux/capability.h>
-#include <string.h>
-#include <strings.h>
 #include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-
-static const char *const caps_names[] = {
-	"chown",
-	"dac_override",
-	"dac_read_search",
-	"fowner",
-	"fsetid",
-	"kill",
-	"setgid",
-	"setuid",
-	"setpcap",
-	"linux_immutable",
-	"net_bind_service",
-	"net_broadcast",
-	"net_admin",
-	"net_raw",
-	"ipc_lock",
-	"ipc_owner",
-	"sys_module",
-	"sys_rawio",
-	"sys_chroot",
-	"sys_ptrace",
-	"sys_pacct",
-	"sys_admin",
-	"sys_boot",
-	"sys_nice",
-	"sys_resource",
-	"sys_time",
-	"sys_tty_config",
-	"mknod",
-	"lease",
-	"audit_write",
-	"audit_control",
-	"setfcap",
-	"mac_override",
-	"mac_admin",
-	"syslog",
-	"wake_alarm",
-	"block_suspend",
-	"audit_read",
-	"perfmon",
-	"bpf",
-	"checkpoint_restore",
-};
-_Static_assert(ARRAY_SIZE(caps_names) == CAP_LAST_CAP + 1, "a capability without a name");
-
-int caps_parse(const char *name, uint64_t *ret, struct err *err)
-{
-	const char *rest = strncasecmp(name, "cap_", 4) ? name : name + 4;
-
-	if (!strcasecmp(name, "all")) {
-		*ret = CAPS_ALL;
-		return 0;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(caps_names); i++) {
-		if (!strcasecmp(rest, caps_names[i])) {
-			*ret = CAPS_BIT(i);
-			return 0;
-		}
-	}
-	return err_set(err, -EINVAL,
-		       "there is no capability '%.60s'; see capabilities(7), or say ALL", name);
-}
 
 uint64_t caps_known(void)
 {

@@ -11,9 +11,6 @@
 #define CAPS_BIT(cap) (UINT64_C(1) << (cap))
 #define CAPS_ALL      UINT64_MAX
 
-/* "NET_ADMIN", "cap_net_admin" or "ALL" to its mask. */
-int caps_parse(const char *name, uint64_t *ret, struct err *err);
-
 /* Those that this kernel knows. */
 uint64_t caps_known(void);
 

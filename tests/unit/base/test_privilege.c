@@ -43,7 +43,7 @@ static void limits_have_a_soft_and_a_hard_value(void **state _unused_)
 	assert_int_equal(limit.resource, RLIMIT_NOFILE);
 	assert_string_equal(limit.name, "nofile");
 	assert_true(limit.soft == 1024 && limit.hard == 4096);
-	assert_int_equal(privilege_parse_rlimit("CORE=0", &limit, &err), 0);
+	assert_int_equal(privilege_parse_rlimit("RLIMIT_CORE=0", &limit, &err), 0);
 	assert_true(limit.soft == 0 && limit.hard == 0);
 	assert_int_equal(privilege_parse_rlimit("memlock=-1", &limit, &err), 0);
 	assert_true(limit.soft == UINT64_MAX && limit.hard == UINT64_MAX);

@@ -4,37 +4,9 @@
 #include <linux/capability.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <cmocka.h>
-
-static void names_are_read_in_every_usual_way(void **state)
-{
-	static const char *const names[] = { "NET_ADMIN", "net_admin", "CAP_NET_ADMIN",
-					     "cap_Net_Admin" };
-	struct err err = ERR_INIT;
-	uint64_t mask = 0;
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		assert_int_equal(caps_parse(names[i], &mask, &err), 0);
-		assert_true(mask == CAPS_BIT(CAP_NET_ADMIN));
-	}
-	assert_int_equal(caps_parse("all", &mask, &err), 0);
-	assert_true(mask == CAPS_ALL);
-}
-
-static void an_unknown_name_is_said(void **state)
-{
-	struct err err = ERR_INIT;
-	uint64_t mask = 5;
-
-	(void)state;
-	assert_int_equal(caps_parse("NET_ADMIM", &mask, &err), -EINVAL);
-	assert_non_null(strstr(err.msg, "NET_ADMIM"));
-	assert_int_equal(mask, 5);
-}
 
 /* In a child, since it cannot be taken back. */
 static int limited(void)
@@ -70,8 +42,6 @@ static void what_is_given_up_is_gone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names_are_read_in_every_usual_way),
-		cmocka_unit_test(an_unknown_name_is_said),
 		cmocka_unit_test(what_is_given_up_is_gone),
 	};
 

@@ -7,43 +7,11 @@
 #include <sys/wait.h>
 #include <cmocka.h>
 
-static void limits_are_read_by_name(void **state)
-{
-	struct rlimit_value limit = { 0 };
-	struct err err = ERR_INIT;
-
-	(void)state;
-	assert_int_equal(rlimit_parse("NOFILE=1024:4096", &limit, &err), 0);
-	assert_int_equal(limit.resource, RLIMIT_NOFILE);
-	assert_int_equal(limit.soft, 1024);
-	assert_int_equal(limit.hard, 4096);
-	assert_int_equal(rlimit_parse("rlimit_core=0", &limit, &err), 0);
-	assert_int_equal(limit.hard, 0);
-	assert_int_equal(rlimit_parse("memlock=unlimited", &limit, &err), 0);
-	assert_true(limit.soft == RLIM_INFINITY);
-}
-
-static void what_is_no_limit_is_refused(void **state)
-{
-	static const char *const bad[] = { "nofile",	 "nofile=",   "=5",
-					   "nofile=5:4", "nofile=x",  "files=5",
-					   "nofile=5:",	 "nofile=-2", "nofile=5:6:7" };
-	struct rlimit_value limit;
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		struct err err = ERR_INIT;
-
-		assert_true(rlimit_parse(bad[i], &limit, &err) < 0);
-		assert_true(err_is_set(&err));
-	}
-}
-
 /* As an unprivileged user nothing can be raised. */
 static int clamped(void)
 {
 	struct rlimit low = { .rlim_cur = 100, .rlim_max = 100 }, now;
-	struct rlimit_value limit = { .resource = RLIMIT_NOFILE, .soft = 5000, .hard = 9000 };
+	struct privilege_rlimit limit = { .resource = RLIMIT_NOFILE, .soft = 5000, .hard = 9000 };
 	struct err err = ERR_INIT;
 
 	if (setrlimit(RLIMIT_NOFILE, &low) < 0 || (geteuid() == 0 && setuid(65534) < 0))
@@ -68,8 +36,6 @@ static void a_limit_that_cannot_be_raised_stays_as_high_as_it_is(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(limits_are_read_by_name),
-		cmocka_unit_test(what_is_no_limit_is_refused),
 		cmocka_unit_test(a_limit_that_cannot_be_raised_stays_as_high_as_it_is),
 	};
 
