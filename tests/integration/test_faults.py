@@ -192,25 +192,36 @@ def test_a_machine_that_never_reaches_its_agent_has_a_deadline(brig, busybox_ima
     assert brig.json("ps", "-a") == []
 
 
-def test_a_full_disk_under_a_running_container(brig, busybox_image, tmp_path):
-    """What the workload writes fails with its own error; brig's record and end stay right."""
+@pytest.fixture
+def cramped(brig, tmp_path):
+    """brig's root on a disk of 64 MiB."""
     small = tmp_path / "small"
     small.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", small], check=True)
-    try:
-        cramped = type(brig)(small / "root", brig.run)
-        cramped.root.mkdir()
-        for folder in ("images", "layers"):
-            os.symlink(brig.root / folder, cramped.root / folder)
-        result = cramped("run", "--name", "full", busybox_image, "sh", "-c",
-                         "dd if=/dev/zero of=/big bs=1M count=64; echo status $?", check=False)
-        assert "No space left on device" in result.err
-        assert "status 1" in result.out
-        assert result.code == 0
-        assert next(r for r in cramped.json("ps", "-a"))["exit_code"] == 0
-        cramped("rm", "full")
-    finally:
-        subprocess.run(["umount", small], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", small], check=True)
+    brig.root, real = small / "root", brig.root
+    brig.root.mkdir()
+    yield
+    names = brig("ps", "-a", "-q").out.split()
+    if names:
+        brig("rm", "-f", *names)
+    brig.root = real
+    subprocess.run(["umount", small], check=True)
+
+
+def test_a_full_disk_under_a_running_instance(brig, busybox_store, kernel_store, kind, cramped):
+    """What the workload writes fails with its own error; brig's record and end stay right."""
+    for store, folders in ((busybox_store, ("images", "layers")), (kernel_store, ("kernels",))):
+        for folder in folders:
+            (brig.root / folder).symlink_to(store / folder)
+    result = brig("run", "--name", "full", *kind.args, "busybox", "sh", "-c",
+                  "dd if=/dev/zero of=/big bs=1M count=128 conv=fsync; echo status $?",
+                  check=False, timeout=120)
+    assert ("Input/output error" if kind.vm else "No space left on device") in result.err
+    assert "status 1" in result.out
+    assert result.code == 0
+    assert brig.json("ps", "-a")[0]["exit_code"] == 0
+    brig("rm", "full")
+    assert brig.json("ps", "-a") == []
 
 
 def test_a_workload_that_wants_more_memory_than_its_limit(brig, busybox_image):
