@@ -136,6 +136,19 @@ int instance_stop(const struct instance_home *home, const char *name, int64_t ti
 	return clean_leftovers(home, &view.record, name, err);
 }
 
+/* For a client that came when the keeper was already leaving: the record has the end by then. */
+static int client_recorded_end(const struct instance_home *home, const char *name, int *ret_status,
+			       struct err *err)
+{
+	_cleanup_instance_view_ struct instance_view view = { 0 };
+	struct err ignored = ERR_INIT;
+
+	if (instance_view(home, name, &view, &ignored) < 0 || !view.record.finished)
+		return err_set(err, -EPIPE, "the keeper of '%s' was killed", name);
+	*ret_status = (int)view.record.exit_code;
+	return 0;
+}
+
 int instance_wait(const struct instance_home *home, const char *name, int *ret_status,
 		  struct err *err)
 {
@@ -153,7 +166,7 @@ int instance_wait(const struct instance_home *home, const char *name, int *ret_s
 		return 0;
 	r = instance_connect(home, name, &fd, err);
 	if (r < 0)
-		return r;
+		return r == -ESRCH ? client_recorded_end(home, name, ret_status, err) : r;
 	(void)frame_send(fd, 0, MESSAGE_ATTACH, attach, sizeof(attach));
 	while (frame_receive(fd, &buf, &frame) == 0) {
 		struct wire_reader reader = wire_read(frame.payload, frame.len);
@@ -165,7 +178,7 @@ int instance_wait(const struct instance_home *home, const char *name, int *ret_s
 		if (frame.type == MESSAGE_ERROR)
 			return message_get_error(&frame, err);
 	}
-	return err_set(err, -EPIPE, "the keeper of '%s' was killed", name);
+	return client_recorded_end(home, name, ret_status, err);
 }
 
 static _noreturn_ void client_exec_keeper(const struct instance_home *home, const char *name,
