@@ -107,6 +107,9 @@ static void keeper_on_error(struct keeper *keeper, const void *payload, size_t l
 
 static void keeper_on_output(struct keeper *keeper, uint16_t type, const void *payload, size_t len)
 {
+	/* a quick workload's words may be seen before the end of its start is: they prove it */
+	if (keeper->phase == KEEPER_STARTING)
+		keeper_on_started(keeper, NULL, 0);
 	logs_write(keeper->log, type == MESSAGE_ERR ? 'e' : 'o', payload, len);
 	keeper->unconsumed += len;
 	keeper_session_put_attached(keeper, type, payload, len);
@@ -128,7 +131,8 @@ static void keeper_deliver(void *ctx, uint32_t channel, uint16_t type, const voi
 		keeper_on_output(keeper, type, payload, len);
 		break;
 	case MESSAGE_STARTED:
-		keeper_on_started(keeper, payload, len);
+		if (keeper->phase == KEEPER_STARTING)
+			keeper_on_started(keeper, payload, len);
 		break;
 	case MESSAGE_EXIT:
 		keeper_on_exit(keeper, payload, len);
