@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PROTO_VMM_H
+#define PROTO_VMM_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "proto/frame.h"
+
+/*
+ * Between a VM's keeper and its vmm role: frames (proto/frame.h, channel 0) over a stream socket.
+ *
+ *   keeper: CONFIGURE -> vmm: READY (the guest runs) or ENDED with the error
+ *   keeper: PAUSE, RESUME, POWER_BUTTON, RESET, NMI, QUIT -> vmm: DONE or REFUSED, in order
+ *   vmm, at last: ENDED with how the machine ended; then the process ends
+ *
+ * The vmm opens nothing by name: everything comes to it as descriptors with fixed numbers.
+ */
+enum vmm_fd {
+	VMM_FD_CONTROL = 3, /* this protocol */
+	VMM_FD_KVM,	    /* /dev/kvm */
+	VMM_FD_SERIAL,	    /* the guest's first serial port, a stream socket */
+	VMM_FD_AGENT,	    /* the virtio-serial port GUEST_PORT, a stream socket */
+	VMM_FD_KERNEL,	    /* an ELF file, or a bzImage */
+	VMM_FD_INITRAMFS,
+	VMM_FD_FIRST, /* and those after it: disks, then taps, then vsock's listener, as configured */
+};
+
+enum vmm_message {
+	VMM_CONFIGURE = 1, /* struct vmm_config */
+	VMM_READY,
+	VMM_DONE,
+	VMM_REFUSED, /* as MESSAGE_ERROR */
+	VMM_ENDED,   /* u32 enum vmm_end, then as MESSAGE_ERROR */
+	VMM_PAUSE,
+	VMM_RESUME,
+	VMM_POWER_BUTTON,
+	VMM_RESET,
+	VMM_NMI,
+	VMM_QUIT,
+};
+
+/* How a machine ends. */
+enum vmm_end {
+	VMM_END_POWER_OFF, /* the guest switched itself off */
+	VMM_END_RESET,	   /* the guest asked for a reset, which we do not do for it */
+	VMM_END_PANIC,	   /* the guest's kernel said that it gave up (pvpanic) */
+	VMM_END_FAULT,	   /* triple fault: the guest's CPU could not go on */
+	VMM_END_QUIT,	   /* the keeper asked for it */
+	VMM_END_ERROR,	   /* of ours or of KVM's; the error says which */
+	VMM_ENDS,
+};
+
+extern const char *const vmm_end_names[VMM_ENDS + 1];
+
+enum vmm_disk_format { VMM_DISK_RAW, VMM_DISK_QCOW2 };
+
+#define VMM_DISKS_MAX  128
+#define VMM_SERIAL_MAX 20 /* bytes of a virtio-blk serial number */
+#define VMM_NETS_MAX   8
+
+struct vmm_disk {
+	char serial[VMM_SERIAL_MAX + 1];
+	int read_only;
+	int format;	  /* enum vmm_disk_format; never guessed */
+	int direct;	  /* O_DIRECT was asked for */
+	uint32_t backing; /* descriptors of its backing chain that follow its own, nearest first */
+	uint64_t bytes_per_second, operations_per_second; /* 0: no limit */
+};
+
+struct vmm_net {
+	uint8_t mac[6];
+	uint16_t mtu;	 /* 0: not told */
+	uint32_t queues; /* pairs; as many tap descriptors */
+	int vhost;	 /* a vhost-net descriptor follows each tap's */
+};
+
+struct vmm_config {
+	char *name;	 /* of the instance */
+	char *uuid;	 /* 8-4-4-4-12 hexadecimal digits, for SMBIOS */
+	char *cmdline;	 /* added to the kernel's own; may be "" */
+	uint64_t memory; /* bytes */
+	uint32_t cpus;
+	int huge_pages, shared_memory;
+	struct vmm_disk *disks;
+	uint32_t n_disks;
+	struct vmm_net *nets;
+	uint32_t n_nets;
+	uint32_t
+		vsock_cid; /* 0: no vsock device; else the folder where its sockets are follows the taps */
+	int gdb;	   /* a stream socket for a debugger is the last descriptor */
+};
+
+void vmm_config_release(struct vmm_config *config);
+void vmm_config_put(struct buf *payload, const struct vmm_config *config);
+/* Returns 0 or -EBADMSG; release the config in both cases. */
+int vmm_config_get(const struct frame *frame, struct vmm_config *ret);
+
+#endif
