@@ -14,10 +14,6 @@
 #define REGS_EFER_LMA (1ULL << 10)
 #define REGS_FLAGS    2ULL /* the bit that is always set */
 
-#define REGS_CS 0x10 /* __BOOT_CS */
-#define REGS_DS 0x18 /* __BOOT_DS */
-#define REGS_TR 0x20
-
 #define REGS_FCW   0x37f  /* as FNINIT leaves it */
 #define REGS_MXCSR 0x1f80 /* all exceptions masked */
 
@@ -27,12 +23,6 @@
 #define REGS_APIC_EXTINT   0x700U
 #define REGS_APIC_NMI	   0x400U
 #define REGS_APIC_DELIVERY 0x700U
-
-/* Base 0, limit 4 GiB. */
-const uint64_t regs_gdt[2][REGS_GDT_ENTRIES] = {
-	[REGS_LONG] = { 0, 0, 0x00af9b000000ffffULL, 0x00cf93000000ffffULL },
-	[REGS_PROTECTED] = { 0, 0, 0x00cf9b000000ffffULL, 0x00cf93000000ffffULL },
-};
 
 /* MSRs that do not begin as a guest wants them: Intel SDM volume 4. */
 static const struct kvm_msr_entry regs_msrs[] = {
@@ -111,16 +101,15 @@ static struct kvm_segment regs_segment(uint16_t selector, uint8_t type, int is_l
 static void regs_fill(const struct regs_start *start, struct kvm_sregs *sregs)
 {
 	int is_long = start->mode == REGS_LONG;
-	struct kvm_segment data = regs_segment(REGS_DS, 3, 0);
+	struct kvm_segment data = regs_segment(start->data, 3, 0);
 
-	sregs->cs = regs_segment(REGS_CS, 11, is_long);
+	sregs->cs = regs_segment(start->code, 11, is_long);
 	sregs->ds = sregs->es = sregs->fs = sregs->gs = sregs->ss = data;
 	/* a busy 32-bit or 64-bit task state segment; nothing is loaded from it */
 	sregs->tr = (struct kvm_segment){
-		.limit = 0x67, .selector = REGS_TR, .type = 11, .present = 1
+		.limit = 0x67, .selector = start->task, .type = 11, .present = 1
 	};
-	sregs->gdt = (struct kvm_dtable){ .base = start->gdt,
-					  .limit = REGS_GDT_ENTRIES * sizeof(uint64_t) - 1 };
+	sregs->gdt = (struct kvm_dtable){ .base = start->gdt, .limit = start->gdt_limit };
 	sregs->idt = (struct kvm_dtable){ 0 };
 	sregs->cr0 = REGS_CR0_PE | REGS_CR0_ET;
 	sregs->cr4 = 0;

@@ -21,12 +21,10 @@ struct regs_start {
 	uint64_t si; /* RSI: the zero page */
 	uint64_t bx; /* EBX: PVH's start info */
 	uint64_t cr3;
-	uint64_t gdt; /* four entries: null, unused, code at 0x10, data at 0x18 */
+	uint64_t gdt;
+	uint16_t gdt_limit, code, data,
+		task; /* selectors of flat segments and a task state segment */
 };
-
-#define REGS_GDT_ENTRIES 4
-/* The entries that fit the mode's segments, for whoever writes them to the guest's memory. */
-extern const uint64_t regs_gdt[2][REGS_GDT_ENTRIES];
 
 /* What every vCPU has: MSRs, floating point, its local APIC's pins. CPUID was set before. */
 int regs_init(int vcpu, struct err *err);
