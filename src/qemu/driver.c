@@ -20,7 +20,7 @@
 #include "base/units.h"
 #include "proto/agent_host.h"
 #include "qemu/console.h"
-#include "qemu/machine.h"
+#include "qemu/emulator.h"
 #include "qemu/qmp.h"
 #include "sys/cgroup.h"
 
@@ -44,7 +44,7 @@ enum driver_phase {
 struct driver {
 	struct driver_host host;
 	enum driver_phase phase;
-	struct machine *machine;
+	struct emulator *emulator;
 	struct agent_host *agent;
 	struct qmp *qmp;
 	struct console *console, *errors;
@@ -67,7 +67,7 @@ static void driver_unplug(struct driver *driver)
 {
 	driver->phase = DRIVER_KILLED;
 	loop_timer_set(driver->timer, -1);
-	machine_kill(driver->machine);
+	emulator_kill(driver->emulator);
 }
 
 static void driver_stop(struct driver *driver)
@@ -223,7 +223,7 @@ static void driver_on_end(void *ctx, uint32_t events _unused_)
 	qmp_drain(driver->qmp);
 	console_drain(driver->console);
 	console_drain(driver->errors);
-	(void)machine_reap(driver->machine, &failure);
+	(void)emulator_reap(driver->emulator, &failure);
 	if (!driver->exited &&
 	    (driver->phase != DRIVER_KILLED || !agent_host_started(driver->agent)))
 		driver_explain(driver, &failure);
@@ -250,29 +250,29 @@ static int driver_configure(struct driver *driver, struct err *err)
 	};
 
 	return agent_host_new(
-		driver->host.loop, machine_take_stream(driver->machine, MACHINE_AGENT), &config,
+		driver->host.loop, emulator_take_stream(driver->emulator, EMULATOR_AGENT), &config,
 		&driver->host.process, &driver_agent_ops, driver, &driver->agent, err);
 }
 
 static int driver_watch(struct driver *driver, struct err *err)
 {
 	struct loop *loop = driver->host.loop;
-	struct machine *machine = driver->machine;
+	struct emulator *emulator = driver->emulator;
 	int r;
 
-	r = console_new(loop, machine_take_stream(machine, MACHINE_SERIAL), driver->boot_log,
+	r = console_new(loop, emulator_take_stream(emulator, EMULATOR_SERIAL), driver->boot_log,
 			&driver->console, err);
 	if (r == 0)
-		r = console_new(loop, machine_take_stream(machine, MACHINE_ERRORS), NULL,
+		r = console_new(loop, emulator_take_stream(emulator, EMULATOR_ERRORS), NULL,
 				&driver->errors, err);
 	if (r == 0)
-		r = qmp_new(loop, machine_take_stream(machine, MACHINE_QMP), driver_on_event,
+		r = qmp_new(loop, emulator_take_stream(emulator, EMULATOR_QMP), driver_on_event,
 			    driver, &driver->qmp, err);
 	if (r < 0)
 		return r;
 	driver->timer = loop_add_timer(loop, driver_on_timer, driver);
 	driver->end_source =
-		loop_watch_fd(loop, machine_pidfd(machine), EPOLLIN, driver_on_end, driver);
+		loop_watch_fd(loop, emulator_pidfd(emulator), EPOLLIN, driver_on_end, driver);
 	if (!driver->timer || !driver->end_source)
 		return err_errno(err, -errno, "cannot watch QEMU");
 	loop_timer_set(driver->timer, driver->host.instance->boot_timeout_ms);
@@ -289,7 +289,7 @@ static void driver_free(struct driver *driver)
 	console_free(driver->errors);
 	loop_source_free(driver->timer);
 	loop_source_free(driver->end_source);
-	machine_free(driver->machine);
+	emulator_free(driver->emulator);
 	free(driver->boot_log);
 	free(driver);
 }
@@ -301,7 +301,7 @@ static int driver_start(const struct driver_host *host, struct driver **ret, str
 
 	driver->host = *host;
 	driver->boot_log = mem_printf("%s/" DRIVER_BOOT_LOG, host->state_dir);
-	r = machine_start(host, &driver->machine, err);
+	r = emulator_start(host, &driver->emulator, err);
 	if (r == 0)
 		r = driver_configure(driver, err);
 	if (r == 0)
@@ -310,7 +310,7 @@ static int driver_start(const struct driver_host *host, struct driver **ret, str
 		driver_free(driver);
 		return r;
 	}
-	host->run->pid = machine_pid(driver->machine);
+	host->run->pid = emulator_pid(driver->emulator);
 	*ret = driver;
 	return 0;
 }
