@@ -112,19 +112,9 @@ static int emulator_open_data(struct emulator *emulator, const struct driver_hos
 {
 	_cleanup_free_ char *path = mem_printf("%s/" EMULATOR_DATA, host->state_dir);
 	_cleanup_free_ char *cache = mem_printf("%s/cache", host->root);
-	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	int r;
 
-	if (fd < 0 && errno == ENOENT) {
-		r = ext4_create(cache, path, host->instance->disk_size, err);
-		if (r < 0)
-			return r;
-		fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	}
-	if (fd < 0)
-		return err_errno(err, -errno, "cannot open the disk %s", path);
-	emulator->fds[COMMAND_FD_DATA] = fd;
-	return 0;
+	return ext4_open(cache, path, host->instance->disk_size, &emulator->fds[COMMAND_FD_DATA],
+			 err);
 }
 
 static int emulator_make_streams(struct emulator *emulator, const struct driver_host *host _unused_,
