@@ -163,7 +163,7 @@ static void fuzz_start(struct fuzz *fuzz)
 	fuzz_put(fuzz, 0x0c, (how & 2) ? 0x101 : 1, 4);
 	fuzz_put(fuzz, 0x14, 0xb, 1);
 	for (unsigned int i = 0; i < FUZZ_QUEUES; i++) {
-		uint64_t base = 0x1000 * i;
+		uint64_t base = (uint64_t)0x1000 * i;
 
 		fuzz_put(fuzz, 0x16, i, 2);
 		fuzz_put(fuzz, 0x18, 1U << (how >> 5), 2);
