@@ -133,5 +133,7 @@ const struct jail_call jail_calls[] = {
 	WITH(VSOCK, "socket", DEVICES, 0, EQUAL, AF_UNIX, "a connection to the host"),
 	WITH(VSOCK, "connect", DEVICES, 0, ANY, 0, "a connection to the host"),
 	WITH(VSOCK, "accept4", DEVICES, 0, ANY, 0, "a connection from the host"),
+
+	WITH(SANITIZER, "sigaltstack", ALL, 0, ANY, 0, "a thread's end under AddressSanitizer"),
 	{ .name = NULL },
 };
