@@ -18,6 +18,8 @@
  *     long as the machine has its memory, though what they point to may change at any time.
  *  3. A queue that was found broken stays so until it is reset: queue_pop() goes on to say -EBADMSG, and
  *     push and raise do nothing.
+ *  4. A head is out once at most: what the driver offers again before it got it back breaks the queue, and
+ *     pushing a head that is not out does nothing. So a device may index its requests by head.
  */
 struct queue;
 
@@ -60,11 +62,11 @@ void queue_rings(const struct queue *queue, struct queue_setup *ret, void *ret_r
  * An empty or only partly readable chain never comes out.
  */
 int queue_pop(struct queue *queue, struct queue_chain *ret);
-/* Puts the chain that was popped last back, as if it had not been. */
+/* Puts the chain that was popped last back, as if it had not been; nothing if that was pushed already. */
 void queue_unpop(struct queue *queue);
 
-/* Is there something to pop? */
-int queue_has(const struct queue *queue);
+/* Is there something to pop? Where pop or this say no, the driver kicks (if kicks are wanted) for more. */
+int queue_has(struct queue *queue);
 
 /* The chain is done; written: bytes that went into its in segments, from their start. */
 void queue_push(struct queue *queue, uint16_t head, uint32_t written);

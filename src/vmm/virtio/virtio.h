@@ -18,7 +18,8 @@
  */
 struct virtio;
 
-/* Bits of every device: virtio 1.2 section 6. The core offers and handles these by itself. */
+/* Bits of every device: virtio 1.2 section 6. The core offers and handles these by itself, the last one
+ * where the kind has reset_queue(). */
 #define VIRTIO_F_INDIRECT_DESC 28
 #define VIRTIO_F_EVENT_IDX     29
 #define VIRTIO_F_VERSION_1     32
@@ -51,6 +52,9 @@ struct virtio_ops {
 	 */
 	int (*reset)(void *ctx);
 	void (*free)(void *ctx);
+	/* The same for one queue, which the driver may set up anew while the device works; what is under way
+	 * ends with virtio_reset_queue_done(). NULL: the driver cannot. */
+	int (*reset_queue)(void *ctx, unsigned int queue);
 };
 
 struct virtio_kind {
@@ -94,6 +98,7 @@ void virtio_config_changed(struct virtio *virtio);
 /* What the driver does makes no sense: it must reset the device. Call it when a queue is broken. */
 void virtio_break(struct virtio *virtio);
 void virtio_reset_done(struct virtio *virtio);
+void virtio_reset_queue_done(struct virtio *virtio, unsigned int queue);
 /* For vhost: descriptors stay the transport's. */
 void virtio_offload(struct virtio *virtio, unsigned int queue, int offloaded);
 int virtio_kick_fd(struct virtio *virtio, unsigned int queue);
@@ -113,7 +118,9 @@ uint8_t virtio_generation(const struct virtio *virtio);
 /* Enables the queue; ignored outside of its window. */
 void virtio_enable_queue(struct virtio *virtio, unsigned int queue,
 			 const struct queue_setup *setup);
+/* If the driver took RING_RESET. */
 void virtio_reset_queue(struct virtio *virtio, unsigned int queue);
+int virtio_queue_resetting(const struct virtio *virtio, unsigned int queue);
 void virtio_kicked(struct virtio *virtio, unsigned int queue);
 /* Any offset and length; what is beyond the configuration reads as 0. */
 void virtio_config_read(struct virtio *virtio, uint64_t offset, void *data, size_t len);
