@@ -37,7 +37,9 @@ int64_t limit_wait(struct limit *limit, int64_t now)
 		return 0;
 	limit_fill(limit, now);
 	/* One nanosecond brings rate billionths. */
-	return limit->tokens > 0 ? 0 : 1 - limit->tokens / (int64_t)limit->rate;
+	if (limit->tokens >= LIMIT_SECOND)
+		return 0;
+	return 1 + (LIMIT_SECOND - 1 - limit->tokens) / (int64_t)limit->rate;
 }
 
 void limit_take(struct limit *limit, uint64_t count)

@@ -6,7 +6,7 @@
 
 /*
  * A token bucket: what was not used gathers for up to a tenth of a second's worth, so that the
- * rate holds over any longer time. A request may take more than there is as long as there is something: the
+ * rate holds over any longer time. A request may take more than there is as long as there is one token: the
  * bucket then owes, and whoever comes next waits for longer. So no request is too large to ever pass.
  *
  * Times are CLOCK_MONOTONIC in nanoseconds, as units_monotonic() gives them.
@@ -22,7 +22,7 @@ struct limit {
 
 void limit_init(struct limit *limit, uint64_t rate, int64_t now);
 
-/* Nanoseconds until there is something in the bucket; 0: there is. */
+/* Nanoseconds until there is a token in the bucket; 0: there is. */
 int64_t limit_wait(struct limit *limit, int64_t now);
 void limit_take(struct limit *limit, uint64_t count);
 
