@@ -115,7 +115,11 @@ int fixture_qemu_img(const char *folder, const char *const *args)
 
 int fixture_has_qemu_img(void)
 {
-	return fixture_qemu_img("/", (const char *const[]){ "--version", NULL }) == 0;
+	static int known = -1;
+
+	if (known < 0)
+		known = fixture_qemu_img("/", (const char *const[]){ "--version", NULL }) == 0;
+	return known;
 }
 
 int fixture_check(const char *folder, const char *name)
@@ -143,11 +147,13 @@ uint64_t fixture_random(uint64_t *state)
 
 void fixture_fill(uint64_t *state, void *data, size_t len)
 {
-	char *bytes = data;
+	uint64_t block[512];
 
-	for (size_t i = 0; i < len; i += 8) {
-		uint64_t value = fixture_random(state);
+	for (size_t done = 0; done < len; done += sizeof(block)) {
+		size_t piece = len - done < sizeof(block) ? len - done : sizeof(block);
 
-		memcpy(bytes + i, &value, len - i < 8 ? len - i : 8);
+		for (size_t i = 0; i < ARRAY_SIZE(block); i++)
+			block[i] = fixture_random(state);
+		memcpy((char *)data + done, block, piece);
 	}
 }

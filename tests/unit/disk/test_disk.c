@@ -223,7 +223,7 @@ static void storm(int direct, int no_uring, enum disk_format format, int real)
 		   format);
 	if (no_uring || format == DISK_QCOW2)
 		assert_string_equal(disk_engine(b.disk), "threads");
-	bench_storm(&b, real ? 400 : 2000);
+	bench_storm(&b, real ? 150 : 600);
 	b.disk = disk_free(b.disk);
 	if (format == DISK_QCOW2 && fixture_has_qemu_img())
 		assert_int_equal(fixture_check(b.folder, "image"), 0);

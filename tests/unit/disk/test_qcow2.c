@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <cmocka.h>
 
-#define DISK_SIZE (4 << 20)
+#define DISK_SIZE (5 << 19)
 
 /* An image beside the bytes that it must have. */
 struct oracle {
@@ -91,6 +91,8 @@ static void oracle_compare(struct oracle *o, uint64_t offset, uint64_t len)
 
 	memset(o->read, 0xee, len);
 	assert_int_equal(o->format->ops->read(o->format, &v, offset), 0);
+	if (memcmp(o->read, o->bytes + offset, len) == 0)
+		return;
 	for (uint64_t i = 0; i < len; i++)
 		if (o->read[i] != o->bytes[offset + i])
 			fail_msg("byte %llu is 0x%02x, not 0x%02x", (unsigned long long)offset + i,
@@ -165,11 +167,11 @@ static void oracle_run(struct oracle *o, int steps)
 	oracle_open(o);
 	for (int i = 1; i <= steps; i++) {
 		oracle_step(o);
-		if (i % (steps / 3) == 0 && qemu) { /* what a crash here would leave */
+		if (i == steps / 3 && qemu) { /* what a crash here would leave */
 			fixture_copy(o->folder, o->name, "crashed");
 			assert_in_range(fixture_check(o->folder, "crashed") % 3, 0, 0);
 		}
-		if (i % (steps / 4) == 0) {
+		if (i % (steps / 2) == 0) {
 			oracle_compare(o, 0, DISK_SIZE);
 			oracle_close(o);
 			if (qemu)
@@ -191,7 +193,7 @@ static void oracle_shape(unsigned int version, unsigned int cluster_bits,
 	if (backing)
 		oracle_add_backing(&o);
 	fd_close(fixture_qcow2(o.folder, o.name, &o.shape));
-	oracle_run(&o, direct ? 120 : 480);
+	oracle_run(&o, direct ? 60 : cluster_bits == 12 ? 120 : 240);
 	oracle_release(&o);
 }
 
@@ -273,7 +275,7 @@ static void oracle_convert(const char *options)
 	oracle_open(&o);
 	oracle_compare(&o, 0, DISK_SIZE);
 	oracle_close(&o);
-	oracle_run(&o, 240);
+	oracle_run(&o, 120);
 	oracle_release(&o);
 }
 
@@ -296,11 +298,11 @@ static void test_an_internal_snapshot_stays_as_it_was(void **state)
 		skip();
 	oracle_init(&o);
 	fd_close(fixture_qcow2(o.folder, o.name, &o.shape));
-	oracle_run(&o, 200);
+	oracle_run(&o, 120);
 	before = malloc(DISK_SIZE);
 	memcpy(before, o.bytes, DISK_SIZE);
 	oracle_qemu(&o, (const char *const[]){ "snapshot", "-c", "then", "image", NULL });
-	oracle_run(&o, 240);
+	oracle_run(&o, 120);
 	oracle_qemu(&o, (const char *const[]){ "snapshot", "-a", "then", "image", NULL });
 	memcpy(o.bytes, before, DISK_SIZE);
 	oracle_open(&o);
@@ -320,7 +322,7 @@ static void test_qemu_reads_what_was_written(void **state)
 		skip();
 	oracle_init(&o);
 	fd_close(fixture_qcow2(o.folder, o.name, &o.shape));
-	oracle_run(&o, 240);
+	oracle_run(&o, 120);
 	oracle_qemu(&o, (const char *const[]){ "convert", "-f", "qcow2", "-O", "raw", "image",
 					       "out", NULL });
 	fd = fixture_open(o.folder, "out", O_RDONLY);
