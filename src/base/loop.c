@@ -6,7 +6,7 @@
  *     emptied only between two rounds of epoll_wait().
  *  2. A source is called only for what it waits for at that moment, whatever epoll_wait() had seen:
  *     an earlier call of the same round may have changed it. Hang-ups and errors count as waited
- * for unless nothing is.
+ *     for unless nothing is.
  *  3. Regular files, which epoll refuses, are kept in a list and called on every round; then
  *     epoll_wait() does not block.
  */
@@ -41,6 +41,9 @@ struct loop {
 	int value;
 	struct loop_source *always;
 	struct loop_source *dead;
+	void (*before_wait)(void *ctx);
+	void (*after_wait)(void *ctx);
+	void *wait_ctx;
 };
 
 int loop_new(struct loop **ret, struct err *err)
@@ -120,6 +123,28 @@ static int loop_call_always(struct loop *loop)
 	return active;
 }
 
+void loop_set_wait_hooks(struct loop *loop, void (*before)(void *ctx), void (*after)(void *ctx),
+			 void *ctx)
+{
+	loop->before_wait = before;
+	loop->after_wait = after;
+	loop->wait_ctx = ctx;
+}
+
+static int loop_wait(struct loop *loop, struct epoll_event events[LOOP_ROUND_MAX], int timeout)
+{
+	int n;
+
+	if (loop->before_wait)
+		loop->before_wait(loop->wait_ctx);
+	n = epoll_wait(loop->epoll, events, LOOP_ROUND_MAX, timeout);
+	if (n < 0)
+		n = -errno;
+	if (loop->after_wait)
+		loop->after_wait(loop->wait_ctx);
+	return n;
+}
+
 int loop_run(struct loop *loop)
 {
 	struct epoll_event events[LOOP_ROUND_MAX];
@@ -130,9 +155,9 @@ int loop_run(struct loop *loop)
 
 		if (loop->exiting)
 			break;
-		n = epoll_wait(loop->epoll, events, LOOP_ROUND_MAX, active ? 0 : -1);
-		if (n < 0 && errno != EINTR)
-			return -errno;
+		n = loop_wait(loop, events, active ? 0 : -1);
+		if (n < 0 && n != -EINTR)
+			return n;
 		for (int i = 0; i < n && !loop->exiting; i++)
 			loop_call(events[i].data.ptr, events[i].events);
 		loop_bury(loop);

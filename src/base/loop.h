@@ -27,6 +27,13 @@ void loop_free(struct loop *loop);
 int loop_run(struct loop *loop);
 void loop_exit(struct loop *loop, int value);
 
+/*
+ * Called around each wait, in the loop's thread: for a lock that is held whenever callbacks run. With one
+ * in place, other threads that hold it may call everything here but loop_run() and loop_free().
+ */
+void loop_set_wait_hooks(struct loop *loop, void (*before)(void *ctx), void (*after)(void *ctx),
+			 void *ctx);
+
 /* Watches fd, which stays the caller's and must outlive the source. A regular file counts as always
  * ready. NULL on failure (errno set). */
 struct loop_source *loop_watch_fd(struct loop *loop, int fd, uint32_t events, loop_fd_fn fn,

@@ -17,6 +17,8 @@
 struct machine;
 
 struct machine_ops {
+	/* Called in each vCPU's thread before anything else: its part of the jail. NULL: nothing. */
+	int (*thread_begins)(void *ctx, struct err *err);
 	/* The machine has come to its end; its vCPUs stand still. err: set with VMM_END_ERROR and where there
 	 * is more to say. Called once, in the device thread. */
 	void (*ended)(void *ctx, enum vmm_end end, const struct err *err);
