@@ -106,17 +106,11 @@ def _make_root(folder):
 
 def root():
     """The cache's entry with root.img, vmlinuz, busybox and modules/."""
-    entry = cache.Entry("root", cache.digest(MACHINE / "packages.txt", suite(), _first_kernel(), DISK, FILL, *MODULES,
+    entry = cache.Entry("root", cache.digest(MACHINE / "packages.txt", suite(), DISK, FILL, *MODULES,
                                              *NOT_NEEDED))
     entry.get(_make_root)
     cache.prune("root", 2)
     return entry
-
-
-def _first_kernel():
-    """A new kernel of the archive's makes a new disk, as far as apt's lists here tell."""
-    shown = subprocess.run(["apt-cache", "depends", "linux-image-amd64"], capture_output=True, text=True)
-    return "".join(line for line in shown.stdout.splitlines() if "linux-image-" in line)
 
 
 def _files(folder):

@@ -23,6 +23,7 @@ from labkit import cache, image
 
 PROGRAM = "qemu-system-x86_64"
 PR_SET_PDEATHSIG = 1
+QMP_SECONDS = 60
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -83,6 +84,7 @@ class Machine:
         streams = {name: socket.socketpair() for name in ("port", "serial", "qmp")}
         self.port, self.serial, self._qmp = (pair[0] for pair in streams.values())
         self._replies = self._qmp.makefile("r")
+        self._qmp.settimeout(QMP_SECONDS)
         self.console = bytearray()
         command = [*_arguments(options, share), "-mon", "chardev=qmp,mode=control", "-serial", "chardev:serial",
                    *arguments]
@@ -96,16 +98,31 @@ class Machine:
         for pair in streams.values():
             pair[1].close()
 
-    def qmp(self, execute, timeout=60, **arguments):
-        self._qmp.settimeout(timeout)
+    def qmp(self, execute, **arguments):
         self._qmp.sendall(json.dumps({"execute": execute, "arguments": arguments}).encode())
+        for message in self._messages():
+            if "error" in message:
+                raise LabError(f"QEMU: {execute}: {message['error']['desc']}")
+            if "return" in message:
+                return message["return"]
+
+    def _messages(self):
         for line in self._replies:
-            reply = json.loads(line)
-            if "error" in reply:
-                raise LabError(f"QEMU: {execute}: {reply['error']['desc']}")
-            if "return" in reply:
-                return reply["return"]
+            yield json.loads(line)
         raise LabError(f"QEMU ended: {self.last_words()}")
+
+    def migrate(self, direction, uri):
+        """Saves (migrate) or loads (migrate-incoming) the state of the devices; the memory is in a file."""
+        self.qmp("migrate-set-capabilities", capabilities=[{"capability": name, "state": True}
+                                                           for name in ("x-ignore-shared", "events")])
+        self.qmp(direction, uri=uri)
+        for message in self._messages():
+            if message.get("event") == "MIGRATION":
+                status = message["data"]["status"]
+                if status == "failed":
+                    raise LabError(f"QEMU could not {direction}: {self.last_words()}")
+                if status == "completed":
+                    return
 
     def last_words(self):
         self.end()
@@ -168,21 +185,9 @@ def save(options, share, root, boot, folder, wait_ready):
         machine.qmp("cont")
         wait_ready(machine)
         machine.qmp("stop")
-        machine.qmp("migrate-set-capabilities",
-                    capabilities=[{"capability": "x-ignore-shared", "state": True}])
-        machine.qmp("migrate", uri=f"exec:cat >{shlex.quote(str(folder / 'state'))}")
-        _wait_saved(machine)
-
-
-def _wait_saved(machine):
-    deadline = time.monotonic() + 60
-    while True:
-        status = machine.qmp("query-migrate")["status"]
-        if status == "completed":
-            return
-        if status in ("failed", "cancelled") or time.monotonic() > deadline:
-            raise LabError(f"QEMU could not save the machine: {status}")
-        time.sleep(0.02)
+        machine.migrate("migrate", f"exec:cat >{shlex.quote(str(folder / 'state'))}")
+        machine.qmp("quit")
+        machine.process.wait(QMP_SECONDS)  # for cat, too
 
 
 def warm(options, share, boot, folder):
@@ -192,9 +197,7 @@ def warm(options, share, boot, folder):
                       *_disk(folder / "disk.qcow2", "qcow2", "snapshot=on"), "-incoming", "defer")
     try:
         machine.qmp("qmp_capabilities")
-        machine.qmp("migrate-set-capabilities",
-                    capabilities=[{"capability": "x-ignore-shared", "state": True}])
-        machine.qmp("migrate-incoming", uri=f"exec:cat {shlex.quote(str(folder / 'state'))}")
+        machine.migrate("migrate-incoming", f"exec:cat {shlex.quote(str(folder / 'state'))}")
         machine.qmp("cont")
     except BaseException:
         machine.__exit__()
