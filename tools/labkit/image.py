@@ -28,7 +28,10 @@ MASKED = ["systemd-timesyncd.service", "systemd-networkd.service", "systemd-psto
           "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer",
           "systemd-tmpfiles-clean.timer", "getty.target", "getty@tty1.service", "serial-getty@ttyS0.service",
           "systemd-machine-id-commit.service", "systemd-firstboot.service", "podman.service", "podman.socket",
-          "podman-auto-update.timer", "podman-restart.service", "systemd-sysusers.service", "man-db.timer"]
+          "podman-auto-update.timer", "podman-restart.service", "systemd-sysusers.service", "man-db.timer", "systemd-binfmt.service",
+          "proc-sys-fs-binfmt_misc.automount", "modprobe@drm.service", "modprobe@fuse.service",
+          "modprobe@dm_mod.service", "modprobe@configfs.service", "modprobe@efi_pstore.service",
+          "systemd-logind.service", "sys-kernel-debug.mount", "sys-kernel-tracing.mount"]
 
 
 def suite():

@@ -4,7 +4,7 @@
 A machine that has booted is saved once (memory, devices, disk) and every later run goes on from there: its
 memory is mapped privately from the saved file, what it writes to its disk goes to a file without a name.
 The saved state fits one QEMU, one set of options and one kind of processor, so all of these are in its
-key. What a run brings (the tree, the command) comes over a port once the machine runs.
+key. What a run brings is on a second disk (the tree) and comes over a port (the command).
 """
 
 import ctypes
@@ -24,6 +24,7 @@ from labkit import cache, image
 PROGRAM = "qemu-system-x86_64"
 PR_SET_PDEATHSIG = 1
 QMP_SECONDS = 60
+PAYLOAD_MAX = 1 << 30
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -74,7 +75,7 @@ def _arguments(options, share):
             "-object", "rng-builtin,id=rng", "-device", "virtio-rng-pci,rng=rng",
             "-fsdev", f"local,id=share,path={share},security_model=none,multidevs=remap",
             "-device", "virtio-9p-pci,fsdev=share,mount_tag=share",
-            "-device", "virtio-blk-pci,drive=root"]
+            "-device", "virtio-blk-pci,drive=root", "-device", "virtio-blk-pci,drive=payload,serial=payload"]
 
 
 class Machine:
@@ -86,17 +87,28 @@ class Machine:
         self._replies = self._qmp.makefile("r")
         self._qmp.settimeout(QMP_SECONDS)
         self.console = bytearray()
+        self._payload = os.memfd_create("payload")
+        os.ftruncate(self._payload, PAYLOAD_MAX)
         command = [*_arguments(options, share), "-mon", "chardev=qmp,mode=control", "-serial", "chardev:serial",
                    *arguments]
+        command += _disk("payload", f"/proc/self/fd/{self._payload}", "raw", "readonly=on")
         for name, pair in streams.items():
             command += ["-chardev", f"socket,id={name},fd={pair[1].fileno()}"]
         self.process = subprocess.Popen(
             [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             env={**os.environ, "TMPDIR": str(cache.folder())},
-            pass_fds=[pair[1].fileno() for pair in streams.values()],
+            pass_fds=[self._payload, *(pair[1].fileno() for pair in streams.values())],
             preexec_fn=lambda: LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL), start_new_session=True)
         for pair in streams.values():
             pair[1].close()
+
+    def carry(self, data):
+        """What a run brings is a disk, whose content may come when the machine is up but has not read it."""
+        if len(data) > PAYLOAD_MAX:
+            raise LabError(f"more than {PAYLOAD_MAX >> 20} MiB cannot be carried in; use LAB_SHARE")
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._payload, view):]
 
     def qmp(self, execute, **arguments):
         self._qmp.sendall(json.dumps({"execute": execute, "arguments": arguments}).encode())
@@ -138,6 +150,7 @@ class Machine:
 
     def __exit__(self, *_):
         self.end()
+        os.close(self._payload)
         for stream in (self.port, self.serial, self._qmp, self.process.stdout):
             stream.close()
 
@@ -154,9 +167,9 @@ def _kernel(boot, append):
     return ["-kernel", boot / "vmlinuz", "-initrd", boot / "initramfs", "-append", append]
 
 
-def _disk(path, form, *more):
+def _disk(name, path, form, *more):
     # Nobody writes to these files once they are made, so there is nothing to lock.
-    words = ["if=none", "id=root", f"file={path}", f"format={form}", "cache=unsafe", "discard=unmap",
+    words = ["if=none", f"id={name}", f"file={path}", f"format={form}", "cache=unsafe", "discard=unmap",
              "file.locking=off", *more]
     return ["-drive", ",".join(words)]
 
@@ -164,7 +177,7 @@ def _disk(path, form, *more):
 def cold(options, share, root, boot):
     """A machine that boots."""
     return Machine(options, share, *_machine(options), *_kernel(boot, _append(options)),
-                   *_disk(root / "root.img", "raw", "snapshot=on"))
+                   *_disk("root", root / "root.img", "raw", "snapshot=on"))
 
 
 def warm_key(options, boot):
@@ -177,7 +190,7 @@ def save(options, share, root, boot, folder, wait_ready):
     append = _append(options)
     (folder / "append").write_text(append)
     with Machine(options, share, "-S", *_machine(options, folder / "memory", share_memory=True),
-                 *_kernel(boot, append), *_disk(root / "root.img", "raw")) as machine:
+                 *_kernel(boot, append), *_disk("root", root / "root.img", "raw")) as machine:
         machine.qmp("qmp_capabilities")
         # What the machine writes while it boots.
         machine.qmp("blockdev-snapshot-sync", device="root", format="qcow2",
@@ -194,7 +207,7 @@ def warm(options, share, boot, folder):
     """A machine that goes on from where the saved one waited."""
     append = (folder / "append").read_text()
     machine = Machine(options, share, *_machine(options, folder / "memory"), *_kernel(boot, append),
-                      *_disk(folder / "disk.qcow2", "qcow2", "snapshot=on"), "-incoming", "defer")
+                      *_disk("root", folder / "disk.qcow2", "qcow2", "snapshot=on"), "-incoming", "defer")
     try:
         machine.qmp("qmp_capabilities")
         machine.migrate("migrate-incoming", f"exec:cat {shlex.quote(str(folder / 'state'))}")
