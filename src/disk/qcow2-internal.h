@@ -44,6 +44,7 @@
 #define QCOW2_REFTABLE_MAX     (8u << 20)  /* bytes */
 #define QCOW2_L2_CACHE	       (16u << 20) /* bytes: with clusters of 64 KiB they map 128 GiB */
 #define QCOW2_REFBLOCK_CACHE   (4u << 20)
+#define QCOW2_REFBLOCKS	       1024 /* tables */
 /* More clusters than this that wait to be given back are reason for a sync. */
 #define QCOW2_FREED_MAX 16384
 
@@ -126,7 +127,9 @@ static inline int qcow2_offset_good(const struct qcow2 *image, uint64_t offset)
 }
 
 /* qcow2_cache.c */
-void qcow2_cache_init(struct qcow2_cache *cache, uint64_t bytes, uint64_t cluster_size);
+/* For some bytes of tables, and not for many more than there are. */
+void qcow2_cache_init(struct qcow2_cache *cache, uint64_t bytes, uint64_t cluster_size,
+		      uint64_t tables);
 void qcow2_cache_release(struct qcow2_cache *cache);
 /* The table at offset if it is there; else NULL and, in *ret_room, the place for it: look if it is dirty,
  * write it back, then qcow2_cache_load(). */

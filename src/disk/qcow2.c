@@ -213,8 +213,9 @@ static void qcow2_prepare(struct qcow2 *image, const struct qcow2_header *h)
 	image->format.size = h->size - h->size % image->format.block;
 	image->format.physical = image->file.physical < image->format.block ? image->format.block
 									    : image->file.physical;
-	qcow2_cache_init(&image->l2, QCOW2_L2_CACHE, image->cluster_size);
-	qcow2_cache_init(&image->refblocks, QCOW2_REFBLOCK_CACHE, image->cluster_size);
+	qcow2_cache_init(&image->l2, QCOW2_L2_CACHE, image->cluster_size, h->l1_size);
+	qcow2_cache_init(&image->refblocks, QCOW2_REFBLOCK_CACHE, image->cluster_size,
+			 QCOW2_REFBLOCKS);
 }
 
 static int qcow2_check_backing(const struct qcow2 *image, const struct qcow2_header *h,

@@ -4,11 +4,13 @@
 
 #include <string.h>
 
-void qcow2_cache_init(struct qcow2_cache *cache, uint64_t bytes, uint64_t cluster_size)
+void qcow2_cache_init(struct qcow2_cache *cache, uint64_t bytes, uint64_t cluster_size,
+		      uint64_t tables)
 {
 	size_t n_sets = 1;
 
-	while (n_sets * 2 * QCOW2_CACHE_WAYS * cluster_size <= bytes)
+	while (n_sets * 2 * QCOW2_CACHE_WAYS * cluster_size <= bytes &&
+	       n_sets * QCOW2_CACHE_WAYS < tables)
 		n_sets *= 2;
 	*cache = (struct qcow2_cache){ .n_sets = n_sets };
 	cache->tables = mem_zalloc(n_sets * QCOW2_CACHE_WAYS * sizeof(*cache->tables));

@@ -191,13 +191,15 @@ static int qcow2_refcount_reserved(const struct qcow2 *image, uint64_t cluster)
 static int qcow2_refcount_find(struct qcow2 *image, uint64_t *ret, int *ret_block)
 {
 	uint64_t cluster = image->free_hint, value = 1;
+	int jumped = 0;
 
 	for (unsigned int looked = 0; value != 0; looked++) {
 		int r;
 
 		if (looked == QCOW2_SEARCH_MAX) {
 			image->free_hint = cluster;
-			if (cluster < image->file_clusters)
+			jumped = cluster < image->file_clusters;
+			if (jumped)
 				cluster = image->file_clusters;
 		} else if (looked == 2 * QCOW2_SEARCH_MAX) {
 			return qcow2_corrupt(image);
@@ -208,7 +210,9 @@ static int qcow2_refcount_find(struct qcow2 *image, uint64_t *ret, int *ret_bloc
 		if (r < 0)
 			return r;
 	}
-	*ret = cluster - 1;
+	*ret = --cluster;
+	if (!jumped)
+		image->free_hint = cluster;
 	return qcow2_refcount_reserved(image, *ret) ? qcow2_corrupt(image) : 0;
 }
 
@@ -232,7 +236,7 @@ int qcow2_refcount_new(struct qcow2 *image, uint64_t *ret_offset, int *ret_fresh
 	*ret_fresh = cluster >= image->file_clusters;
 	*ret_offset = cluster << image->cluster_bits;
 	r = qcow2_refcount_set(image, cluster, 1);
-	if (r == 0 && cluster - image->free_hint < QCOW2_SEARCH_MAX)
+	if (r == 0 && cluster == image->free_hint)
 		image->free_hint = cluster + 1;
 	/* Whatever was cached of it is of another life. */
 	qcow2_cache_drop(&image->l2, *ret_offset, image->cluster_bits);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "disk/qcow2.h"
+#include "disk/qcow2-internal.h"
 #include "disk/raw.h"
 #include "image_fixture.h"
 
@@ -18,7 +19,7 @@ struct oracle {
 	char folder[64];
 	const char *name, *backing; /* files; backing is raw, or NULL */
 	struct fixture_shape shape;
-	int direct;
+	int direct, few_tables;
 	struct format *format;
 	uint8_t *bytes, *read;
 	uint64_t random;
@@ -42,6 +43,17 @@ static int oracle_try_open(struct oracle *o, int writable, struct err *err)
 	return qcow2_open(&file, writable, backing, &o->format, err);
 }
 
+/* Caches of eight tables, so that there is never room. */
+static void oracle_shrink_caches(struct oracle *o)
+{
+	struct qcow2 *image = (struct qcow2 *)o->format;
+
+	qcow2_cache_release(&image->l2);
+	qcow2_cache_release(&image->refblocks);
+	qcow2_cache_init(&image->l2, 0, image->cluster_size, 1);
+	qcow2_cache_init(&image->refblocks, 0, image->cluster_size, 1);
+}
+
 static void oracle_open(struct oracle *o)
 {
 	struct err err = ERR_INIT;
@@ -49,6 +61,8 @@ static void oracle_open(struct oracle *o)
 	if (oracle_try_open(o, 1, &err) < 0)
 		fail_msg("%s", err.msg);
 	assert_int_equal(o->format->size, DISK_SIZE);
+	if (o->few_tables)
+		oracle_shrink_caches(o);
 }
 
 static void oracle_close(struct oracle *o)
@@ -228,6 +242,18 @@ static void test_reference_counts_may_have_any_size(void **state)
 	(void)state;
 	for (unsigned int order = 0; order <= 6; order++)
 		oracle_shape(3, 12, order, 0, 0);
+}
+
+static void test_tables_that_leave_the_cache_are_written_in_order(void **state)
+{
+	struct oracle o = { .shape = { 3, 9, 6, DISK_SIZE, 1 }, .few_tables = 1 };
+
+	(void)state;
+	oracle_init(&o);
+	oracle_add_backing(&o);
+	fd_close(fixture_qcow2(o.folder, o.name, &o.shape));
+	oracle_run(&o, 240);
+	oracle_release(&o);
 }
 
 static void test_large_clusters(void **state)
@@ -462,6 +488,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_not_written_comes_from_the_backing_file),
 		cmocka_unit_test(test_small_clusters_make_the_refcount_table_grow),
 		cmocka_unit_test(test_reference_counts_may_have_any_size),
+		cmocka_unit_test(test_tables_that_leave_the_cache_are_written_in_order),
 		cmocka_unit_test(test_large_clusters),
 		cmocka_unit_test(test_works_without_the_page_cache),
 		cmocka_unit_test(test_compressed_clusters_are_read_and_copied),
