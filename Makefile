@@ -38,6 +38,9 @@ install: all ## into $(DESTDIR)$(PREFIX), by default /usr/local
 bench: setup all ## brig against its peers, as ratios; as root
 	@tests/bench/run
 
+lab: all ## CMD, or a shell, in a Debian machine with KVM of its own (docs/lab.md)
+	@tools/lab "$(CMD)"
+
 fuzz: ## each parser of outside bytes for SECONDS (60)
 	@tools/fuzz $(SECONDS)
 
@@ -57,4 +60,4 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
 
 .NOTPARALLEL:
-.PHONY: all check test demo install bench fuzz format setup setup-run clean help
+.PHONY: all check test demo install bench lab fuzz format setup setup-run clean help

@@ -5,6 +5,8 @@
 #include "oci/oci.h"
 #include "proto/driver.h"
 #include "qemu/driver.h"
+#include "vmm/driver.h"
+#include "vmm/role.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -21,12 +23,14 @@ struct role {
 static const struct role roles[] = {
 	{ KEEPER_ROLE, keeper_main },
 	{ OCI_ROLE, oci_main },
+	{ HULL_ROLE, role_main },
 	{ NULL, NULL },
 };
 
 /* The engines; the order is that of preference within a kind. */
 static const struct driver_ops *const drivers[] = {
 	&container_driver,
+	&kvm_driver,
 	&qemu_driver,
 	NULL,
 };

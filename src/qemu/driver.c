@@ -1,173 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/*
- * The driver of VMs on QEMU. It starts the machine, talks with its agent (proto/agent_host.h), watches its
- * console and sees to its end.
- *
- *   BOOTING --STARTED--> RUNNING --EXIT--> STOPPING --QEMU's end--> ended()
- *      \--ERROR, deadline, breach, kill--> STOPPING or KILLED --/
- *
- * Invariants:
- *  1. QEMU's end is the only way to ended(): whatever else happens just brings it about. In STOPPING the
- *     guest has DRIVER_SHUTDOWN_MS to power off, then QEMU has DRIVER_QUIT_MS to quit, then it is killed.
- *     After kill() the guest has DRIVER_KILL_MS for all of it.
- *  2. why is the first cause of an end that is not as it should be; a later one never replaces it. To
- *     be killed once the workload has STARTED is as it should be.
- *  3. Every channel has had its EXIT or ERROR before ended(): agent_host_end() gives it to those that lack it.
- */
+/* VMs on QEMU: what QEMU adds to proto/vm_driver.h, which is its process (qemu/emulator.h) and its monitor. */
 #include "qemu/driver.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/units.h"
-#include "proto/agent_host.h"
-#include "qemu/console.h"
-#include "qemu/machine.h"
+#include "proto/vm_driver.h"
+#include "qemu/emulator.h"
 #include "qemu/qmp.h"
 #include "sys/cgroup.h"
 
-#include <signal.h>
-#include <string.h>
+#define DRIVER_CLEAN_MS 5000
 
-#define DRIVER_SHUTDOWN_MS 10000
-#define DRIVER_KILL_MS	   3000
-#define DRIVER_QUIT_MS	   2000
-#define DRIVER_CLEAN_MS	   5000
-#define DRIVER_BOOT_LOG	   "boot.log"
-
-enum driver_phase {
-	DRIVER_BOOTING,
-	DRIVER_RUNNING,
-	DRIVER_STOPPING,
-	DRIVER_QUITTING,
-	DRIVER_KILLED
-};
-
-struct driver {
-	struct driver_host host;
-	enum driver_phase phase;
-	struct machine *machine;
-	struct agent_host *agent;
+struct vm_engine {
+	struct emulator *emulator;
 	struct qmp *qmp;
-	struct console *console, *errors;
-	struct loop_source *end_source, *timer;
-	char *boot_log;
-	int greeted; /* the agent has spoken */
-	int exited;  /* the workload's EXIT was delivered */
-	int kill_asked, paused;
-	struct err why;
-};
-
-static void driver_blame(struct driver *driver, const struct err *err)
-{
-	if (!err_is_set(&driver->why))
-		driver->why = *err;
-}
-
-/* The plug is pulled. */
-static void driver_unplug(struct driver *driver)
-{
-	driver->phase = DRIVER_KILLED;
-	loop_timer_set(driver->timer, -1);
-	machine_kill(driver->machine);
-}
-
-static void driver_stop(struct driver *driver)
-{
-	if (driver->phase > DRIVER_RUNNING)
-		return;
-	driver->phase = DRIVER_STOPPING;
-	loop_timer_set(driver->timer, driver->kill_asked ? DRIVER_KILL_MS : DRIVER_SHUTDOWN_MS);
-	agent_host_shutdown(driver->agent);
-}
-
-/* "MESSAGE; its console: TAIL", as much as fits. */
-static void driver_add_console(const struct driver *driver, struct err *err)
-{
-	size_t used = strlen(err->msg);
-	char tail[240];
-
-	console_tail(driver->console, tail, sizeof(tail));
-	snprintf(err->msg + used, sizeof(err->msg) - used, "; %s%s (%s)",
-		 *tail ? "its console ends with: " : "its console is empty", tail,
-		 driver->boot_log);
-}
-
-static void driver_on_timer(void *ctx)
-{
-	struct driver *driver = ctx;
-	struct err err = ERR_INIT;
-
-	if (driver->phase == DRIVER_STOPPING && !driver->kill_asked) {
-		driver->phase = DRIVER_QUITTING;
-		qmp_command(driver->qmp, "quit");
-		loop_timer_set(driver->timer, DRIVER_QUIT_MS);
-		return;
-	}
-	if (driver->phase == DRIVER_BOOTING) {
-		err_set(&err, -ETIMEDOUT, "the VM %s within %jd s",
-			driver->greeted ? "did not start its workload" : "did not reach its agent",
-			(intmax_t)(driver->host.instance->boot_timeout_ms / 1000));
-		driver_add_console(driver, &err);
-		driver_blame(driver, &err);
-	}
-	driver_unplug(driver);
-}
-
-static void driver_on_hello(void *ctx, const char *release)
-{
-	struct driver *driver = ctx;
-
-	driver->greeted = 1;
-	mem_replace(&driver->host.run->kernel, release);
-}
-
-static void driver_on_started(struct driver *driver)
-{
-	if (driver->phase != DRIVER_BOOTING)
-		return;
-	driver->phase = DRIVER_RUNNING;
-	loop_timer_set(driver->timer, -1);
-}
-
-static void driver_on_message(void *ctx, uint32_t channel, uint16_t type, const void *payload,
-			      size_t len)
-{
-	struct driver *driver = ctx;
-	struct frame frame = { .payload = payload, .len = (uint32_t)len };
-	struct err err = ERR_INIT;
-
-	if (!channel && type == MESSAGE_STARTED)
-		driver_on_started(driver);
-	if (!channel && type == MESSAGE_EXIT)
-		driver->exited = 1;
-	if (!channel && type == MESSAGE_ERROR) {
-		message_get_error(&frame, &err);
-		driver_blame(driver, &err);
-	}
-	driver->host.ops->deliver(driver->host.ctx, channel, type, payload, len);
-	if (!channel && (type == MESSAGE_EXIT || type == MESSAGE_ERROR))
-		driver_stop(driver);
-}
-
-static void driver_on_writable(void *ctx, uint32_t channel)
-{
-	struct driver *driver = ctx;
-
-	driver->host.ops->writable(driver->host.ctx, channel);
-}
-
-static void driver_on_broken(void *ctx, const struct err *err)
-{
-	struct driver *driver = ctx;
-
-	driver_blame(driver, err);
-	driver_unplug(driver);
-}
-
-static const struct agent_host_ops driver_agent_ops = {
-	.hello = driver_on_hello,
-	.deliver = driver_on_message,
-	.writable = driver_on_writable,
-	.broken = driver_on_broken,
 };
 
 static void driver_on_event(void *ctx _unused_, const char *event, const struct json *data)
@@ -176,189 +21,89 @@ static void driver_on_event(void *ctx _unused_, const char *event, const struct 
 		  data ? json_get_string(data, "reason", "none") : "");
 }
 
-/* QEMU's own complaint, if it has one, is on its stderr. */
-static void driver_add_complaint(const struct driver *driver, struct err *err)
+static void driver_engine_free(struct vm_engine *engine)
 {
-	size_t used = strlen(err->msg);
-	char tail[300];
-
-	console_tail(driver->errors, tail, sizeof(tail));
-	if (*tail)
-		snprintf(err->msg + used, sizeof(err->msg) - used, ": %s", tail);
+	if (!engine)
+		return;
+	qmp_free(engine->qmp);
+	emulator_free(engine->emulator);
+	free(engine);
 }
 
-/* Why a machine ended before its workload had; the kernel's own words say most. */
-static void driver_explain(struct driver *driver, const struct err *failure)
+static int driver_engine_start(const struct driver_host *host, struct vm_engine **ret,
+			       struct err *err)
 {
-	struct err err = ERR_INIT;
-	char words[200];
+	struct vm_engine *engine = mem_zalloc(sizeof(*engine));
+	int r = emulator_start(host, &engine->emulator, err);
 
-	if (driver->phase == DRIVER_KILLED) {
-		err_set(&err, -ECANCELED, "the VM was killed before its workload was started");
-	} else if (console_find(driver->console, "Kernel panic", words, sizeof(words))) {
-		err_set(&err, -ECANCELED, "the VM's kernel gave up: %s; see %s", words,
-			driver->boot_log);
-	} else if (err_is_set(failure)) {
-		err = *failure;
-		driver_add_complaint(driver, &err);
-	} else {
-		err_set(&err, -ECANCELED, "the VM switched itself off or rebooted %s",
-			driver->phase == DRIVER_BOOTING ? "before its workload was started"
-							: "while its workload ran");
-		driver_add_console(driver, &err);
-	}
-	if (agent_host_started(driver->agent))
-		err.exit_status = 128 + SIGKILL;
-	driver_blame(driver, &err);
-}
-
-static void driver_on_end(void *ctx, uint32_t events _unused_)
-{
-	struct driver *driver = ctx;
-	struct err failure = ERR_INIT;
-
-	driver->end_source = loop_source_free(driver->end_source);
-	loop_timer_set(driver->timer, -1);
-	agent_host_drain(driver->agent);
-	qmp_drain(driver->qmp);
-	console_drain(driver->console);
-	console_drain(driver->errors);
-	(void)machine_reap(driver->machine, &failure);
-	if (!driver->exited &&
-	    (driver->phase != DRIVER_KILLED || !agent_host_started(driver->agent)))
-		driver_explain(driver, &failure);
-	agent_host_end(driver->agent, &driver->why);
-	driver->host.ops->ended(driver->host.ctx, err_is_set(&driver->why) ? &driver->why : NULL);
-}
-
-static int driver_configure(struct driver *driver, struct err *err)
-{
-	const struct instance *instance = driver->host.instance;
-	struct guest_config config = {
-		.hostname = instance->hostname ? instance->hostname : instance->name,
-		.layers = (uint32_t)strv_len(driver->host.layer_paths),
-		.read_only = instance->read_only,
-		.tmpfs = instance->tmpfs,
-		.pids_limit = (uint64_t)instance->pids_limit,
-		.system = instance->system,
-		.init = instance->init,
-		.privileged = instance->privileged,
-		.cap_add = instance->cap_add,
-		.cap_drop = instance->cap_drop,
-		.rlimits = instance->rlimits,
-		.time_ns = units_now(),
-	};
-
-	return agent_host_new(
-		driver->host.loop, machine_take_stream(driver->machine, MACHINE_AGENT), &config,
-		&driver->host.process, &driver_agent_ops, driver, &driver->agent, err);
-}
-
-static int driver_watch(struct driver *driver, struct err *err)
-{
-	struct loop *loop = driver->host.loop;
-	struct machine *machine = driver->machine;
-	int r;
-
-	r = console_new(loop, machine_take_stream(machine, MACHINE_SERIAL), driver->boot_log,
-			&driver->console, err);
 	if (r == 0)
-		r = console_new(loop, machine_take_stream(machine, MACHINE_ERRORS), NULL,
-				&driver->errors, err);
-	if (r == 0)
-		r = qmp_new(loop, machine_take_stream(machine, MACHINE_QMP), driver_on_event,
-			    driver, &driver->qmp, err);
-	if (r < 0)
+		r = qmp_new(host->loop, emulator_take_stream(engine->emulator, EMULATOR_QMP),
+			    driver_on_event, engine, &engine->qmp, err);
+	if (r < 0) {
+		driver_engine_free(engine);
 		return r;
-	driver->timer = loop_add_timer(loop, driver_on_timer, driver);
-	driver->end_source =
-		loop_watch_fd(loop, machine_pidfd(machine), EPOLLIN, driver_on_end, driver);
-	if (!driver->timer || !driver->end_source)
-		return err_errno(err, -errno, "cannot watch QEMU");
-	loop_timer_set(driver->timer, driver->host.instance->boot_timeout_ms);
+	}
+	*ret = engine;
 	return 0;
 }
 
-static void driver_free(struct driver *driver)
+static int driver_engine_take_stream(struct vm_engine *engine, enum vm_stream stream)
 {
-	if (!driver)
-		return;
-	agent_host_free(driver->agent);
-	qmp_free(driver->qmp);
-	console_free(driver->console);
-	console_free(driver->errors);
-	loop_source_free(driver->timer);
-	loop_source_free(driver->end_source);
-	machine_free(driver->machine);
-	free(driver->boot_log);
-	free(driver);
+	static const int streams[VM_STREAMS] = { [VM_STREAM_SERIAL] = EMULATOR_SERIAL,
+						 [VM_STREAM_AGENT] = EMULATOR_AGENT,
+						 [VM_STREAM_ERRORS] = EMULATOR_ERRORS };
+
+	return emulator_take_stream(engine->emulator, streams[stream]);
 }
+
+static pid_t driver_engine_pid(const struct vm_engine *engine)
+{
+	return emulator_pid(engine->emulator);
+}
+
+static int driver_engine_pidfd(const struct vm_engine *engine)
+{
+	return emulator_pidfd(engine->emulator);
+}
+
+static int driver_engine_pause(struct vm_engine *engine, int paused, struct err *err _unused_)
+{
+	qmp_command(engine->qmp, paused ? "stop" : "cont");
+	return 0;
+}
+
+static void driver_engine_quit(struct vm_engine *engine)
+{
+	qmp_command(engine->qmp, "quit");
+}
+
+static void driver_engine_kill(struct vm_engine *engine)
+{
+	emulator_kill(engine->emulator);
+}
+
+static int driver_engine_reap(struct vm_engine *engine, struct err *err)
+{
+	qmp_drain(engine->qmp);
+	return emulator_reap(engine->emulator, err);
+}
+
+static const struct vm_engine_ops driver_engine_ops = {
+	.process = "QEMU",
+	.start = driver_engine_start,
+	.take_stream = driver_engine_take_stream,
+	.pid = driver_engine_pid,
+	.pidfd = driver_engine_pidfd,
+	.pause = driver_engine_pause,
+	.quit = driver_engine_quit,
+	.kill = driver_engine_kill,
+	.reap = driver_engine_reap,
+	.free = driver_engine_free,
+};
 
 static int driver_start(const struct driver_host *host, struct driver **ret, struct err *err)
 {
-	struct driver *driver = mem_zalloc(sizeof(*driver));
-	int r;
-
-	driver->host = *host;
-	driver->boot_log = mem_printf("%s/" DRIVER_BOOT_LOG, host->state_dir);
-	r = machine_start(host, &driver->machine, err);
-	if (r == 0)
-		r = driver_configure(driver, err);
-	if (r == 0)
-		r = driver_watch(driver, err);
-	if (r < 0) {
-		driver_free(driver);
-		return r;
-	}
-	host->run->pid = machine_pid(driver->machine);
-	*ret = driver;
-	return 0;
-}
-
-static size_t driver_room(struct driver *driver, uint32_t channel)
-{
-	return agent_host_room(driver->agent, channel);
-}
-
-static void driver_send(struct driver *driver, uint32_t channel, uint16_t type, const void *payload,
-			size_t len)
-{
-	agent_host_send(driver->agent, channel, type, payload, len);
-}
-
-static void driver_consumed(struct driver *driver, uint32_t channel, size_t len)
-{
-	agent_host_consumed(driver->agent, channel, len);
-}
-
-/*
- * What the guest has not written to its disk yet is lost when the plug is pulled, where a container's
- * files outlive its SIGKILL. So the workload is killed inside, and the guest gets a moment to unmount; a
- * second call, like one before the workload has STARTED, pulls the plug.
- */
-static void driver_kill(struct driver *driver)
-{
-	static const uint8_t number[4] = { SIGKILL }; /* u32, little-endian */
-	int again = driver->kill_asked;
-
-	driver->kill_asked = 1;
-	if (again || driver->paused || driver->phase == DRIVER_BOOTING) {
-		driver_unplug(driver);
-		return;
-	}
-	if (driver->phase == DRIVER_RUNNING)
-		agent_host_send(driver->agent, 0, MESSAGE_SIGNAL, number, sizeof(number));
-	loop_timer_set(driver->timer, DRIVER_KILL_MS);
-}
-
-static int driver_pause(struct driver *driver, int paused, struct err *err)
-{
-	if (driver->phase != DRIVER_RUNNING)
-		return err_set(err, -EBUSY, "the VM is %s, it cannot be paused or resumed now",
-			       driver->phase == DRIVER_BOOTING ? "still starting" : "ending");
-	qmp_command(driver->qmp, paused ? "stop" : "cont");
-	driver->paused = paused;
-	return 0;
+	return vm_driver_start(host, &driver_engine_ops, ret, err);
 }
 
 static int driver_clean(const struct instance *instance _unused_, const char *state_dir _unused_,
@@ -374,11 +119,11 @@ const struct driver_ops qemu_driver = {
 	.kind = INSTANCE_VM,
 	.sessions = 1,
 	.start = driver_start,
-	.room = driver_room,
-	.send = driver_send,
-	.consumed = driver_consumed,
-	.pause = driver_pause,
-	.kill = driver_kill,
-	.free = driver_free,
+	.room = vm_driver_room,
+	.send = vm_driver_send,
+	.consumed = vm_driver_consumed,
+	.pause = vm_driver_pause,
+	.kill = vm_driver_kill,
+	.free = vm_driver_free,
 	.clean = driver_clean,
 };

@@ -96,3 +96,20 @@ int ext4_create(const char *cache, const char *path, int64_t size, struct err *e
 	(void)unlink(temporary);
 	return r < 0 ? err_errno(err, r, "cannot make the disk %s", path) : 0;
 }
+
+int ext4_open(const char *cache, const char *path, int64_t size, int *ret_fd, struct err *err)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	int r;
+
+	if (fd < 0 && errno == ENOENT) {
+		r = ext4_create(cache, path, size, err);
+		if (r < 0)
+			return r;
+		fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	}
+	if (fd < 0)
+		return err_errno(err, -errno, "cannot open the disk %s", path);
+	*ret_fd = fd;
+	return 0;
+}

@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * How it works: the child is cloned into its namespaces and goes through sandbox_steps[] in order;
- * the first failure goes to the parent as a struct err through the report pipe, which execve
- * closes.
+ * How it works: the child is cloned into its namespaces and goes through sandbox_steps[] in order, or through
+ * sandbox_first_stage[] with in_stages; the first failure goes to the parent as a struct err over the report
+ * socket, which execve closes. A child in_stages waits on that socket until we have mapped its ids.
  *
  * Invariants:
- *  1. Every step that needs privilege comes before sandbox_drop(); after it nothing can be
- * regained.
- *  2. Only the numbered descriptors and the report pipe (O_CLOEXEC) are open at execve.
+ *  1. Every step that needs privilege comes before sandbox_drop(); after it nothing can be regained. With
+ *     in_stages privilege ends at the child's own user namespace from the first step on.
+ *  2. Only the numbered descriptors are open after execve.
  *  3. The host's mounts are never touched: propagation is cut before the first mount.
  */
 #include "sys/sandbox.h"
 #include "base/mem.h"
+#include "sys/idmap.h"
 
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/mount.h>
 #include <linux/sched.h>
 #include <poll.h>
@@ -23,6 +25,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -43,6 +46,7 @@ static const struct sandbox_file sandbox_null = { "/dev/null", "dev/null", 1 };
 struct sandbox_child {
 	const struct sandbox_spec *spec;
 	int report;
+	int program; /* where spec->program is once the descriptors are in place */
 	int null;
 	int root; /* of the new root file system, once there is one */
 };
@@ -83,22 +87,32 @@ static int sandbox_limits(struct sandbox_child *child, struct err *err)
 	return 0;
 }
 
-static int sandbox_new_root(struct sandbox_child *child, struct err *err)
+/* A new tmpfs, mounted where it can become the root. */
+static int sandbox_mount_root(int *ret_root, struct err *err)
 {
-	_cleanup_close_ int fs = -EBADF;
+	_cleanup_close_ int fs = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC), root = -EBADF;
 
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return err_errno(err, -errno, "cannot make the mounts private");
-	fs = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
 	if (fs < 0 || syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "mode", "0755", 0) < 0 ||
 	    syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return err_errno(err, -errno, "cannot make a tmpfs");
-	child->root = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC,
-				   MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
-	if (child->root < 0 || syscall(SYS_move_mount, child->root, "", AT_FDCWD, SANDBOX_ROOT,
-				       MOVE_MOUNT_F_EMPTY_PATH) < 0)
+	root = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+	if (root < 0 ||
+	    syscall(SYS_move_mount, root, "", AT_FDCWD, SANDBOX_ROOT, MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return err_errno(err, -errno, "cannot mount a tmpfs");
+	*ret_root = take_fd(&root);
 	return 0;
+}
+
+static int sandbox_make_private(struct sandbox_child *child _unused_, struct err *err)
+{
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return err_errno(err, -errno, "cannot make the mounts private");
+	return 0;
+}
+
+static int sandbox_new_root(struct sandbox_child *child, struct err *err)
+{
+	return sandbox_mount_root(&child->root, err);
 }
 
 /* Makes the folders of path below the new root, and an empty file or folder at its end. */
@@ -181,11 +195,11 @@ static int sandbox_fill_root(struct sandbox_child *child, struct err *err)
 	return 0;
 }
 
-static int sandbox_enter_root(struct sandbox_child *child, struct err *err)
+static int sandbox_pivot(int root, uint64_t attributes, struct err *err)
 {
-	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+	struct mount_attr attr = { .attr_set = attributes };
 
-	if (fchdir(child->root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
+	if (fchdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
 	    umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		return err_errno(err, -errno, "cannot enter the sandbox's root");
 	if (syscall(SYS_mount_setattr, AT_FDCWD, "/", 0, &attr, sizeof(attr)) < 0)
@@ -193,22 +207,36 @@ static int sandbox_enter_root(struct sandbox_child *child, struct err *err)
 	return 0;
 }
 
+static int sandbox_enter_root(struct sandbox_child *child, struct err *err)
+{
+	return sandbox_pivot(child->root, MOUNT_ATTR_RDONLY, err);
+}
+
+int sandbox_empty_root(struct err *err)
+{
+	_cleanup_close_ int root = -EBADF;
+	int r = sandbox_mount_root(&root, err);
+
+	return r < 0 ? r : sandbox_pivot(root, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC, err);
+}
+
 /*
  * Descriptors are first moved above all targets, so that no dup2 overwrites one that is still to
- * come. The report pipe ends as the first descriptor behind the numbered ones.
+ * come. The report socket ends as the first descriptor behind the numbered ones, the program as the second.
  */
 static int sandbox_descriptors(struct sandbox_child *child, struct err *err)
 {
 	const struct sandbox_spec *spec = child->spec;
 	int n = (int)spec->n_fds < 3 ? 3 : (int)spec->n_fds;
 	_cleanup_free_ int *moved = mem_zalloc((size_t)n * sizeof(int));
-	int report = fcntl(child->report, F_DUPFD_CLOEXEC, n + 1);
-	int null = fcntl(child->null, F_DUPFD_CLOEXEC, n + 1);
+	int report = fcntl(child->report, F_DUPFD_CLOEXEC, n + 2);
+	int null = fcntl(child->null, F_DUPFD_CLOEXEC, n + 2);
+	int program = spec->program ? fcntl(*spec->program, F_DUPFD_CLOEXEC, n + 2) : report;
 
 	for (int i = 0; i < n; i++) {
 		moved[i] = -1;
 		if (i < (int)spec->n_fds && spec->fds[i] >= 0)
-			moved[i] = fcntl(spec->fds[i], F_DUPFD_CLOEXEC, n + 1);
+			moved[i] = fcntl(spec->fds[i], F_DUPFD_CLOEXEC, n + 2);
 		else if (i < 3)
 			moved[i] = null;
 	}
@@ -218,32 +246,69 @@ static int sandbox_descriptors(struct sandbox_child *child, struct err *err)
 		else if (dup2(moved[i], i) < 0)
 			return err_errno(err, -errno, "cannot hand over a descriptor");
 	}
-	if (report < 0 || dup3(report, n, O_CLOEXEC) < 0 ||
-	    syscall(SYS_close_range, n + 1, ~0U, 0) < 0)
+	if (report < 0 || program < 0 || dup3(report, n, O_CLOEXEC) < 0 ||
+	    dup3(program, n + 1, O_CLOEXEC) < 0 || syscall(SYS_close_range, n + 2, ~0U, 0) < 0)
 		return err_errno(err, -errno, "cannot close the other descriptors");
 	child->report = n;
+	child->program = n + 1;
 	return 0;
+}
+
+/* What execve could give: with the bounding set empty, nothing. */
+static int sandbox_drop_bounding(struct err *err)
+{
+	int has;
+
+	for (unsigned long cap = 0; (has = prctl(PR_CAPBSET_READ, cap, 0, 0, 0)) >= 0; cap++) {
+		if (has && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+			return err_errno(err, -errno, "cannot drop capabilities");
+	}
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return err_errno(err, -errno, "cannot set no_new_privs");
+	return 0;
+}
+
+int sandbox_drop_capabilities(struct err *err)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	const struct __user_cap_data_struct none[2] = { { 0 } };
+	int r = sandbox_drop_bounding(err);
+
+	if (r == 0 && syscall(SYS_capset, &header, none) < 0)
+		return err_errno(err, -errno, "cannot drop capabilities");
+	return r;
 }
 
 static int sandbox_drop(struct sandbox_child *child, struct err *err)
 {
 	const struct sandbox_spec *spec = child->spec;
 	size_t n = spec->group == (gid_t)-1 ? 0 : 1;
+	int r = sandbox_drop_bounding(err);
 
-	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
-		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
-			return err_errno(err, -errno, "cannot drop capabilities");
-	}
+	if (r < 0)
+		return r;
 	if (setgroups(n, &spec->group) < 0 || setresgid(spec->gid, spec->gid, spec->gid) < 0 ||
 	    setresuid(spec->uid, spec->uid, spec->uid) < 0)
 		return err_errno(err, -errno, "cannot become user %u", spec->uid);
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return err_errno(err, -errno, "cannot set no_new_privs");
 	return 0;
 }
 
-/* After the change of user, which clears it. A parent that died before has closed the report pipe.
- */
+/* Root of its own user namespace, once we have said who that is outside. The cgroup namespace begins at the
+ * group that was joined before. */
+static int sandbox_become_root(struct sandbox_child *child, struct err *err)
+{
+	char mapped;
+
+	if (recv(child->report, &mapped, 1, 0) != 1)
+		_exit(127);
+	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return err_errno(err, -errno, "cannot become root of the user namespace");
+	if (unshare(CLONE_NEWCGROUP) < 0)
+		return err_errno(err, -errno, "cannot make a cgroup namespace");
+	return 0;
+}
+
+/* After the change of user, which clears it. A parent that died before has closed its end. */
 static int sandbox_bind_life(struct sandbox_child *child, struct err *err)
 {
 	struct pollfd parent = { .fd = child->report };
@@ -255,55 +320,109 @@ static int sandbox_bind_life(struct sandbox_child *child, struct err *err)
 	return 0;
 }
 
-static int (*const sandbox_steps[])(struct sandbox_child *child, struct err *err) = {
-	sandbox_begin,	   sandbox_prepare,    sandbox_new_root,
-	sandbox_fill_root, sandbox_enter_root, sandbox_descriptors,
-	sandbox_limits,	   sandbox_drop,       sandbox_bind_life,
+typedef int (*sandbox_step)(struct sandbox_child *child, struct err *err);
+
+static const sandbox_step sandbox_steps[] = {
+	sandbox_begin,
+	sandbox_prepare,
+	sandbox_make_private,
+	sandbox_new_root,
+	sandbox_fill_root,
+	sandbox_enter_root,
+	sandbox_descriptors,
+	sandbox_limits,
+	sandbox_drop,
+	sandbox_bind_life,
+	NULL,
 };
+
+static const sandbox_step sandbox_first_stage[] = {
+	sandbox_begin,	     sandbox_prepare, sandbox_become_root, sandbox_make_private,
+	sandbox_descriptors, sandbox_limits,  sandbox_bind_life,   NULL,
+};
+
+static void sandbox_exec(const struct sandbox_child *child, struct err *err)
+{
+	const struct sandbox_spec *spec = child->spec;
+
+	if (spec->program)
+		execveat(child->program, "", spec->argv, spec->env, AT_EMPTY_PATH);
+	else
+		execve(spec->argv[0], spec->argv, spec->env);
+	err_errno(err, -errno, "cannot run %s", spec->argv[0]);
+}
 
 static _noreturn_ void sandbox_child(struct sandbox_child *child)
 {
+	const sandbox_step *step = child->spec->in_stages ? sandbox_first_stage : sandbox_steps;
 	struct err err = ERR_INIT;
 
-	for (size_t i = 0; i < ARRAY_SIZE(sandbox_steps) && !err_is_set(&err); i++)
-		(void)sandbox_steps[i](child, &err);
-	if (!err_is_set(&err)) {
-		execve(child->spec->argv[0], child->spec->argv, child->spec->env);
-		err_errno(&err, -errno, "cannot run %s", child->spec->argv[0]);
-	}
+	for (; *step && !err_is_set(&err); step++)
+		(void)(*step)(child, &err);
+	if (!err_is_set(&err))
+		sandbox_exec(child, &err);
 	if (write(child->report, &err, sizeof(err)) < 0)
 		_exit(127);
 	_exit(127);
 }
 
-int sandbox_start(const struct sandbox_spec *spec, struct sandbox *ret, struct err *err)
+static int sandbox_clone(const struct sandbox_spec *spec, const int reports[2], struct sandbox *ret,
+			 struct err *err)
 {
-	int pipefd[2], pidfd = -EBADF;
+	int pidfd = -EBADF;
 	struct clone_args args = { .flags = SANDBOX_NAMESPACES | CLONE_PIDFD,
 				   .pidfd = (uint64_t)(uintptr_t)&pidfd,
 				   .exit_signal = SIGCHLD };
 	pid_t pid;
 
+	if (spec->in_stages)
+		args.flags |= CLONE_NEWUSER;
 	if (spec->into_cgroup >= 0) {
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint64_t)spec->into_cgroup;
 	}
-	if (pipe2(pipefd, O_CLOEXEC) < 0)
-		return err_errno(err, -errno, "cannot make a pipe");
 	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
-	if (pid < 0) {
-		err_errno(err, -errno, "cannot make namespaces for %s", spec->argv[0]);
-		fd_close(pipefd[0]);
-		fd_close(pipefd[1]);
-		return err->code;
-	}
+	if (pid < 0)
+		return err_errno(err, -errno, "cannot make namespaces for %s", spec->argv[0]);
 	if (!pid) {
-		fd_close(pipefd[0]);
+		fd_close(reports[0]);
 		sandbox_child(&(struct sandbox_child){
-			.spec = spec, .report = pipefd[1], .null = -EBADF, .root = -EBADF });
+			.spec = spec, .report = reports[1], .null = -EBADF, .root = -EBADF });
 	}
-	fd_close(pipefd[1]);
-	*ret = (struct sandbox){ .pid = pid, .pidfd = pidfd, .report = pipefd[0] };
+	ret->pid = pid;
+	ret->pidfd = pidfd;
+	return 0;
+}
+
+static int sandbox_map(const struct sandbox_spec *spec, const struct sandbox *sandbox,
+		       struct err *err)
+{
+	const struct idmap map = { .uid = spec->uid, .gid = spec->gid, .count = 1 };
+	int r = idmap_write(sandbox->pid, &map, err);
+
+	/* one that has died meanwhile has said why */
+	if (r == 0)
+		(void)send(sandbox->report, "", 1, MSG_NOSIGNAL);
+	return r;
+}
+
+int sandbox_start(const struct sandbox_spec *spec, struct sandbox *ret, struct err *err)
+{
+	struct sandbox sandbox = SANDBOX_INIT;
+	int reports[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, reports) < 0)
+		return err_errno(err, -errno, "cannot make a socket");
+	sandbox.report = reports[0];
+	r = sandbox_clone(spec, reports, &sandbox, err);
+	fd_close(reports[1]);
+	if (r == 0 && spec->in_stages)
+		r = sandbox_map(spec, &sandbox, err);
+	if (r < 0) {
+		sandbox_release(&sandbox);
+		return r;
+	}
+	*ret = sandbox;
 	return 0;
 }
 

@@ -30,6 +30,14 @@ struct sandbox_limit {
 
 struct sandbox_spec {
 	char *const *argv; /* argv[0] is a full path that is valid inside */
+	const int
+		*program; /* this descriptor is run instead, and argv[0] is a mere name; or NULL */
+	/*
+	 * A program of ours, which gives up its privilege by itself when it has loaded what it needs. It is
+	 * root of a user namespace of its own, who is uid and gid outside, has a cgroup namespace too, and
+	 * still sees the host's files. files and group are not used.
+	 */
+	int in_stages;
 	char *const *env;
 	uid_t uid;
 	gid_t gid;
@@ -62,6 +70,14 @@ int sandbox_start(const struct sandbox_spec *spec, struct sandbox *ret, struct e
 
 /* After the child's end: -errno with err set if it never became the program, else 0. */
 int sandbox_failure(const struct sandbox *sandbox, struct err *err);
+
+/*
+ * The later stages, in a program that was started in_stages. The first takes everything of the host's file
+ * systems away: the root is an empty, read-only one. The second takes every capability, for good, from the
+ * calling thread and from those that it starts afterwards; it may come again.
+ */
+int sandbox_empty_root(struct err *err);
+int sandbox_drop_capabilities(struct err *err);
 
 /* Kills and reaps it if pid is not 0, closes the descriptors. */
 void sandbox_release(struct sandbox *sandbox);

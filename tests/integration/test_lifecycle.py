@@ -57,7 +57,7 @@ def test_ps_tells_of_a_running_instance(brig, sleeper, kind):
     running = row(brig, sleeper)
     assert running["kind"] == kind.name and running["state"] == "running"
     assert running["image"] == "busybox:latest"
-    assert running["engine"] == ("qemu" if kind.vm else "container")
+    assert running["engine"] == (brig.vm_engine if kind.vm else "container")
     assert running["exit_code"] is None and running["pid"] > 1
     assert running["created"] <= running["started"]
     assert running["cpu_seconds"] >= 0

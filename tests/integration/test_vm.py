@@ -101,7 +101,7 @@ def test_a_machine_has_a_kernel_memory_and_cpus_of_its_own(brig, start):
     release = sh(brig, "uname -r").strip()
     assert release != os.uname().release
     assert run_record(brig)["kernel"] == release
-    assert run_record(brig)["engine"] == "qemu"
+    assert run_record(brig)["engine"] == brig.vm_engine
     assert sh(brig, "nproc") == "2\n"
     kib = int(sh(brig, "cat /proc/meminfo").split("MemTotal:")[1].split()[0])
     assert 200 * 1024 < kib < 300 * 1024

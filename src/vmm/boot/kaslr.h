@@ -31,6 +31,8 @@ struct kaslr {
 	struct {
 		size_t first, end; /* in words */
 	} lists[KASLR_LISTS];
+	uint8_t *pages; /* for each of the kernel's: has a relocation */
+	size_t n_pages;
 };
 
 /*

@@ -159,10 +159,21 @@ class Brig:
     def __init__(self, root, run, program=None):
         self.root, self.run = Path(root), Path(run)
         self.program = program or os.environ.get("BRIG", str(TREE / "build/brig"))
+        self.engine = os.environ.get("BRIG_TEST_ENGINE")  # that runs VMs: kvm or qemu; else brig chooses
         self._running = []
 
+    @property
+    def vm_engine(self):
+        """The name of the engine that the tests' VMs have."""
+        return self.engine or "qemu"
+
     def command(self, *args):
-        return [self.program, "--root", str(self.root), "--run", str(self.run), *map(str, args)]
+        args = list(map(str, args))
+        # Whatever makes a VM takes the engine that is to be tested.
+        if self.engine and "--vm" in args and "--engine" not in args:
+            at = args.index("--vm") + 1
+            args[at:at] = ["--engine", self.engine]
+        return [self.program, "--root", str(self.root), "--run", str(self.run), *args]
 
     def environment(self, env=None):
         # Nothing of the caller's environment but what any user has.

@@ -90,7 +90,11 @@ def _newest_kernel_package():
 
 
 def debian_kernel_files():
-    """(vmlinuz, modules folder) of Debian's kernel for clouds, unpacked from its package."""
+    """(vmlinuz, modules folder) of Debian's kernel for clouds: installed here, or unpacked from its package."""
+    installed = sorted(Path("/boot").glob("vmlinuz-*-cloud-amd64"))
+    if installed:
+        return installed[-1], Path("/lib/modules") / installed[-1].name.removeprefix("vmlinuz-")
+
     def unpack(folder):
         folder.mkdir()
         # apt's own user cannot write to a folder of ours; as root it does without.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Fixtures of the integration tests.
+"""Fixtures of the tests in integration/ and lab/.
 
 brig            the command line, with a root and a run folder of the test's own; what the test leaves
                 running is removed after it, and the test fails if anything of it stays behind

@@ -1,36 +1,36 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef QEMU_MACHINE_H
-#define QEMU_MACHINE_H
+#ifndef QEMU_EMULATOR_H
+#define QEMU_EMULATOR_H
 
 #include "proto/driver.h"
 #include "sys/sandbox.h"
 
 /* A QEMU process with its disks and its control group. What to do with it is the driver's affair. */
-struct machine;
+struct emulator;
 
 /* Who QEMU runs as: nobody and nogroup of the Linux Standard Base, who own no file. All machines share
  * the user, but each has namespaces of its own and can neither see nor signal another one. */
-#define MACHINE_UID 65534
-#define MACHINE_GID 65534
+#define EMULATOR_UID 65534
+#define EMULATOR_GID 65534
 
 /* Our ends of its streams; a taken one is -EBADF. */
-enum { MACHINE_QMP, MACHINE_SERIAL, MACHINE_AGENT, MACHINE_ERRORS, MACHINE_STREAMS };
+enum { EMULATOR_QMP, EMULATOR_SERIAL, EMULATOR_AGENT, EMULATOR_ERRORS, EMULATOR_STREAMS };
 
 /* Starts QEMU for the instance: its kernel begins to boot at once. */
-int machine_start(const struct driver_host *host, struct machine **ret, struct err *err);
+int emulator_start(const struct driver_host *host, struct emulator **ret, struct err *err);
 /* Kills what still runs, removes the control group. Returns NULL. */
-struct machine *machine_free(struct machine *machine);
+struct emulator *emulator_free(struct emulator *emulator);
 
-int machine_take_stream(struct machine *machine, int stream);
-pid_t machine_pid(const struct machine *machine);
+int emulator_take_stream(struct emulator *emulator, int stream);
+pid_t emulator_pid(const struct emulator *emulator);
 /* Readable once QEMU has ended. */
-int machine_pidfd(const struct machine *machine);
-void machine_kill(struct machine *machine);
+int emulator_pidfd(const struct emulator *emulator);
+void emulator_kill(struct emulator *emulator);
 
 /*
  * After QEMU's end: reaps it and removes its control group. Returns 0 if it ended by itself as it
  * should; else err says what happened (its sandbox could not be made, it failed, it was killed).
  */
-int machine_reap(struct machine *machine, struct err *err);
+int emulator_reap(struct emulator *emulator, struct err *err);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "base/file.h"
 #include "base/mem.h"
-#include "qemu/console.h"
+#include "proto/console.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -143,5 +143,5 @@ int main(void)
 		TEST(the_log_is_bounded_and_ends_with_the_latest),
 	};
 
-	return cmocka_run_group_tests_name("qemu/console", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("proto/console", tests, NULL, NULL);
 }

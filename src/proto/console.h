@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef QEMU_CONSOLE_H
-#define QEMU_CONSOLE_H
+#ifndef PROTO_CONSOLE_H
+#define PROTO_CONSOLE_H
 
 #include <stddef.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "qemu/console.h"
+#include "proto/console.h"
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/mem.h"

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The driver of VMs, whatever their engine. It starts the machine, talks with its agent (proto/agent_host.h),
+ * watches its console and sees to its end.
+ *
+ *   BOOTING --STARTED--> RUNNING --EXIT--> STOPPING --the process's end--> ended()
+ *      \--ERROR, deadline, breach, kill--> STOPPING or KILLED --/
+ *
+ * Invariants:
+ *  1. The end of the engine's process is the only way to ended(): whatever else happens just brings it
+ *     about. In STOPPING the guest has VM_DRIVER_SHUTDOWN_MS to power off, then the process has
+ *     VM_DRIVER_QUIT_MS to quit, then it is killed. After kill() the guest has VM_DRIVER_KILL_MS for all of it.
+ *  2. why is the first cause of an end that is not as it should be; a later one never replaces it. To
+ *     be killed once the workload has STARTED is as it should be.
+ *  3. Every channel has had its EXIT or ERROR before ended(): agent_host_end() gives it to those that lack it.
+ */
+#include "proto/vm_driver.h"
+#include "base/mem.h"
+#include "base/units.h"
+#include "proto/agent_host.h"
+#include "proto/console.h"
+
+#include <signal.h>
+#include <string.h>
+
+#define VM_DRIVER_SHUTDOWN_MS 10000
+#define VM_DRIVER_KILL_MS     3000
+#define VM_DRIVER_QUIT_MS     2000
+#define VM_DRIVER_BOOT_LOG    "boot.log"
+
+enum vm_driver_phase {
+	VM_DRIVER_BOOTING,
+	VM_DRIVER_RUNNING,
+	VM_DRIVER_STOPPING,
+	VM_DRIVER_QUITTING,
+	VM_DRIVER_KILLED
+};
+
+struct driver {
+	struct driver_host host;
+	enum vm_driver_phase phase;
+	const struct vm_engine_ops *ops;
+	struct vm_engine *engine;
+	struct agent_host *agent;
+	struct console *console, *errors;
+	struct loop_source *end_source, *timer;
+	char *boot_log;
+	int greeted; /* the agent has spoken */
+	int exited;  /* the workload's EXIT was delivered */
+	int kill_asked, paused;
+	struct err why;
+};
+
+static void vm_driver_blame(struct driver *driver, const struct err *err)
+{
+	if (!err_is_set(&driver->why))
+		driver->why = *err;
+}
+
+/* The plug is pulled. */
+static void vm_driver_unplug(struct driver *driver)
+{
+	driver->phase = VM_DRIVER_KILLED;
+	loop_timer_set(driver->timer, -1);
+	driver->ops->kill(driver->engine);
+}
+
+static void vm_driver_stop(struct driver *driver)
+{
+	if (driver->phase > VM_DRIVER_RUNNING)
+		return;
+	driver->phase = VM_DRIVER_STOPPING;
+	loop_timer_set(driver->timer,
+		       driver->kill_asked ? VM_DRIVER_KILL_MS : VM_DRIVER_SHUTDOWN_MS);
+	agent_host_shutdown(driver->agent);
+}
+
+/* "MESSAGE; its console: TAIL", as much as fits. */
+static void vm_driver_add_console(const struct driver *driver, struct err *err)
+{
+	size_t used = strlen(err->msg);
+	char tail[240];
+
+	console_tail(driver->console, tail, sizeof(tail));
+	snprintf(err->msg + used, sizeof(err->msg) - used, "; %s%s (%s)",
+		 *tail ? "its console ends with: " : "its console is empty", tail,
+		 driver->boot_log);
+}
+
+static void vm_driver_on_timer(void *ctx)
+{
+	struct driver *driver = ctx;
+	struct err err = ERR_INIT;
+
+	if (driver->phase == VM_DRIVER_STOPPING && !driver->kill_asked) {
+		driver->phase = VM_DRIVER_QUITTING;
+		driver->ops->quit(driver->engine);
+		loop_timer_set(driver->timer, VM_DRIVER_QUIT_MS);
+		return;
+	}
+	if (driver->phase == VM_DRIVER_BOOTING) {
+		err_set(&err, -ETIMEDOUT, "the VM %s within %jd s",
+			driver->greeted ? "did not start its workload" : "did not reach its agent",
+			(intmax_t)(driver->host.instance->boot_timeout_ms / 1000));
+		vm_driver_add_console(driver, &err);
+		vm_driver_blame(driver, &err);
+	}
+	vm_driver_unplug(driver);
+}
+
+static void vm_driver_on_hello(void *ctx, const char *release)
+{
+	struct driver *driver = ctx;
+
+	driver->greeted = 1;
+	mem_replace(&driver->host.run->kernel, release);
+}
+
+static void vm_driver_on_started(struct driver *driver)
+{
+	if (driver->phase != VM_DRIVER_BOOTING)
+		return;
+	driver->phase = VM_DRIVER_RUNNING;
+	loop_timer_set(driver->timer, -1);
+}
+
+static void vm_driver_on_message(void *ctx, uint32_t channel, uint16_t type, const void *payload,
+				 size_t len)
+{
+	struct driver *driver = ctx;
+	struct frame frame = { .payload = payload, .len = (uint32_t)len };
+	struct err err = ERR_INIT;
+
+	if (!channel && type == MESSAGE_STARTED)
+		vm_driver_on_started(driver);
+	if (!channel && type == MESSAGE_EXIT)
+		driver->exited = 1;
+	if (!channel && type == MESSAGE_ERROR) {
+		message_get_error(&frame, &err);
+		vm_driver_blame(driver, &err);
+	}
+	driver->host.ops->deliver(driver->host.ctx, channel, type, payload, len);
+	if (!channel && (type == MESSAGE_EXIT || type == MESSAGE_ERROR))
+		vm_driver_stop(driver);
+}
+
+static void vm_driver_on_writable(void *ctx, uint32_t channel)
+{
+	struct driver *driver = ctx;
+
+	driver->host.ops->writable(driver->host.ctx, channel);
+}
+
+static void vm_driver_on_broken(void *ctx, const struct err *err)
+{
+	struct driver *driver = ctx;
+
+	vm_driver_blame(driver, err);
+	vm_driver_unplug(driver);
+}
+
+static const struct agent_host_ops vm_driver_agent_ops = {
+	.hello = vm_driver_on_hello,
+	.deliver = vm_driver_on_message,
+	.writable = vm_driver_on_writable,
+	.broken = vm_driver_on_broken,
+};
+
+/* The process's own complaint, if it has one, is on its stderr. */
+static void vm_driver_add_complaint(const struct driver *driver, struct err *err)
+{
+	size_t used = strlen(err->msg);
+	char tail[300];
+
+	console_tail(driver->errors, tail, sizeof(tail));
+	if (*tail)
+		snprintf(err->msg + used, sizeof(err->msg) - used, ": %s", tail);
+}
+
+/* Why a machine ended before its workload had; the kernel's own words say most. */
+static void vm_driver_explain(struct driver *driver, const struct err *failure)
+{
+	struct err err = ERR_INIT;
+	char words[200];
+
+	if (driver->phase == VM_DRIVER_KILLED) {
+		err_set(&err, -ECANCELED, "the VM was killed before its workload was started");
+	} else if (console_find(driver->console, "Kernel panic", words, sizeof(words))) {
+		err_set(&err, -ECANCELED, "the VM's kernel gave up: %s; see %s", words,
+			driver->boot_log);
+	} else if (err_is_set(failure)) {
+		err = *failure;
+		vm_driver_add_complaint(driver, &err);
+	} else {
+		err_set(&err, -ECANCELED, "the VM switched itself off or rebooted %s",
+			driver->phase == VM_DRIVER_BOOTING ? "before its workload was started"
+							   : "while its workload ran");
+		vm_driver_add_console(driver, &err);
+	}
+	if (agent_host_started(driver->agent))
+		err.exit_status = 128 + SIGKILL;
+	vm_driver_blame(driver, &err);
+}
+
+static void vm_driver_on_end(void *ctx, uint32_t events _unused_)
+{
+	struct driver *driver = ctx;
+	struct err failure = ERR_INIT;
+
+	driver->end_source = loop_source_free(driver->end_source);
+	loop_timer_set(driver->timer, -1);
+	agent_host_drain(driver->agent);
+	console_drain(driver->console);
+	console_drain(driver->errors);
+	(void)driver->ops->reap(driver->engine, &failure);
+	if (!driver->exited &&
+	    (driver->phase != VM_DRIVER_KILLED || !agent_host_started(driver->agent)))
+		vm_driver_explain(driver, &failure);
+	agent_host_end(driver->agent, &driver->why);
+	driver->host.ops->ended(driver->host.ctx, err_is_set(&driver->why) ? &driver->why : NULL);
+}
+
+static int vm_driver_configure(struct driver *driver, struct err *err)
+{
+	const struct instance *instance = driver->host.instance;
+	struct guest_config config = {
+		.hostname = instance->hostname ? instance->hostname : instance->name,
+		.layers = (uint32_t)strv_len(driver->host.layer_paths),
+		.read_only = instance->read_only,
+		.tmpfs = instance->tmpfs,
+		.pids_limit = (uint64_t)instance->pids_limit,
+		.system = instance->system,
+		.init = instance->init,
+		.privileged = instance->privileged,
+		.cap_add = instance->cap_add,
+		.cap_drop = instance->cap_drop,
+		.rlimits = instance->rlimits,
+		.time_ns = units_now(),
+	};
+
+	return agent_host_new(
+		driver->host.loop, driver->ops->take_stream(driver->engine, VM_STREAM_AGENT),
+		&config, &driver->host.process, &vm_driver_agent_ops, driver, &driver->agent, err);
+}
+
+static int vm_driver_watch(struct driver *driver, struct err *err)
+{
+	struct loop *loop = driver->host.loop;
+	const struct vm_engine_ops *ops = driver->ops;
+	struct vm_engine *engine = driver->engine;
+	int r;
+
+	r = console_new(loop, ops->take_stream(engine, VM_STREAM_SERIAL), driver->boot_log,
+			&driver->console, err);
+	if (r == 0)
+		r = console_new(loop, ops->take_stream(engine, VM_STREAM_ERRORS), NULL,
+				&driver->errors, err);
+	if (r < 0)
+		return r;
+	driver->timer = loop_add_timer(loop, vm_driver_on_timer, driver);
+	driver->end_source =
+		loop_watch_fd(loop, ops->pidfd(engine), EPOLLIN, vm_driver_on_end, driver);
+	if (!driver->timer || !driver->end_source)
+		return err_errno(err, -errno, "cannot watch %s", ops->process);
+	loop_timer_set(driver->timer, driver->host.instance->boot_timeout_ms);
+	return 0;
+}
+
+void vm_driver_free(struct driver *driver)
+{
+	if (!driver)
+		return;
+	agent_host_free(driver->agent);
+	console_free(driver->console);
+	console_free(driver->errors);
+	loop_source_free(driver->timer);
+	loop_source_free(driver->end_source);
+	driver->ops->free(driver->engine);
+	free(driver->boot_log);
+	free(driver);
+}
+
+int vm_driver_start(const struct driver_host *host, const struct vm_engine_ops *ops,
+		    struct driver **ret, struct err *err)
+{
+	struct driver *driver = mem_zalloc(sizeof(*driver));
+	int r;
+
+	driver->host = *host;
+	driver->ops = ops;
+	driver->boot_log = mem_printf("%s/" VM_DRIVER_BOOT_LOG, host->state_dir);
+	r = ops->start(host, &driver->engine, err);
+	if (r == 0)
+		r = vm_driver_configure(driver, err);
+	if (r == 0)
+		r = vm_driver_watch(driver, err);
+	if (r < 0) {
+		vm_driver_free(driver);
+		return r;
+	}
+	host->run->pid = ops->pid(driver->engine);
+	*ret = driver;
+	return 0;
+}
+
+size_t vm_driver_room(struct driver *driver, uint32_t channel)
+{
+	return agent_host_room(driver->agent, channel);
+}
+
+void vm_driver_send(struct driver *driver, uint32_t channel, uint16_t type, const void *payload,
+		    size_t len)
+{
+	agent_host_send(driver->agent, channel, type, payload, len);
+}
+
+void vm_driver_consumed(struct driver *driver, uint32_t channel, size_t len)
+{
+	agent_host_consumed(driver->agent, channel, len);
+}
+
+/*
+ * What the guest has not written to its disk yet is lost when the plug is pulled, where a container's
+ * files outlive its SIGKILL. So the workload is killed inside, and the guest gets a moment to unmount; a
+ * second call, like one before the workload has STARTED, pulls the plug.
+ */
+void vm_driver_kill(struct driver *driver)
+{
+	static const uint8_t number[4] = { SIGKILL }; /* u32, little-endian */
+	int again = driver->kill_asked;
+
+	driver->kill_asked = 1;
+	if (again || driver->paused || driver->phase == VM_DRIVER_BOOTING) {
+		vm_driver_unplug(driver);
+		return;
+	}
+	if (driver->phase == VM_DRIVER_RUNNING)
+		agent_host_send(driver->agent, 0, MESSAGE_SIGNAL, number, sizeof(number));
+	loop_timer_set(driver->timer, VM_DRIVER_KILL_MS);
+}
+
+int vm_driver_pause(struct driver *driver, int paused, struct err *err)
+{
+	int r;
+
+	if (driver->phase != VM_DRIVER_RUNNING)
+		return err_set(err, -EBUSY, "the VM is %s, it cannot be paused or resumed now",
+			       driver->phase == VM_DRIVER_BOOTING ? "still starting" : "ending");
+	r = driver->ops->pause(driver->engine, paused, err);
+	if (r == 0)
+		driver->paused = paused;
+	return r;
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "proto/vmm.h"
+#include "base/mem.h"
+#include "proto/wire.h"
+
+#include <string.h>
+
+/* What a PC's CPUs can be told apart by: 8-bit APIC ids, of which 255 is everybody's. */
+#define VMM_CPUS_MAX 255
+/* A guest does not boot in less, and 2^46 is what today's CPUs address at the least that are sold for this. */
+#define VMM_MEMORY_MIN	((uint64_t)2 << 20)
+#define VMM_MEMORY_MAX	((uint64_t)1 << 46)
+#define VMM_QUEUES_MAX	64
+#define VMM_BACKING_MAX 64
+#define VMM_UUID_LEN	36
+
+/* The fixed part of a disk and of a net device in a payload, which bounds their number by its length. */
+#define VMM_DISK_SIZE 27
+#define VMM_NET_SIZE  13
+
+const char *const vmm_end_names[VMM_ENDS + 1] = {
+	[VMM_END_POWER_OFF] = "power-off", [VMM_END_RESET] = "reset", [VMM_END_PANIC] = "panic",
+	[VMM_END_FAULT] = "fault",	   [VMM_END_QUIT] = "quit",   [VMM_END_ERROR] = "error",
+};
+
+void vmm_config_release(struct vmm_config *config)
+{
+	free(config->name);
+	free(config->uuid);
+	free(config->cmdline);
+	free(config->disks);
+	free(config->nets);
+	memset(config, 0, sizeof(*config));
+}
+
+static void vmm_put_disk(struct buf *payload, const struct vmm_disk *disk)
+{
+	wire_put_str(payload, disk->serial);
+	wire_put_u8(payload, !!disk->read_only);
+	wire_put_u8(payload, (uint8_t)disk->format);
+	wire_put_u8(payload, !!disk->direct);
+	wire_put_u32(payload, disk->backing);
+	wire_put_u64(payload, disk->bytes_per_second);
+	wire_put_u64(payload, disk->operations_per_second);
+}
+
+static void vmm_put_net(struct buf *payload, const struct vmm_net *net)
+{
+	for (size_t i = 0; i < sizeof(net->mac); i++)
+		wire_put_u8(payload, net->mac[i]);
+	wire_put_u16(payload, net->mtu);
+	wire_put_u32(payload, net->queues);
+	wire_put_u8(payload, !!net->vhost);
+}
+
+void vmm_config_put(struct buf *payload, const struct vmm_config *config)
+{
+	wire_put_str(payload, config->name);
+	wire_put_str(payload, config->uuid);
+	wire_put_str(payload, config->cmdline);
+	wire_put_u64(payload, config->memory);
+	wire_put_u32(payload, config->cpus);
+	wire_put_u8(payload, !!config->huge_pages);
+	wire_put_u8(payload, !!config->shared_memory);
+	wire_put_u32(payload, config->n_disks);
+	for (uint32_t i = 0; i < config->n_disks; i++)
+		vmm_put_disk(payload, &config->disks[i]);
+	wire_put_u32(payload, config->n_nets);
+	for (uint32_t i = 0; i < config->n_nets; i++)
+		vmm_put_net(payload, &config->nets[i]);
+	wire_put_u32(payload, config->vsock_cid);
+	wire_put_u8(payload, !!config->gdb);
+}
+
+static void vmm_get_disk(struct wire_reader *r, struct vmm_disk *ret)
+{
+	_cleanup_free_ char *serial = wire_get_str(r);
+	size_t len = strlen(serial);
+
+	if (!len || len > VMM_SERIAL_MAX)
+		r->bad = 1;
+	else
+		memcpy(ret->serial, serial, len + 1);
+	ret->read_only = wire_get_u8(r);
+	ret->format = wire_get_u8(r);
+	ret->direct = wire_get_u8(r);
+	ret->backing = wire_get_u32(r);
+	ret->bytes_per_second = wire_get_u64(r);
+	ret->operations_per_second = wire_get_u64(r);
+	if (ret->format > VMM_DISK_QCOW2 || ret->backing > VMM_BACKING_MAX)
+		r->bad = 1;
+}
+
+static void vmm_get_net(struct wire_reader *r, struct vmm_net *ret)
+{
+	for (size_t i = 0; i < sizeof(ret->mac); i++)
+		ret->mac[i] = wire_get_u8(r);
+	ret->mtu = wire_get_u16(r);
+	ret->queues = wire_get_u32(r);
+	ret->vhost = wire_get_u8(r);
+	if (!ret->queues || ret->queues > VMM_QUEUES_MAX)
+		r->bad = 1;
+}
+
+/* The count of an array whose elements take at least size bytes each. */
+static uint32_t vmm_get_count(struct wire_reader *r, uint32_t max, size_t size)
+{
+	uint32_t count = wire_get_u32(r);
+
+	if (count > max || count > r->left / size)
+		r->bad = 1;
+	return r->bad ? 0 : count;
+}
+
+/* 8-4-4-4-12 hexadecimal digits. */
+static int vmm_is_uuid(const char *text)
+{
+	if (strlen(text) != VMM_UUID_LEN)
+		return 0;
+	for (int i = 0; i < VMM_UUID_LEN; i++) {
+		int is_dash = i == 8 || i == 13 || i == 18 || i == 23;
+
+		if (is_dash ? text[i] != '-' : !strchr("0123456789abcdefABCDEF", text[i]))
+			return 0;
+	}
+	return 1;
+}
+
+static int vmm_config_is_sane(const struct vmm_config *config)
+{
+	return *config->name && vmm_is_uuid(config->uuid) && config->memory >= VMM_MEMORY_MIN &&
+	       config->memory <= VMM_MEMORY_MAX && !(config->memory % VMM_MEMORY_MIN) &&
+	       config->cpus && config->cpus <= VMM_CPUS_MAX;
+}
+
+int vmm_config_get(const struct frame *frame, struct vmm_config *ret)
+{
+	struct wire_reader r = wire_read(frame->payload, frame->len);
+
+	ret->name = wire_get_str(&r);
+	ret->uuid = wire_get_str(&r);
+	ret->cmdline = wire_get_str(&r);
+	ret->memory = wire_get_u64(&r);
+	ret->cpus = wire_get_u32(&r);
+	ret->huge_pages = wire_get_u8(&r);
+	ret->shared_memory = wire_get_u8(&r);
+	ret->n_disks = vmm_get_count(&r, VMM_DISKS_MAX, VMM_DISK_SIZE);
+	ret->disks = mem_zalloc((ret->n_disks + 1) * sizeof(*ret->disks));
+	for (uint32_t i = 0; i < ret->n_disks; i++)
+		vmm_get_disk(&r, &ret->disks[i]);
+	ret->n_nets = vmm_get_count(&r, VMM_NETS_MAX, VMM_NET_SIZE);
+	ret->nets = mem_zalloc((ret->n_nets + 1) * sizeof(*ret->nets));
+	for (uint32_t i = 0; i < ret->n_nets; i++)
+		vmm_get_net(&r, &ret->nets[i]);
+	ret->vsock_cid = wire_get_u32(&r);
+	ret->gdb = wire_get_u8(&r);
+	if (wire_end(&r) < 0)
+		return -EBADMSG;
+	return vmm_config_is_sane(ret) ? 0 : -EBADMSG;
+}

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * VMs on KVM: what our VMM adds to proto/vm_driver.h, which is its process (vmm/hull.h) and the protocol with it
+ * (proto/vmm.h). The process serves a guest that may have taken it over, so what it says is bounded and believed
+ * for the words of a message alone: the machine's end is the process's end.
+ */
+#include "vmm/driver.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "proto/vm_driver.h"
+#include "proto/wire.h"
+#include "sys/cgroup.h"
+#include "vmm/hull.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define DRIVER_CLEAN_MS 5000
+/* Requests that the process has not taken yet: no more than a keeper's few clients can have made. */
+#define DRIVER_OUT_MAX (2 * (FRAME_HEADER_SIZE + FRAME_PAYLOAD_MAX))
+
+struct vm_engine {
+	struct hull *hull;
+	int control;
+	struct loop_source *source;
+	struct buf in, out;
+	int has_ended; /* and said how: */
+	uint32_t end;  /* enum vmm_end */
+	struct err why;
+};
+
+static void driver_engine_kill(struct vm_engine *engine)
+{
+	hull_kill(engine->hull);
+}
+
+static void driver_flush(struct vm_engine *engine)
+{
+	size_t sent = 0;
+
+	while (sent < engine->out.len) {
+		ssize_t n = send(engine->control, engine->out.data + sent, engine->out.len - sent,
+				 MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			break;
+		sent += (size_t)n;
+	}
+	buf_consume(&engine->out, sent);
+	if (engine->source)
+		loop_source_set_events(engine->source, EPOLLIN | (engine->out.len ? EPOLLOUT : 0));
+}
+
+static void driver_request(struct vm_engine *engine, uint16_t type, const struct buf *payload)
+{
+	if (engine->out.len < DRIVER_OUT_MAX)
+		frame_put(&engine->out, 0, type, payload->data, payload->len);
+	driver_flush(engine);
+}
+
+/* u32 end, then an error. */
+static int driver_take_end(struct vm_engine *engine, const struct frame *frame)
+{
+	struct wire_reader r = wire_read(frame->payload, frame->len);
+	uint32_t end = wire_get_u32(&r);
+	struct frame rest = { .payload = r.p, .len = (uint32_t)r.left };
+
+	if (r.bad || end >= VMM_ENDS || engine->has_ended)
+		return -EBADMSG;
+	engine->has_ended = 1;
+	engine->end = end;
+	(void)message_get_error(&rest, &engine->why);
+	log_debug("the VMM says that the machine has ended: %s", vmm_end_names[end]);
+	return 0;
+}
+
+static int driver_take_frame(struct vm_engine *engine, const struct frame *frame)
+{
+	struct err err = ERR_INIT;
+
+	switch (frame->type) {
+	case VMM_READY:
+	case VMM_DONE:
+		return 0;
+	case VMM_REFUSED:
+		(void)message_get_error(frame, &err);
+		log_debug("the VMM refused a request: %s", err.msg);
+		return 0;
+	case VMM_ENDED:
+		return driver_take_end(engine, frame);
+	default:
+		return -EBADMSG;
+	}
+}
+
+static int driver_parse(struct vm_engine *engine)
+{
+	struct frame frame;
+	size_t done = 0;
+	int r;
+
+	while ((r = frame_parse(engine->in.data + done, engine->in.len - done, &frame)) > 0) {
+		done += FRAME_HEADER_SIZE + frame.len;
+		r = driver_take_frame(engine, &frame);
+		if (r < 0)
+			break;
+	}
+	buf_consume(&engine->in, done);
+	return r;
+}
+
+/* 1 if something was taken in, 0 if there is nothing now, negative at the end or at what is no protocol. */
+static int driver_read(struct vm_engine *engine)
+{
+	char chunk[4096];
+	ssize_t n = recv(engine->control, chunk, sizeof(chunk), MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n <= 0)
+		return -EPIPE;
+	buf_add(&engine->in, chunk, (size_t)n);
+	if (driver_parse(engine) == 0)
+		return 1;
+	err_set(&engine->why, -EPROTO, "the VMM broke the protocol with its keeper");
+	engine->has_ended = 1;
+	engine->end = VMM_END_ERROR;
+	driver_engine_kill(engine);
+	return -EBADMSG;
+}
+
+static void driver_on_control(void *ctx, uint32_t events)
+{
+	struct vm_engine *engine = ctx;
+
+	if (events & EPOLLOUT)
+		driver_flush(engine);
+	if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) && driver_read(engine) < 0)
+		engine->source = loop_source_free(engine->source);
+}
+
+static void driver_engine_free(struct vm_engine *engine)
+{
+	if (!engine)
+		return;
+	loop_source_free(engine->source);
+	fd_close(engine->control);
+	buf_release(&engine->in);
+	buf_release(&engine->out);
+	hull_free(engine->hull);
+	free(engine);
+}
+
+static int driver_engine_start(const struct driver_host *host, struct vm_engine **ret,
+			       struct err *err)
+{
+	struct vm_engine *engine = mem_zalloc(sizeof(*engine));
+	_cleanup_buf_ struct buf config = BUF_INIT;
+	int r = hull_start(host, &engine->hull, err);
+
+	engine->control = -EBADF;
+	if (r == 0) {
+		engine->control = hull_take_stream(engine->hull, HULL_CONTROL);
+		engine->source = loop_watch_fd(host->loop, engine->control, EPOLLIN,
+					       driver_on_control, engine);
+		if (!engine->source)
+			r = err_errno(err, -errno, "cannot watch the VMM");
+	}
+	if (r < 0) {
+		driver_engine_free(engine);
+		return r;
+	}
+	vmm_config_put(&config, hull_config(engine->hull));
+	driver_request(engine, VMM_CONFIGURE, &config);
+	*ret = engine;
+	return 0;
+}
+
+static int driver_engine_take_stream(struct vm_engine *engine, enum vm_stream stream)
+{
+	static const int streams[VM_STREAMS] = { [VM_STREAM_SERIAL] = HULL_SERIAL,
+						 [VM_STREAM_AGENT] = HULL_AGENT,
+						 [VM_STREAM_ERRORS] = HULL_ERRORS };
+
+	return hull_take_stream(engine->hull, streams[stream]);
+}
+
+static pid_t driver_engine_pid(const struct vm_engine *engine)
+{
+	return hull_pid(engine->hull);
+}
+
+static int driver_engine_pidfd(const struct vm_engine *engine)
+{
+	return hull_pidfd(engine->hull);
+}
+
+static int driver_engine_pause(struct vm_engine *engine, int paused, struct err *err)
+{
+	if (engine->out.len >= DRIVER_OUT_MAX)
+		return err_set(err, -EBUSY, "the VMM does not take requests");
+	driver_request(engine, paused ? VMM_PAUSE : VMM_RESUME, &BUF_INIT);
+	return 0;
+}
+
+static void driver_engine_quit(struct vm_engine *engine)
+{
+	driver_request(engine, VMM_QUIT, &BUF_INIT);
+}
+
+/* As an end on QEMU is told: a guest that switched itself off or asked for a reset is no failure here. */
+static int driver_explain(const struct vm_engine *engine, struct err *err)
+{
+	switch (engine->end) {
+	case VMM_END_POWER_OFF:
+	case VMM_END_RESET:
+	case VMM_END_QUIT:
+		return 0;
+	case VMM_END_PANIC:
+		return err_set(err, -ECANCELED, "the VM's kernel gave up");
+	case VMM_END_FAULT:
+		return err_set(err, -ECANCELED,
+			       "the VM's CPU came to a triple fault and could not go on");
+	default:
+		if (err_is_set(&engine->why))
+			*err = engine->why;
+		else
+			err_set(err, -EIO, "the VMM ended without a reason");
+		return err->code;
+	}
+}
+
+static int driver_engine_reap(struct vm_engine *engine, struct err *err)
+{
+	struct err reaped = ERR_INIT;
+	int r;
+
+	while (engine->source && driver_read(engine) > 0)
+		continue;
+	engine->source = loop_source_free(engine->source);
+	r = hull_reap(engine->hull, &reaped);
+	if (engine->has_ended && (r == 0 || engine->end == VMM_END_ERROR))
+		return driver_explain(engine, err);
+	if (r == 0)
+		r = err_set(&reaped, -EIO, "the VMM ended without a word");
+	*err = reaped;
+	return r;
+}
+
+static const struct vm_engine_ops driver_engine_ops = {
+	.process = "the VMM",
+	.start = driver_engine_start,
+	.take_stream = driver_engine_take_stream,
+	.pid = driver_engine_pid,
+	.pidfd = driver_engine_pidfd,
+	.pause = driver_engine_pause,
+	.quit = driver_engine_quit,
+	.kill = driver_engine_kill,
+	.reap = driver_engine_reap,
+	.free = driver_engine_free,
+};
+
+static int driver_start(const struct driver_host *host, struct driver **ret, struct err *err)
+{
+	return vm_driver_start(host, &driver_engine_ops, ret, err);
+}
+
+static int driver_clean(const struct instance *instance _unused_, const char *state_dir _unused_,
+			const char *run_dir, struct err *err)
+{
+	_cleanup_free_ char *cgroup = instance_cgroup(run_dir);
+
+	return cgroup_remove(cgroup, DRIVER_CLEAN_MS, err);
+}
+
+const struct driver_ops kvm_driver = {
+	.engine = "kvm",
+	.kind = INSTANCE_VM,
+	.sessions = 1,
+	.start = driver_start,
+	.room = vm_driver_room,
+	.send = vm_driver_send,
+	.consumed = vm_driver_consumed,
+	.pause = vm_driver_pause,
+	.kill = vm_driver_kill,
+	.free = vm_driver_free,
+	.clean = driver_clean,
+};

@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Start-up is hull_steps[], each of which adds to the hull; hull_free() undoes whatever is there, also of a
+ * hull that is half made.
+ */
+#include "vmm/hull.h"
+#include "base/mem.h"
+#include "base/strv.h"
+#include "sys/cgroup.h"
+#include "sys/ext4.h"
+#include "sys/kvm_probe.h"
+#include "sys/sandbox.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#define HULL_DATA "data.raw"
+
+/* Less does not bring a distribution's kernel to its first program. */
+#define HULL_MEMORY_MIN	    ((int64_t)96 << 20)
+#define HULL_MEMORY_DEFAULT ((int64_t)512 << 20)
+#define HULL_MEMORY_UNIT    ((int64_t)2 << 20) /* of struct vmm_config */
+#define HULL_CPUS_MAX	    255		       /* what 8-bit APIC ids can name */
+#define HULL_LAYERS_MAX	    (VMM_DISKS_MAX - 1)
+
+/*
+ * What the process takes beside the guest's memory: itself with its threads' stacks, some MiB; and the kernel's
+ * tables of the guest's pages, 8 bytes for each page of 4 KiB in each of KVM's, the process's and the reverse
+ * map's, which is less than a sixty-fourth. Twice as much as was ever seen, so that it is never killed for what
+ * the guest was promised.
+ */
+#define HULL_OVERHEAD	    ((int64_t)64 << 20)
+#define HULL_OVERHEAD_SHARE 64
+
+/* Its disks, and an eventfd or two for each queue and vector of its devices. */
+#define HULL_FILES_MAX 8192
+/* A vCPU each, disks' workers, and io_uring's in the kernel, which count too. */
+#define HULL_THREADS_MAX 1024
+#define HULL_REMOVE_MS	 5000
+
+/*
+ * The guest's own command line. A panic is told by the console, each other line of which costs an exit per
+ * byte, and by the device for it; then the machine ends (panic=-1 asks for a reset at once). The self-tests of
+ * ciphers cost the guest time.
+ */
+#define HULL_CMDLINE "console=ttyS0 8250.nr_uarts=1 quiet loglevel=1 panic=-1 cryptomgr.notests"
+
+struct hull {
+	struct sandbox sandbox;
+	struct vmm_config config;
+	int program;
+	int streams[HULL_STREAMS];
+	int fds[VMM_FD_FIRST + VMM_DISKS_MAX]; /* the process's, by number */
+	size_t n_fds;
+	struct cgroup *cgroup;
+	struct cgroup_entry entry;
+};
+
+static int hull_check(struct hull *hull, const struct driver_host *host, struct err *err)
+{
+	const struct instance *instance = host->instance;
+	int64_t memory = instance->memory ? instance->memory : HULL_MEMORY_DEFAULT;
+	int64_t cpus = instance->cpus_milli ? (instance->cpus_milli + 999) / 1000 : 1;
+	size_t layers = strv_len(host->layer_paths);
+
+	if (memory < HULL_MEMORY_MIN)
+		return err_set(
+			err, -EINVAL,
+			"a VM needs at least %jd MiB of memory, and %jd MiB were given; use -m",
+			(intmax_t)(HULL_MEMORY_MIN >> 20), (intmax_t)(memory >> 20));
+	if (cpus > HULL_CPUS_MAX)
+		return err_set(err, -EINVAL, "a VM can have at most %d CPUs", HULL_CPUS_MAX);
+	if (layers > HULL_LAYERS_MAX)
+		return err_set(err, -E2BIG,
+			       "the image has %zu layers, but the engine 'kvm' takes at most %d",
+			       layers, HULL_LAYERS_MAX);
+	hull->config.memory = (uint64_t)(memory - memory % HULL_MEMORY_UNIT);
+	hull->config.cpus = (uint32_t)cpus;
+	return 0;
+}
+
+/* FNV-1a */
+static uint64_t hull_mix(uint64_t hash, const void *data, size_t len)
+{
+	const uint8_t *p = data;
+
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ p[i]) * UINT64_C(1099511628211);
+	return hash;
+}
+
+/* One that stays the instance's when it is renamed. Version 8 of RFC 9562: made in a way of our own. */
+static char *hull_make_uuid(const struct instance *instance)
+{
+	const char *digest = instance->image_digest ? instance->image_digest : "";
+	uint64_t high = hull_mix(UINT64_C(14695981039346656037), &instance->created,
+				 sizeof(instance->created));
+	uint64_t low = hull_mix(hull_mix(high, "uuid", 4), digest, strlen(digest));
+
+	high = (high & ~UINT64_C(0xf000)) | UINT64_C(0x8000);
+	low = (low & ~(UINT64_C(3) << 62)) | UINT64_C(1) << 63;
+	return mem_printf("%08x-%04x-%04x-%04x-%012llx", (unsigned int)(high >> 32),
+			  (unsigned int)(high >> 16 & 0xffff), (unsigned int)(high & 0xffff),
+			  (unsigned int)(low >> 48),
+			  (unsigned long long)(low & UINT64_C(0xffffffffffff)));
+}
+
+static int hull_configure(struct hull *hull, const struct driver_host *host,
+			  struct err *err _unused_)
+{
+	struct vmm_config *config = &hull->config;
+	size_t layers = strv_len(host->layer_paths);
+
+	config->name = mem_strdup(host->instance->name);
+	config->uuid = hull_make_uuid(host->instance);
+	config->cmdline = mem_strdup(HULL_CMDLINE);
+	config->n_disks = (uint32_t)layers + 1;
+	config->disks = mem_zalloc(config->n_disks * sizeof(*config->disks));
+	for (size_t i = 0; i < layers; i++) {
+		snprintf(config->disks[i].serial, VMM_SERIAL_MAX + 1, "layer%u", (unsigned int)i);
+		config->disks[i].read_only = 1;
+	}
+	snprintf(config->disks[layers].serial, VMM_SERIAL_MAX + 1, "data");
+	return 0;
+}
+
+static int hull_open(const char *path, int flags, int *ret_fd, struct err *err)
+{
+	int fd = open(path, flags | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_errno(err, -errno, "cannot open %s", path);
+	*ret_fd = fd;
+	return 0;
+}
+
+static int hull_open_files(struct hull *hull, const struct driver_host *host, struct err *err)
+{
+	int r = hull_open(KVM_PROBE_DEVICE, O_RDWR, &hull->fds[VMM_FD_KVM], err);
+
+	if (r == 0)
+		r = hull_open("/proc/self/exe", O_RDONLY, &hull->program, err);
+	if (r == 0)
+		r = hull_open(host->vmlinux, O_RDONLY, &hull->fds[VMM_FD_KERNEL], err);
+	if (r == 0)
+		r = hull_open(host->initramfs, O_RDONLY, &hull->fds[VMM_FD_INITRAMFS], err);
+	return r;
+}
+
+static int hull_open_disks(struct hull *hull, const struct driver_host *host, struct err *err)
+{
+	_cleanup_free_ char *path = mem_printf("%s/" HULL_DATA, host->state_dir);
+	_cleanup_free_ char *cache = mem_printf("%s/cache", host->root);
+
+	strv_for_each(layer, host->layer_paths) {
+		int r = hull_open(*layer, O_RDONLY, &hull->fds[hull->n_fds], err);
+
+		if (r < 0)
+			return r;
+		hull->n_fds++;
+	}
+	return ext4_open(cache, path, host->instance->disk_size, &hull->fds[hull->n_fds++], err);
+}
+
+static int hull_make_streams(struct hull *hull, const struct driver_host *host _unused_,
+			     struct err *err)
+{
+	static const int theirs[HULL_STREAMS] = { [HULL_CONTROL] = VMM_FD_CONTROL,
+						  [HULL_SERIAL] = VMM_FD_SERIAL,
+						  [HULL_AGENT] = VMM_FD_AGENT,
+						  [HULL_ERRORS] = STDERR_FILENO };
+
+	for (int i = 0; i < HULL_STREAMS; i++) {
+		int pair[2];
+
+		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+			return err_errno(err, -errno, "cannot make a socket");
+		hull->streams[i] = pair[0];
+		hull->fds[theirs[i]] = pair[1];
+	}
+	return 0;
+}
+
+/*
+ * The guest's memory is bounded by the machine itself; this bounds the process around it, should the guest
+ * make it grow. Without a memory controller there is just no second bound. A whole number of CPUs is kept by
+ * the number of virtual ones, a part of one needs the controller.
+ */
+static int hull_confine(struct hull *hull, const struct driver_host *host, struct err *err)
+{
+	unsigned int has = cgroup_controllers();
+	int64_t milli = host->instance->cpus_milli, memory = (int64_t)hull->config.memory;
+	struct cgroup_limits limits = {
+		.memory = has & CGROUP_MEMORY
+				  ? memory + memory / HULL_OVERHEAD_SHARE + HULL_OVERHEAD
+				  : 0,
+		.cpus_milli = has & CGROUP_CPU || milli % 1000 ? milli : 0,
+	};
+	int r = cgroup_create(host->run->cgroup, &limits, CGROUP_MEMORY | CGROUP_CPUACCT,
+			      &hull->cgroup, err);
+
+	return r < 0 ? r : cgroup_entry_open(hull->cgroup, &hull->entry, err);
+}
+
+/* In the child. */
+static int hull_join(void *ctx, struct err *err)
+{
+	struct hull *hull = ctx;
+	int r = cgroup_join(&hull->entry, hull->entry.into >= 0);
+
+	return r < 0 ? err_errno(err, r, "cannot join the VM's control group") : 0;
+}
+
+static int hull_launch(struct hull *hull, const struct driver_host *host _unused_, struct err *err)
+{
+	char *argv[] = { (char *)HULL_ROLE, NULL }, *env[] = { NULL };
+	const struct sandbox_limit limits[] = { { RLIMIT_CORE, 0 },
+						{ RLIMIT_NOFILE, HULL_FILES_MAX },
+						{ RLIMIT_NPROC, HULL_THREADS_MAX } };
+	const struct sandbox_spec spec = {
+		.argv = argv,
+		.env = env,
+		.program = &hull->program,
+		.in_stages = 1,
+		.uid = HULL_UID,
+		.gid = HULL_GID,
+		.fds = hull->fds,
+		.n_fds = hull->n_fds,
+		.limits = limits,
+		.n_limits = ARRAY_SIZE(limits),
+		.into_cgroup = hull->entry.into,
+		.prepare = hull_join,
+		.ctx = hull,
+	};
+
+	return sandbox_start(&spec, &hull->sandbox, err);
+}
+
+static int (*const hull_steps[])(struct hull *hull, const struct driver_host *host,
+				 struct err *err) = {
+	hull_check,	   hull_configure, hull_open_files, hull_open_disks,
+	hull_make_streams, hull_confine,   hull_launch,
+};
+
+/* What only the process and the start need; the streams end with it only if we hold none of its ends. */
+static void hull_close_theirs(struct hull *hull)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(hull->fds); i++)
+		hull->fds[i] = fd_close(hull->fds[i]);
+	hull->program = fd_close(hull->program);
+	cgroup_entry_release(&hull->entry);
+}
+
+int hull_start(const struct driver_host *host, struct hull **ret, struct err *err)
+{
+	struct hull *hull = mem_zalloc(sizeof(*hull));
+	int r = 0;
+
+	hull->sandbox = SANDBOX_INIT;
+	hull->entry = CGROUP_ENTRY_INIT;
+	hull->program = -EBADF;
+	hull->n_fds = VMM_FD_FIRST;
+	for (size_t i = 0; i < ARRAY_SIZE(hull->fds); i++)
+		hull->fds[i] = -EBADF;
+	for (size_t i = 0; i < HULL_STREAMS; i++)
+		hull->streams[i] = -EBADF;
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(hull_steps); i++)
+		r = hull_steps[i](hull, host, err);
+	hull_close_theirs(hull);
+	if (r < 0) {
+		hull_free(hull);
+		return r;
+	}
+	*ret = hull;
+	return 0;
+}
+
+struct hull *hull_free(struct hull *hull)
+{
+	struct err ignored = ERR_INIT;
+
+	if (!hull)
+		return NULL;
+	sandbox_release(&hull->sandbox);
+	if (hull->cgroup)
+		(void)cgroup_destroy(hull->cgroup, HULL_REMOVE_MS, &ignored);
+	hull->cgroup = cgroup_free(hull->cgroup);
+	for (size_t i = 0; i < HULL_STREAMS; i++)
+		fd_close(hull->streams[i]);
+	vmm_config_release(&hull->config);
+	free(hull);
+	return NULL;
+}
+
+const struct vmm_config *hull_config(const struct hull *hull)
+{
+	return &hull->config;
+}
+
+int hull_take_stream(struct hull *hull, int stream)
+{
+	return take_fd(&hull->streams[stream]);
+}
+
+pid_t hull_pid(const struct hull *hull)
+{
+	return hull->sandbox.pid;
+}
+
+int hull_pidfd(const struct hull *hull)
+{
+	return hull->sandbox.pidfd;
+}
+
+void hull_kill(struct hull *hull)
+{
+	if (hull->sandbox.pid)
+		(void)kill(hull->sandbox.pid, SIGKILL);
+}
+
+/* Before the group goes, which knows it. */
+static int hull_was_oom(const struct hull *hull)
+{
+	struct cgroup_stats stats = { 0 };
+
+	cgroup_stats(hull->cgroup, &stats);
+	return stats.oom_kills > 0;
+}
+
+static int hull_explain_signal(int number, int oom, struct err *err)
+{
+	if (number == SIGSYS)
+		err_set(err, -ECANCELED,
+			"the VMM was stopped at a system call that its jail does not allow; either "
+			"the "
+			"guest has taken it over, or this is a mistake of brig's");
+	else
+		err_set(err, -ECANCELED, "the VMM was killed by signal %d%s", number,
+			oom ? ", for want of memory on the host" : "");
+	/* as a container's, when its first process is killed */
+	err->exit_status = 128 + number;
+	return err->code;
+}
+
+int hull_reap(struct hull *hull, struct err *err)
+{
+	int status = 0, oom = hull_was_oom(hull);
+	struct err ignored = ERR_INIT;
+
+	while (waitpid(hull->sandbox.pid, &status, 0) < 0 && errno == EINTR)
+		continue;
+	hull->sandbox.pid = 0;
+	(void)cgroup_destroy(hull->cgroup, HULL_REMOVE_MS, &ignored);
+	hull->cgroup = cgroup_free(hull->cgroup);
+	if (sandbox_failure(&hull->sandbox, err) < 0)
+		return err_wrap(err, "cannot start the VMM");
+	if (WIFSIGNALED(status))
+		return hull_explain_signal(WTERMSIG(status), oom, err);
+	if (WEXITSTATUS(status))
+		return err_set(err, -EREMOTEIO, "the VMM failed with status %d",
+			       WEXITSTATUS(status));
+	return 0;
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "base/mem.h"
+#include "proto/vmm.h"
+
+#include <string.h>
+
+/* What is read as a configuration is written as the same bytes, and keeps the bounds that the machine counts on. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct frame frame = { .len = (uint32_t)size, .payload = data };
+	_cleanup_buf_ struct buf again = BUF_INIT;
+	struct vmm_config config = { 0 };
+
+	if (size > FRAME_PAYLOAD_MAX)
+		return 0;
+	if (vmm_config_get(&frame, &config) == 0) {
+		if (config.n_disks > VMM_DISKS_MAX || config.n_nets > VMM_NETS_MAX || !config.cpus)
+			abort();
+		for (uint32_t i = 0; i < config.n_disks; i++) {
+			if (strlen(config.disks[i].serial) > VMM_SERIAL_MAX)
+				abort();
+		}
+		vmm_config_put(&again, &config);
+		if (again.len != size)
+			abort();
+	}
+	vmm_config_release(&config);
+	return 0;
+}

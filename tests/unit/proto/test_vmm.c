@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "base/mem.h"
+#include "proto/vmm.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+#include <string.h>
+
+static struct vmm_disk disks[] = {
+	{ .serial = "layer0", .read_only = 1 },
+	{ .serial = "exactly-20-bytes-big",
+	  .format = VMM_DISK_QCOW2,
+	  .direct = 1,
+	  .backing = 3,
+	  .bytes_per_second = UINT64_C(1) << 40,
+	  .operations_per_second = 500 },
+};
+
+static struct vmm_net nets[] = {
+	{ .mac = { 2, 0, 0, 0, 0, 1 }, .mtu = 1500, .queues = 2, .vhost = 1 },
+};
+
+static const struct vmm_config usual = {
+	.name = (char *)"web",
+	.uuid = (char *)"01234567-89ab-cdef-0123-456789ABCDEF",
+	.cmdline = (char *)"console=ttyS0",
+	.memory = UINT64_C(512) << 20,
+	.cpus = 2,
+	.huge_pages = 1,
+	.shared_memory = 1,
+	.disks = disks,
+	.n_disks = 2,
+	.nets = nets,
+	.n_nets = 1,
+	.vsock_cid = 3,
+	.gdb = 1,
+};
+
+static int carry(const struct vmm_config *config, struct vmm_config *ret)
+{
+	_cleanup_buf_ struct buf payload = BUF_INIT;
+	struct frame frame = { 0 };
+
+	vmm_config_put(&payload, config);
+	frame.payload = (const uint8_t *)payload.data;
+	frame.len = (uint32_t)payload.len;
+	return vmm_config_get(&frame, ret);
+}
+
+static int refused(const struct vmm_config *config)
+{
+	struct vmm_config got = { 0 };
+	int r = carry(config, &got);
+
+	vmm_config_release(&got);
+	return r == -EBADMSG;
+}
+
+static void a_configuration_arrives_as_it_was_sent(void **state _unused_)
+{
+	struct vmm_config got = { 0 };
+
+	assert_int_equal(carry(&usual, &got), 0);
+	assert_string_equal(got.name, "web");
+	assert_string_equal(got.uuid, usual.uuid);
+	assert_string_equal(got.cmdline, "console=ttyS0");
+	assert_int_equal(got.memory, usual.memory);
+	assert_int_equal(got.cpus, 2);
+	assert_true(got.huge_pages && got.shared_memory && got.gdb);
+	assert_int_equal(got.vsock_cid, 3);
+	assert_int_equal(got.n_disks, 2);
+	assert_memory_equal(got.disks, disks, sizeof(disks));
+	assert_int_equal(got.n_nets, 1);
+	assert_memory_equal(got.nets[0].mac, nets[0].mac, 6);
+	assert_true(got.nets[0].mtu == 1500 && got.nets[0].queues == 2 && got.nets[0].vhost);
+	vmm_config_release(&got);
+}
+
+static void a_part_of_one_is_refused(void **state _unused_)
+{
+	_cleanup_buf_ struct buf payload = BUF_INIT;
+
+	vmm_config_put(&payload, &usual);
+	for (size_t len = 0; len < payload.len; len++) {
+		struct frame frame = { .payload = (const uint8_t *)payload.data,
+				       .len = (uint32_t)len };
+		struct vmm_config got = { 0 };
+
+		assert_int_equal(vmm_config_get(&frame, &got), -EBADMSG);
+		vmm_config_release(&got);
+	}
+}
+
+static void what_no_machine_can_have_is_refused(void **state _unused_)
+{
+	static const struct {
+		uint64_t memory;
+		uint32_t cpus;
+	} cases[] = { { 0, 1 },
+		      { UINT64_C(1) << 20, 1 },
+		      { (UINT64_C(512) << 20) + 4096, 1 },
+		      { UINT64_C(1) << 47, 1 },
+		      { UINT64_C(512) << 20, 0 },
+		      { UINT64_C(512) << 20, 256 } };
+	struct vmm_config config = usual;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		config.memory = cases[i].memory;
+		config.cpus = cases[i].cpus;
+		assert_true(refused(&config));
+	}
+	config = usual;
+	config.name = (char *)"";
+	assert_true(refused(&config));
+	config = usual;
+	config.uuid = (char *)"01234567-89ab-cdef-0123-456789ABCDEG";
+	assert_true(refused(&config));
+}
+
+static void disks_and_nets_are_bounded(void **state _unused_)
+{
+	struct vmm_disk many[VMM_DISKS_MAX + 1] = { { .serial = "" } };
+	struct vmm_net idle = { .queues = 0 };
+	struct vmm_config config = usual;
+
+	for (size_t i = 0; i < ARRAY_SIZE(many); i++)
+		many[i] = disks[0];
+	config.disks = many;
+	config.n_disks = VMM_DISKS_MAX;
+	assert_false(refused(&config));
+	config.n_disks++;
+	assert_true(refused(&config));
+	config.n_disks = 1;
+	many[0].serial[0] = '\0';
+	assert_true(refused(&config));
+	many[0] = disks[0];
+	many[0].format = VMM_DISK_QCOW2 + 1;
+	assert_true(refused(&config));
+	config = usual;
+	config.nets = &idle;
+	assert_true(refused(&config));
+}
+
+static void every_end_has_a_name(void **state _unused_)
+{
+	for (int i = 0; i < VMM_ENDS; i++)
+		assert_non_null(vmm_end_names[i]);
+	assert_null(vmm_end_names[VMM_ENDS]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_configuration_arrives_as_it_was_sent),
+		cmocka_unit_test(a_part_of_one_is_refused),
+		cmocka_unit_test(what_no_machine_can_have_is_refused),
+		cmocka_unit_test(disks_and_nets_are_bounded),
+		cmocka_unit_test(every_end_has_a_name),
+	};
+
+	return cmocka_run_group_tests_name("proto/vmm", tests, NULL, NULL);
+}

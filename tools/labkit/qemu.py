@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The lab's machine: QEMU emulating a processor with SVM.
+
+A machine that has booted is saved once (memory, devices, disk) and every later run goes on from there: its
+memory is mapped privately from the saved file, what it writes to its disk goes to a file without a name.
+The saved state fits one QEMU, one set of options and one kind of processor, so all of these are in its
+key. What a run brings (the tree, the command) comes over a port once the machine runs.
+"""
+
+import ctypes
+import json
+import mmap
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from labkit import cache, image
+
+PROGRAM = "qemu-system-x86_64"
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True)
+class Options:
+    cpus: int
+    memory: int  # MiB
+    icount: bool
+    direct: bool
+
+
+class LabError(Exception):
+    pass
+
+
+def tsc_khz():
+    """Of this processor, whose counter the guest reads; measuring it against an emulated timer fails when
+    the host is busy."""
+    code = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    code.write(bytes.fromhex("0f31 48c1e220 4809d0 c3"))  # rdtsc; shl rdx, 32; or rax, rdx; ret
+    rdtsc = ctypes.CFUNCTYPE(ctypes.c_uint64)(ctypes.addressof(ctypes.c_char.from_buffer(code)))
+    begin, ticks = time.monotonic_ns(), rdtsc()
+    while (end := time.monotonic_ns()) < begin + 20_000_000:
+        pass
+    return (rdtsc() - ticks) * 1_000_000 // (end - begin)
+
+
+def processor():
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return sorted({line for line in lines if line.startswith(("model name", "flags"))})
+
+
+def _append(options):
+    khz = 1_000_000 if options.icount else tsc_khz()
+    words = ["console=ttyS0", "quiet", "loglevel=4", "panic=-1", "mitigations=off", "apparmor=1", "security=apparmor",
+             f"tsc_early_khz={khz}", "tsc=reliable", "no_timer_check", "cryptomgr.notests", "nowatchdog",
+             "rcupdate.rcu_cpu_stall_suppress=1", "systemd.show_status=false",
+             "init_on_alloc=0", *(["brig.lab=direct"] if options.direct else [])]
+    return " ".join(words)
+
+
+def _arguments(options, share):
+    icount = ["-icount", "shift=0,sleep=off"] if options.icount else []
+    accel = "tcg,thread=single" if options.icount else "tcg,thread=multi"
+    return [PROGRAM, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-name", "brig-lab",
+            "-accel", accel, *icount, "-cpu", "max,+svm,+npt,la57=off", "-smp", str(options.cpus),
+            "-device", "virtio-serial-pci,max_ports=2", "-device", "virtserialport,chardev=port,name=brig.lab",
+            "-object", "rng-builtin,id=rng", "-device", "virtio-rng-pci,rng=rng",
+            "-fsdev", f"local,id=share,path={share},security_model=none,multidevs=remap",
+            "-device", "virtio-9p-pci,fsdev=share,mount_tag=share",
+            "-device", "virtio-blk-pci,drive=root"]
+
+
+class Machine:
+    """A QEMU that ends with us. port is a stream to the agent inside."""
+
+    def __init__(self, options, share, *arguments):
+        streams = {name: socket.socketpair() for name in ("port", "serial", "qmp")}
+        self.port, self.serial, self._qmp = (pair[0] for pair in streams.values())
+        self._replies = self._qmp.makefile("r")
+        self.console = bytearray()
+        command = [*_arguments(options, share), "-mon", "chardev=qmp,mode=control", "-serial", "chardev:serial",
+                   *arguments]
+        for name, pair in streams.items():
+            command += ["-chardev", f"socket,id={name},fd={pair[1].fileno()}"]
+        self.process = subprocess.Popen(
+            [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            env={**os.environ, "TMPDIR": str(cache.folder())},
+            pass_fds=[pair[1].fileno() for pair in streams.values()],
+            preexec_fn=lambda: LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL), start_new_session=True)
+        for pair in streams.values():
+            pair[1].close()
+
+    def qmp(self, execute, timeout=60, **arguments):
+        self._qmp.settimeout(timeout)
+        self._qmp.sendall(json.dumps({"execute": execute, "arguments": arguments}).encode())
+        for line in self._replies:
+            reply = json.loads(line)
+            if "error" in reply:
+                raise LabError(f"QEMU: {execute}: {reply['error']['desc']}")
+            if "return" in reply:
+                return reply["return"]
+        raise LabError(f"QEMU ended: {self.last_words()}")
+
+    def last_words(self):
+        self.end()
+        return (self.process.stdout.read() + self.console[-4000:]).decode(errors="replace").strip()
+
+    def end(self):
+        """Nothing it holds is worth a shutdown."""
+        self.process.kill()
+        self.process.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+        for stream in (self.port, self.serial, self._qmp, self.process.stdout):
+            stream.close()
+
+
+def _machine(options, memory_file=None, share_memory=False):
+    if not memory_file:
+        return ["-machine", "q35,vmport=off", "-m", f"{options.memory}M"]
+    return ["-machine", "q35,vmport=off,memory-backend=ram", "-m", f"{options.memory}M", "-object",
+            f"memory-backend-file,id=ram,size={options.memory}M,mem-path={memory_file},"
+            f"share={'on' if share_memory else 'off'}"]
+
+
+def _kernel(boot, append):
+    return ["-kernel", boot / "vmlinuz", "-initrd", boot / "initramfs", "-append", append]
+
+
+def _disk(path, form, *more):
+    # Nobody writes to these files once they are made, so there is nothing to lock.
+    words = ["if=none", "id=root", f"file={path}", f"format={form}", "cache=unsafe", "discard=unmap",
+             "file.locking=off", *more]
+    return ["-drive", ",".join(words)]
+
+
+def cold(options, share, root, boot):
+    """A machine that boots."""
+    return Machine(options, share, *_machine(options), *_kernel(boot, _append(options)),
+                   *_disk(root / "root.img", "raw", "snapshot=on"))
+
+
+def warm_key(options, boot):
+    version = subprocess.run([PROGRAM, "--version"], check=True, capture_output=True, text=True).stdout
+    return cache.digest(boot.name, version, options, *processor(), Path(__file__))
+
+
+def save(options, share, root, boot, folder, wait_ready):
+    """Boots a machine, waits for its agent with wait_ready(machine), and saves it in the folder."""
+    append = _append(options)
+    (folder / "append").write_text(append)
+    with Machine(options, share, "-S", *_machine(options, folder / "memory", share_memory=True),
+                 *_kernel(boot, append), *_disk(root / "root.img", "raw")) as machine:
+        machine.qmp("qmp_capabilities")
+        # What the machine writes while it boots.
+        machine.qmp("blockdev-snapshot-sync", device="root", format="qcow2",
+                    **{"snapshot-file": str(folder / "disk.qcow2")})
+        machine.qmp("cont")
+        wait_ready(machine)
+        machine.qmp("stop")
+        machine.qmp("migrate-set-capabilities",
+                    capabilities=[{"capability": "x-ignore-shared", "state": True}])
+        machine.qmp("migrate", uri=f"exec:cat >{shlex.quote(str(folder / 'state'))}")
+        _wait_saved(machine)
+
+
+def _wait_saved(machine):
+    deadline = time.monotonic() + 60
+    while True:
+        status = machine.qmp("query-migrate")["status"]
+        if status == "completed":
+            return
+        if status in ("failed", "cancelled") or time.monotonic() > deadline:
+            raise LabError(f"QEMU could not save the machine: {status}")
+        time.sleep(0.02)
+
+
+def warm(options, share, boot, folder):
+    """A machine that goes on from where the saved one waited."""
+    append = (folder / "append").read_text()
+    machine = Machine(options, share, *_machine(options, folder / "memory"), *_kernel(boot, append),
+                      *_disk(folder / "disk.qcow2", "qcow2", "snapshot=on"), "-incoming", "defer")
+    try:
+        machine.qmp("qmp_capabilities")
+        machine.qmp("migrate-set-capabilities",
+                    capabilities=[{"capability": "x-ignore-shared", "state": True}])
+        machine.qmp("migrate-incoming", uri=f"exec:cat {shlex.quote(str(folder / 'state'))}")
+        machine.qmp("cont")
+    except BaseException:
+        machine.__exit__()
+        raise
+    return machine

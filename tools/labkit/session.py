@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One command in the machine: our streams, terminal and signals joined to it (tests/lab/machine/agent has
+the frames)."""
+
+import contextlib
+import fcntl
+import json
+import os
+import select
+import signal
+import struct
+import sys
+import termios
+import time
+import tty
+
+HEADER = struct.Struct("<cI")
+CHUNK = 64 << 10
+FRAME_MAX = 1 << 20
+TIMED_OUT = 124  # as timeout(1)
+
+
+class Lost(Exception):
+    """The machine ended, or said nothing in time."""
+
+
+class Port:
+    """Frames to and from the agent. What the machine's serial console says is kept meanwhile."""
+
+    def __init__(self, machine, verbose=False):
+        self.machine, self.verbose = machine, verbose
+        self._received = bytearray()
+        machine.port.setblocking(False)
+
+    def send(self, kind, data=b"", deadline=None):
+        data = memoryview(HEADER.pack(kind, len(data)) + data)
+        while data:
+            _, writable, _ = self._wait([], [self.machine.port], deadline)
+            if writable:
+                data = data[self.machine.port.send(data):]
+
+    def _wait(self, readers, writers, deadline):
+        left = None if deadline is None else max(0, deadline - time.monotonic())
+        readers = [*readers, self.machine.serial]
+        ready = select.select(readers, writers, [], left)
+        if not any(ready):
+            raise TimeoutError
+        if self.machine.serial in ready[0]:
+            said = self.machine.serial.recv(CHUNK)
+            if not said:
+                raise Lost(self.machine.last_words())
+            self.machine.console += said
+            if self.verbose:
+                sys.stderr.buffer.write(said)
+                sys.stderr.flush()
+        return ready
+
+    def _frame(self):
+        if len(self._received) < HEADER.size:
+            return None
+        kind, size = HEADER.unpack_from(self._received)
+        if size > FRAME_MAX:
+            raise Lost(f"a frame of {size} bytes came out of the machine")
+        if len(self._received) < HEADER.size + size:
+            return None
+        data = bytes(self._received[HEADER.size:HEADER.size + size])
+        del self._received[:HEADER.size + size]
+        return kind, data
+
+    def receive(self, deadline=None, also=()):
+        """(kind, data), or (None, readers): some of the other readers are ready."""
+        while True:
+            frame = self._frame()
+            if frame:
+                return frame
+            readable, _, _ = self._wait([self.machine.port, *also], [], deadline)
+            if self.machine.port in readable:
+                piece = self.machine.port.recv(CHUNK)
+                if not piece:
+                    raise Lost(self.machine.last_words())
+                self._received += piece
+            others = [reader for reader in readable if reader in also]
+            if others:
+                return None, others
+
+    def expect(self, kind, deadline):
+        got, data = self.receive(deadline)
+        if got != kind:
+            raise Lost(f"the machine sent {got} in place of {kind}")
+        return json.loads(data) if data else None
+
+
+@contextlib.contextmanager
+def _raw_terminal():
+    saved = termios.tcgetattr(0)
+    tty.setraw(0)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(0, termios.TCSADRAIN, saved)
+
+
+@contextlib.contextmanager
+def _signals():
+    """A descriptor that gives the numbers of the signals that came."""
+    reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGWINCH)
+    old = {number: signal.signal(number, lambda *_: None) for number in wanted}
+    old_fd = signal.set_wakeup_fd(writer)
+    try:
+        yield reader
+    finally:
+        signal.set_wakeup_fd(old_fd)
+        for number, handler in old.items():
+            signal.signal(number, handler)
+        os.close(reader)
+        os.close(writer)
+
+
+def terminal_size():
+    return list(struct.unpack("HHHH", fcntl.ioctl(0, termios.TIOCGWINSZ, b"\0" * 8))[:2])
+
+
+def _pass_signals(port, signals, with_tty):
+    for number in os.read(signals, 64):
+        if number == signal.SIGWINCH:
+            if with_tty:
+                port.send(b"W", json.dumps(terminal_size()).encode())
+        else:
+            port.send(b"S", str(number).encode())
+
+
+def _write_all(fd, data):
+    while data:
+        data = data[os.write(fd, data):]
+
+
+def _join(port, signals, with_tty, deadline):
+    readers = [0, signals]
+    while True:
+        kind, data = port.receive(deadline, readers)
+        if kind == b"X":
+            return json.loads(data)["status"]
+        if kind in (b"O", b"E"):
+            _write_all(1 if kind == b"O" else 2, data)
+        elif kind is None and signals in data:
+            _pass_signals(port, signals, with_tty)
+        elif kind is None:
+            typed = os.read(0, CHUNK // 2)
+            port.send(b"I", typed, deadline)
+            if not typed:
+                readers.remove(0)
+
+
+def run(port, timeout, with_tty):
+    """Until the command ends; returns its exit status."""
+    deadline = time.monotonic() + timeout if timeout else None
+    with _signals() as signals, _raw_terminal() if with_tty else contextlib.nullcontext():
+        try:
+            return _join(port, signals, with_tty, deadline)
+        except TimeoutError:
+            late = f"lab: the command did not end within {timeout} s (LAB_TIMEOUT)"
+    print(late, file=sys.stderr)
+    return TIMED_OUT
