@@ -20,7 +20,7 @@ enum jail_thread {
 extern const char *const jail_thread_names[JAIL_THREADS + 1]; /* "device", "vcpu", "worker" */
 
 /* What not every machine has, and what is not allowed without it. */
-enum { JAIL_WITH_VSOCK = 1 << 0, JAIL_WITH_VHOST = 1 << 1 };
+enum { JAIL_WITH_VSOCK = 1 << 0, JAIL_WITH_VHOST = 1 << 1, JAIL_WITH_GDB = 1 << 2 };
 
 /* Builds the filters, while there is memory and time: of JAIL_WITH_*. */
 int jail_prepare(unsigned int with, struct err *err);

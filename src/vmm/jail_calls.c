@@ -133,5 +133,20 @@ const struct jail_call jail_calls[] = {
 	WITH(VSOCK, "socket", DEVICES, 0, EQUAL, AF_UNIX, "a connection to the host"),
 	WITH(VSOCK, "connect", DEVICES, 0, ANY, 0, "a connection to the host"),
 	WITH(VSOCK, "accept4", DEVICES, 0, ANY, 0, "a connection from the host"),
+
+	/* a debugger, while vCPUs stand still */
+	WITH(GDB, "ioctl", DEVICE, 1, EQUAL, KVM_GET_REGS, "registers"),
+	WITH(GDB, "ioctl", DEVICE, 1, EQUAL, KVM_SET_REGS, "registers"),
+	WITH(GDB, "ioctl", DEVICE, 1, EQUAL, KVM_GET_SREGS, "registers"),
+	WITH(GDB, "ioctl", DEVICE, 1, EQUAL, KVM_SET_SREGS, "registers"),
+	WITH(GDB, "ioctl", DEVICE, 1, EQUAL, KVM_GET_FPU, "registers"),
+	WITH(GDB, "ioctl", DEVICE, 1, EQUAL, KVM_SET_FPU, "registers"),
+	WITH(GDB, "ioctl", DEVICE, 1, EQUAL, KVM_GET_MSRS, "registers"),
+	WITH(GDB, "ioctl", DEVICE, 1, EQUAL, KVM_SET_MSRS, "registers"),
+	WITH(GDB, "ioctl", DEVICE, 1, EQUAL, KVM_TRANSLATE, "the guest's addresses"),
+	WITH(GDB, "ioctl", DEVICE, 1, EQUAL, KVM_SET_GUEST_DEBUG, "breakpoints and steps"),
+	WITH(GDB, "ioctl", DEVICE, 1, EQUAL, KVM_GET_DEBUGREGS, "a guest's own traps"),
+	WITH(GDB, "ioctl", DEVICE, 1, EQUAL, KVM_SET_DEBUGREGS, "a guest's own traps"),
+	WITH(GDB, "accept4", DEVICE, 0, ANY, 0, "a debugger that comes"),
 	{ .name = NULL },
 };

@@ -134,7 +134,7 @@ static int gdb_command_m(struct gdb *gdb, struct gdb_text *text, struct buf *rep
 {
 	uint8_t data[GDB_COMMAND_BYTES];
 	uint64_t gva, len;
-	size_t done;
+	size_t done = 0;
 	int r = gdb_command_range(text, &gva, &len);
 
 	if (r == 0)
@@ -322,7 +322,8 @@ static int gdb_command_more_threads(struct gdb *gdb _unused_, struct gdb_text *t
 static int gdb_command_thread_info(struct gdb *gdb, struct gdb_text *text, struct buf *reply)
 {
 	char name[16];
-	int cpu, r = gdb_text_skip(text, ',') ? gdb_command_thread(gdb, text, &cpu) : -EINVAL;
+	int cpu = GDB_COMMAND_ALL;
+	int r = gdb_text_skip(text, ',') ? gdb_command_thread(gdb, text, &cpu) : -EINVAL;
 
 	if (r < 0 || cpu < 0)
 		return -EINVAL;
