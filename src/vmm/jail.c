@@ -36,6 +36,14 @@ const char *const jail_thread_names[JAIL_THREADS + 1] = {
 	[JAIL_WORKER] = "worker",
 };
 
+#if defined(__SANITIZE_ADDRESS__)
+#define JAIL_BUILD JAIL_WITH_SANITIZER
+#elif defined(__has_feature)
+#define JAIL_BUILD (__has_feature(address_sanitizer) ? JAIL_WITH_SANITIZER : 0)
+#else
+#define JAIL_BUILD 0
+#endif
+
 static struct filter jail_filters[JAIL_THREADS];
 
 static void jail_release(scmp_filter_ctx *filter)
@@ -101,7 +109,7 @@ static int jail_build(enum jail_thread kind, unsigned int with, struct filter *r
 int jail_prepare(unsigned int with, struct err *err)
 {
 	for (int kind = 0; kind < JAIL_THREADS; kind++) {
-		int r = jail_build((enum jail_thread)kind, with, &jail_filters[kind]);
+		int r = jail_build((enum jail_thread)kind, with | JAIL_BUILD, &jail_filters[kind]);
 
 		if (r < 0)
 			return err_errno(err, r, "cannot make the filter of the %s threads",

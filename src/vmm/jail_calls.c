@@ -148,5 +148,7 @@ const struct jail_call jail_calls[] = {
 	WITH(GDB, "ioctl", DEVICE, 1, EQUAL, KVM_GET_DEBUGREGS, "a guest's own traps"),
 	WITH(GDB, "ioctl", DEVICE, 1, EQUAL, KVM_SET_DEBUGREGS, "a guest's own traps"),
 	WITH(GDB, "accept4", DEVICE, 0, ANY, 0, "a debugger that comes"),
+
+	WITH(SANITIZER, "sigaltstack", ALL, 0, ANY, 0, "a thread's end under AddressSanitizer"),
 	{ .name = NULL },
 };
