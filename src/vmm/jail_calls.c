@@ -128,6 +128,21 @@ const struct jail_call jail_calls[] = {
 	/* vsock: the host's ends of its connections; those to the host are made by its keeper */
 	WITH(VSOCK, "accept4", DEVICES, 0, ANY, 0, "a connection from the host"),
 
+	/* a debugger, while vCPUs stand still */
+	WITH(GDB, "ioctl", DEVICE, 1, EQUAL, KVM_GET_REGS, "registers"),
+	WITH(GDB, "ioctl", DEVICE, 1, EQUAL, KVM_SET_REGS, "registers"),
+	WITH(GDB, "ioctl", DEVICE, 1, EQUAL, KVM_GET_SREGS, "registers"),
+	WITH(GDB, "ioctl", DEVICE, 1, EQUAL, KVM_SET_SREGS, "registers"),
+	WITH(GDB, "ioctl", DEVICE, 1, EQUAL, KVM_GET_FPU, "registers"),
+	WITH(GDB, "ioctl", DEVICE, 1, EQUAL, KVM_SET_FPU, "registers"),
+	WITH(GDB, "ioctl", DEVICE, 1, EQUAL, KVM_GET_MSRS, "registers"),
+	WITH(GDB, "ioctl", DEVICE, 1, EQUAL, KVM_SET_MSRS, "registers"),
+	WITH(GDB, "ioctl", DEVICE, 1, EQUAL, KVM_TRANSLATE, "the guest's addresses"),
+	WITH(GDB, "ioctl", DEVICE, 1, EQUAL, KVM_SET_GUEST_DEBUG, "breakpoints and steps"),
+	WITH(GDB, "ioctl", DEVICE, 1, EQUAL, KVM_GET_DEBUGREGS, "a guest's own traps"),
+	WITH(GDB, "ioctl", DEVICE, 1, EQUAL, KVM_SET_DEBUGREGS, "a guest's own traps"),
+	WITH(GDB, "accept4", DEVICE, 0, ANY, 0, "a debugger that comes"),
+
 	WITH(SANITIZER, "sigaltstack", ALL, 0, ANY, 0, "a thread's end under AddressSanitizer"),
 	{ .name = NULL },
 };

@@ -190,6 +190,8 @@ static int role_prepare_jail(struct role *role, struct err *err)
 		if (role->config.nets[i].vhost)
 			with |= JAIL_WITH_VHOST;
 	}
+	if (role->config.gdb)
+		with |= JAIL_WITH_GDB;
 	return jail_prepare(with, err);
 }
 

@@ -2,7 +2,7 @@
 #include "vmm/boot/memmap.h"
 #include "vmm/layout.h"
 
-#define MEMMAP_KVM_SIZE (LAYOUT_TSS + 3 * 4096 - LAYOUT_IDENTITY_MAP)
+#define MEMMAP_KVM_SIZE (LAYOUT_TSS + 3 * UINT64_C(4096) - LAYOUT_IDENTITY_MAP)
 
 uint64_t memmap_low_end(const struct ram *ram)
 {

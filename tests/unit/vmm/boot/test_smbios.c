@@ -72,7 +72,8 @@ static void the_entry_point_sums_up_to_zero(void **state _unused_)
 
 static void names_that_are_none_are_refused(void **state _unused_)
 {
-	static const char *const uuids[] = { "", UUID "0", "00112233-4455-6677-8899-aabbccddeef",
+	static const char *const uuids[] = { "", "00112233-4455-6677-8899-aabbccddeeff0",
+					     "00112233-4455-6677-8899-aabbccddeef",
 					     "00112233-4455-6677-8899-aabbccddeefg",
 					     "001122334-455-6677-8899-aabbccddeeff" };
 	struct ram *ram = made_ram(2 * MIB, 0);
