@@ -17,8 +17,8 @@
  *
  * Invariants:
  *  1. No code runs for the guest, be it a device's or a vCPU's, in a thread that has not entered.
- *  2. A filter never allows to open, to make a socket (but AF_UNIX ones with vsock), to map code, to start
- *     a thread or a program, to set a filter or a capability.
+ *  2. A filter never allows to open, to make a socket, to map code, to start a process or a program, to change
+ *     namespaces, a filter or a capability. What a thread starts is a thread, with its own filter.
  */
 #include "vmm/jail.h"
 #include "sys/filter.h"
@@ -63,6 +63,8 @@ static int jail_add_call(scmp_filter_ctx filter, const struct jail_call *call)
 	/* newer than this library: what cannot be allowed is not used either, or is told by SIGSYS */
 	if (number == __NR_SCMP_ERROR)
 		return 0;
+	if (call->test == JAIL_MISSING)
+		return seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(call->value), number, 0, NULL);
 	if (call->test == JAIL_ANY)
 		return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number, 0, NULL);
 	if (call->test == JAIL_EQUAL)

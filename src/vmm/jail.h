@@ -35,7 +35,8 @@ int jail_close(struct err *err);
 
 /*
  * The calling thread has no capability any more, and a system call that is not on the list for its kind ends the
- * process (SIGSYS). The filter passes on to the threads that it starts, which therefore are best started before.
+ * process (SIGSYS). The filter passes on to the threads that it starts; those that are to have one of their own
+ * are started before.
  * In a process without jail_prepare(), as a test of the machine is, nothing happens.
  */
 int jail_enter(enum jail_thread kind, struct err *err);

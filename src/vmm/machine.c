@@ -20,6 +20,7 @@
 #include "vmm/acpi/ged.h"
 #include "vmm/acpi/power.h"
 #include "vmm/boot/boot.h"
+#include "vmm/boot/smbios.h"
 #include "vmm/bus/bus.h"
 #include "vmm/bus/msi.h"
 #include "vmm/bus/pci.h"
@@ -470,8 +471,11 @@ static int machine_set_up_vcpus(struct machine *machine, struct err *err)
 static int machine_write_tables(struct machine *machine, uint64_t *ret_rsdp, struct err *err)
 {
 	const struct acpi_machine acpi = { .cpus = machine->config->cpus };
+	const struct smbios_machine smbios = { .uuid = machine->config->uuid,
+					       .serial = machine->config->name };
+	int r = acpi_write(machine->ram, &acpi, ret_rsdp, err);
 
-	return acpi_write(machine->ram, &acpi, ret_rsdp, err);
+	return r < 0 ? r : smbios_write(machine->ram, &smbios, err);
 }
 
 static int machine_load_kernel(struct machine *machine, struct err *err)

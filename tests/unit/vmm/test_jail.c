@@ -78,9 +78,11 @@ static long try_fork(void)
 	return fork();
 }
 
-static long try_clone3(void)
+/* A thread in a namespace of its own, were it possible. */
+static long try_clone(void)
 {
-	return syscall(SYS_clone3, NULL, 0);
+	return syscall(SYS_clone, CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_NEWNET, NULL,
+		       NULL, NULL, NULL);
 }
 
 static long try_ptrace(void)
@@ -177,7 +179,7 @@ static const struct attempt {
 } attempts[] = {
 	{ "open", try_open },	    { "openat2", try_openat2 },	  { "socket", try_socket },
 	{ "connect", try_connect }, { "execve", try_execve },	  { "execveat", try_execveat },
-	{ "fork", try_fork },	    { "clone3", try_clone3 },	  { "ptrace", try_ptrace },
+	{ "fork", try_fork },	    { "clone", try_clone },	  { "ptrace", try_ptrace },
 	{ "kill", try_kill },	    { "mount", try_mount },	  { "unshare", try_unshare },
 	{ "setns", try_setns },	    { "code", try_code },	  { "make code", try_make_code },
 	{ "memfd", try_memfd },	    { "prctl", try_prctl },	  { "filter", try_filter },
@@ -185,13 +187,23 @@ static const struct attempt {
 	{ "typing", try_typing },   { "keys", try_keys },	  { "32 bit", try_32_bit },
 };
 
+/* A thread of a disk, which is started when there is work for it. */
+static void *help(void *arg)
+{
+	void *memory = malloc(1000);
+
+	free(memory);
+	return memory ? arg : NULL;
+}
+
 /* What threads do all day, which has to be possible: memory, locks, time, descriptors, an end. */
 static void *work(void *arg)
 {
 	enum jail_thread kind = (enum jail_thread)(uintptr_t)arg;
 	struct timespec now;
 	struct err err = ERR_INIT;
-	void *memory;
+	void *memory, *value = NULL;
+	pthread_t helper;
 
 	if (jail_enter(kind, &err) < 0)
 		return NULL;
@@ -201,6 +213,9 @@ static void *work(void *arg)
 	memory = mem_realloc(memory, 1, 128U << 20);
 	free(memory);
 	if (syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &now) < 0)
+		return NULL;
+	if (kind != JAIL_WORKER && (pthread_create(&helper, NULL, help, arg) != 0 ||
+				    pthread_join(helper, &value) != 0 || value != arg))
 		return NULL;
 	/* no vCPU is there: the filter lets it pass, the descriptor does not */
 	if (kind == JAIL_VCPU && (ioctl(SOCKET_FD, KVM_RUN, 0) == 0 || errno == ENOSYS))
