@@ -15,9 +15,11 @@
 static struct {
 	struct loop *loop;
 	struct loop_source *timer;
+	struct ram *ram;
 	struct gdb *gdb;
 	struct gdb_regs regs[FUZZ_CPUS];
 	uint64_t running;
+	int turned;
 } fuzz;
 
 static void fuzz_halt(void *ctx)
@@ -85,14 +87,19 @@ static const struct gdb_ops fuzz_ops = { fuzz_halt, fuzz_resume, fuzz_kill, fuzz
 static const struct gdb_cpu_ops fuzz_cpu_ops = { fuzz_read, fuzz_write, fuzz_translate,
 						 fuzz_debug };
 
-static void fuzz_exit_loop(void *ctx)
+/* Twice, since what is ready beside the timer is served only after its first time. */
+static void fuzz_on_timer(void *ctx)
 {
 	(void)ctx;
-	loop_exit(fuzz.loop, 0);
+	if (fuzz.turned++)
+		loop_exit(fuzz.loop, 0);
+	else
+		loop_timer_set(fuzz.timer, 0);
 }
 
 static void fuzz_turn(void)
 {
+	fuzz.turned = 0;
 	loop_timer_set(fuzz.timer, 0);
 	(void)loop_run(fuzz.loop);
 }
@@ -124,28 +131,42 @@ static void fuzz_play(const uint8_t *data, size_t size)
 	fuzz_turn();
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+/* What stays from one input to the next, since making it takes longer than most of them do. */
+static void fuzz_prepare(void)
 {
 	struct ram_options options = { .size = FUZZ_RAM };
+	struct err err = ERR_INIT;
+
+	if (!fuzz.loop) {
+		if (loop_new(&fuzz.loop, &err) < 0 || ram_new(&options, &fuzz.ram, &err) < 0)
+			abort();
+		fuzz.timer = loop_add_timer(fuzz.loop, fuzz_on_timer, NULL);
+		if (!fuzz.timer)
+			abort();
+	}
+	if (ram_discard(fuzz.ram, 0, FUZZ_RAM) < 0)
+		abort();
+	memset(fuzz.regs, 0, sizeof(fuzz.regs));
+	fuzz.running = 3;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
 	struct gdb_site site = { .cpus = FUZZ_CPUS, .cpu_ops = &fuzz_cpu_ops, .ops = &fuzz_ops };
 	struct err err = ERR_INIT;
 	int pair[2];
 
-	memset(&fuzz, 0, sizeof(fuzz));
-	if (loop_new(&fuzz.loop, &err) < 0 || ram_new(&options, &site.ram, &err) < 0 ||
-	    socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0)
-		abort();
+	fuzz_prepare();
 	site.loop = fuzz.loop;
-	fuzz.timer = loop_add_timer(fuzz.loop, fuzz_exit_loop, NULL);
-	if (!fuzz.timer || gdb_new(&site, pair[0], &fuzz.gdb, &err) < 0)
+	site.ram = fuzz.ram;
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0 ||
+	    gdb_new(&site, pair[0], &fuzz.gdb, &err) < 0)
 		abort();
 	fuzz_play(data, size);
 	close(pair[1]);
-	while (fuzz.running != 3) /* what it leaves behind is taken away, or this is too slow */
-		fuzz_turn();
+	fuzz_turn();
+	if (fuzz.running != 3) /* what it left behind is to be taken away */
+		abort();
 	gdb_free(fuzz.gdb);
-	loop_source_free(fuzz.timer);
-	ram_free(site.ram);
-	loop_free(fuzz.loop);
 	return 0;
 }
