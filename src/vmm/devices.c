@@ -136,6 +136,15 @@ static const struct devices_row devices_rows[] = {
 	{ devices_one, devices_make_rng },    { devices_one, devices_make_balloon },
 };
 
+unsigned int devices_count(const struct vmm_config *config)
+{
+	unsigned int n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(devices_rows); i++)
+		n += devices_rows[i].count(config);
+	return n;
+}
+
 static int devices_add(struct devices *devices, struct devices_site *site,
 		       const struct devices_row *row, uint32_t i, struct err *err)
 {

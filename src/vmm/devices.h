@@ -21,6 +21,9 @@ struct devices_site {
 
 struct devices;
 
+/* How many there will be. */
+unsigned int devices_count(const struct vmm_config *config);
+
 int devices_new(struct devices_site *site, struct devices **ret, struct err *err);
 struct devices *devices_free(struct devices *devices); /* returns NULL */
 

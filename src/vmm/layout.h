@@ -55,10 +55,10 @@
 #define LAYOUT_PORT_ACPI_LEN 0x10
 #define LAYOUT_PORT_PCI	     0xcf8 /* the old window to configuration space */
 
-/* Pins of the I/O APIC, and so GSIs. */
-#define LAYOUT_PINS	24
+/* Pins of the I/O APIC, and so GSIs: no more than are used, since a guest goes through all as it starts. */
+#define LAYOUT_PINS	6
 #define LAYOUT_IRQ_COM1 4
-#define LAYOUT_IRQ_GED	9
+#define LAYOUT_IRQ_GED	5
 /* Message-signalled interrupts have GSIs from here on. */
 #define LAYOUT_GSI_MSI LAYOUT_PINS
 

@@ -349,19 +349,26 @@ static int machine_make_memory(struct machine *machine, struct err *err)
 	return ram_new(&options, &machine->ram, err);
 }
 
-static int machine_make_vm(struct machine *machine, struct err *err)
-{
-	return vm_new(machine->kvm, machine->ram, &machine->vm, err);
-}
-
 static int machine_make_buses(struct machine *machine, struct err *err)
 {
-	struct hv hv = vm_hv(machine->vm);
-
 	machine->ports = bus_new();
 	machine->memory = bus_new();
+	return pci_new(machine->memory, devices_count(machine->config), &machine->pci, err);
+}
+
+static int machine_make_vm(struct machine *machine, struct err *err)
+{
+	struct vm_window window = { .gpa = LAYOUT_ECAM };
+	struct hv hv;
+	int r;
+
+	window.host = pci_pages(machine->pci, &window.size);
+	r = vm_new(machine->kvm, machine->ram, &window, &machine->vm, err);
+	if (r < 0)
+		return r;
+	hv = vm_hv(machine->vm);
 	machine->msi = msi_new(&hv);
-	return pci_new(machine->memory, &machine->pci, err);
+	return 0;
 }
 
 /* A row of the table of devices with addresses of their own. */
@@ -537,7 +544,7 @@ static int machine_watch_end(struct machine *machine, struct err *err)
 }
 
 static int (*const machine_steps[])(struct machine *machine, struct err *err) = {
-	machine_check,	     machine_make_memory,   machine_make_vm,	machine_make_buses,
+	machine_check,	     machine_make_memory,   machine_make_buses, machine_make_vm,
 	machine_make_fixed,  machine_make_devices,  machine_make_vcpus, machine_set_up_vcpus,
 	machine_load_kernel, machine_make_debugger, machine_watch_end,
 };
@@ -595,11 +602,11 @@ struct machine *machine_free(struct machine *machine)
 	ged_free(machine->ged);
 	rtc_free(machine->rtc);
 	ioapic_free(machine->ioapic);
-	pci_free(machine->pci);
 	msi_free(machine->msi);
+	vm_free(machine->vm);
+	pci_free(machine->pci);
 	bus_free(machine->ports);
 	bus_free(machine->memory);
-	vm_free(machine->vm);
 	ram_free(machine->ram);
 	loop_set_wait_hooks(machine->loop, NULL, NULL, NULL);
 	machine_unlock(machine);

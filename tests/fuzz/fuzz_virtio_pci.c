@@ -10,7 +10,7 @@
  * echoes what comes by its queues. The fake hypervisor aborts where it is used against its rules.
  */
 #define FUZZ_RAM    ((uint64_t)2 << 20)
-#define FUZZ_CONFIG (LAYOUT_ECAM + 0x8000) /* slot 1 */
+#define FUZZ_CONFIG (LAYOUT_ECAM + 0x1000) /* the first function behind the bridge */
 #define FUZZ_QUEUES 2
 
 struct fuzz {
@@ -236,7 +236,7 @@ static void fuzz_machine(struct fuzz *fuzz, struct loop *loop)
 
 	fuzz->bus = bus_new();
 	fuzz->virtio = virtio_new(&host, &kind, fuzz);
-	if (pci_new(fuzz->bus, &pci, &err) < 0 ||
+	if (pci_new(fuzz->bus, 31, &pci, &err) < 0 ||
 	    transport_pci_new(pci, msi, &hv, loop, fuzz->virtio, &transport, &err) < 0)
 		abort();
 	while (fuzz->size)

@@ -4,16 +4,23 @@
  * and capabilities that answer for their bodies themselves. After each write that may move a BAR,
  * pci_sync() compares where all BARs should be with where they are.
  *
+ * A guest reads configuration space some hundred times for each device as it starts, so the bytes lie on pages
+ * that it can read by itself (pci_pages()): functions follow each other without gaps, eight to a slot, and
+ * what a capability would answer is kept in them.
+ *
  * Invariants:
  *  1. A BAR is on the bus of memory only with decoding on, in the window and where no other is; moved() was
  *     called with each change of that.
- *  2. A BAR that could not be where the guest wants it gets there as soon as that becomes possible.
+ *  2. The pages hold at any time what a read would give. A capability's answers change only with the guest's
+ *     writes to it, and are asked for once after each.
+ *  3. A BAR that could not be where the guest wants it gets there as soon as that becomes possible.
  */
 #include "vmm/bus/pci.h"
 #include "base/mem.h"
 #include "vmm/layout.h"
 
 #include <string.h>
+#include <sys/mman.h>
 
 /* Offsets in configuration space: PCI Local Bus Specification 3.0, 6.1. */
 #define PCI_VENDOR	     0x00
@@ -24,6 +31,7 @@
 #define PCI_CLASS	     0x09
 #define PCI_CACHE_LINE	     0x0c
 #define PCI_BAR0	     0x10
+#define PCI_HEADER_TYPE	     0x0e
 #define PCI_SUBSYSTEM_VENDOR 0x2c
 #define PCI_SUBSYSTEM	     0x2e
 #define PCI_CAPABILITIES     0x34
@@ -34,11 +42,11 @@
 #define PCI_COMMAND_MASTER	 0x0004U
 #define PCI_COMMAND_INTX_DISABLE 0x0400U
 #define PCI_STATUS_CAPABILITIES	 0x0010U
+#define PCI_MULTIFUNCTION	 0x80U
 
 /* What has ops and lies in here is a capability; the rest of a function's 4 KiB in ECAM reads as 0. */
 #define PCI_CONFIG_SIZE	  0x100U
 #define PCI_ECAM_FUNCTION 0x1000U
-#define PCI_FUNCTIONS	  8U
 
 struct pci_capability {
 	struct pci_capability *next;
@@ -57,17 +65,21 @@ struct pci_bar {
 
 struct pci_device {
 	struct pci *pci;
+	unsigned int function; /* of the bus */
 	struct pci_bar bar;
 	struct pci_capability *capabilities;
 	uint8_t link;	  /* where the offset of the next capability goes */
 	uint16_t free_at; /* and where that would be */
-	uint8_t config[PCI_CONFIG_SIZE], writable[PCI_CONFIG_SIZE];
+	uint8_t *config;  /* its page */
+	uint8_t writable[PCI_CONFIG_SIZE];
 };
 
 struct pci {
 	struct bus *memory;
 	struct pci_device *bridge;
-	struct pci_device *slots[PCI_SLOTS];
+	unsigned int n; /* functions that there is room for */
+	struct pci_device **functions;
+	uint8_t *pages;
 };
 
 /* As Cloud Hypervisor and QEMU: Red Hat's generic PCIe host bridge. */
@@ -102,14 +114,14 @@ static void pci_bar_unmap(struct pci_device *device)
 /* All that leave go before any comes: a guest may swap two. */
 static void pci_sync(struct pci *pci)
 {
-	for (unsigned int i = 0; i < PCI_SLOTS; i++) {
-		struct pci_device *device = pci->slots[i];
+	for (unsigned int i = 0; i < pci->n; i++) {
+		struct pci_device *device = pci->functions[i];
 
 		if (device && device->bar.at != pci_bar_wanted(device))
 			pci_bar_unmap(device);
 	}
-	for (unsigned int i = 0; i < PCI_SLOTS; i++) {
-		struct pci_device *device = pci->slots[i];
+	for (unsigned int i = 0; i < pci->n; i++) {
+		struct pci_device *device = pci->functions[i];
 		uint32_t wanted = device ? pci_bar_wanted(device) : 0;
 		struct pci_bar *bar;
 
@@ -138,16 +150,12 @@ static size_t pci_capability_part(const struct pci_capability *capability, uint3
 	return end - start;
 }
 
-static void pci_device_read(struct pci_device *device, uint32_t offset, uint8_t *data, size_t len)
+static void pci_capability_ask(struct pci_device *device, const struct pci_capability *capability)
 {
-	for (size_t i = 0; i < len; i++)
-		data[i] = offset + i < PCI_CONFIG_SIZE ? device->config[offset + i] : 0;
-	for (struct pci_capability *c = device->capabilities; c; c = c->next) {
-		size_t skip = 0, part = pci_capability_part(c, offset, len, &skip);
+	uint8_t body[PCI_CONFIG_SIZE] = { 0 };
 
-		if (part && c->ops)
-			c->ops->read(c->ctx, offset + skip - c->start, data + skip, part);
-	}
+	capability->ops->read(capability->ctx, 0, body, capability->len);
+	memcpy(device->config + capability->start, body, capability->len);
 }
 
 static void pci_device_write(struct pci_device *device, uint32_t offset, const uint8_t *data,
@@ -161,61 +169,82 @@ static void pci_device_write(struct pci_device *device, uint32_t offset, const u
 	for (struct pci_capability *c = device->capabilities; c; c = c->next) {
 		size_t skip = 0, part = pci_capability_part(c, offset, len, &skip);
 
-		if (part && c->ops)
-			c->ops->write(c->ctx, offset + skip - c->start, data + skip, part);
+		if (!part || !c->ops)
+			continue;
+		c->ops->write(c->ctx, offset + skip - c->start, data + skip, part);
+		pci_capability_ask(device, c);
 	}
 	if (offset < PCI_BAR0 + 4)
 		pci_sync(device->pci);
 }
 
-/* The device that an access is for, and the offset in its configuration space. */
-static struct pci_device *pci_find(struct pci *pci, uint64_t offset, size_t len,
-				   uint32_t *ret_offset)
-{
-	uint64_t function = offset / PCI_ECAM_FUNCTION;
-
-	*ret_offset = (uint32_t)(offset % PCI_ECAM_FUNCTION);
-	if (function % PCI_FUNCTIONS || function / PCI_FUNCTIONS >= PCI_SLOTS ||
-	    *ret_offset + len > PCI_ECAM_FUNCTION)
-		return NULL;
-	return pci->slots[function / PCI_FUNCTIONS];
-}
-
 static void pci_ecam_read(void *ctx, uint64_t offset, void *data, size_t len)
 {
-	uint32_t at;
-	struct pci_device *device = pci_find(ctx, offset, len, &at);
+	const struct pci *pci = ctx;
+	size_t size = (size_t)pci->n * PCI_ECAM_FUNCTION;
 
-	if (device)
-		pci_device_read(device, at, data, len);
+	if (offset < size && len <= size - offset)
+		memcpy(data, pci->pages + offset, len);
 	else
 		memset(data, 0xff, len);
 }
 
 static void pci_ecam_write(void *ctx, uint64_t offset, const void *data, size_t len)
 {
-	uint32_t at;
-	struct pci_device *device = pci_find(ctx, offset, len, &at);
+	const struct pci *pci = ctx;
+	uint64_t function = offset / PCI_ECAM_FUNCTION;
+	uint32_t at = (uint32_t)(offset % PCI_ECAM_FUNCTION);
 
-	if (device)
-		pci_device_write(device, at, data, len);
+	if (function < pci->n && pci->functions[function] && at + len <= PCI_CONFIG_SIZE)
+		pci_device_write(pci->functions[function], at, data, len);
 }
 
 static const struct bus_ops pci_ecam_ops = { pci_ecam_read, pci_ecam_write };
 
-int pci_new(struct bus *memory, struct pci **ret, struct err *err)
+static void pci_release(struct pci *pci)
+{
+	if (pci->pages)
+		(void)munmap(pci->pages, (size_t)pci->n * PCI_ECAM_FUNCTION);
+	free(pci->functions);
+	free(pci);
+}
+
+/* Where no function is, all is ones. */
+static int pci_make_pages(struct pci *pci, struct err *err)
+{
+	size_t size = (size_t)pci->n * PCI_ECAM_FUNCTION;
+	void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (pages == MAP_FAILED)
+		return err_errno(err, -errno, "no memory for the PCI configuration space");
+	pci->pages = memset(pages, 0xff, size);
+	return 0;
+}
+
+int pci_new(struct bus *memory, unsigned int devices, struct pci **ret, struct err *err)
 {
 	struct pci *pci = mem_zalloc(sizeof(*pci));
 	int r;
 
 	pci->memory = memory;
-	r = bus_add(memory, LAYOUT_ECAM, LAYOUT_ECAM_SIZE, &pci_ecam_ops, pci);
-	if (r < 0)
-		r = err_errno(err, r, "cannot place the PCI configuration space");
+	pci->n = (devices + 1 + PCI_FUNCTIONS - 1) / PCI_FUNCTIONS * PCI_FUNCTIONS;
+	if (devices > PCI_DEVICES_MAX)
+		r = err_set(err, -ENOSPC, "a machine has at most %d devices", PCI_DEVICES_MAX);
 	else
+		r = pci_make_pages(pci, err);
+	if (r == 0) {
+		pci->functions = mem_zalloc(pci->n * sizeof(struct pci_device *));
 		r = pci_device_new(pci, &pci_bridge, &pci->bridge, err);
+	}
+	if (r == 0) {
+		r = bus_add(memory, LAYOUT_ECAM, LAYOUT_ECAM_SIZE, &pci_ecam_ops, pci);
+		if (r < 0) {
+			err_errno(err, r, "cannot place the PCI configuration space");
+			pci_device_free(pci->bridge);
+		}
+	}
 	if (r < 0) {
-		free(pci);
+		pci_release(pci);
 		return r;
 	}
 	*ret = pci;
@@ -228,8 +257,14 @@ struct pci *pci_free(struct pci *pci)
 		return NULL;
 	pci_device_free(pci->bridge);
 	bus_remove(pci->memory, LAYOUT_ECAM);
-	free(pci);
+	pci_release(pci);
 	return NULL;
+}
+
+const void *pci_pages(const struct pci *pci, size_t *ret_size)
+{
+	*ret_size = (size_t)pci->n * PCI_ECAM_FUNCTION;
+	return pci->pages;
 }
 
 static void pci_device_fill(struct pci_device *device, const struct pci_identity *identity)
@@ -244,6 +279,8 @@ static void pci_device_fill(struct pci_device *device, const struct pci_identity
 	bus_set_value(config + PCI_SUBSYSTEM, 2, identity->subsystem);
 	bus_set_value(writable + PCI_COMMAND, 2,
 		      PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_INTX_DISABLE);
+	/* only the first function's of a slot is looked at */
+	config[PCI_HEADER_TYPE] = PCI_MULTIFUNCTION;
 	writable[PCI_CACHE_LINE] = 0xff;
 	writable[PCI_INTERRUPT_LINE] = 0xff;
 	device->link = PCI_CAPABILITIES;
@@ -253,19 +290,22 @@ static void pci_device_fill(struct pci_device *device, const struct pci_identity
 int pci_device_new(struct pci *pci, const struct pci_identity *identity, struct pci_device **ret,
 		   struct err *err)
 {
-	for (unsigned int i = 0; i < PCI_SLOTS; i++) {
+	for (unsigned int i = 0; i < pci->n; i++) {
 		struct pci_device *device;
 
-		if (pci->slots[i])
+		if (pci->functions[i])
 			continue;
 		device = mem_zalloc(sizeof(*device));
 		device->pci = pci;
+		device->function = i;
+		device->config =
+			memset(pci->pages + (size_t)i * PCI_ECAM_FUNCTION, 0, PCI_ECAM_FUNCTION);
 		pci_device_fill(device, identity);
-		pci->slots[i] = device;
+		pci->functions[i] = device;
 		*ret = device;
 		return 0;
 	}
-	return err_set(err, -ENOSPC, "a machine has at most %d devices", PCI_SLOTS - 1);
+	return err_set(err, -ENOSPC, "a machine has at most %u devices", pci->n - 1);
 }
 
 struct pci_device *pci_device_free(struct pci_device *device)
@@ -273,10 +313,8 @@ struct pci_device *pci_device_free(struct pci_device *device)
 	if (!device)
 		return NULL;
 	pci_bar_unmap(device);
-	for (unsigned int i = 0; i < PCI_SLOTS; i++) {
-		if (device->pci->slots[i] == device)
-			device->pci->slots[i] = NULL;
-	}
+	device->pci->functions[device->function] = NULL;
+	memset(device->config, 0xff, PCI_ECAM_FUNCTION);
 	pci_sync(device->pci); /* another BAR may have waited for the place */
 	while (device->capabilities) {
 		struct pci_capability *capability = device->capabilities;
@@ -291,8 +329,8 @@ struct pci_device *pci_device_free(struct pci_device *device)
 /* The first device whose BAR, wherever the guest has put it, overlaps. */
 static const struct pci_device *pci_overlap(const struct pci *pci, uint64_t base, uint32_t size)
 {
-	for (unsigned int i = 0; i < PCI_SLOTS; i++) {
-		const struct pci_device *device = pci->slots[i];
+	for (unsigned int i = 0; i < pci->n; i++) {
+		const struct pci_device *device = pci->functions[i];
 		uint64_t other = device ? bus_value(device->config + PCI_BAR0, 4) : 0;
 
 		if (device && device->bar.size && other < base + size &&
@@ -340,6 +378,8 @@ int pci_device_add_capability(struct pci_device *device, uint8_t id, const void 
 	device->capabilities = capability;
 	device->config[at] = id;
 	memcpy(device->config + at + 2, body, len);
+	if (ops)
+		pci_capability_ask(device, capability);
 	device->config[device->link] = (uint8_t)at;
 	device->config[PCI_STATUS] |= PCI_STATUS_CAPABILITIES;
 	device->link = (uint8_t)(at + 1);

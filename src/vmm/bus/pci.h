@@ -9,14 +9,15 @@
 #include "vmm/bus/msi.h"
 
 /*
- * A PCI Express root bus: bus 0 with 32 slots of one function each, its configuration space by ECAM (PCI
- * Express Base Specification 7.2.2). BARs have addresses from the start, in the window of vmm/layout.h,
+ * A PCI Express root bus: bus 0, devices as functions one after the other, eight to a slot, their
+ * configuration space by ECAM (PCI Express Base Specification 7.2.2). BARs have addresses from the start, in the window of vmm/layout.h,
  * and move where the guest writes. No INTx: all of our devices have MSI-X.
  */
 struct pci;
 struct pci_device;
 
-#define PCI_SLOTS 32
+#define PCI_FUNCTIONS	8   /* of a slot */
+#define PCI_DEVICES_MAX 255 /* beside the host bridge */
 
 struct pci_identity {
 	uint16_t vendor, device, subsystem_vendor, subsystem;
@@ -27,11 +28,16 @@ struct pci_identity {
 /* The BAR is at base now (0: memory decoding is off); the bus knows already. */
 typedef void (*pci_moved_fn)(void *ctx, uint64_t base);
 
-/* Adds the ECAM to the bus of memory, and the host bridge in slot 0. */
-int pci_new(struct bus *memory, struct pci **ret, struct err *err);
+/* Adds the ECAM to the bus of memory, and the host bridge as the first function. There is room for that many
+ * devices at least. */
+int pci_new(struct bus *memory, unsigned int devices, struct pci **ret, struct err *err);
 struct pci *pci_free(struct pci *pci); /* after its devices; returns NULL */
 
-/* In the first free slot; -ENOSPC with err set if there is none. */
+/* The first part of the ECAM, as a guest may read it without us; its writes have to come to the bus. They
+ * live as long as the bus does. */
+const void *pci_pages(const struct pci *pci, size_t *ret_size);
+
+/* The first free function; -ENOSPC with err set if there is none. */
 int pci_device_new(struct pci *pci, const struct pci_identity *identity, struct pci_device **ret,
 		   struct err *err);
 struct pci_device *pci_device_free(struct pci_device *device); /* returns NULL */

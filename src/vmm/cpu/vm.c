@@ -45,7 +45,13 @@ static int vm_check(int kvm, struct err *err)
 	return 0;
 }
 
-static int vm_create(struct vm *vm, const struct ram *ram _unused_, struct err *err)
+/* What a VM is made with. */
+struct vm_site {
+	const struct ram *ram;
+	const struct vm_window *window;
+};
+
+static int vm_create(struct vm *vm, const struct vm_site *site _unused_, struct err *err)
 {
 	do
 		vm->fd = ioctl(vm->kvm, KVM_CREATE_VM, 0);
@@ -53,10 +59,10 @@ static int vm_create(struct vm *vm, const struct ram *ram _unused_, struct err *
 	return vm->fd < 0 ? err_errno(err, -errno, "KVM makes no VM") : 0;
 }
 
-static int vm_add_memory(struct vm *vm, const struct ram *ram, struct err *err)
+static int vm_add_memory(struct vm *vm, const struct vm_site *site, struct err *err)
 {
 	const struct ram_region *regions;
-	size_t n = ram_regions(ram, &regions);
+	size_t n = ram_regions(site->ram, &regions);
 
 	for (size_t i = 0; i < n; i++) {
 		struct kvm_userspace_memory_region slot = {
@@ -73,8 +79,25 @@ static int vm_add_memory(struct vm *vm, const struct ram *ram, struct err *err)
 	return 0;
 }
 
+/* A KVM without such memory (KVM_CAP_READONLY_MEM) does without: then the reads come out too. */
+static int vm_add_window(struct vm *vm, const struct vm_site *site, struct err *err)
+{
+	const struct vm_window *window = site->window;
+	struct kvm_userspace_memory_region slot = { .slot = RAM_REGIONS_MAX,
+						    .flags = KVM_MEM_READONLY };
+
+	if (!window || ioctl(vm->kvm, KVM_CHECK_EXTENSION, KVM_CAP_READONLY_MEM) <= 0)
+		return 0;
+	slot.guest_phys_addr = window->gpa;
+	slot.memory_size = window->size;
+	slot.userspace_addr = (uint64_t)(uintptr_t)window->host;
+	if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
+		return err_errno(err, -errno, "KVM takes no memory that is only read");
+	return 0;
+}
+
 /* Pages that only some Intel CPUs need, while a vCPU is in real mode. AMD's KVM takes them as well. */
-static int vm_place_pages(struct vm *vm, const struct ram *ram _unused_, struct err *err)
+static int vm_place_pages(struct vm *vm, const struct vm_site *site _unused_, struct err *err)
 {
 	uint64_t identity = LAYOUT_IDENTITY_MAP;
 
@@ -84,7 +107,7 @@ static int vm_place_pages(struct vm *vm, const struct ram *ram _unused_, struct 
 	return 0;
 }
 
-static int vm_add_interrupts(struct vm *vm, const struct ram *ram _unused_, struct err *err)
+static int vm_add_interrupts(struct vm *vm, const struct vm_site *site _unused_, struct err *err)
 {
 	struct kvm_enable_cap split = { .cap = KVM_CAP_SPLIT_IRQCHIP, .args = { LAYOUT_PINS } };
 
@@ -93,15 +116,14 @@ static int vm_add_interrupts(struct vm *vm, const struct ram *ram _unused_, stru
 	return 0;
 }
 
-static int (*const vm_steps[])(struct vm *vm, const struct ram *ram, struct err *err) = {
-	vm_create,
-	vm_add_memory,
-	vm_place_pages,
-	vm_add_interrupts,
+static int (*const vm_steps[])(struct vm *vm, const struct vm_site *site, struct err *err) = {
+	vm_create, vm_add_memory, vm_add_window, vm_place_pages, vm_add_interrupts,
 };
 
-int vm_new(int kvm, const struct ram *ram, struct vm **ret, struct err *err)
+int vm_new(int kvm, const struct ram *ram, const struct vm_window *window, struct vm **ret,
+	   struct err *err)
 {
+	const struct vm_site site = { .ram = ram, .window = window };
 	struct vm *vm;
 	int r = vm_check(kvm, err);
 
@@ -111,7 +133,7 @@ int vm_new(int kvm, const struct ram *ram, struct vm **ret, struct err *err)
 	*vm = (struct vm){ .kvm = kvm, .fd = -EBADF };
 	vm->routes = mem_zalloc(sizeof(*vm->routes));
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(vm_steps); i++)
-		r = vm_steps[i](vm, ram, err);
+		r = vm_steps[i](vm, &site, err);
 	if (r < 0) {
 		vm_free(vm);
 		return r;

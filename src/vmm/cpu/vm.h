@@ -2,6 +2,7 @@
 #ifndef VMM_CPU_VM_H
 #define VMM_CPU_VM_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -18,11 +19,19 @@ struct vm;
 /* Routes that KVM takes at most: KVM_MAX_IRQ_ROUTES. */
 #define VM_GSI_MAX 4096
 
+/* Memory of ours that the guest reads by itself; its writes come out as accesses of a vCPU. Page by page. */
+struct vm_window {
+	uint64_t gpa;
+	const void *host;
+	size_t size;
+};
+
 /*
  * kvm: /dev/kvm, which stays the caller's. Memory slots come first: any interrupt chip or ioeventfd
  * before them makes KVM wait for a grace period of some 8 ms.
  */
-int vm_new(int kvm, const struct ram *ram, struct vm **ret, struct err *err);
+int vm_new(int kvm, const struct ram *ram, const struct vm_window *window, struct vm **ret,
+	   struct err *err);
 /* After its vCPUs. Returns NULL. */
 struct vm *vm_free(struct vm *vm);
 

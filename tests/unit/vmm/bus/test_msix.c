@@ -10,7 +10,7 @@
 
 #define ADDRESS 0xfee01000ULL
 #define VECTORS 65
-#define CONFIG	(LAYOUT_ECAM + 0x8000) /* slot 1 */
+#define CONFIG	(LAYOUT_ECAM + 0x1000) /* the first function behind the bridge */
 #define CAP	(CONFIG + 0x40)
 
 struct bench {
@@ -31,7 +31,7 @@ static void setup(struct bench *b)
 	*b = (struct bench){ .hv = { .ops = &fake_hv_ops } };
 	b->hv.ctx = &b->fake;
 	b->bus = bus_new();
-	assert_int_equal(pci_new(b->bus, &b->pci, &err), 0);
+	assert_int_equal(pci_new(b->bus, 31, &b->pci, &err), 0);
 	assert_int_equal(pci_device_new(b->pci, &identity, &b->device, &err), 0);
 	b->msi = msi_new(&b->hv);
 	assert_int_equal(msix_new(b->msi, b->device, VECTORS, 0x4000, 0x5000, &b->msix, &err), 0);

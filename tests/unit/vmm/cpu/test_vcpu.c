@@ -133,7 +133,7 @@ static void stage_open(struct stage *stage, const void *code, size_t len)
 		skip();
 	assert_int_equal(vcpu_prepare_signals(&err), 0);
 	assert_int_equal(ram_new(&options, &stage->ram, &err), 0);
-	assert_int_equal(vm_new(stage->kvm, stage->ram, &stage->vm, &err), 0);
+	assert_int_equal(vm_new(stage->kvm, stage->ram, NULL, &stage->vm, &err), 0);
 	assert_int_equal(vcpu_new(stage->vm, 0, &stage_ops, stage, &stage->vcpu, &err), 0);
 	stage_load(stage, code, len);
 	assert_int_equal(vcpu_start(stage->vcpu, &err), 0);

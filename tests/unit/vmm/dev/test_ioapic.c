@@ -100,10 +100,10 @@ static void a_rise_while_masked_is_sent_when_the_pin_opens(void **state _unused_
 	struct record record = { 0 };
 	struct ioapic *ioapic = make(&record);
 
-	ioapic_set(ioapic, 9, 1);
-	ioapic_set(ioapic, 9, 0);
+	ioapic_set(ioapic, 5, 1);
+	ioapic_set(ioapic, 5, 0);
 	assert_int_equal(record.signals, 0);
-	put(ioapic, 0x10 + 2 * 9, 0x40);
+	put(ioapic, 0x10 + 2 * 5, 0x40);
 	assert_int_equal(record.signals, 1);
 	ioapic_free(ioapic);
 }
@@ -113,21 +113,21 @@ static void a_level_is_sent_again_only_after_its_end(void **state _unused_)
 	struct record record = { 0 };
 	struct ioapic *ioapic = make(&record);
 
-	put(ioapic, 0x10 + 2 * 9, 0x50 | 1 << 15);
-	assert_int_equal(record.routed, 1 << 9);
-	ioapic_set(ioapic, 9, 1);
-	ioapic_set(ioapic, 9, 1);
+	put(ioapic, 0x10 + 2 * 5, 0x50 | 1 << 15);
+	assert_int_equal(record.routed, 1 << 5);
+	ioapic_set(ioapic, 5, 1);
+	ioapic_set(ioapic, 5, 1);
 	assert_int_equal(record.signals, 1);
 	assert_int_equal(record.data, 0xc050);
-	assert_int_equal(get(ioapic, 0x10 + 2 * 9) >> 14 & 1, 1);
+	assert_int_equal(get(ioapic, 0x10 + 2 * 5) >> 14 & 1, 1);
 	ioapic_eoi(ioapic, 0x51);
 	assert_int_equal(record.signals, 1);
 	ioapic_eoi(ioapic, 0x50);
 	assert_int_equal(record.signals, 2);
-	ioapic_set(ioapic, 9, 0);
+	ioapic_set(ioapic, 5, 0);
 	ioapic_eoi(ioapic, 0x50);
 	assert_int_equal(record.signals, 2);
-	put(ioapic, 0x10 + 2 * 9, 1 << 16);
+	put(ioapic, 0x10 + 2 * 5, 1 << 16);
 	assert_int_equal(record.routed, 0);
 	ioapic_free(ioapic);
 }
