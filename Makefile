@@ -38,8 +38,9 @@ install: all ## into $(DESTDIR)$(PREFIX), by default /usr/local
 bench: setup all ## brig against its peers, as ratios; as root
 	@tests/bench/run
 
-lab: all ## CMD, or a shell, in a Debian machine with KVM of its own (docs/lab.md)
-	@tools/lab "$(CMD)"
+lab: export LAB_CMD = $(value CMD)
+lab: all ## CMD, or a shell, in a Debian machine with a KVM of its own (docs/lab.md)
+	@tools/lab "$$LAB_CMD"
 
 fuzz: ## each parser of outside bytes for SECONDS (60)
 	@tools/fuzz $(SECONDS)

@@ -23,15 +23,17 @@ DISK = "8G"  # sparse
 MODULES = ["virtio_pci", "virtio_blk", "crc32c_generic", "ext4"]  # between the kernel and its root disk
 NOT_NEEDED = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*"]
 # Each costs time at boot, and nothing here wants it.
-MASKED = ["systemd-timesyncd.service", "systemd-networkd.service", "systemd-pstore.service", "e2scrub_reap.service",
-          "systemd-random-seed.service", "systemd-update-utmp.service", "systemd-update-utmp-runlevel.service", "systemd-journal-flush.service",
-          "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer",
-          "systemd-tmpfiles-clean.timer", "getty.target", "getty@tty1.service", "serial-getty@ttyS0.service",
-          "systemd-machine-id-commit.service", "systemd-firstboot.service", "podman.service", "podman.socket",
-          "podman-auto-update.timer", "podman-auto-update.service", "podman-restart.service", "systemd-sysusers.service", "man-db.timer", "systemd-binfmt.service",
-          "proc-sys-fs-binfmt_misc.automount", "modprobe@drm.service", "modprobe@fuse.service",
-          "modprobe@dm_mod.service", "modprobe@configfs.service", "modprobe@efi_pstore.service",
-          "systemd-logind.service"]
+MASKED = """
+apt-daily-upgrade.timer apt-daily.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer
+getty.target getty@tty1.service man-db.timer modprobe@configfs.service modprobe@dm_mod.service
+modprobe@drm.service modprobe@efi_pstore.service modprobe@fuse.service podman-auto-update.service
+podman-auto-update.timer podman-restart.service podman.service podman.socket
+proc-sys-fs-binfmt_misc.automount serial-getty@ttyS0.service systemd-binfmt.service systemd-firstboot.service
+systemd-journal-flush.service systemd-logind.service systemd-machine-id-commit.service
+systemd-networkd.service systemd-pstore.service systemd-random-seed.service systemd-sysusers.service
+systemd-timesyncd.service systemd-tmpfiles-clean.timer systemd-update-utmp-runlevel.service
+systemd-update-utmp.service
+""".split()
 
 
 def suite():

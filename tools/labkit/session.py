@@ -33,11 +33,20 @@ class Port:
         machine.port.setblocking(False)
 
     def send(self, kind, data=b"", deadline=None):
-        data = memoryview(HEADER.pack(kind, len(data)) + data)
+        """Takes in what comes meanwhile: the agent may not read before it has written."""
+        port, data = self.machine.port, memoryview(HEADER.pack(kind, len(data)) + data)
         while data:
-            _, writable, _ = self._wait([], [self.machine.port], deadline)
+            readable, writable, _ = self._wait([port], [port], deadline)
+            if port in readable:
+                self._take_in()
             if writable:
-                data = data[self.machine.port.send(data):]
+                data = data[port.send(data):]
+
+    def _take_in(self):
+        piece = self.machine.port.recv(CHUNK)
+        if not piece:
+            raise Lost(self.machine.last_words())
+        self._received += piece
 
     def _wait(self, readers, writers, deadline):
         left = None if deadline is None else max(0, deadline - time.monotonic())
@@ -75,10 +84,7 @@ class Port:
                 return frame
             readable, _, _ = self._wait([self.machine.port, *also], [], deadline)
             if self.machine.port in readable:
-                piece = self.machine.port.recv(CHUNK)
-                if not piece:
-                    raise Lost(self.machine.last_words())
-                self._received += piece
+                self._take_in()
             others = [reader for reader in readable if reader in also]
             if others:
                 return None, others
