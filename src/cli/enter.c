@@ -5,6 +5,8 @@
 #include "base/utf8.h"
 #include "cli/foreground.h"
 #include "cli/home.h"
+#include "instance/paths.h"
+#include "instance/serial.h"
 
 #include <string.h>
 #include <sys/ioctl.h>
@@ -126,10 +128,31 @@ static int enter_attach(const struct cli_context *cli, const void *values, char 
 	return foreground_attach(&home, &foreground, err);
 }
 
-static int enter_console(const struct cli_context *cli, const void *values _unused_, char **args,
+struct enter_console {
+	int serial;
+};
+
+static int enter_serial(const struct instance_home *home, const struct instance *record,
+			struct err *err)
+{
+	_cleanup_free_ char *state_dir = paths_state(home, record->name);
+	_cleanup_free_ char *run_dir = paths_run(home, record->name);
+	_cleanup_free_ char *run_lock = mem_printf("%s/%s", run_dir, PATHS_LOCK);
+
+	if (record->kind != INSTANCE_VM)
+		return err_set(
+			err, -EINVAL,
+			"'%s' is a container, which has no serial port; 'brig logs %s' shows "
+			"its output",
+			record->name, record->name);
+	return serial_follow(state_dir, run_lock, STDOUT_FILENO, err);
+}
+
+static int enter_console(const struct cli_context *cli, const void *values, char **args,
 			 struct err *err)
 {
 	const struct instance_home home = home_of(cli);
+	const struct enter_console *v = values;
 	_cleanup_instance_view_ struct instance_view view = { 0 };
 	const struct foreground foreground = {
 		.name = args[0], .tty = 1, .take_stdin = 1, .detach_keys = FOREGROUND_CONSOLE_KEYS
@@ -138,6 +161,8 @@ static int enter_console(const struct cli_context *cli, const void *values _unus
 
 	if (r < 0)
 		return r;
+	if (v->serial)
+		return enter_serial(&home, &view.record, err);
 	if (!view.record.tty)
 		return err_set(err, -ENOTTY,
 			       "'%s' has no console, since it was made without -t; 'brig shell %s' "
@@ -209,7 +234,15 @@ static const char *const enter_console_examples[] = {
 	"log in at the console of a whole system",
 	"brig start box && brig console box",
 	"after it was stopped",
+	"brig console --serial box",
+	"what a virtual machine's kernel says, as it says it",
 	NULL,
+};
+
+static const struct option enter_console_options[] = {
+	{ "serial", 0, OPTION_FLAG, NULL, "VM: show its serial port instead, until it ends",
+	  offsetof(struct enter_console, serial) },
+	OPTION_END,
 };
 
 const struct verb cli_enter_verbs[] = {
@@ -261,10 +294,16 @@ const struct verb cli_enter_verbs[] = {
 	  .group = "Go inside",
 	  .args = "NAME",
 	  .summary = "Sit down at a running instance's terminal",
-	  .description = "Connects this terminal to the one that the instance was made with (-t, "
-			 "and every whole system). "
-			 "ctrl-a q leaves it; everything else that is typed goes to it.",
+	  .description =
+		  "Connects this terminal to the one that the instance was made with (-t, "
+		  "and every whole system). "
+		  "ctrl-a q leaves it; everything else that is typed goes to it.\n\n"
+		  "With --serial it shows what the kernel and the boot of a virtual machine "
+		  "say on the serial port, from what was kept of it on; nothing can be typed "
+		  "there.",
 	  .examples = enter_console_examples,
+	  .options = enter_console_options,
+	  .values_size = sizeof(struct enter_console),
 	  .min_args = 1,
 	  .max_args = 1,
 	  .complete = "running",

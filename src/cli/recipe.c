@@ -209,6 +209,8 @@ static void recipe_fill_identity(const struct recipe *recipe, const struct image
 	ret->layers = strv_dup(image->layers);
 	ret->engine = recipe->engine < 0 ? INSTANCE_ENGINE_AUTO : recipe->engine;
 	mem_replace(&ret->kernel, recipe->kernel);
+	mem_replace(&ret->kernel_args, recipe->kernel_args);
+	ret->huge_pages = recipe->huge_pages;
 	if (recipe->boot_timeout_ms)
 		ret->boot_timeout_ms = recipe->boot_timeout_ms;
 	strv_for_each(label, image->labels)

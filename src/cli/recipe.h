@@ -39,7 +39,8 @@ struct recipe {
 	int remove;
 
 	int engine; /* enum instance_engine; negative: not given */
-	char *kernel;
+	char *kernel, *kernel_args;
+	int huge_pages;
 	int64_t boot_timeout_ms; /* 0: not given */
 
 	/* known from docker, not built yet */

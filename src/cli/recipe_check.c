@@ -13,14 +13,15 @@
 /* docker's least: less cannot even hold what the kernel keeps for a process */
 #define RECIPE_MEMORY_MIN ((int64_t)6 << 20)
 /* a cloud kernel of Debian with its initramfs does not come up in less */
-#define RECIPE_MEMORY_MIN_VM ((int64_t)96 << 20)
-#define RECIPE_DISK_MIN	     ((int64_t)16 << 20)
-#define RECIPE_CPUS_MIN	     10
-#define RECIPE_CPUS_MAX	     1024000
-#define RECIPE_CPUS_MAX_VM   255000  /* what 8-bit APIC ids can name */
-#define RECIPE_PIDS_MAX	     4194304 /* the kernel's PID_MAX_LIMIT */
-#define RECIPE_HOSTNAME_MAX  64	     /* uname(2) */
-#define RECIPE_BOTH	     (-1)
+#define RECIPE_MEMORY_MIN_VM   ((int64_t)96 << 20)
+#define RECIPE_DISK_MIN	       ((int64_t)16 << 20)
+#define RECIPE_CPUS_MIN	       10
+#define RECIPE_CPUS_MAX	       1024000
+#define RECIPE_CPUS_MAX_VM     255000  /* what 8-bit APIC ids can name */
+#define RECIPE_PIDS_MAX	       4194304 /* the kernel's PID_MAX_LIMIT */
+#define RECIPE_HOSTNAME_MAX    64      /* uname(2) */
+#define RECIPE_KERNEL_ARGS_MAX 1024    /* Linux takes 2047 bytes, some of which are ours */
+#define RECIPE_BOTH	       (-1)
 
 const struct recipe recipe_defaults = {
 	.stop_timeout_ms = -1,
@@ -87,6 +88,10 @@ const struct option recipe_options[] = {
 
 	RECIPE("kernel", 0, OPTION_STRING, "NAME", kernel,
 	       "VM: this kernel, or 'image' for the image's own", .complete = "kernel"),
+	RECIPE("kernel-args", 0, OPTION_STRING, "TEXT", kernel_args,
+	       "VM: add this to the kernel's command line"),
+	RECIPE("hugepages", 0, OPTION_FLAG, NULL, huge_pages,
+	       "VM: take its memory from the host's pool of huge pages"),
 	RECIPE("engine", 0, OPTION_CHOICE, "ENGINE", engine, "VM: auto, kvm or qemu",
 	       .choices = instance_engine_names),
 	RECIPE("boot-timeout", 0, OPTION_DURATION, "TIME", boot_timeout_ms,
@@ -135,6 +140,8 @@ static const struct recipe_refusal recipe_refusals[] = {
 	{ "privileged", INSTANCE_VM,
 	  "root in a VM is root of its own kernel already, and of nothing on the host" },
 	{ "kernel", INSTANCE_CONTAINER, "a container runs on the host's kernel; add --vm" },
+	{ "kernel-args", INSTANCE_CONTAINER, "a container runs on the host's kernel; add --vm" },
+	{ "hugepages", INSTANCE_CONTAINER, "only a VM's memory is one piece; add --vm" },
 	{ "engine", INSTANCE_CONTAINER, "it chooses how a VM is run; add --vm" },
 	{ "disk-size", INSTANCE_CONTAINER,
 	  "a container writes to the host's file system; --vm has a disk of its own" },
@@ -242,6 +249,22 @@ static int recipe_check_hostname(const char *name, struct err *err)
 		       name, RECIPE_HOSTNAME_MAX);
 }
 
+/* Linux takes bytes below 0x20 for the end of a word at best. */
+static int recipe_check_kernel_args(const char *text, struct err *err)
+{
+	size_t len = text ? strlen(text) : 0;
+
+	if (len > RECIPE_KERNEL_ARGS_MAX)
+		return err_set(err, -E2BIG, "option --kernel-args: at most %d bytes are taken",
+			       RECIPE_KERNEL_ARGS_MAX);
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] < ' ' || text[i] > '~')
+			return err_set(err, -EINVAL,
+				       "option --kernel-args: only printable ASCII is taken");
+	}
+	return 0;
+}
+
 static int recipe_check_strings(const struct recipe *recipe, struct err *err)
 {
 	const char *strings[][2] = { { "user", recipe->user },
@@ -258,6 +281,8 @@ static int recipe_check_strings(const struct recipe *recipe, struct err *err)
 	if (recipe->workdir && *recipe->workdir != '/')
 		return err_set(err, -EINVAL, "option --workdir: '%.64s' does not begin with /",
 			       recipe->workdir);
+	if (recipe_check_kernel_args(recipe->kernel_args, err) < 0)
+		return err->code;
 	return recipe_check_hostname(recipe->hostname, err);
 }
 

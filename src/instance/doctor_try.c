@@ -350,19 +350,21 @@ int doctor_try_tool(const struct instance_home *home _unused_, const struct doct
 	return check->needed_by ? DOCTOR_FAIL : DOCTOR_WARN;
 }
 
-int doctor_try_qemu(const struct instance_home *home _unused_,
-		    const struct doctor_check *check _unused_, char *detail)
+/* Where KVM runs VMs without it, a lack of QEMU stops nothing. */
+int doctor_try_qemu(const struct instance_home *home, const struct doctor_check *check _unused_,
+		    char *detail)
 {
 	char *const argv[] = { (char *)"qemu-system-x86_64", (char *)"--version", NULL };
 	_cleanup_buf_ struct buf out = BUF_INIT;
 	struct child_spec spec = CHILD_SPEC_INIT;
+	struct kvm_probe_result probe;
 	struct err err = ERR_INIT;
 
 	spec.argv = argv;
 	spec.out = &out;
 	if (child_run(&spec, &err) < 0) {
 		doctor_try_say(detail, "%s", err.msg);
-		return DOCTOR_FAIL;
+		return doctor_try_probe(home, &probe) == KVM_PROBE_OK ? DOCTOR_WARN : DOCTOR_FAIL;
 	}
 	doctor_try_say(detail, "%.*s", (int)strcspn(out.data, "\n"), out.data);
 	return DOCTOR_OK;

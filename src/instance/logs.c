@@ -269,8 +269,7 @@ static int logs_read_news(struct logs_reader *reader)
 	return r;
 }
 
-/* pidfd of the keeper that holds the mark, or negative. */
-static int logs_keeper_pidfd(const char *run_lock)
+int logs_keeper(const char *run_lock)
 {
 	_cleanup_close_ int fd = open(run_lock, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
@@ -282,7 +281,7 @@ static int logs_keeper_pidfd(const char *run_lock)
 
 static int logs_follow(struct logs_reader *reader, const char *run_lock)
 {
-	_cleanup_close_ int keeper = logs_keeper_pidfd(run_lock);
+	_cleanup_close_ int keeper = logs_keeper(run_lock);
 	char events[4096];
 	int r;
 

@@ -34,4 +34,7 @@ struct logs_options {
 int logs_print(const char *state_dir, const char *run_lock, const struct logs_options *options,
 	       struct err *err);
 
+/* pidfd of the keeper that holds RUN/NAME/lock, for poll(); negative if there is none. */
+int logs_keeper(const char *run_lock);
+
 #endif

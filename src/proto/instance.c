@@ -5,7 +5,9 @@
 #include <signal.h>
 #include <string.h>
 
-#define INSTANCE_VERSION 1
+/* 2 has kernel_args and huge_pages, which an older brig would not have heeded. */
+#define INSTANCE_VERSION     2
+#define INSTANCE_RUN_VERSION 1
 
 /* docker's and podman's default, which users' scripts count on */
 #define INSTANCE_STOP_TIMEOUT_MS 10000
@@ -64,6 +66,8 @@ static const struct record_field instance_fields[] = {
 	BOOL(remove),
 	ENUM(engine, instance_engine_names),
 	STRING(kernel),
+	STRING(kernel_args),
+	BOOL(huge_pages),
 	INT(boot_timeout_ms),
 	BOOL(has_run),
 	INT(exit_code),
@@ -107,7 +111,7 @@ static const struct record_field instance_run_fields[] = {
 
 const struct record_table instance_run_table = {
 	.what = "run record",
-	.version = INSTANCE_VERSION,
+	.version = INSTANCE_RUN_VERSION,
 	.fields = instance_run_fields,
 };
 

@@ -61,8 +61,10 @@ struct instance {
 	int remove;	     /* --rm */
 
 	/* VM */
-	int engine;   /* enum instance_engine: what was asked for */
-	char *kernel; /* name; "image": the image's own; NULL: the default one */
+	int engine;	   /* enum instance_engine: what was asked for */
+	char *kernel;	   /* name; "image": the image's own; NULL: the default one */
+	char *kernel_args; /* added to the kernel's command line; NULL: nothing */
+	int huge_pages;	   /* memory from the host's pool of 2 MiB pages */
 	int64_t boot_timeout_ms;
 
 	/* how it last ended */

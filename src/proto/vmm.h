@@ -88,7 +88,7 @@ struct vmm_config {
 	struct vmm_net *nets;
 	uint32_t n_nets;
 	uint32_t
-		vsock_cid; /* 0: no vsock device; else the folder where its sockets are follows the taps */
+		vsock_cid; /* 0: no vsock device; else its listening stream socket follows the taps */
 	int gdb;	   /* a stream socket for a debugger is the last descriptor */
 };
 

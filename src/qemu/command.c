@@ -41,9 +41,13 @@ static char *command_accel(const struct command *command)
 
 static char *command_append(const struct command *command)
 {
-	if (command->kvm || !command->tsc_khz)
-		return mem_strdup(COMMAND_APPEND);
-	return mem_printf(COMMAND_APPEND COMMAND_APPEND_TSC, (intmax_t)command->tsc_khz);
+	_cleanup_free_ char *clock = NULL;
+
+	if (!command->kvm && command->tsc_khz)
+		clock = mem_printf(COMMAND_APPEND_TSC, (intmax_t)command->tsc_khz);
+	return mem_printf(COMMAND_APPEND "%s%s%s", clock ? clock : "",
+			  command->kernel_args ? " " : "",
+			  command->kernel_args ? command->kernel_args : "");
 }
 
 /* Five-level page tables only cost: no guest of ours has 128 TiB. */

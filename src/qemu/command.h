@@ -33,6 +33,7 @@ struct command {
 	int64_t memory;	     /* bytes */
 	int64_t cpus;
 	size_t layers;
+	const char *kernel_args; /* added to the kernel's command line; NULL: nothing */
 };
 
 /* Caller frees. */

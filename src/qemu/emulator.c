@@ -65,6 +65,11 @@ static int emulator_check(struct emulator *emulator, const struct driver_host *h
 		return err_set(err, -E2BIG,
 			       "the image has %zu layers, but the engine 'qemu' takes at most %d",
 			       layers, EMULATOR_LAYERS_MAX);
+	if (instance->huge_pages)
+		return err_set(
+			err, -EOPNOTSUPP,
+			"the engine 'qemu' does not take memory from the pool of huge pages; "
+			"leave --hugepages out");
 	emulator->program = child_find(EMULATOR_PROGRAM);
 	if (!emulator->program)
 		return err_set(err, -ENOENT,
@@ -73,7 +78,8 @@ static int emulator_check(struct emulator *emulator, const struct driver_host *h
 					      .name = instance->name,
 					      .memory = memory,
 					      .cpus = cpus,
-					      .layers = layers };
+					      .layers = layers,
+					      .kernel_args = instance->kernel_args };
 	return 0;
 }
 

@@ -18,7 +18,7 @@
 
 #define DRIVER_CLEAN_MS 5000
 /* Requests that the process has not taken yet: no more than a keeper's few clients can have made. */
-#define DRIVER_OUT_MAX (2 * (FRAME_HEADER_SIZE + FRAME_PAYLOAD_MAX))
+#define DRIVER_OUT_MAX (2UL * (FRAME_HEADER_SIZE + FRAME_PAYLOAD_MAX))
 
 struct vm_engine {
 	struct hull *hull;

@@ -41,13 +41,6 @@
 #define HULL_THREADS_MAX 1024
 #define HULL_REMOVE_MS	 5000
 
-/*
- * The guest's own command line. A panic is told by the console, each other line of which costs an exit per
- * byte, and by the device for it; then the machine ends (panic=-1 asks for a reset at once). The self-tests of
- * ciphers cost the guest time.
- */
-#define HULL_CMDLINE "console=ttyS0 8250.nr_uarts=1 quiet loglevel=1 panic=-1 cryptomgr.notests"
-
 struct hull {
 	struct sandbox sandbox;
 	struct vmm_config config;
@@ -111,12 +104,14 @@ static char *hull_make_uuid(const struct instance *instance)
 static int hull_configure(struct hull *hull, const struct driver_host *host,
 			  struct err *err _unused_)
 {
+	const struct instance *instance = host->instance;
 	struct vmm_config *config = &hull->config;
 	size_t layers = strv_len(host->layer_paths);
 
-	config->name = mem_strdup(host->instance->name);
-	config->uuid = hull_make_uuid(host->instance);
-	config->cmdline = mem_strdup(HULL_CMDLINE);
+	config->name = mem_strdup(instance->name);
+	config->uuid = hull_make_uuid(instance);
+	config->cmdline = mem_strdup(instance->kernel_args ? instance->kernel_args : "");
+	config->huge_pages = instance->huge_pages;
 	config->n_disks = (uint32_t)layers + 1;
 	config->disks = mem_zalloc(config->n_disks * sizeof(*config->disks));
 	for (size_t i = 0; i < layers; i++) {

@@ -17,8 +17,8 @@
  *
  * Invariants:
  *  1. No code runs for the guest, be it a device's or a vCPU's, in a thread that has not entered.
- *  2. A filter never allows to open, to make a socket (but AF_UNIX ones with vsock), to map code, to start
- *     a thread or a program, to set a filter or a capability.
+ *  2. A filter never allows to open, to make a socket, to map code, to start a process or a program, to change
+ *     namespaces, a filter or a capability. What a thread starts is a thread, with its own filter.
  */
 #include "vmm/jail.h"
 #include "sys/filter.h"
@@ -35,6 +35,14 @@ const char *const jail_thread_names[JAIL_THREADS + 1] = {
 	[JAIL_VCPU] = "vcpu",
 	[JAIL_WORKER] = "worker",
 };
+
+#if defined(__SANITIZE_ADDRESS__)
+#define JAIL_BUILD JAIL_WITH_SANITIZER
+#elif defined(__has_feature)
+#define JAIL_BUILD (__has_feature(address_sanitizer) ? JAIL_WITH_SANITIZER : 0)
+#else
+#define JAIL_BUILD 0
+#endif
 
 static struct filter jail_filters[JAIL_THREADS];
 
@@ -55,6 +63,8 @@ static int jail_add_call(scmp_filter_ctx filter, const struct jail_call *call)
 	/* newer than this library: what cannot be allowed is not used either, or is told by SIGSYS */
 	if (number == __NR_SCMP_ERROR)
 		return 0;
+	if (call->test == JAIL_MISSING)
+		return seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(call->value), number, 0, NULL);
 	if (call->test == JAIL_ANY)
 		return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number, 0, NULL);
 	if (call->test == JAIL_EQUAL)
@@ -101,7 +111,7 @@ static int jail_build(enum jail_thread kind, unsigned int with, struct filter *r
 int jail_prepare(unsigned int with, struct err *err)
 {
 	for (int kind = 0; kind < JAIL_THREADS; kind++) {
-		int r = jail_build((enum jail_thread)kind, with, &jail_filters[kind]);
+		int r = jail_build((enum jail_thread)kind, with | JAIL_BUILD, &jail_filters[kind]);
 
 		if (r < 0)
 			return err_errno(err, r, "cannot make the filter of the %s threads",

@@ -19,10 +19,15 @@ enum jail_thread {
 
 extern const char *const jail_thread_names[JAIL_THREADS + 1]; /* "device", "vcpu", "worker" */
 
-/* What not every machine has, and what is not allowed without it. */
-enum { JAIL_WITH_VSOCK = 1 << 0, JAIL_WITH_VHOST = 1 << 1 };
+/* What not every machine has, and what is not allowed without it; and what only a build for tests has. */
+enum {
+	JAIL_WITH_VSOCK = 1 << 0,
+	JAIL_WITH_VHOST = 1 << 1,
+	JAIL_WITH_SANITIZER = 1 << 2,
+	JAIL_WITH_GDB = 1 << 3
+};
 
-/* Builds the filters, while there is memory and time: of JAIL_WITH_*. */
+/* Builds the filters, while there is memory and time. with: of JAIL_WITH_VSOCK, VHOST and GDB. */
 int jail_prepare(unsigned int with, struct err *err);
 
 /* The process sees no file system any more, and has no capability in the calling thread. */
@@ -30,7 +35,8 @@ int jail_close(struct err *err);
 
 /*
  * The calling thread has no capability any more, and a system call that is not on the list for its kind ends the
- * process (SIGSYS). The filter passes on to the threads that it starts, which therefore are best started before.
+ * process (SIGSYS). The filter passes on to the threads that it starts; those that are to have one of their own
+ * are started before.
  * In a process without jail_prepare(), as a test of the machine is, nothing happens.
  */
 int jail_enter(enum jail_thread kind, struct err *err);

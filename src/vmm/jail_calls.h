@@ -13,6 +13,7 @@ enum jail_test {
 	JAIL_EQUAL,   /* the argument is the value */
 	JAIL_NONE_OF, /* no bit of the value is set in the argument */
 	JAIL_ALL_OF,  /* all bits of the value are */
+	JAIL_MISSING, /* the call fails with the value, as one that the kernel does not have */
 };
 
 /* All rows of a name count together: one that holds is enough. Arguments are looked at in their low 32 bits, as

@@ -12,6 +12,7 @@
  *  2. A vCPU runs only while the machine is running. Who makes it stop changes the state, kicks every vCPU,
  *     and, if it is the device thread, waits until all are parked.
  *  3. The first cause of an end is the one that is told, once, from the device thread.
+ *  4. A vCPU that is not in may_run is parked as well: a debugger's halt, apart from the state.
  */
 #include "vmm/machine.h"
 #include "base/mem.h"
@@ -19,10 +20,13 @@
 #include "vmm/acpi/ged.h"
 #include "vmm/acpi/power.h"
 #include "vmm/boot/boot.h"
+#include "vmm/boot/smbios.h"
 #include "vmm/bus/bus.h"
 #include "vmm/bus/msi.h"
 #include "vmm/bus/pci.h"
 #include "vmm/cpu/cpuid.h"
+#include "vmm/cpu/gdb.h"
+#include "vmm/cpu/gdb_kvm.h"
 #include "vmm/cpu/regs.h"
 #include "vmm/cpu/vcpu.h"
 #include "vmm/cpu/vm.h"
@@ -54,7 +58,8 @@ struct machine {
 	pthread_cond_t parked, changed;
 	enum machine_state state;
 	unsigned int n_parked;
-	int end_fd; /* tells the device thread of an end */
+	uint64_t may_run; /* bit n is vCPU n */
+	int end_fd;	  /* tells the device thread of an end */
 	struct loop_source *end_source;
 	enum vmm_end end;
 	struct err end_err;
@@ -73,6 +78,8 @@ struct machine {
 	struct msi *msi;
 	struct pci *pci;
 	struct devices *devices;
+	int next_fd; /* of proto/vmm.h's, after those of the devices */
+	struct gdb *gdb;
 	struct vcpu **vcpus;
 	unsigned int n_vcpus, n_started;
 };
@@ -186,21 +193,26 @@ static void machine_eoi(void *ctx, uint8_t vector)
 	machine_unlock(machine);
 }
 
-/* Invariant 2. After a pause in which it did not run, a guest must not take that for a hang of its own. */
+static int machine_runs(const struct machine *machine, unsigned int id)
+{
+	return machine->state == MACHINE_RUNNING && machine->may_run >> id & 1;
+}
+
+/* Invariants 2 and 4. After a pause in which it did not run, a guest must not take that for a hang of its own. */
 static int machine_park(void *ctx, unsigned int id)
 {
 	struct machine *machine = ctx;
 	int goes_on, waited = 0;
 
 	machine_lock(machine);
-	while (machine->state != MACHINE_RUNNING && machine->state != MACHINE_GONE) {
+	while (!machine_runs(machine, id) && machine->state != MACHINE_GONE) {
 		waited = 1;
 		machine->n_parked++;
 		(void)pthread_cond_signal(&machine->parked);
 		(void)pthread_cond_wait(&machine->changed, &machine->lock);
 		machine->n_parked--;
 	}
-	goes_on = machine->state == MACHINE_RUNNING;
+	goes_on = machine->state != MACHINE_GONE;
 	machine_unlock(machine);
 	/* refused where the guest has no such clock yet */
 	if (waited && goes_on)
@@ -208,8 +220,20 @@ static int machine_park(void *ctx, unsigned int id)
 	return goes_on;
 }
 
-static void machine_stopped(void *ctx, unsigned int id _unused_, enum vcpu_stop why,
-			    const struct err *err)
+/* With the lock held. 1 if that is the debugger's to deal with. */
+static int machine_tell_debugger(struct machine *machine, unsigned int id, enum vcpu_stop why)
+{
+	struct vcpu_debug debug;
+
+	if (!machine->gdb || why != VCPU_STOP_DEBUG)
+		return 0;
+	machine->may_run &= ~(1ULL << id);
+	vcpu_debug(machine->vcpus[id], &debug);
+	gdb_stopped(machine->gdb, id, &debug);
+	return 1;
+}
+
+static void machine_stopped(void *ctx, unsigned int id, enum vcpu_stop why, const struct err *err)
 {
 	static const enum vmm_end ends[] = {
 		[VCPU_STOP_FAULT] = VMM_END_FAULT,
@@ -219,7 +243,8 @@ static void machine_stopped(void *ctx, unsigned int id _unused_, enum vcpu_stop 
 	struct machine *machine = ctx;
 
 	machine_lock(machine);
-	machine_end(machine, ends[why], err);
+	if (!machine_tell_debugger(machine, id, why))
+		machine_end(machine, ends[why], err);
 	machine_unlock(machine);
 }
 
@@ -266,6 +291,40 @@ static void machine_set_ged(void *ctx, int level)
 
 	ioapic_set(machine->ioapic, LAYOUT_IRQ_GED, level);
 }
+
+/* What a debugger does to the machine, in the device thread. */
+
+static void machine_debug_halt(void *ctx)
+{
+	struct machine *machine = ctx;
+
+	machine->may_run = 0;
+	machine_set_state(machine, machine->state);
+	machine_wait_parked(machine);
+}
+
+static void machine_debug_resume(void *ctx, uint64_t cpus)
+{
+	struct machine *machine = ctx;
+
+	machine->may_run |= cpus;
+	(void)pthread_cond_broadcast(&machine->changed);
+}
+
+static void machine_debug_kill(void *ctx)
+{
+	machine_end(ctx, VMM_END_QUIT, NULL);
+}
+
+static int machine_debug_vcpu(void *ctx, unsigned int id)
+{
+	const struct machine *machine = ctx;
+
+	return vcpu_fd(machine->vcpus[id]);
+}
+
+static const struct gdb_ops machine_gdb_ops = { machine_debug_halt, machine_debug_resume,
+						machine_debug_kill, machine_debug_vcpu };
 
 /* Steps. */
 
@@ -363,7 +422,10 @@ static int machine_make_devices(struct machine *machine, struct err *err)
 		.next_fd = VMM_FD_FIRST,
 	};
 
-	return devices_new(&site, &machine->devices, err);
+	int r = devices_new(&site, &machine->devices, err);
+
+	machine->next_fd = site.next_fd;
+	return r;
 }
 
 static int machine_make_vcpus(struct machine *machine, struct err *err)
@@ -409,8 +471,11 @@ static int machine_set_up_vcpus(struct machine *machine, struct err *err)
 static int machine_write_tables(struct machine *machine, uint64_t *ret_rsdp, struct err *err)
 {
 	const struct acpi_machine acpi = { .cpus = machine->config->cpus };
+	const struct smbios_machine smbios = { .uuid = machine->config->uuid,
+					       .serial = machine->config->name };
+	int r = acpi_write(machine->ram, &acpi, ret_rsdp, err);
 
-	return acpi_write(machine->ram, &acpi, ret_rsdp, err);
+	return r < 0 ? r : smbios_write(machine->ram, &smbios, err);
 }
 
 static int machine_load_kernel(struct machine *machine, struct err *err)
@@ -418,7 +483,7 @@ static int machine_load_kernel(struct machine *machine, struct err *err)
 	struct boot_input input = { .kernel_fd = VMM_FD_KERNEL,
 				    .initramfs_fd = VMM_FD_INITRAMFS,
 				    .cmdline = machine->config->cmdline,
-				    .kaslr = 1 };
+				    .kaslr = !machine->config->gdb };
 	struct boot_entry entry;
 	struct regs_start start;
 	int r = machine_write_tables(machine, &input.acpi_rsdp, err);
@@ -447,6 +512,19 @@ static int machine_load_kernel(struct machine *machine, struct err *err)
 	return regs_set_start(vcpu_fd(machine->vcpus[0]), &start, err);
 }
 
+/* After the kernel: what the debugger finds at first is the entry. */
+static int machine_make_debugger(struct machine *machine, struct err *err)
+{
+	struct gdb_site site = { .loop = machine->loop,
+				 .ram = machine->ram,
+				 .cpus = machine->n_vcpus,
+				 .cpu_ops = &gdb_kvm_ops,
+				 .ops = &machine_gdb_ops,
+				 .ctx = machine };
+
+	return machine->config->gdb ? gdb_new(&site, machine->next_fd, &machine->gdb, err) : 0;
+}
+
 static int machine_watch_end(struct machine *machine, struct err *err)
 {
 	machine->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -459,9 +537,9 @@ static int machine_watch_end(struct machine *machine, struct err *err)
 }
 
 static int (*const machine_steps[])(struct machine *machine, struct err *err) = {
-	machine_check,	     machine_make_memory,  machine_make_vm,    machine_make_buses,
-	machine_make_fixed,  machine_make_devices, machine_make_vcpus, machine_set_up_vcpus,
-	machine_load_kernel, machine_watch_end,
+	machine_check,	     machine_make_memory,   machine_make_vm,	machine_make_buses,
+	machine_make_fixed,  machine_make_devices,  machine_make_vcpus, machine_set_up_vcpus,
+	machine_load_kernel, machine_make_debugger, machine_watch_end,
 };
 
 int machine_new(struct loop *loop, const struct vmm_config *config, const struct machine_ops *ops,
@@ -477,6 +555,7 @@ int machine_new(struct loop *loop, const struct vmm_config *config, const struct
 				     .lock = PTHREAD_MUTEX_INITIALIZER,
 				     .parked = PTHREAD_COND_INITIALIZER,
 				     .changed = PTHREAD_COND_INITIALIZER,
+				     .may_run = UINT64_MAX,
 				     .kvm = VMM_FD_KVM,
 				     .end_fd = -EBADF };
 	machine_lock(machine);
@@ -508,6 +587,7 @@ struct machine *machine_free(struct machine *machine)
 	if (!machine)
 		return NULL;
 	machine_end_vcpus(machine);
+	gdb_free(machine->gdb);
 	machine->end_source = loop_source_free(machine->end_source);
 	fd_close(machine->end_fd);
 	devices_free(machine->devices);

@@ -59,7 +59,16 @@ static void role_on_ended(void *ctx, enum vmm_end end, const struct err *err)
 	role_end(ctx, end, err);
 }
 
-static const struct machine_ops role_machine_ops = { .ended = role_on_ended };
+/* Invariant 1, in a vCPU's thread. */
+static int role_on_thread(void *ctx _unused_, struct err *err)
+{
+	return jail_enter(JAIL_VCPU, err);
+}
+
+static const struct machine_ops role_machine_ops = {
+	.thread_begins = role_on_thread,
+	.ended = role_on_ended,
+};
 
 static int role_on_pause(struct role *role, struct err *err)
 {
@@ -181,6 +190,8 @@ static int role_prepare_jail(struct role *role, struct err *err)
 		if (role->config.nets[i].vhost)
 			with |= JAIL_WITH_VHOST;
 	}
+	if (role->config.gdb)
+		with |= JAIL_WITH_GDB;
 	return jail_prepare(with, err);
 }
 

@@ -5,12 +5,15 @@
  */
 #include "../unit/vmm/virtio/driver.h"
 #include "vmm/virtio/balloon.h"
+#include "vmm/virtio/net.h"
 #include "vmm/virtio/rng.h"
 #include "vmm/virtio/serial.h"
+#include "vmm/virtio/vsock.h"
 
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #define FUZZ_STEPS 64
 
@@ -20,6 +23,7 @@ struct fuzz {
 	size_t left;
 	int hosts[4]; /* the other ends of what the device has */
 	struct balloon *balloon;
+	struct net *net;
 };
 
 static uint32_t fuzz_take(struct fuzz *fuzz, size_t len)
@@ -80,10 +84,68 @@ static void fuzz_make_balloon(struct fuzz *fuzz)
 		abort();
 }
 
+static void fuzz_make_net(struct fuzz *fuzz)
+{
+	const int taps[2] = { fuzz_pair(fuzz, 0, SOCK_SEQPACKET),
+			      fuzz_pair(fuzz, 1, SOCK_SEQPACKET) };
+	struct net_options options = { .mtu = 1500, .pairs = 2, .taps = taps };
+	struct err err = ERR_INIT;
+
+	if (net_new(&fuzz->driver.host, &options, &fuzz->driver.virtio, &fuzz->net, &err) < 0)
+		abort();
+}
+
+/* Its clients are hosts 0 and 2, its connector is 1. */
+static void fuzz_make_vsock(struct fuzz *fuzz)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	socklen_t len = sizeof(address);
+	struct vsock_options options = { .cid = 3,
+					 .connector = fuzz_pair(fuzz, 1, SOCK_SEQPACKET) };
+	struct err err = ERR_INIT;
+
+	options.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (bind(options.listener, (struct sockaddr *)&address, sizeof(sa_family_t)) < 0 ||
+	    getsockname(options.listener, (struct sockaddr *)&address, &len) < 0 ||
+	    listen(options.listener, 8) < 0)
+		abort();
+	for (int i = 0; i <= 2; i += 2) {
+		fuzz->hosts[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		if (connect(fuzz->hosts[i], (struct sockaddr *)&address, len) < 0)
+			abort();
+	}
+	if (vsock_new(&fuzz->driver.host, &options, &fuzz->driver.virtio, &err) < 0)
+		abort();
+}
+
+/* A stream for what the guest has asked for, whoever it was. */
+static void fuzz_reply(struct fuzz *fuzz)
+{
+	uint32_t what = fuzz_take(fuzz, 1);
+	uint32_t answer[2] = { what >> 4, what & 8 };
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = { .header = { .cmsg_len = CMSG_LEN(sizeof(int)),
+				  .cmsg_level = SOL_SOCKET,
+				  .cmsg_type = SCM_RIGHTS } };
+	struct iovec part = { .iov_base = answer, .iov_len = what & 4 ? sizeof(answer) : what & 3 };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	int fd;
+
+	fuzz->hosts[3] = fd_close(fuzz->hosts[3]);
+	fd = fuzz_pair(fuzz, 3, SOCK_STREAM);
+	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+	if (!(what & 2)) {
+		message.msg_control = &control;
+		message.msg_controllen = sizeof(control);
+	}
+	(void)!sendmsg(fuzz->hosts[1], &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+	close(fd);
+}
+
 static void (*const fuzz_make[])(struct fuzz *fuzz) = {
-	fuzz_make_serial,
-	fuzz_make_rng,
-	fuzz_make_balloon,
+	fuzz_make_serial, fuzz_make_rng, fuzz_make_balloon, fuzz_make_net, fuzz_make_vsock,
 };
 
 /* Memory that the guest may mean: mostly data, now and then rings, an edge or nothing at all. */
@@ -140,7 +202,11 @@ static void fuzz_host(struct fuzz *fuzz)
 		balloon_set_target(fuzz->balloon, fuzz_take(fuzz, 4));
 	else if (fuzz->balloon)
 		balloon_ask(fuzz->balloon);
-	if (fd < 0)
+	if (fuzz->net && what >> 2 == 63)
+		net_set_link(fuzz->net, what & 1);
+	if (!fuzz->net && !fuzz->balloon && what == 0xfd)
+		fuzz_reply(fuzz);
+	if (fd < 0 || what >> 2 == 63)
 		return;
 	switch (what >> 2 & 3) {
 	case 0:

@@ -36,6 +36,8 @@ def functions(count, lines, head="static int"):
 GOOD = {
     ".clang-format": (TREE / ".clang-format").read_text(),
     "tools/rooms.txt": "base:\nproto: base\nmain: cli/cli.h\ncli: base\n<json-c/: base/json.c\n",
+    "meson.build": PY + "foreach room : ['base', 'proto']\n  subdir('src' / room)\nendforeach\n",
+    "tests/unit/meson.build": PY + "foreach room : ['proto']\n  subdir(room)\nendforeach\n",
     "src/base/meson.build": PY + "base_sources = files('json.c', 'listed.c')\n",
     "src/proto/meson.build": PY + "proto_sources = files('wire.c')\n",
     "tests/unit/proto/meson.build": PY + "foreach stem : ['wire']\nendforeach\n",
@@ -59,6 +61,8 @@ BREACHES = {
         ("arrows", "src/main/a.c", C + '\n#include "cli/verb.h"\n', 3, "main/ may not include cli/verb.h"),
     "an include that names no room":
         ("arrows", "src/proto/a.c", C + '#include "wire.h"\n', 2, 'write "proto/wire.h"'),
+    "an include that names neither room nor part":
+        ("arrows", "src/proto/part/a.c", C + '#include "wire.h"\n', 2, 'write "proto/part/wire.h"'),
     "a room that is not in the table":
         ("arrows", "src/shed/a.c", C, 1, "not in tools/rooms.txt"),
     "a library past the file that stands for it":
@@ -104,6 +108,15 @@ BREACHES = {
         ("listed", "src/base/a.c", C, 1, "is not in src/base/meson.build"),
     "a unit test that is not run":
         ("listed", "tests/unit/proto/test_a.c", C, 1, "is not in tests/unit/proto/meson.build"),
+    "a file of a part that is not built":
+        ("listed", "src/proto/part/wire.c", C, 1, "is not in src/proto/part/meson.build"),
+    "a part of a room that is not built":
+        ("listed", "src/proto/part/meson.build", PY, 1, "is not entered from src/proto/meson.build"),
+    "a part of a room whose unit tests are not run":
+        ("listed", "tests/unit/proto/part/meson.build", PY, 1, "is not entered from tests/unit/proto/meson.build"),
+    "a file whose unit test is of another part":
+        ("tested", "src/proto/part/wire.c", C + function("wire_get", 5, "int"), 1,
+         "has no tests/unit/proto/part/test_wire.c"),
     "a file without a unit test, in a room where there is to be one":
         ("tested", "src/base/a.c", C + function("a_x", 5, "int"), 1, "has no tests/unit/base/test_a.c"),
     "exports named after something else":

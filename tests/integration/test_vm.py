@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What is particular to machines: their kernel, memory and disk, how QEMU is confined, how they end."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -105,6 +106,36 @@ def test_a_machine_has_a_kernel_memory_and_cpus_of_its_own(brig, start):
     assert sh(brig, "nproc") == "2\n"
     kib = int(sh(brig, "cat /proc/meminfo").split("MemTotal:")[1].split()[0])
     assert 200 * 1024 < kib < 300 * 1024
+
+
+def test_the_kernel_gets_the_words_that_it_was_given(brig, start):
+    start("--kernel-args", "brig.test=1 panic_on_oops=1")
+    assert sh(brig, "cat /proc/cmdline").strip().endswith(" brig.test=1 panic_on_oops=1")
+
+
+def test_kvm_is_refused_with_the_reason_where_it_cannot_run(brig, busybox_image, debian_kernel):
+    checks = json.loads(brig("doctor", "--json", check=False).out)["checks"]
+    if next(check["status"] for check in checks if check["id"] == "kvm-guest") == "ok":
+        pytest.skip("it can run here")
+    failed = brig("run", "--vm", "--engine", "kvm", busybox_image, "true", check=False)
+    assert failed.code == 125
+    assert "the engine 'kvm' does not run here: " in failed.err
+    assert brig("ps", "-a", "-q").out == ""
+
+
+def test_the_serial_port_can_be_watched_until_the_end(brig, start):
+    start("--kernel-args", "ignore_loglevel")
+    with brig.popen("console", "--serial", "a") as running:
+        running.expect("Linux version ")
+        running.expect("Command line: .*ignore_loglevel")
+        running.expect("EXT4-fs .*: mounted filesystem")
+        brig("kill", "a")
+        assert running.finish().code == 0
+
+
+def test_only_a_machine_has_a_serial_port(brig, busybox_image):
+    brig("create", "--name", "a", busybox_image, "true")
+    assert "no serial port" in brig("console", "--serial", "a", check=False).err
 
 
 def test_qemu_is_nobody_and_sees_nothing_of_the_host(brig, start):

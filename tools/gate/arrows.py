@@ -29,7 +29,7 @@ def check(tree):
             if not include.quoted:
                 yield from check_library(path, str(inside), include, libraries)
             elif "/" not in include.name:
-                yield Finding(path, include.line, f'write "{room}/{include.name}": includes name their room')
+                yield Finding(path, include.line, f'write "{inside.parent}/{include.name}": includes name their room')
             elif (other := include.name.split("/")[0]) != room and not {other, include.name} & set(rows[room]):
                 yield Finding(path, include.line, f"{room}/ may not include {include.name}")
 

@@ -14,16 +14,22 @@ def modules(tree, room):
                    if not function.static and function.path.startswith(f"src/{room}/") and function.path.endswith(".c")})
 
 
+def test_of(path):
+    """Where the test of a file of src/ is: in the same part of the same room."""
+    file = PurePath(path)
+    return str("tests/unit" / file.relative_to("src").with_name(f"test_{file.name}"))
+
+
 def untested(tree, room):
-    tests = {PurePath(path).name for path in tree.files(f"tests/unit/{room}")}
-    return [path for path in modules(tree, room) if f"test_{PurePath(path).name}" not in tests]
+    tests = set(tree.files(f"tests/unit/{room}"))
+    return [path for path in modules(tree, room) if test_of(path) not in tests]
 
 
 def check(tree):
     for room in ROOMS:
         if len(untested(tree, room)) > (1 - SHARE) * len(modules(tree, room)) + 1e-9:
             for path in untested(tree, room):
-                yield Finding(path, 1, f"has no tests/unit/{room}/test_{PurePath(path).name}")
+                yield Finding(path, 1, f"has no {test_of(path)}")
 
 
 def figures(tree):

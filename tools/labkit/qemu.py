@@ -4,7 +4,7 @@
 A machine that has booted is saved once (memory, devices, disk) and every later run goes on from there: its
 memory is mapped privately from the saved file, what it writes to its disk goes to a file without a name.
 The saved state fits one QEMU, one set of options and one kind of processor, so all of these are in its
-key. What a run brings (the tree, the command) comes over a port once the machine runs.
+key. What a run brings is on a second disk (the tree) and comes over a port (the command).
 """
 
 import ctypes
@@ -23,6 +23,11 @@ from labkit import cache, image
 
 PROGRAM = "qemu-system-x86_64"
 PR_SET_PDEATHSIG = 1
+QMP_SECONDS = 60
+MACHINE = "q35,vmport=off,sata=off,smbus=off"
+# udev would load them, and waits for each.
+UNWANTED = "lpc_ich,iTCO_wdt,psmouse,pcspkr,evdev,joydev,i8042,serio_raw,button,libata,scsi_mod,drm"
+PAYLOAD_MAX = 1 << 30
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -58,7 +63,7 @@ def processor():
 def _append(options):
     khz = 1_000_000 if options.icount else tsc_khz()
     words = ["console=ttyS0", "quiet", "loglevel=4", "panic=-1", "mitigations=off", "apparmor=1", "security=apparmor",
-             f"tsc_early_khz={khz}", "tsc=reliable", "no_timer_check", "cryptomgr.notests", "nowatchdog",
+             f"tsc_early_khz={khz}", "tsc=reliable", "no_timer_check", "cryptomgr.notests", f"module_blacklist={UNWANTED}", "nowatchdog",
              "rcupdate.rcu_cpu_stall_suppress=1", "systemd.show_status=false",
              "init_on_alloc=0", *(["brig.lab=direct"] if options.direct else [])]
     return " ".join(words)
@@ -73,7 +78,7 @@ def _arguments(options, share):
             "-object", "rng-builtin,id=rng", "-device", "virtio-rng-pci,rng=rng",
             "-fsdev", f"local,id=share,path={share},security_model=none,multidevs=remap",
             "-device", "virtio-9p-pci,fsdev=share,mount_tag=share",
-            "-device", "virtio-blk-pci,drive=root"]
+            "-device", "virtio-blk-pci,drive=root", "-device", "virtio-blk-pci,drive=payload,serial=payload"]
 
 
 class Machine:
@@ -83,29 +88,56 @@ class Machine:
         streams = {name: socket.socketpair() for name in ("port", "serial", "qmp")}
         self.port, self.serial, self._qmp = (pair[0] for pair in streams.values())
         self._replies = self._qmp.makefile("r")
+        self._qmp.settimeout(QMP_SECONDS)
         self.console = bytearray()
+        self._payload = os.memfd_create("payload")
+        os.ftruncate(self._payload, PAYLOAD_MAX)
         command = [*_arguments(options, share), "-mon", "chardev=qmp,mode=control", "-serial", "chardev:serial",
                    *arguments]
+        command += _disk("payload", f"/proc/self/fd/{self._payload}", "raw", "readonly=on")
         for name, pair in streams.items():
             command += ["-chardev", f"socket,id={name},fd={pair[1].fileno()}"]
         self.process = subprocess.Popen(
             [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             env={**os.environ, "TMPDIR": str(cache.folder())},
-            pass_fds=[pair[1].fileno() for pair in streams.values()],
+            pass_fds=[self._payload, *(pair[1].fileno() for pair in streams.values())],
             preexec_fn=lambda: LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL), start_new_session=True)
         for pair in streams.values():
             pair[1].close()
 
-    def qmp(self, execute, timeout=60, **arguments):
-        self._qmp.settimeout(timeout)
+    def carry(self, data):
+        """What a run brings is a disk, whose content may come when the machine is up but has not read it."""
+        if len(data) > PAYLOAD_MAX:
+            raise LabError(f"more than {PAYLOAD_MAX >> 20} MiB cannot be carried in; use LAB_SHARE")
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._payload, view):]
+
+    def qmp(self, execute, **arguments):
         self._qmp.sendall(json.dumps({"execute": execute, "arguments": arguments}).encode())
+        for message in self._messages():
+            if "error" in message:
+                raise LabError(f"QEMU: {execute}: {message['error']['desc']}")
+            if "return" in message:
+                return message["return"]
+
+    def _messages(self):
         for line in self._replies:
-            reply = json.loads(line)
-            if "error" in reply:
-                raise LabError(f"QEMU: {execute}: {reply['error']['desc']}")
-            if "return" in reply:
-                return reply["return"]
+            yield json.loads(line)
         raise LabError(f"QEMU ended: {self.last_words()}")
+
+    def migrate(self, direction, uri):
+        """Saves (migrate) or loads (migrate-incoming) the state of the devices; the memory is in a file."""
+        self.qmp("migrate-set-capabilities", capabilities=[{"capability": name, "state": True}
+                                                           for name in ("x-ignore-shared", "events")])
+        self.qmp(direction, uri=uri)
+        for message in self._messages():
+            if message.get("event") == "MIGRATION":
+                status = message["data"]["status"]
+                if status == "failed":
+                    raise LabError(f"QEMU could not {direction}: {self.last_words()}")
+                if status == "completed":
+                    return
 
     def last_words(self):
         self.end()
@@ -121,14 +153,15 @@ class Machine:
 
     def __exit__(self, *_):
         self.end()
+        os.close(self._payload)
         for stream in (self.port, self.serial, self._qmp, self.process.stdout):
             stream.close()
 
 
 def _machine(options, memory_file=None, share_memory=False):
     if not memory_file:
-        return ["-machine", "q35,vmport=off", "-m", f"{options.memory}M"]
-    return ["-machine", "q35,vmport=off,memory-backend=ram", "-m", f"{options.memory}M", "-object",
+        return ["-machine", MACHINE, "-m", f"{options.memory}M"]
+    return ["-machine", f"{MACHINE},memory-backend=ram", "-m", f"{options.memory}M", "-object",
             f"memory-backend-file,id=ram,size={options.memory}M,mem-path={memory_file},"
             f"share={'on' if share_memory else 'off'}"]
 
@@ -137,9 +170,9 @@ def _kernel(boot, append):
     return ["-kernel", boot / "vmlinuz", "-initrd", boot / "initramfs", "-append", append]
 
 
-def _disk(path, form, *more):
+def _disk(name, path, form, *more):
     # Nobody writes to these files once they are made, so there is nothing to lock.
-    words = ["if=none", "id=root", f"file={path}", f"format={form}", "cache=unsafe", "discard=unmap",
+    words = ["if=none", f"id={name}", f"file={path}", f"format={form}", "cache=unsafe", "discard=unmap",
              "file.locking=off", *more]
     return ["-drive", ",".join(words)]
 
@@ -147,7 +180,7 @@ def _disk(path, form, *more):
 def cold(options, share, root, boot):
     """A machine that boots."""
     return Machine(options, share, *_machine(options), *_kernel(boot, _append(options)),
-                   *_disk(root / "root.img", "raw", "snapshot=on"))
+                   *_disk("root", root / "root.img", "raw", "snapshot=on"))
 
 
 def warm_key(options, boot):
@@ -160,7 +193,7 @@ def save(options, share, root, boot, folder, wait_ready):
     append = _append(options)
     (folder / "append").write_text(append)
     with Machine(options, share, "-S", *_machine(options, folder / "memory", share_memory=True),
-                 *_kernel(boot, append), *_disk(root / "root.img", "raw")) as machine:
+                 *_kernel(boot, append), *_disk("root", root / "root.img", "raw")) as machine:
         machine.qmp("qmp_capabilities")
         # What the machine writes while it boots.
         machine.qmp("blockdev-snapshot-sync", device="root", format="qcow2",
@@ -168,33 +201,19 @@ def save(options, share, root, boot, folder, wait_ready):
         machine.qmp("cont")
         wait_ready(machine)
         machine.qmp("stop")
-        machine.qmp("migrate-set-capabilities",
-                    capabilities=[{"capability": "x-ignore-shared", "state": True}])
-        machine.qmp("migrate", uri=f"exec:cat >{shlex.quote(str(folder / 'state'))}")
-        _wait_saved(machine)
-
-
-def _wait_saved(machine):
-    deadline = time.monotonic() + 60
-    while True:
-        status = machine.qmp("query-migrate")["status"]
-        if status == "completed":
-            return
-        if status in ("failed", "cancelled") or time.monotonic() > deadline:
-            raise LabError(f"QEMU could not save the machine: {status}")
-        time.sleep(0.02)
+        machine.migrate("migrate", f"exec:cat >{shlex.quote(str(folder / 'state'))}")
+        machine.qmp("quit")
+        machine.process.wait(QMP_SECONDS)  # for cat, too
 
 
 def warm(options, share, boot, folder):
     """A machine that goes on from where the saved one waited."""
     append = (folder / "append").read_text()
     machine = Machine(options, share, *_machine(options, folder / "memory"), *_kernel(boot, append),
-                      *_disk(folder / "disk.qcow2", "qcow2", "snapshot=on"), "-incoming", "defer")
+                      *_disk("root", folder / "disk.qcow2", "qcow2", "snapshot=on"), "-incoming", "defer")
     try:
         machine.qmp("qmp_capabilities")
-        machine.qmp("migrate-set-capabilities",
-                    capabilities=[{"capability": "x-ignore-shared", "state": True}])
-        machine.qmp("migrate-incoming", uri=f"exec:cat {shlex.quote(str(folder / 'state'))}")
+        machine.migrate("migrate-incoming", f"exec:cat {shlex.quote(str(folder / 'state'))}")
         machine.qmp("cont")
     except BaseException:
         machine.__exit__()

@@ -105,6 +105,13 @@ int vcpu_fd(const struct vcpu *vcpu)
 	return vcpu->fd;
 }
 
+void vcpu_debug(const struct vcpu *vcpu, struct vcpu_debug *ret)
+{
+	const struct kvm_debug_exit_arch *debug = &vcpu->run->debug.arch;
+
+	*ret = (struct vcpu_debug){ debug->exception, debug->pc, debug->dr6 };
+}
+
 /* KVM lets only whole accesses out, in the mapping of kvm_run. */
 static void vcpu_on_port(struct vcpu *vcpu)
 {

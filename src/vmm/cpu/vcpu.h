@@ -44,6 +44,14 @@ struct vcpu *vcpu_free(struct vcpu *vcpu);
 
 int vcpu_fd(const struct vcpu *vcpu); /* stays the vCPU's */
 
+/* Of VCPU_STOP_DEBUG, until it runs again: the exception (1 #DB, 3 #BP), where, and DR6 as it would be. */
+struct vcpu_debug {
+	uint32_t exception;
+	uint64_t pc, dr6;
+};
+
+void vcpu_debug(const struct vcpu *vcpu, struct vcpu_debug *ret);
+
 /* Signals that kick use: blocked in all threads but those of vCPUs. Call it once, before any thread. */
 int vcpu_prepare_signals(struct err *err);
 

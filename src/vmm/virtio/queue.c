@@ -316,19 +316,28 @@ int queue_has(struct queue *queue)
 	return queue->enabled && !queue->broken && queue_more(queue);
 }
 
+void queue_push_all(struct queue *queue, const struct queue_done *done, size_t n)
+{
+	if (queue->broken || !queue->enabled)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		struct queue_used_elem *elem = &queue->used->ring[queue->next_used & queue->mask];
+
+		if (done[i].head > queue->mask || !queue_is_out(queue, done[i].head))
+			continue;
+		queue_clear_out(queue, done[i].head);
+		elem->id = done[i].head;
+		elem->len = done[i].written;
+		queue->next_used++;
+		if (queue->unraised < UINT32_MAX)
+			queue->unraised++;
+	}
+	__atomic_store_n(&queue->used->idx, queue->next_used, __ATOMIC_RELEASE);
+}
+
 void queue_push(struct queue *queue, uint16_t head, uint32_t written)
 {
-	struct queue_used_elem *elem;
-
-	if (queue->broken || !queue->enabled || head > queue->mask || !queue_is_out(queue, head))
-		return;
-	queue_clear_out(queue, head);
-	elem = &queue->used->ring[queue->next_used & queue->mask];
-	elem->id = head;
-	elem->len = written;
-	__atomic_store_n(&queue->used->idx, ++queue->next_used, __ATOMIC_RELEASE);
-	if (queue->unraised < UINT32_MAX)
-		queue->unraised++;
+	queue_push_all(queue, &(struct queue_done){ .head = head, .written = written }, 1);
 }
 
 void queue_raise(struct queue *queue)

@@ -71,6 +71,13 @@ int queue_has(struct queue *queue);
 /* The chain is done; written: bytes that went into its in segments, from their start. */
 void queue_push(struct queue *queue, uint16_t head, uint32_t written);
 
+/* The same for several chains, which the driver finds in its ring all at once. */
+struct queue_done {
+	uint16_t head;
+	uint32_t written;
+};
+void queue_push_all(struct queue *queue, const struct queue_done *done, size_t n);
+
 /* After pushes: raises the interrupt if the driver asked for one. */
 void queue_raise(struct queue *queue);
 

@@ -108,7 +108,8 @@ static uint64_t transport_wanted(const struct transport_queue *queue)
 	if (!transport->running || !transport->base || !queue_enabled(transport_core(queue)) ||
 	    virtio_queue_resetting(transport->virtio, queue->index))
 		return 0;
-	return transport->base + TRANSPORT_NOTIFY + TRANSPORT_NOTIFY_STRIDE * queue->index;
+	return transport->base + TRANSPORT_NOTIFY +
+	       (uint64_t)TRANSPORT_NOTIFY_STRIDE * queue->index;
 }
 
 static void transport_wire_queue(struct transport_queue *queue, uint64_t wanted)

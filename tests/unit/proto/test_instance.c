@@ -54,6 +54,20 @@ static void a_record_comes_back_whole(void **state _unused_)
 	assert_string_equal(instance.error, "line \"one\"\n");
 }
 
+static void a_record_of_an_earlier_brig_is_read(void **state _unused_)
+{
+	static const char text[] = "{\"version\": 1, \"name\": \"web\", \"kind\": \"vm\"}";
+	_cleanup_instance_ struct instance instance = { 0 };
+	_cleanup_json_ struct json *json = NULL;
+	struct err err = ERR_INIT;
+
+	instance_init(&instance);
+	assert_int_equal(json_parse(text, strlen(text), "it", &json, &err), 0);
+	assert_int_equal(record_from_json(&instance_table, json, &instance, &err), 0);
+	assert_null(instance.kernel_args);
+	assert_int_equal(instance.huge_pages, 0);
+}
+
 static void a_record_of_a_later_brig_is_refused(void **state _unused_)
 {
 	static const char text[] = "{\"version\": 1000, \"name\": \"web\"}";
@@ -82,6 +96,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_new_record_has_dockers_habits),
 		cmocka_unit_test(a_record_comes_back_whole),
+		cmocka_unit_test(a_record_of_an_earlier_brig_is_read),
 		cmocka_unit_test(a_record_of_a_later_brig_is_refused),
 		cmocka_unit_test(instances_of_one_name_do_not_share_a_cgroup),
 	};

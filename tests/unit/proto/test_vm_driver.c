@@ -252,7 +252,7 @@ static void boot(struct fixture *f)
 	say(MESSAGE_HELLO, &hello);
 	say(MESSAGE_OK, &BUF_INIT);
 	say_number(MESSAGE_STARTED, 1);
-	snprintf(started, sizeof(started), "%u ", MESSAGE_STARTED);
+	snprintf(started, sizeof(started), "%d ", MESSAGE_STARTED);
 	expect(f, started);
 	assert_string_equal(f->run.kernel, "6.1.0");
 }
@@ -328,7 +328,7 @@ static void a_workloads_end_is_the_machines(void **state)
 	start(f);
 	boot(f);
 	say_number(MESSAGE_EXIT, 3);
-	snprintf(said, sizeof(said), "%u %u ", MESSAGE_STARTED, MESSAGE_EXIT);
+	snprintf(said, sizeof(said), "%d %d ", MESSAGE_STARTED, MESSAGE_EXIT);
 	expect(f, said);
 	assert_int_equal(f->ended, 0);
 	machine_end(&machine);

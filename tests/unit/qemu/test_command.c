@@ -50,6 +50,20 @@ static void tcg_is_told_the_frequency_of_its_clock(void **state _unused_)
 	assert_string_equal(value_of(kvm, "-cpu", 0), "host");
 }
 
+static void words_for_the_kernel_come_last(void **state _unused_)
+{
+	struct command command = usual;
+	_cleanup_strv_ char **args = NULL;
+	const char *line, *words;
+
+	command.kernel_args = "mitigations=off nokaslr";
+	args = command_build(&command);
+	line = value_of(args, "-append", 0);
+	words = strstr(line, " mitigations=off nokaslr");
+	assert_non_null(words);
+	assert_string_equal(words, " mitigations=off nokaslr");
+}
+
 static void disks_come_as_descriptors_lowest_layer_first(void **state _unused_)
 {
 	static const char *const serials[] = { "serial=layer0", "serial=layer1", "serial=data" };
@@ -100,6 +114,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_machine_gets_its_memory_and_cpus),
 		cmocka_unit_test(tcg_is_told_the_frequency_of_its_clock),
+		cmocka_unit_test(words_for_the_kernel_come_last),
 		cmocka_unit_test(disks_come_as_descriptors_lowest_layer_first),
 		cmocka_unit_test(nothing_is_opened_by_name_but_kernel_and_initramfs),
 		cmocka_unit_test(qemu_is_sandboxed_and_has_only_what_is_named),

@@ -67,7 +67,8 @@ static int is_configured(const struct vmm_config *config)
 	return config->memory == UINT64_C(100) << 20 && config->cpus == 2 && config->n_disks == 2 &&
 	       !strcmp(config->disks[0].serial, "layer0") && config->disks[0].read_only &&
 	       !strcmp(config->disks[1].serial, "data") && !config->disks[1].read_only &&
-	       strstr(config->cmdline, "console=ttyS0") && has_its_descriptors();
+	       !strcmp(config->cmdline, "mitigations=off") && config->huge_pages &&
+	       has_its_descriptors();
 }
 
 static int play(const char *name, struct buf *buf)
@@ -218,6 +219,8 @@ static void start(struct fixture *f, const char *name)
 	f->instance.memory = (int64_t)101 << 20;
 	f->instance.cpus_milli = 1500;
 	f->instance.disk_size = (int64_t)16 << 20;
+	f->instance.huge_pages = 1;
+	mem_replace(&f->instance.kernel_args, "mitigations=off");
 	free(f->run.cgroup);
 	f->run.cgroup = mem_printf("brig/%s", strrchr(f->folder, '/') + 1);
 	if (kvm_driver.start(&host, &f->driver, &err) < 0)

@@ -105,7 +105,7 @@ static void enabling_all_at_once_routes_each_vector_once(void **state _unused_)
 
 	setup(&b);
 	control(&b, 0xc000);
-	for (uint32_t i = 0; i < VECTORS; i++) {
+	for (uint64_t i = 0; i < VECTORS; i++) {
 		put(&b, 16 * i, ADDRESS, 4);
 		put(&b, 16 * i + 4, 0, 4);
 		put(&b, 16 * i + 8, i, 4);
@@ -143,10 +143,10 @@ static void an_entry_takes_accesses_of_any_width(void **state _unused_)
 	assert_int_equal(b.fake.gsis[LAYOUT_GSI_MSI].data, 0x7742);
 	put(&b, 30, 0xffff, 8); /* into the next entry */
 	assert_int_equal(get(&b, 28, 4), 0);
-	assert_true(get(&b, 16 * VECTORS - 4, 8) == 1);
-	put(&b, 16 * VECTORS - 2, ~(uint64_t)0, 8);
-	put(&b, 16 * VECTORS, ~(uint64_t)0, 8);
-	assert_true(get(&b, 16 * VECTORS, 8) == 0);
+	assert_true(get(&b, 16ULL * VECTORS - 4, 8) == 1);
+	put(&b, 16ULL * VECTORS - 2, ~(uint64_t)0, 8);
+	put(&b, 16ULL * VECTORS, ~(uint64_t)0, 8);
+	assert_true(get(&b, 16ULL * VECTORS, 8) == 0);
 	assert_true(get(&b, UINT64_MAX - 3, 8) == 0);
 	teardown(&b);
 }

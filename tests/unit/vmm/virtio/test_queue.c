@@ -295,16 +295,16 @@ static void rings_that_are_not_memory_are_refused(void **state _unused_)
 	bad[3].descriptors += 8;
 	bad[4].driver += 1;
 	bad[5].device += 2;
-	bad[6].descriptors = RAM_SIZE - 16 * 8 + 16;
-	bad[7].driver = RAM_SIZE - 6 - 2 * 8 + 2;
-	bad[8].device = RAM_SIZE - 6 - 8 * 8 + 2;
+	bad[6].descriptors = RAM_SIZE - 128 + 16;
+	bad[7].driver = RAM_SIZE - 22 + 2;
+	bad[8].device = RAM_SIZE - 70 + 2;
 	bad[9].device = UINT64_MAX - 3;
 	ring_set(&b.ring, 0, DATA, 16, 0, 0);
 	ring_offer(&b.ring, 0);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		assert_int_equal(queue_enable(b.queue, &bad[i], 0), -EINVAL);
 	assert_int_equal(queue_pop(b.queue, &b.chain), 1);
-	good.driver = RAM_SIZE - 6 - 2 * 8;
+	good.driver = RAM_SIZE - 22;
 	assert_int_equal(queue_enable(b.queue, &good, 1), 0);
 	teardown(&b);
 }

@@ -166,7 +166,7 @@ static void setup_kind(struct bench *b, uint16_t type, uint32_t config_size)
 		transport_pci_new(b->pci, b->msi, &b->hv, b->loop, b->virtio, &b->transport, &err),
 		0);
 	for (unsigned int i = 0; i < 2; i++)
-		ring_init(&b->ring[i], b->ram, 0x10000 * (i + 1), 64);
+		ring_init(&b->ring[i], b->ram, 0x10000ULL * (i + 1), 64);
 	put(b, CONFIG + 4, 6, 2);
 	find_parts(b);
 }
@@ -234,7 +234,7 @@ static void start(struct bench *b, uint64_t features)
 /* As KVM does with a guest's write to an ioeventfd's address: else it is an exit. */
 static void kick(struct bench *b, unsigned int queue)
 {
-	uint64_t address = BAR + b->parts[2].at + queue * b->parts[2].more;
+	uint64_t address = BAR + b->parts[2].at + (uint64_t)queue * b->parts[2].more;
 	const uint64_t one = 1;
 	int fd = fake_hv_find(&b->fake, address);
 
@@ -346,7 +346,7 @@ static void kicks_come_by_ioeventfd_once_the_driver_is_ready(void **state _unuse
 	assert_int_equal(b.kicks[1], 1);
 	assert_int_equal(b.kicks[0], 0);
 	put(&b, BAR + b.parts[2].at, 0, 2); /* an exit is as good */
-	put(&b, BAR + b.parts[2].at + 4 * 2, 2, 2);
+	put(&b, BAR + b.parts[2].at + 8, 2, 2);
 	put(&b, BAR + b.parts[2].at + 0xffc, 2, 4);
 	assert_int_equal(b.kicks[0], 1);
 	teardown(&b);

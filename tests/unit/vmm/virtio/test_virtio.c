@@ -139,7 +139,7 @@ static void setup(struct bench *b)
 	b->virtio = virtio_new(&host, &kind, b);
 	virtio_attach(b->virtio, &transport_ops, b);
 	for (unsigned int i = 0; i < 2; i++)
-		ring_init(&b->ring[i], b->ram, 0x10000 * (i + 1), 8);
+		ring_init(&b->ring[i], b->ram, 0x10000ULL * (i + 1), 8);
 }
 
 static void teardown(struct bench *b)

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "sys/tap.h"
+
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+int tap_open(const char *name, int multi_queue, char *ret_name, struct err *err)
+{
+	struct ifreq request = { .ifr_flags = (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR |
+						      (multi_queue ? IFF_MULTI_QUEUE : 0)) };
+	_cleanup_close_ int fd = -EBADF;
+
+	if (strlen(name) >= sizeof(request.ifr_name))
+		return err_set(err, -EINVAL, "a network interface's name has at most %zu letters",
+			       sizeof(request.ifr_name) - 1);
+	memcpy(request.ifr_name, name, strlen(name));
+	fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return err_errno(err, -errno, "cannot open /dev/net/tun");
+	if (ioctl(fd, TUNSETIFF, &request) < 0)
+		return err_errno(err, -errno, "cannot make the tap %s", name);
+	if (ret_name)
+		memcpy(ret_name, request.ifr_name, sizeof(request.ifr_name));
+	return take_fd(&fd);
+}
+
+int tap_check(int fd)
+{
+	struct ifreq request = { 0 };
+
+	if (ioctl(fd, TUNGETIFF, &request) < 0)
+		return errno == EBADF ? -EBADF : -ENOTTY;
+	return request.ifr_flags & IFF_VNET_HDR ? 0 : -EINVAL;
+}
+
+int tap_set_header(int fd, int size)
+{
+	return ioctl(fd, TUNSETVNETHDRSZ, &size) < 0 ? -errno : 0;
+}
+
+int tap_set_offloads(int fd, unsigned int offloads)
+{
+	return ioctl(fd, TUNSETOFFLOAD, (unsigned long)offloads) < 0 ? -errno : 0;
+}
+
+int tap_attach(int fd, int attached)
+{
+	struct ifreq request = { .ifr_flags = attached ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE };
+
+	return ioctl(fd, TUNSETQUEUE, &request) < 0 ? -errno : 0;
+}

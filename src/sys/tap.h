@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SYS_TAP_H
+#define SYS_TAP_H
+
+#include <net/if.h>
+
+#include "base/err.h"
+
+/*
+ * Taps: network interfaces whose other end is a descriptor. Each packet has a header before it (struct
+ * virtio_net_hdr) which says what is left to do to it. A queue is a descriptor.
+ */
+
+/*
+ * Opens the tap of that name, or makes it ("": named by the kernel); ret_name holds IFNAMSIZ bytes and may
+ * be NULL. Non-blocking. An interface goes with its last queue. Returns the descriptor or -errno.
+ */
+int tap_open(const char *name, int multi_queue, char *ret_name, struct err *err);
+
+/* 0; -ENOTTY where the descriptor is no tap, -EINVAL where it gives no header. */
+int tap_check(int fd);
+int tap_set_header(int fd, int size); /* bytes */
+/* What the reader takes over from the sender: TUN_F_* of linux/if_tun.h. */
+int tap_set_offloads(int fd, unsigned int offloads);
+/* A queue that is not attached gets no packets; it is opened attached. */
+int tap_attach(int fd, int attached);
+
+#endif
