@@ -76,7 +76,7 @@ static int qcow2_map_new_table(struct qcow2 *image, uint64_t offset, struct qcow
 		r = qcow2_map_table(image, offset, ret);
 		if (r < 0)
 			return r;
-		copy = malloc(image->cluster_size);
+		copy = blockfile_alloc(image->cluster_size);
 		if (!copy)
 			return -ENOMEM;
 		memcpy(copy, (*ret)->data, image->cluster_size);

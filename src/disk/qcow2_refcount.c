@@ -362,7 +362,7 @@ static int qcow2_refcount_write(struct qcow2 *image)
 static int qcow2_refcount_write_l1(struct qcow2 *image)
 {
 	uint32_t from = image->l1_dirty_from, n = image->l1_dirty_to - from;
-	_cleanup_free_ uint64_t *bytes = n ? malloc(n * sizeof(uint64_t)) : NULL;
+	_cleanup_free_ uint64_t *bytes = n ? blockfile_alloc(n * sizeof(uint64_t)) : NULL;
 	int r;
 
 	if (n == 0)

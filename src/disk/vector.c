@@ -32,25 +32,26 @@ struct vector vector_part(const struct vector *v, uint64_t offset, uint64_t len)
 }
 
 /* Calls fn for each piece of memory, in order, until it returns non-zero. */
-static void vector_each(const struct vector *v, int (*fn)(void *ctx, char *data, size_t len),
+static void vector_each(const struct vector *v, int (*fn)(void *ctx, const struct iovec *piece),
 			void *ctx)
 {
 	uint64_t skip = v->skip, len = v->len;
 
 	for (size_t i = 0; i < v->n && len > 0; i++) {
-		size_t piece = v->iov[i].iov_len;
+		struct iovec piece = v->iov[i];
 
-		if (skip >= piece) {
-			skip -= piece;
+		if (skip >= piece.iov_len) {
+			skip -= piece.iov_len;
 			continue;
 		}
-		piece -= skip;
-		if (piece > len)
-			piece = len;
-		if (fn(ctx, (char *)v->iov[i].iov_base + skip, piece))
+		piece.iov_base = (char *)piece.iov_base + skip;
+		piece.iov_len -= skip;
+		if (piece.iov_len > len)
+			piece.iov_len = len;
+		if (fn(ctx, &piece))
 			return;
 		skip = 0;
-		len -= piece;
+		len -= piece.iov_len;
 	}
 }
 
@@ -60,14 +61,14 @@ struct vector_listing {
 	uint64_t len;
 };
 
-static int vector_list_one(void *ctx, char *data, size_t len)
+static int vector_list_one(void *ctx, const struct iovec *piece)
 {
 	struct vector_listing *l = ctx;
 
 	if (l->n == l->max)
 		return 1;
-	l->list[l->n++] = (struct iovec){ .iov_base = data, .iov_len = len };
-	l->len += len;
+	l->list[l->n++] = *piece;
+	l->len += piece->iov_len;
 	return 0;
 }
 
@@ -85,13 +86,12 @@ struct vector_copy {
 	uint64_t len;
 };
 
-static int vector_get_one(void *ctx, char *data, size_t len)
+static int vector_get_one(void *ctx, const struct iovec *piece)
 {
 	struct vector_copy *copy = ctx;
+	size_t len = piece->iov_len < copy->len ? piece->iov_len : copy->len;
 
-	if (len > copy->len)
-		len = copy->len;
-	memcpy(copy->data, data, len);
+	memcpy(copy->data, piece->iov_base, len);
 	copy->data += len;
 	copy->len -= len;
 	return copy->len == 0;
@@ -105,13 +105,12 @@ void vector_get(const struct vector *v, void *data, uint64_t len)
 		vector_each(v, vector_get_one, &copy);
 }
 
-static int vector_put_one(void *ctx, char *data, size_t len)
+static int vector_put_one(void *ctx, const struct iovec *piece)
 {
 	struct vector_copy *copy = ctx;
+	size_t len = piece->iov_len < copy->len ? piece->iov_len : copy->len;
 
-	if (len > copy->len)
-		len = copy->len;
-	memcpy(data, copy->data, len);
+	memcpy(piece->iov_base, copy->data, len);
 	copy->data += len;
 	copy->len -= len;
 	return copy->len == 0;
@@ -125,10 +124,10 @@ void vector_put(const struct vector *v, const void *data, uint64_t len)
 		vector_each(v, vector_put_one, &copy);
 }
 
-static int vector_zero_one(void *ctx, char *data, size_t len)
+static int vector_zero_one(void *ctx, const struct iovec *piece)
 {
 	(void)ctx;
-	memset(data, 0, len);
+	memset(piece->iov_base, 0, piece->iov_len);
 	return 0;
 }
 
@@ -142,11 +141,12 @@ struct vector_alignment {
 	int good;
 };
 
-static int vector_aligned_one(void *ctx, char *data, size_t len)
+static int vector_aligned_one(void *ctx, const struct iovec *piece)
 {
 	struct vector_alignment *a = ctx;
 
-	a->good = ((uintptr_t)data & (a->address - 1)) == 0 && (len & (a->len - 1)) == 0;
+	a->good = ((uintptr_t)piece->iov_base & (a->address - 1)) == 0 &&
+		  (piece->iov_len & (a->len - 1)) == 0;
 	return !a->good;
 }
 

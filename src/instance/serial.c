@@ -28,14 +28,14 @@ struct serial {
 /* Keeps the last bytes of all that was written. */
 static void serial_remember(struct serial *serial, const char *data, size_t len)
 {
-	size_t kept = len >= SERIAL_MARK ? 0 : serial->marked;
+	size_t kept = serial->marked;
 
-	if (kept + len > SERIAL_MARK)
-		kept = SERIAL_MARK - len;
 	if (len > SERIAL_MARK) {
 		data += len - SERIAL_MARK;
 		len = SERIAL_MARK;
 	}
+	if (kept + len > SERIAL_MARK)
+		kept = SERIAL_MARK - len;
 	memmove(serial->mark, serial->mark + serial->marked - kept, kept);
 	memcpy(serial->mark + kept, data, len);
 	serial->marked = kept + len;

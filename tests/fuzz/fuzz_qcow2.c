@@ -57,13 +57,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct err err = ERR_INIT;
 	struct blockfile file;
 	struct format *format;
+	const size_t head = 1 + 2 * (size_t)OPERATIONS;
 	int fd, writable;
 
-	if (size < 2 * OPERATIONS + 1)
+	if (size < head)
 		return 0;
 	fd = memfd_create("image", MFD_CLOEXEC);
-	size -= 2 * OPERATIONS + 1;
-	if (fd < 0 || write(fd, data + 2 * OPERATIONS + 1, size) != (ssize_t)size)
+	size -= head;
+	if (fd < 0 || write(fd, data + head, size) != (ssize_t)size)
 		abort();
 	writable = data[0] & 1;
 	if (blockfile_open(&file, fd, writable, 0, &err) < 0)

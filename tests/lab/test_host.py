@@ -60,6 +60,7 @@ def test_the_group_goes_with_the_instance(brig, sleeper):
 
 
 @pytest.mark.vm
+@pytest.mark.lab
 @pytest.mark.parametrize("cpus", ["1", "2"])
 def test_a_vm_runs_on_kvm_here(brig, busybox_image, debian_kernel, cpus):
     brig("run", "-d", "--vm", "--engine", "qemu", "--name", "a", "--cpus", cpus, "-m", "192m", busybox_image,

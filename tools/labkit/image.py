@@ -24,14 +24,14 @@ MODULES = ["virtio_pci", "virtio_blk", "crc32c_generic", "ext4"]  # between the 
 NOT_NEEDED = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*"]
 # Each costs time at boot, and nothing here wants it.
 MASKED = ["systemd-timesyncd.service", "systemd-networkd.service", "systemd-pstore.service", "e2scrub_reap.service",
-          "systemd-random-seed.service", "systemd-update-utmp.service", "systemd-journal-flush.service",
+          "systemd-random-seed.service", "systemd-update-utmp.service", "systemd-update-utmp-runlevel.service", "systemd-journal-flush.service",
           "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer",
           "systemd-tmpfiles-clean.timer", "getty.target", "getty@tty1.service", "serial-getty@ttyS0.service",
           "systemd-machine-id-commit.service", "systemd-firstboot.service", "podman.service", "podman.socket",
-          "podman-auto-update.timer", "podman-restart.service", "systemd-sysusers.service", "man-db.timer", "systemd-binfmt.service",
+          "podman-auto-update.timer", "podman-auto-update.service", "podman-restart.service", "systemd-sysusers.service", "man-db.timer", "systemd-binfmt.service",
           "proc-sys-fs-binfmt_misc.automount", "modprobe@drm.service", "modprobe@fuse.service",
           "modprobe@dm_mod.service", "modprobe@configfs.service", "modprobe@efi_pstore.service",
-          "systemd-logind.service", "sys-kernel-debug.mount", "sys-kernel-tracing.mount"]
+          "systemd-logind.service"]
 
 
 def suite():

@@ -24,6 +24,9 @@ from labkit import cache, image
 PROGRAM = "qemu-system-x86_64"
 PR_SET_PDEATHSIG = 1
 QMP_SECONDS = 60
+MACHINE = "q35,vmport=off,sata=off,smbus=off"
+# udev would load them, and waits for each.
+UNWANTED = "lpc_ich,iTCO_wdt,psmouse,pcspkr,evdev,joydev,i8042,serio_raw,button,libata,scsi_mod,drm"
 PAYLOAD_MAX = 1 << 30
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -60,7 +63,7 @@ def processor():
 def _append(options):
     khz = 1_000_000 if options.icount else tsc_khz()
     words = ["console=ttyS0", "quiet", "loglevel=4", "panic=-1", "mitigations=off", "apparmor=1", "security=apparmor",
-             f"tsc_early_khz={khz}", "tsc=reliable", "no_timer_check", "cryptomgr.notests", "nowatchdog",
+             f"tsc_early_khz={khz}", "tsc=reliable", "no_timer_check", "cryptomgr.notests", f"module_blacklist={UNWANTED}", "nowatchdog",
              "rcupdate.rcu_cpu_stall_suppress=1", "systemd.show_status=false",
              "init_on_alloc=0", *(["brig.lab=direct"] if options.direct else [])]
     return " ".join(words)
@@ -157,8 +160,8 @@ class Machine:
 
 def _machine(options, memory_file=None, share_memory=False):
     if not memory_file:
-        return ["-machine", "q35,vmport=off", "-m", f"{options.memory}M"]
-    return ["-machine", "q35,vmport=off,memory-backend=ram", "-m", f"{options.memory}M", "-object",
+        return ["-machine", MACHINE, "-m", f"{options.memory}M"]
+    return ["-machine", f"{MACHINE},memory-backend=ram", "-m", f"{options.memory}M", "-object",
             f"memory-backend-file,id=ram,size={options.memory}M,mem-path={memory_file},"
             f"share={'on' if share_memory else 'off'}"]
 

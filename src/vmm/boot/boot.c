@@ -27,7 +27,7 @@ struct boot {
 	struct boot_entry entry;
 };
 
-/* At the end of low memory; mapped, so on pages of its own. */
+/* At the end of low memory, on pages of its own, which the kernel gives back once it has unpacked it. */
 static int boot_place_initrd(struct boot *boot, uint64_t max, struct err *err)
 {
 	uint64_t end = memmap_low_end(boot->ram);
@@ -59,7 +59,7 @@ static int boot_set_kernel(struct boot *boot, uint64_t gpa, uint64_t size, struc
 static int boot_load_initrd(struct boot *boot, struct err *err)
 {
 	if (boot->initrd_size && load_file(boot->ram, boot->initrd, boot->input->initramfs_fd, 0,
-					   boot->initrd_size, err) < 0)
+					   boot->initrd_size, LOAD_COPY, err) < 0)
 		return err_wrap(err, "initramfs");
 	return 0;
 }
@@ -81,7 +81,11 @@ static int boot_write_zero_page(struct boot *boot, const struct bzimage64 *image
 	return zero_page_write(boot->ram, &input, err);
 }
 
-/* Linux as an ELF file. With relocations that we understand, its places are chosen at random. */
+/*
+ * Linux as an ELF file. With relocations that we understand, its places are chosen at random. These go
+ * through most of its pages, so it is copied then: a mapping's pages would all be copied one fault at a
+ * time, and cost the guest one more fault each when it first runs into them.
+ */
 static int boot_linux(struct boot *boot, const struct elf_kernel *elf, struct err *err)
 {
 	const struct boot_random *random = &boot->input->random;
@@ -102,7 +106,7 @@ static int boot_linux(struct boot *boot, const struct elf_kernel *elf, struct er
 	}
 	boot->entry.rip = elf->entry + shift;
 	if (boot_set_kernel(boot, elf->start + shift, size, err) < 0 ||
-	    elf_load(boot->ram, fd, elf, shift, err) < 0)
+	    elf_load(boot->ram, fd, elf, shift, r > 0 ? LOAD_COPY : LOAD_MAP, err) < 0)
 		return err->code;
 	if (r > 0)
 		kaslr_apply(&kaslr, ram_at(boot->ram, elf->start + shift, size), elf->start,
@@ -121,7 +125,7 @@ static int boot_pvh(struct boot *boot, const struct elf_kernel *elf, struct err 
 	boot->entry.rip = elf->pvh;
 	boot->entry.rbx = LAYOUT_PVH_START;
 	if (boot_set_kernel(boot, elf->start, elf->end - elf->start, err) < 0 ||
-	    elf_load(boot->ram, boot->input->kernel_fd, elf, 0, err) < 0 ||
+	    elf_load(boot->ram, boot->input->kernel_fd, elf, 0, LOAD_MAP, err) < 0 ||
 	    start_write(boot->ram, BOOT_PVH, 0, &boot->entry, err) < 0)
 		return err->code;
 	return pvh_write(boot->ram, &input, err);
@@ -150,8 +154,8 @@ static int boot_bzimage(struct boot *boot, struct err *err)
 	if (bzimage64_parse(boot->input->kernel_fd, boot->kernel_size, &image, err) < 0 ||
 	    boot_place_initrd(boot, image.initrd_max, err) < 0 ||
 	    boot_set_kernel(boot, image.gpa, image.size, err) < 0 ||
-	    load_file(boot->ram, image.gpa, boot->input->kernel_fd, image.offset, image.len, err) <
-		    0)
+	    load_file(boot->ram, image.gpa, boot->input->kernel_fd, image.offset, image.len,
+		      LOAD_COPY, err) < 0)
 		return err->code;
 	boot->entry.rip = image.gpa + BZIMAGE64_ENTRY;
 	if (start_write(boot->ram, BOOT_LONG, image.gpa + image.size, &boot->entry, err) < 0)

@@ -178,7 +178,7 @@ int elf_parse(int fd, uint64_t size, struct elf_kernel *ret, struct err *err)
 }
 
 int elf_load(struct ram *ram, int fd, const struct elf_kernel *kernel, uint64_t shift,
-	     struct err *err)
+	     enum load_how how, struct err *err)
 {
 	for (size_t i = 0; i < kernel->n; i++) {
 		const struct elf_segment *s = &kernel->segments[i];
@@ -187,7 +187,7 @@ int elf_load(struct ram *ram, int fd, const struct elf_kernel *kernel, uint64_t 
 			return err_set(err, -ENOMEM,
 				       "the machine's memory is too small for it: it needs %ju MiB",
 				       (uintmax_t)(kernel->end >> 20) + 1);
-		if (load_file(ram, s->gpa + shift, fd, s->offset, s->file_size, err) < 0)
+		if (load_file(ram, s->gpa + shift, fd, s->offset, s->file_size, how, err) < 0)
 			return err->code;
 	}
 	return 0;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "vmm/boot/load.h"
 #include "vmm/mem/ram.h"
 
 /*
@@ -38,6 +39,6 @@ int elf_parse(int fd, uint64_t size, struct elf_kernel *ret, struct err *err);
 
 /* Loads the segments shift bytes above where they are linked; untouched memory makes their bss. */
 int elf_load(struct ram *ram, int fd, const struct elf_kernel *kernel, uint64_t shift,
-	     struct err *err);
+	     enum load_how how, struct err *err);
 
 #endif

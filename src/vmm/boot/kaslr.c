@@ -4,7 +4,6 @@
 
 #include <endian.h>
 #include <string.h>
-#include <sys/mman.h>
 
 /* The low half of KASLR_BASE: a word less this is a physical address as linked. */
 #define KASLR_WORD_BASE ((uint32_t)KASLR_BASE)
@@ -20,10 +19,8 @@ static int kaslr_find_lists(struct kaslr *kaslr, size_t n, uint32_t start, uint3
 	for (size_t i = 0; i < n; i++) {
 		uint32_t word = le32toh(kaslr->words[i]), at = word - KASLR_WORD_BASE - start;
 
-		if (at <= room) {
-			kaslr->pages[at / LOAD_PAGE] = 1;
+		if (at <= room)
 			continue;
-		}
 		if (word || found == KASLR_LISTS)
 			return 0;
 		zeroes[found++] = i;
@@ -51,10 +48,8 @@ int kaslr_read(int fd, uint64_t offset, uint64_t size, uint64_t start, uint64_t 
 	if (offset >= size || len % sizeof(uint32_t) || len > KASLR_TABLE_MAX ||
 	    end > KASLR_IMAGE_SIZE || end - start < sizeof(uint64_t) || start % KASLR_ALIGN)
 		return 0;
-	ret->n_pages = (end - start + LOAD_PAGE - 1) / LOAD_PAGE;
-	ret->pages = calloc(ret->n_pages, 1);
 	ret->words = malloc(len);
-	if (!ret->words || !ret->pages)
+	if (!ret->words)
 		return -ENOMEM;
 	r = load_read(fd, offset, ret->words, len);
 	if (r < 0)
@@ -65,7 +60,6 @@ int kaslr_read(int fd, uint64_t offset, uint64_t size, uint64_t start, uint64_t 
 void kaslr_release(struct kaslr *kaslr)
 {
 	free(kaslr->words);
-	free(kaslr->pages);
 	*kaslr = (struct kaslr){ .words = NULL };
 }
 
@@ -107,28 +101,12 @@ static void kaslr_add64(const struct kaslr *kaslr, enum kaslr_list list, uint8_t
 	}
 }
 
-/* Makes copies of the pages that will be written to, a run at a time: a fault for each costs three times as
- * much. It is advice, since Linux 5.14. */
-static void kaslr_populate(const struct kaslr *kaslr, uint8_t *image)
-{
-	size_t end;
-
-	for (size_t i = 0; i < kaslr->n_pages; i = end) {
-		for (end = i + 1; end < kaslr->n_pages && kaslr->pages[end] == kaslr->pages[i];)
-			end++;
-		if (kaslr->pages[i])
-			(void)madvise(image + i * LOAD_PAGE, (end - i) * LOAD_PAGE,
-				      MADV_POPULATE_WRITE);
-	}
-}
-
 void kaslr_apply(const struct kaslr *kaslr, void *image, uint64_t start, uint64_t offset)
 {
 	uint32_t base = KASLR_WORD_BASE + (uint32_t)start;
 
 	if (!offset)
 		return;
-	kaslr_populate(kaslr, image);
 	kaslr_add32(kaslr, KASLR_RAISED32, image, base, (uint32_t)offset);
 	kaslr_add32(kaslr, KASLR_LOWERED32, image, base, -(uint32_t)offset);
 	kaslr_add64(kaslr, KASLR_RAISED64, image, base, offset);

@@ -15,8 +15,8 @@
  * address space, in lists that begin with a zero: those of 64-bit addresses, those of 32-bit values to be
  * lowered (no longer there from Linux 6.15 on), those of 32-bit values to be raised.
  *
- * It costs memory: each page with a relocation in it becomes the machine's own, no longer shared with other
- * machines of the same kernel. `nokaslr` on the command line buys that back.
+ * It costs memory: the kernel becomes the machine's own, where without it what the guest only reads is shared
+ * with all machines of the same kernel. `nokaslr` on the command line buys that back.
  */
 
 #define KASLR_ALIGN	 ((uint64_t)2 << 20)   /* CONFIG_PHYSICAL_ALIGN */
@@ -31,8 +31,6 @@ struct kaslr {
 	struct {
 		size_t first, end; /* in words */
 	} lists[KASLR_LISTS];
-	uint8_t *pages; /* for each of the kernel's: has a relocation */
-	size_t n_pages;
 };
 
 /*

@@ -63,7 +63,8 @@ static int load_map(struct ram *ram, uint64_t gpa, int fd, uint64_t offset, uint
 	return r;
 }
 
-int load_file(struct ram *ram, uint64_t gpa, int fd, uint64_t offset, uint64_t len, struct err *err)
+int load_file(struct ram *ram, uint64_t gpa, int fd, uint64_t offset, uint64_t len,
+	      enum load_how how, struct err *err)
 {
 	int r;
 
@@ -71,6 +72,7 @@ int load_file(struct ram *ram, uint64_t gpa, int fd, uint64_t offset, uint64_t l
 		return 0;
 	if (!ram_at(ram, gpa, len))
 		return err_set(err, -EFAULT, "it does not fit into the machine's memory");
-	r = load_map(ram, gpa, fd, offset, len);
+	r = how == LOAD_MAP ? load_map(ram, gpa, fd, offset, len)
+			    : load_copy(ram, gpa, fd, offset, len);
 	return r < 0 ? err_errno(err, r, "cannot load it") : 0;
 }

@@ -205,7 +205,7 @@ static void bench_storm(struct bench *b, int requests)
 	assert_true(b->completed > 0);
 	assert_int_equal(bench_do(b, DISK_READ, 0, all, DISK_SIZE), 0);
 	for (int i = 0; i < SLOTS; i++)
-		assert_memory_equal(all + i * SLOT_SIZE, b->slots[i].bytes, SLOT_SIZE);
+		assert_memory_equal(all + (size_t)i * SLOT_SIZE, b->slots[i].bytes, SLOT_SIZE);
 	free(all);
 }
 

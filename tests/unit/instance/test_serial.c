@@ -39,7 +39,7 @@ static void say(int log, const char *text)
 /* Ends the process unless this comes, whole. */
 static void expect(int in, const char *text)
 {
-	char got[4096];
+	char got[65536] = "";
 	size_t len = 0;
 
 	while (len < strlen(text)) {
@@ -58,6 +58,7 @@ static _noreturn_ void keep(int ready, int in)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	int log = open_in("boot.log"), mark = open_in("lock");
+	static char long_line[40000];
 
 	if (log < 0 || mark < 0 || fcntl(mark, F_SETLK, &lock) < 0)
 		_exit(13);
@@ -71,6 +72,11 @@ static _noreturn_ void keep(int ready, int in)
 		_exit(14);
 	say(log, "first\nsecond\nthird\n");
 	expect(in, "third\n");
+	/* more than is read at once, and more than the place is found by */
+	memset(long_line, 'x', sizeof(long_line) - 2);
+	long_line[sizeof(long_line) - 2] = '\n';
+	say(log, long_line);
+	expect(in, long_line);
 	say(log, "last\n");
 	_exit(0);
 }

@@ -119,7 +119,7 @@ static void segments_are_loaded_and_the_rest_is_zero(void **state _unused_)
 		made.segments[0].p_offset++; /* so that its pages cannot be mapped */
 		assert_int_equal(parse(MADE_END), 0);
 		fd = made_file(&made, MADE_END);
-		assert_int_equal(elf_load(ram, fd, &elf, 0x400000, &err), 0);
+		assert_int_equal(elf_load(ram, fd, &elf, 0x400000, LOAD_MAP, &err), 0);
 		assert_int_equal(made_read(ram, MADE_START + 0x400000 - 1, 1), 0);
 		assert_int_equal(made_read(ram, MADE_START + 0x400000, 4), 0x74747474);
 		assert_int_equal(made_read(ram, MADE_START + 0x400000 + MADE_TEXT_SIZE - 2, 4),
@@ -140,7 +140,7 @@ static void too_little_memory_is_refused(void **state _unused_)
 	made_init(&made);
 	assert_int_equal(parse(MADE_END), 0);
 	fd = made_file(&made, MADE_END);
-	assert_int_equal(elf_load(ram, fd, &elf, 0, &err), -ENOMEM);
+	assert_int_equal(elf_load(ram, fd, &elf, 0, LOAD_MAP, &err), -ENOMEM);
 	assert_non_null(strstr(err.msg, "19 MiB"));
 	fd_close(fd);
 	ram_free(ram);

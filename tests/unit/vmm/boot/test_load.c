@@ -26,7 +26,7 @@ static void a_file_s_bytes_are_where_they_belong(void **state _unused_)
 		struct ram *ram = made_ram(2 * MIB, (int)(i / 128));
 		struct err err = ERR_INIT;
 
-		assert_int_equal(load_file(ram, gpa, fd, offset, len, &err), 0);
+		assert_int_equal(load_file(ram, gpa, fd, offset, len, LOAD_MAP, &err), 0);
 		if (len)
 			assert_memory_equal(ram_at(ram, gpa, len), bytes + offset, len);
 		assert_int_equal(made_read(ram, gpa - 1, 1), 0);
@@ -42,7 +42,7 @@ static void what_the_guest_writes_stays_its_own(void **state _unused_)
 	struct err err = ERR_INIT;
 	char byte = 0;
 
-	assert_int_equal(load_file(ram, MIB, fd, 0, FILE_SIZE, &err), 0);
+	assert_int_equal(load_file(ram, MIB, fd, 0, FILE_SIZE, LOAD_MAP, &err), 0);
 	memset(ram_at(ram, MIB, FILE_SIZE), 0, FILE_SIZE);
 	assert_int_equal(pread(fd, &byte, 1, 0), 1);
 	assert_int_equal(byte, 1);
@@ -57,7 +57,7 @@ static void shared_memory_gets_copies(void **state _unused_)
 	struct err err = ERR_INIT;
 	uint8_t back[4096];
 
-	assert_int_equal(load_file(ram, MIB, fd, 0, FILE_SIZE, &err), 0);
+	assert_int_equal(load_file(ram, MIB, fd, 0, FILE_SIZE, LOAD_MAP, &err), 0);
 	assert_int_equal(pread(ram_fd(ram), back, sizeof(back), (off_t)MIB), sizeof(back));
 	assert_memory_equal(back, bytes, sizeof(back));
 	ram_free(ram);
@@ -69,10 +69,10 @@ static void what_does_not_fit_is_refused(void **state _unused_)
 	struct ram *ram = made_ram(2 * MIB, 0);
 	struct err err = ERR_INIT;
 
-	assert_int_equal(load_file(ram, 2 * MIB - 4096, fd, 0, 4097, &err), -EFAULT);
+	assert_int_equal(load_file(ram, 2 * MIB - 4096, fd, 0, 4097, LOAD_MAP, &err), -EFAULT);
 	assert_true(err_is_set(&err));
 	err = ERR_INIT;
-	assert_int_equal(load_file(ram, MIB + 1, fd, 0, FILE_SIZE + 1, &err), -EIO);
+	assert_int_equal(load_file(ram, MIB + 1, fd, 0, FILE_SIZE + 1, LOAD_MAP, &err), -EIO);
 	ram_free(ram);
 }
 
