@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "base/privilege.h"
 #include "base/mem.h"
-#include "base/option.h"
 #include "base/units.h"
+#include "base/word.h"
 
 #include <assert.h>
 #include <linux/capability.h>
@@ -75,7 +75,7 @@ int privilege_parse_capability(const char *s, uint64_t *ret_mask, struct err *er
 	}
 	for (char *p = upper; *p; p++)
 		*p = *p >= 'a' && *p <= 'z' ? (char)(*p - 'a' + 'A') : *p;
-	near = option_nearest(upper, privilege_capabilities);
+	near = word_nearest(upper, privilege_capabilities);
 	return err_set(err, -EINVAL, "there is no capability '%.64s'%s%s%s; see capabilities(7)", s,
 		       near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }
