@@ -9,6 +9,7 @@ debian_kernel   the name of a Debian kernel in brig's store, the default one
 kind            a test that takes it runs twice: kind.args is ["--container"], then ["--vm"]
 """
 
+import fcntl
 import os
 import shutil
 import tempfile
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from support import images, leaks
+from support import images, leaks, wait
 from support.command import Brig
 
 NEEDS = {"root": (os.geteuid() == 0, "needs root"),
@@ -72,9 +73,27 @@ def _instance_folders(brig):
             for path in folder.iterdir() if path.is_dir()]
 
 
+def _nobody_removes(brig):
+    """True if no keeper is at work on what it set aside, of which it holds the flock."""
+    for path in _instance_folders(brig):
+        if path.name.startswith(".removed-"):
+            try:
+                fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            except FileNotFoundError:
+                continue
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            finally:
+                os.close(fd)
+    return True
+
+
 def _instances(brig):
     """The next command sweeps what a killed one was making or removing: names that begin with a dot."""
     if _instance_folders(brig):
+        wait.file_state(brig.root / "instances", lambda: _nobody_removes(brig))
         brig("ps", "-a", "-q", check=False)
     return {path.name for path in _instance_folders(brig)}
 

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "base/option.h"
 #include "base/mem.h"
+#include "base/signum.h"
 #include "base/units.h"
+#include "base/word.h"
 
 #include <limits.h>
 #include <string.h>
 
-/* "--x" and "-x" name the same row; a word longer than this is not compared for nearness. */
-#define OPTION_WORD_MAX 64
+/* options of a table that are looked at for one near to an unknown word */
+#define OPTION_NEAR_MAX 64
 
 static void *option_at(void *values, const struct option *option)
 {
@@ -63,7 +65,7 @@ static int option_store(const struct option *option, const char *value, void *at
 				       option->max || option->min ? option->max : INT64_MAX, at,
 				       err);
 	case OPTION_SIGNAL:
-		return units_parse_signal(value, at, err);
+		return signum_parse(value, at, err);
 	case OPTION_CHOICE:
 		return option_choice(option, value, at, err);
 	}
@@ -97,14 +99,14 @@ static const struct option *option_by_letter(const struct option *table, char le
 
 static int option_unknown(const struct option *table, const char *word, struct err *err)
 {
-	const char *names[OPTION_WORD_MAX + 1];
+	const char *names[OPTION_NEAR_MAX + 1];
 	size_t n = 0;
 	const char *near;
 
-	for (; table->name && n < OPTION_WORD_MAX; table++)
+	for (; table->name && n < OPTION_NEAR_MAX; table++)
 		names[n++] = table->name;
 	names[n] = NULL;
-	near = option_nearest(word, names);
+	near = word_nearest(word, names);
 	return err_set(err, -EINVAL, "unknown option --%.64s%s%s%s", word,
 		       near ? "; did you mean --" : "", near ? near : "", near ? "?" : "");
 }
@@ -217,49 +219,4 @@ const char *option_usage(const struct option *option, char *text, size_t size)
 	snprintf(text, size, "%s--%s%s%s", letter, option->name, option->metavar ? " " : "",
 		 option->metavar ? option->metavar : "");
 	return text;
-}
-
-/* Levenshtein distance of two words of at most OPTION_WORD_MAX letters. */
-static size_t option_distance(const char *a, const char *b)
-{
-	size_t row[OPTION_WORD_MAX + 1], la = strlen(a), lb = strlen(b);
-
-	for (size_t j = 0; j <= lb; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= la; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= lb; j++) {
-			size_t best = diagonal + (a[i - 1] != b[j - 1]);
-
-			diagonal = row[j];
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			row[j] = best;
-		}
-	}
-	return row[lb];
-}
-
-const char *option_nearest(const char *word, const char *const *candidates)
-{
-	size_t limit = 1 + strlen(word) / 3, best = limit + 1;
-	const char *near = NULL;
-
-	if (strlen(word) > OPTION_WORD_MAX)
-		return NULL;
-	for (; *candidates; candidates++) {
-		size_t d = strlen(*candidates) > OPTION_WORD_MAX
-				   ? best
-				   : option_distance(word, *candidates);
-
-		if (d < best) {
-			best = d;
-			near = *candidates;
-		}
-	}
-	return near;
 }

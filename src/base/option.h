@@ -63,7 +63,4 @@ void option_release(const struct option *table, void *values);
 /* "-n, --name NAME" into text of size bytes. */
 const char *option_usage(const struct option *option, char *text, size_t size);
 
-/* The candidate nearest to word by edit distance, or NULL if none is near (distance > 1 + len/3). */
-const char *option_nearest(const char *word, const char *const *candidates);
-
 #endif

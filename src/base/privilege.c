@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "base/privilege.h"
 #include "base/mem.h"
-#include "base/option.h"
+#include "base/strv.h"
 #include "base/units.h"
+#include "base/word.h"
 
 #include <assert.h>
 #include <linux/capability.h>
@@ -75,9 +76,25 @@ int privilege_parse_capability(const char *s, uint64_t *ret_mask, struct err *er
 	}
 	for (char *p = upper; *p; p++)
 		*p = *p >= 'a' && *p <= 'z' ? (char)(*p - 'a' + 'A') : *p;
-	near = option_nearest(upper, privilege_capabilities);
+	near = word_nearest(upper, privilege_capabilities);
 	return err_set(err, -EINVAL, "there is no capability '%.64s'%s%s%s; see capabilities(7)", s,
 		       near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+}
+
+int privilege_parse_capabilities(char *const *names, uint64_t *ret_mask, struct err *err)
+{
+	uint64_t all = 0;
+
+	strv_for_each(name, names) {
+		uint64_t mask = 0;
+		int r = privilege_parse_capability(*name, &mask, err);
+
+		if (r < 0)
+			return r;
+		all |= mask;
+	}
+	*ret_mask = all;
+	return 0;
 }
 
 static const struct privilege_rlimit privilege_rlimits[] = {

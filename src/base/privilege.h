@@ -11,6 +11,8 @@
 /* "NET_ADMIN", "cap_net_admin" or "ALL": bit N is capability N of <linux/capability.h>, ALL is every bit.
  */
 int privilege_parse_capability(const char *s, uint64_t *ret_mask, struct err *err);
+/* The mask of all the names; names may be NULL. *ret_mask is left alone on failure. */
+int privilege_parse_capabilities(char *const *names, uint64_t *ret_mask, struct err *err);
 
 struct privilege_rlimit {
 	const char *name;    /* "nofile" */

@@ -2,7 +2,6 @@
 #include "base/units.h"
 
 #include <ctype.h>
-#include <signal.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
@@ -261,33 +260,4 @@ int64_t units_now(void)
 int64_t units_monotonic(void)
 {
 	return units_clock(CLOCK_MONOTONIC);
-}
-
-static int units_signal_by_name(const char *name)
-{
-	for (int i = 1; i < NSIG; i++) {
-		const char *abbrev = sigabbrev_np(i);
-
-		if (abbrev && !strcasecmp(abbrev, name))
-			return i;
-	}
-	return -EINVAL;
-}
-
-int units_parse_signal(const char *s, int *ret, struct err *err)
-{
-	const char *name = strncasecmp(s, "SIG", 3) ? s : s + 3;
-	struct err ignored = ERR_INIT;
-	int64_t number = units_signal_by_name(name);
-
-	if (number < 0 && !strcasecmp(name, "RTMIN"))
-		number = SIGRTMIN;
-	if (number < 0 && !strncasecmp(name, "RTMIN+", 6) &&
-	    units_parse_int(name + 6, 0, SIGRTMAX - SIGRTMIN, &number, &ignored) == 0)
-		number += SIGRTMIN;
-	if (number < 0 && units_parse_int(name, 1, NSIG - 1, &number, &ignored) < 0)
-		return err_set(err, -EINVAL, "'%.64s' is not a signal (examples: TERM, SIGHUP, 9)",
-			       s);
-	*ret = (int)number;
-	return 0;
 }

@@ -34,7 +34,4 @@ const char *units_format_time(int64_t ns, char text[UNITS_TEXT_MAX]);
 int64_t units_now(void);
 int64_t units_monotonic(void);
 
-/* Signal number of "TERM", "SIGTERM", "15", "RTMIN+3"; -EINVAL if there is none. */
-int units_parse_signal(const char *s, int *ret, struct err *err);
-
 #endif

@@ -2,6 +2,7 @@
 #include "cli/recipe.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/signum.h"
 #include "base/units.h"
 #include "base/utf8.h"
 #include "cli/recipe-internal.h"
@@ -171,7 +172,7 @@ static int recipe_fill_end(const struct recipe *recipe, const struct image *imag
 	int number = recipe->stop_signal;
 
 	if (!number && image->stop_signal && *image->stop_signal &&
-	    units_parse_signal(image->stop_signal, &number, err) < 0)
+	    signum_parse(image->stop_signal, &number, err) < 0)
 		return err_wrap(err, "the image's StopSignal (give --stop-signal)");
 	if (number)
 		ret->stop_signal = number;

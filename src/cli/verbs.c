@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/verbs.h"
+#include "base/word.h"
 
 #include <string.h>
 
@@ -109,7 +110,7 @@ int verbs_unknown(int argc, char **argv, struct err *err)
 	}
 	names[n] = NULL;
 	word = noun ? argv[1] : argv[0];
-	near = option_nearest(word, names);
+	near = word_nearest(word, names);
 	return err_set(err, -EINVAL, "unknown command '%.64s'%s%s%s see 'brig help%s%s'", word,
 		       near ? "; did you mean '" : "", near ? near : "", near ? "'? or" : ";",
 		       noun ? " " : "", noun ? noun : "");

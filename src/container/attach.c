@@ -31,6 +31,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
@@ -55,6 +56,16 @@ struct attach {
 	int terminal; /* in the child: the slave */
 	struct process_identity identity;
 };
+
+#define ATTACH_INIT                                  \
+	((struct attach){                            \
+		.stdio = { -EBADF, -EBADF, -EBADF }, \
+		.entry = CGROUP_ENTRY_INIT,          \
+		.init = -EBADF,                      \
+		.sock = -EBADF,                      \
+		.inner_sock = -EBADF,                \
+		.terminal = -EBADF,                  \
+	})
 
 static void attach_release(struct attach *attach)
 {
@@ -371,21 +382,15 @@ static int attach_wait(struct attach *attach, int *ret_pty, struct err *err)
 int attach_exec(const struct driver_target *target, const struct process *process,
 		const int stdio[3], pid_t *ret_pid, int *ret_pty, struct err *err)
 {
-	_cleanup_(attach_release) struct attach attach = {
-		.target = target,
-		.process = process,
-		.entry = CGROUP_ENTRY_INIT,
-		.init = -EBADF,
-		.sock = -EBADF,
-		.inner_sock = -EBADF,
-		.terminal = -EBADF,
-	};
+	_cleanup_(attach_release) struct attach attach = ATTACH_INIT;
 	_cleanup_close_ int pidfd = -EBADF, pty = -EBADF;
 	pid_t pid;
 	int r;
 
-	for (int i = 0; i < 3; i++)
-		attach.stdio[i] = process->tty ? -EBADF : stdio[i];
+	attach.target = target;
+	attach.process = process;
+	if (!process->tty)
+		memcpy(attach.stdio, stdio, sizeof(attach.stdio));
 	r = attach_prepare(&attach, err);
 	if (r < 0)
 		return r;
@@ -493,19 +498,14 @@ static int attach_prepare_enter(struct attach *attach, struct err *err)
 int attach_enter(const struct driver_target *target, int (*fn)(void *ctx), void *ctx,
 		 pid_t *ret_pid, struct err *err)
 {
-	_cleanup_(attach_release) struct attach attach = {
-		.target = target,
-		.entry = CGROUP_ENTRY_INIT,
-		.init = -EBADF,
-		.sock = -EBADF,
-		.inner_sock = -EBADF,
-		.terminal = -EBADF,
-	};
+	_cleanup_(attach_release) struct attach attach = ATTACH_INIT;
 	_cleanup_close_ int pidfd = -EBADF, pty = -EBADF;
 	uint64_t flags;
 	pid_t pid;
-	int r = attach_prepare_enter(&attach, err);
+	int r;
 
+	attach.target = target;
+	r = attach_prepare_enter(&attach, err);
 	if (r < 0)
 		return r;
 	flags = attach.init >= 0 ? 0 : attach.spec.namespaces & CLONE_NEWUSER;

@@ -66,27 +66,13 @@ static const char *const spec_readonly_paths[] = {
 	"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
 };
 
-static int spec_caps_of(char *const *names, uint64_t *ret, struct err *err)
-{
-	*ret = 0;
-	strv_for_each(name, names) {
-		uint64_t mask = 0;
-		int r = privilege_parse_capability(*name, &mask, err);
-
-		if (r < 0)
-			return r;
-		*ret |= mask;
-	}
-	return 0;
-}
-
 int spec_caps(const struct instance *instance, uint64_t *ret, struct err *err)
 {
 	uint64_t caps = instance->system ? SPEC_CAPS_SYSTEM : SPEC_CAPS_APP, add = 0, drop = 0;
-	int r = spec_caps_of(instance->cap_add, &add, err);
+	int r = privilege_parse_capabilities(instance->cap_add, &add, err);
 
 	if (r == 0)
-		r = spec_caps_of(instance->cap_drop, &drop, err);
+		r = privilege_parse_capabilities(instance->cap_drop, &drop, err);
 	if (r < 0)
 		return r;
 	/* "drop ALL, add one" leaves one; "add ALL, drop one" leaves all but one */

@@ -6,25 +6,22 @@
 #include <sys/resource.h>
 
 #include "base/err.h"
+#include "base/privilege.h"
 #include "proto/guest.h"
 
 /* What the workload's processes may: capabilities and resource limits. */
 #define LIMITS_RLIMITS_MAX 16
 
-struct limits_rlimit {
-	int resource;
-	struct rlimit value;
-};
-
 struct limits {
 	uint64_t capabilities; /* those kept, as a mask */
-	struct limits_rlimit rlimits[LIMITS_RLIMITS_MAX];
+	struct privilege_rlimit rlimits[LIMITS_RLIMITS_MAX];
 	size_t n_rlimits;
 };
 
 /*
  * From cap_add, cap_drop and rlimits of the configuration. A machine's root has every capability, so
- * adding means something only after dropping ALL. Unknown names are -EINVAL.
+ * adding means something only after dropping ALL. What is none of base/privilege.h's
+ * names or values is refused.
  */
 int limits_parse(const struct guest_config *config, struct limits *ret, struct err *err);
 

@@ -286,8 +286,6 @@ int layer_make_all(const struct work *work, struct layer *layers, size_t n, prog
 	}
 	if (!state.n)
 		return 0;
-	if (tar_reader_load(err) < 0)
-		return err->code;
 	while (state.ended < state.n) {
 		for (size_t i = 0; i < LAYER_PARALLEL; i++) {
 			while (state.next < n && layers[state.next].is_stored)
@@ -312,7 +310,7 @@ static int layer_run(confine_fn fn, struct layer_task *task, const char *what, i
 	int64_t done = 0;
 	int r;
 
-	if (tar_reader_load(err) < 0 || layer_start(fn, task, &child, err) < 0)
+	if (layer_start(fn, task, &child, err) < 0)
 		return err->code;
 	while ((r = confine_read(&child, &done, ret, sizeof(*ret), err)) > 0) {
 		if (progress)

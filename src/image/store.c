@@ -4,8 +4,8 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/option.h"
 #include "base/units.h"
+#include "base/word.h"
 #include "image/manifest.h"
 #include "image/reference.h"
 #include "image/work.h"
@@ -248,7 +248,7 @@ static int store_not_found(const struct json *list, const char *reference, struc
 		names[n] = store_entry_reference(json_array_at(list, i));
 		n += names[n] != NULL;
 	}
-	near = option_nearest(reference, names);
+	near = word_nearest(reference, names);
 	if (near)
 		return err_set(err, -ENOENT, "there is no image '%.120s'; did you mean '%.120s'?",
 			       reference, near);

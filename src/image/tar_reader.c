@@ -4,7 +4,6 @@
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <dlfcn.h>
 #include <string.h>
 
 /*
@@ -15,63 +14,8 @@
  * for those that are not ASCII), where in a UTF-8 locale it would normalize them.
  */
 
-#define TAR_READER_LIBRARY "libarchive.so.13"
-#define TAR_READER_BLOCK   ((size_t)128 << 10)
-#define TAR_READER_RECORD  512 /* of a tar */
-
-#define TAR_READER_SYMBOLS(use)                                                                     \
-	use(archive_read_new) use(archive_read_free) use(archive_read_support_filter_gzip) use(     \
-		archive_read_support_filter_xz) use(archive_read_support_filter_zstd)               \
-		use(archive_read_support_filter_bzip2) use(archive_read_support_format_raw) use(    \
-			archive_read_support_format_tar) use(archive_read_open)                     \
-			use(archive_read_open_fd) use(archive_read_next_header) use(                \
-				archive_read_data_block) use(archive_error_string)                  \
-				use(archive_filter_bytes) use(archive_entry_pathname) use(          \
-					archive_entry_hardlink) use(archive_entry_symlink)          \
-					use(archive_entry_mode) use(archive_entry_uid) use(         \
-						archive_entry_gid) use(archive_entry_size)          \
-						use(archive_entry_mtime) use(                       \
-							archive_entry_mtime_nsec)                   \
-							use(archive_entry_rdevmajor) use(           \
-								archive_entry_rdevminor)            \
-								use(archive_entry_xattr_reset) use( \
-									archive_entry_xattr_next)
-
-static struct {
-#define TAR_READER_POINTER(name) __typeof__(name) *name;
-	TAR_READER_SYMBOLS(TAR_READER_POINTER)
-} lib;
-
-static const struct tar_reader_symbol {
-	const char *name;
-	size_t offset;
-} tar_reader_symbols[] = {
-#define TAR_READER_ROW(symbol) { #symbol, offsetof(__typeof__(lib), symbol) },
-	TAR_READER_SYMBOLS(TAR_READER_ROW)
-};
-
-int tar_reader_load(struct err *err)
-{
-	static int loaded;
-	void *handle;
-
-	if (loaded)
-		return 0;
-	handle = dlopen(TAR_READER_LIBRARY, RTLD_NOW | RTLD_LOCAL);
-	if (!handle)
-		return err_set(err, -ENOENT, "%s is not there: install the package libarchive13",
-			       TAR_READER_LIBRARY);
-	for (size_t i = 0; i < ARRAY_SIZE(tar_reader_symbols); i++) {
-		void *address = dlsym(handle, tar_reader_symbols[i].name);
-
-		if (!address)
-			return err_set(err, -ENOENT, "%s lacks %s", TAR_READER_LIBRARY,
-				       tar_reader_symbols[i].name);
-		memcpy((char *)&lib + tar_reader_symbols[i].offset, &address, sizeof(address));
-	}
-	loaded = 1;
-	return 0;
-}
+#define TAR_READER_BLOCK  ((size_t)128 << 10)
+#define TAR_READER_RECORD 512 /* of a tar */
 
 struct tar_stream {
 	struct archive *raw;
@@ -83,7 +27,7 @@ struct tar_stream {
 
 static int tar_stream_fail(struct tar_stream *stream, struct err *err)
 {
-	const char *why = lib.archive_error_string(stream->raw);
+	const char *why = archive_error_string(stream->raw);
 
 	return err_set(err, -EBADMSG, "it is damaged or cut short: %s",
 		       why ? why : "cannot be read");
@@ -96,17 +40,17 @@ int tar_stream_open(int fd, struct tar_stream **ret, struct err *err)
 	int r;
 
 	stream->digest = digest_new();
-	stream->raw = lib.archive_read_new();
+	stream->raw = archive_read_new();
 	if (!stream->raw)
 		return err_set(err, -ENOMEM, "out of memory");
-	lib.archive_read_support_filter_gzip(stream->raw);
-	lib.archive_read_support_filter_xz(stream->raw);
-	lib.archive_read_support_filter_zstd(stream->raw);
-	lib.archive_read_support_filter_bzip2(stream->raw);
-	lib.archive_read_support_format_raw(stream->raw);
-	r = lib.archive_read_open_fd(stream->raw, fd, TAR_READER_BLOCK);
+	archive_read_support_filter_gzip(stream->raw);
+	archive_read_support_filter_xz(stream->raw);
+	archive_read_support_filter_zstd(stream->raw);
+	archive_read_support_filter_bzip2(stream->raw);
+	archive_read_support_format_raw(stream->raw);
+	r = archive_read_open_fd(stream->raw, fd, TAR_READER_BLOCK);
 	if (r == ARCHIVE_OK)
-		r = lib.archive_read_next_header(stream->raw, &entry);
+		r = archive_read_next_header(stream->raw, &entry);
 	if (r != ARCHIVE_OK && !tar_stream_position(stream))
 		return err_set(err, -EBADMSG, "it is empty");
 	if (r < ARCHIVE_WARN)
@@ -120,14 +64,14 @@ void tar_stream_free(struct tar_stream *stream)
 	if (!stream)
 		return;
 	if (stream->raw)
-		lib.archive_read_free(stream->raw);
+		archive_read_free(stream->raw);
 	digest_free(stream->digest);
 	free(stream);
 }
 
 int64_t tar_stream_position(struct tar_stream *stream)
 {
-	return lib.archive_filter_bytes(stream->raw, -1);
+	return archive_filter_bytes(stream->raw, -1);
 }
 
 static void tar_stream_keep_tail(struct tar_stream *stream, const char *data, size_t len)
@@ -149,7 +93,7 @@ int tar_stream_read(struct tar_stream *stream, const void **ret_data, size_t *re
 	int r;
 
 	do {
-		r = lib.archive_read_data_block(stream->raw, ret_data, ret_len, &offset);
+		r = archive_read_data_block(stream->raw, ret_data, ret_len, &offset);
 		if (r == ARCHIVE_EOF)
 			return 0;
 		if (r < ARCHIVE_WARN)
@@ -188,7 +132,7 @@ static la_ssize_t tar_reader_pull(struct archive *tar _unused_, void *ctx, const
 
 static int tar_reader_fail(struct tar_reader *reader, struct err *err)
 {
-	const char *why = lib.archive_error_string(reader->tar);
+	const char *why = archive_error_string(reader->tar);
 
 	if (err_is_set(&reader->stream->err))
 		return err_set(err, reader->stream->err.code, "%s", reader->stream->err.msg);
@@ -203,11 +147,11 @@ int tar_reader_open(struct tar_stream *stream, struct tar_reader **ret, struct e
 	_cleanup_tar_reader_ struct tar_reader *reader = mem_zalloc(sizeof(*reader));
 
 	reader->stream = stream;
-	reader->tar = lib.archive_read_new();
+	reader->tar = archive_read_new();
 	if (!reader->tar)
 		return err_set(err, -ENOMEM, "out of memory");
-	lib.archive_read_support_format_tar(reader->tar);
-	if (lib.archive_read_open(reader->tar, stream, NULL, tar_reader_pull, NULL) < ARCHIVE_WARN)
+	archive_read_support_format_tar(reader->tar);
+	if (archive_read_open(reader->tar, stream, NULL, tar_reader_pull, NULL) < ARCHIVE_WARN)
 		return tar_reader_fail(reader, err);
 	*ret = take_ptr(reader);
 	return 0;
@@ -218,13 +162,13 @@ void tar_reader_free(struct tar_reader *reader)
 	if (!reader)
 		return;
 	if (reader->tar)
-		lib.archive_read_free(reader->tar);
+		archive_read_free(reader->tar);
 	free(reader);
 }
 
 int tar_reader_next(struct tar_reader *reader, struct tar_item *ret, struct err *err)
 {
-	int r = lib.archive_read_next_header(reader->tar, &reader->entry);
+	int r = archive_read_next_header(reader->tar, &reader->entry);
 	struct archive_entry *entry = reader->entry;
 	const char *hard_link;
 
@@ -232,23 +176,23 @@ int tar_reader_next(struct tar_reader *reader, struct tar_item *ret, struct err 
 		return 0;
 	if (r < ARCHIVE_WARN || r == ARCHIVE_EOF)
 		return tar_reader_fail(reader, err);
-	hard_link = lib.archive_entry_hardlink(entry);
+	hard_link = archive_entry_hardlink(entry);
 	*ret = (struct tar_item){
-		.path = lib.archive_entry_pathname(entry),
-		.link = hard_link ? hard_link : lib.archive_entry_symlink(entry),
+		.path = archive_entry_pathname(entry),
+		.link = hard_link ? hard_link : archive_entry_symlink(entry),
 		.is_hard_link = hard_link != NULL,
-		.mode = lib.archive_entry_mode(entry),
-		.uid = lib.archive_entry_uid(entry),
-		.gid = lib.archive_entry_gid(entry),
-		.size = lib.archive_entry_size(entry),
-		.mtime = { .tv_sec = lib.archive_entry_mtime(entry),
-			   .tv_nsec = lib.archive_entry_mtime_nsec(entry) },
-		.major = (int64_t)lib.archive_entry_rdevmajor(entry),
-		.minor = (int64_t)lib.archive_entry_rdevminor(entry),
+		.mode = archive_entry_mode(entry),
+		.uid = archive_entry_uid(entry),
+		.gid = archive_entry_gid(entry),
+		.size = archive_entry_size(entry),
+		.mtime = { .tv_sec = archive_entry_mtime(entry),
+			   .tv_nsec = archive_entry_mtime_nsec(entry) },
+		.major = (int64_t)archive_entry_rdevmajor(entry),
+		.minor = (int64_t)archive_entry_rdevminor(entry),
 	};
 	if (!ret->path)
 		return err_set(err, -EBADMSG, "it is damaged: an entry has no name");
-	lib.archive_entry_xattr_reset(entry);
+	archive_entry_xattr_reset(entry);
 	return 1;
 }
 
@@ -256,7 +200,7 @@ int tar_reader_data(struct tar_reader *reader, const void **ret_data, size_t *re
 		    int64_t *ret_offset, struct err *err)
 {
 	la_int64_t offset = 0;
-	int r = lib.archive_read_data_block(reader->tar, ret_data, ret_len, &offset);
+	int r = archive_read_data_block(reader->tar, ret_data, ret_len, &offset);
 
 	if (r == ARCHIVE_EOF && !err_is_set(&reader->stream->err))
 		return 0;
@@ -269,8 +213,7 @@ int tar_reader_data(struct tar_reader *reader, const void **ret_data, size_t *re
 int tar_reader_xattr(struct tar_reader *reader, const char **ret_name, const void **ret_value,
 		     size_t *ret_len)
 {
-	return lib.archive_entry_xattr_next(reader->entry, ret_name, ret_value, ret_len) ==
-	       ARCHIVE_OK;
+	return archive_entry_xattr_next(reader->entry, ret_name, ret_value, ret_len) == ARCHIVE_OK;
 }
 
 int tar_reader_finish(struct tar_reader *reader, int want_end, struct err *err)

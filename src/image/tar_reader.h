@@ -10,19 +10,14 @@
 
 /*
  * Reading tar archives, plain or compressed (gzip, xz, zstd, bzip2; which one follows from the
- * bytes), while their digest is made. The only user of libarchive, which is loaded when it is first
- * needed: its dozen libraries would slow every start of brig. The bytes are hostile; what comes out
- * is bounded in size by TAR_READER_RATIO_MAX but otherwise as the archive says.
+ * bytes), while their digest is made. The only user of libarchive. The bytes are hostile; what comes out is
+ * bounded in size by TAR_READER_RATIO_MAX but otherwise as the archive says.
  */
 
 /* Zeroes compress 1032 times with gzip at most, and more with zstd; a file of real data never comes
  * near that. Small archives are let through, for holes written out as zeroes. */
 #define TAR_READER_RATIO_MAX  1024
 #define TAR_READER_RATIO_FREE ((int64_t)4 << 30)
-
-/* Loads libarchive; -ENOENT with advice if it is not installed. Call before others, and before a
- * process gives up its view of the file system. */
-int tar_reader_load(struct err *err);
 
 /* The bytes of a file after decompression. */
 struct tar_stream;

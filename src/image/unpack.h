@@ -54,7 +54,7 @@ struct unpack_result {
 	int is_root; /* plain_files: it is no archive of images; nothing was unpacked */
 };
 
-/* Reads fd from where it stands. tar_reader_load() comes first. The folder should be empty. */
+/* Reads fd from where it stands. The folder should be empty. */
 int unpack_archive(int fd, int folder_fd, const struct unpack_options *options,
 		   struct unpack_result *ret, struct err *err);
 

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <spawn.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -181,8 +182,28 @@ int instance_wait(const struct instance_home *home, const char *name, int *ret_s
 	return client_recorded_end(home, name, ret_status, err);
 }
 
-static _noreturn_ void client_exec_keeper(const struct instance_home *home, const char *name,
-					  const char *mode, int session)
+/* The keeper's descriptors: its session, and nothing else of ours. */
+static int client_keeper_files(posix_spawn_file_actions_t *files, int session)
+{
+	int r = posix_spawn_file_actions_adddup2(files, session, KEEPER_SESSION_FD);
+
+	if (!r)
+		r = posix_spawn_file_actions_addopen(files, STDIN_FILENO, "/dev/null", O_RDWR, 0);
+	if (!r)
+		r = posix_spawn_file_actions_adddup2(files, STDIN_FILENO, STDOUT_FILENO);
+	if (!r && !log_is_debug())
+		r = posix_spawn_file_actions_adddup2(files, STDIN_FILENO, STDERR_FILENO);
+	if (!r)
+		r = posix_spawn_file_actions_addclosefrom_np(files, KEEPER_SESSION_FD + 1);
+	return r ? r : posix_spawn_file_actions_addchdir_np(files, "/");
+}
+
+/*
+ * Without a copy of our memory, as fork() makes one: that alone was a tenth of a container's start. The
+ * keeper outlives most clients and then belongs to init; if it ends first, it is a zombie until they do.
+ */
+static int client_spawn_keeper(const struct instance_home *home, const char *name, const char *mode,
+			       int session, struct err *err)
 {
 	char role[] = KEEPER_ROLE;
 	char *argv[] = { role,
@@ -191,44 +212,23 @@ static _noreturn_ void client_exec_keeper(const struct instance_home *home, cons
 			 (char *)(uintptr_t)name,
 			 (char *)(uintptr_t)mode,
 			 NULL };
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	posix_spawn_file_actions_t files;
+	posix_spawnattr_t attributes;
 	sigset_t none;
+	pid_t pid;
+	int r;
 
 	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	(void)setsid();
-	if (session != KEEPER_SESSION_FD)
-		dup2(session, KEEPER_SESSION_FD);
-	else
-		(void)fcntl(session, F_SETFD, 0);
-	dup2(null, STDIN_FILENO);
-	dup2(null, STDOUT_FILENO);
-	if (!log_is_debug())
-		dup2(null, STDERR_FILENO);
-	(void)syscall(SYS_close_range, KEEPER_SESSION_FD + 1, ~0U, 0);
-	if (chdir("/") == 0)
-		execv("/proc/self/exe", argv);
-	_exit(125);
-}
-
-/* Two forks: the keeper belongs to init, not to a client that may live on. */
-static int client_spawn_keeper(const struct instance_home *home, const char *name, const char *mode,
-			       int session, struct err *err)
-{
-	int status = 0;
-	pid_t pid = fork();
-
-	if (pid < 0)
-		return err_errno(err, -errno, "cannot start a keeper");
-	if (!pid) {
-		pid = fork();
-		if (pid)
-			_exit(pid < 0 ? 1 : 0);
-		client_exec_keeper(home, name, mode, session);
-	}
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		continue;
-	return status ? err_set(err, -EAGAIN, "cannot start a keeper") : 0;
+	(void)posix_spawnattr_init(&attributes);
+	(void)posix_spawnattr_setsigmask(&attributes, &none);
+	(void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
+	(void)posix_spawn_file_actions_init(&files);
+	r = client_keeper_files(&files, session);
+	if (!r)
+		r = posix_spawn(&pid, "/proc/self/exe", &files, &attributes, argv, environ);
+	(void)posix_spawn_file_actions_destroy(&files);
+	(void)posix_spawnattr_destroy(&attributes);
+	return r ? err_errno(err, -r, "cannot start a keeper") : 0;
 }
 
 int session_wait_started(int fd, struct err *err)

@@ -3,8 +3,8 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/name.h"
-#include "base/option.h"
 #include "base/units.h"
+#include "base/word.h"
 #include "instance/clean.h"
 #include "instance/moniker.h"
 #include "instance/paths.h"
@@ -158,7 +158,7 @@ static int instance_unknown(const struct instance_home *home, const char *name, 
 		if (entry->d_name[0] != '.')
 			strv_add(&names, entry->d_name);
 	}
-	near = names ? option_nearest(name, (const char *const *)names) : NULL;
+	near = names ? word_nearest(name, (const char *const *)names) : NULL;
 	return err_set(err, -ENOENT, "there is no instance '%.64s'%s%s%s; see 'brig ps -a'", name,
 		       near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }

@@ -3,6 +3,7 @@
 #define INSTANCE_KEEPER_INTERNAL_H
 
 #include "base/buf.h"
+#include "base/stream.h"
 #include "instance/instance.h"
 #include "instance/logs.h"
 
@@ -18,15 +19,13 @@ enum keeper_session_kind {
 struct keeper_session {
 	struct keeper *keeper;
 	struct keeper_session *next;
-	int fd;
-	struct loop_source *source;
+	struct stream stream; /* in: received, not yet handled; out: not yet written */
 	enum keeper_session_kind kind;
 	uint32_t channel; /* 0 for ATTACHED */
 	int takes_stdin, wants_output;
-	int closing;	    /* gone once out is written */
-	int handling;	    /* inside keeper_session_handle() */
-	size_t unconsumed;  /* PROCESS: delivered to us by the driver, not yet given back */
-	struct buf in, out; /* in: received, not yet handled; out: not yet written */
+	int closing;	   /* gone once out is written */
+	int handling;	   /* inside keeper_session_handle() */
+	size_t unconsumed; /* PROCESS: delivered to us by the driver, not yet given back */
 };
 
 enum keeper_phase {

@@ -30,6 +30,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -471,10 +472,13 @@ static void keeper_finish(struct keeper *keeper)
 	_cleanup_free_ char *aside = NULL;
 	struct err ignored = ERR_INIT;
 
-	if (keeper->record.remove)
+	if (keeper->record.remove) {
+		/* so that nobody takes what is set aside for a leftover, and helps */
+		(void)flock(keeper->state_fd, LOCK_EX | LOCK_NB);
 		(void)instance_set_aside(&keeper->home, keeper->record.name, &aside, &ignored);
-	else
+	} else {
 		(void)keeper_save_record(keeper, 1);
+	}
 	(void)file_remove_tree(AT_FDCWD, keeper->run_dir);
 	keeper_session_end_all(keeper);
 	if (aside)

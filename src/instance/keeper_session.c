@@ -35,10 +35,7 @@ static void keeper_session_free(struct keeper_session *session)
 		keeper->ops->consumed(keeper->driver, session->channel, session->unconsumed);
 		keeper->ops->send(keeper->driver, session->channel, MESSAGE_CLOSE, NULL, 0);
 	}
-	loop_source_free(session->source);
-	fd_close(session->fd);
-	buf_release(&session->in);
-	buf_release(&session->out);
+	stream_release(&session->stream);
 	free(session);
 	keeper_session_settle(keeper);
 }
@@ -61,23 +58,9 @@ static void keeper_session_watch(struct keeper_session *session)
 
 	if (!session->closing && keeper_session_has_room(session))
 		events |= EPOLLIN;
-	if (session->out.len || session->closing)
+	if (session->stream.out.len || session->closing)
 		events |= EPOLLOUT;
-	loop_source_set_events(session->source, events);
-}
-
-/* Writes what the socket takes. Returns -errno if the client is gone. */
-static int keeper_session_flush(struct keeper_session *session)
-{
-	while (session->out.len) {
-		ssize_t n = send(session->fd, session->out.data, session->out.len,
-				 MSG_NOSIGNAL | MSG_DONTWAIT);
-
-		if (n < 0)
-			return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-		buf_consume(&session->out, (size_t)n);
-	}
-	return 0;
+	loop_source_set_events(session->stream.source, events);
 }
 
 /* Gives a process session's output back to the driver once it is on its way. */
@@ -87,7 +70,7 @@ static void keeper_session_settle_process(struct keeper_session *session)
 	size_t len = session->unconsumed;
 
 	if (session->kind != KEEPER_SESSION_PROCESS || !len || !keeper->driver ||
-	    session->out.len > KEEPER_SESSION_LAG_MAX)
+	    session->stream.out.len > KEEPER_SESSION_LAG_MAX)
 		return;
 	session->unconsumed = 0;
 	keeper->ops->consumed(keeper->driver, session->channel, len);
@@ -100,7 +83,8 @@ void keeper_session_settle(struct keeper *keeper)
 	if (!len || !keeper->driver)
 		return;
 	for (struct keeper_session *s = keeper->sessions; s; s = s->next) {
-		if (s->kind == KEEPER_SESSION_ATTACHED && s->out.len > KEEPER_SESSION_LAG_MAX)
+		if (s->kind == KEEPER_SESSION_ATTACHED &&
+		    s->stream.out.len > KEEPER_SESSION_LAG_MAX)
 			return;
 	}
 	keeper->unconsumed = 0;
@@ -110,12 +94,12 @@ void keeper_session_settle(struct keeper *keeper)
 void keeper_session_put(struct keeper_session *session, uint16_t type, const void *payload,
 			size_t len)
 {
-	frame_put(&session->out, 0, type, payload, len);
-	if (keeper_session_flush(session) < 0) {
+	frame_put(&session->stream.out, 0, type, payload, len);
+	if (stream_flush(&session->stream) < 0) {
 		/* the reading side notices the end, and frees */
-		session->out.len = 0;
+		session->stream.out.len = 0;
 		session->closing = 1;
-		(void)shutdown(session->fd, SHUT_RDWR);
+		(void)shutdown(session->stream.fd, SHUT_RDWR);
 	}
 	keeper_session_watch(session);
 }
@@ -278,7 +262,8 @@ static int keeper_session_handle(struct keeper_session *session)
 		return 0; /* the loop below sees the room that there is now */
 	session->handling = 1;
 	while (!session->closing && keeper_session_has_room(session)) {
-		r = frame_parse(session->in.data + done, session->in.len - done, &frame);
+		r = frame_parse(session->stream.in.data + done, session->stream.in.len - done,
+				&frame);
 		if (r <= 0)
 			break;
 		done += FRAME_HEADER_SIZE + frame.len;
@@ -288,27 +273,18 @@ static int keeper_session_handle(struct keeper_session *session)
 			break;
 	}
 	session->handling = 0;
-	buf_consume(&session->in, done);
+	buf_consume(&session->stream.in, done);
 	return r < 0 ? r : 0;
 }
 
 static int keeper_session_read(struct keeper_session *session)
 {
-	ssize_t n;
+	int r = 1;
 
 	/* one whole frame may have to wait here for room; more is left in the socket */
-	if (session->in.len >= FRAME_HEADER_SIZE + FRAME_PAYLOAD_MAX)
-		return keeper_session_handle(session);
-	buf_reserve(&session->in, KEEPER_SESSION_READ);
-	n = recv(session->fd, session->in.data + session->in.len, KEEPER_SESSION_READ,
-		 MSG_DONTWAIT);
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-	if (!n)
-		return -EPIPE;
-	session->in.len += (size_t)n;
-	session->in.data[session->in.len] = '\0';
-	return keeper_session_handle(session);
+	if (session->stream.in.len < FRAME_HEADER_SIZE + FRAME_PAYLOAD_MAX)
+		r = stream_fill(&session->stream, KEEPER_SESSION_READ);
+	return r > 0 ? keeper_session_handle(session) : r;
 }
 
 static void keeper_session_on_event(void *ctx, uint32_t events)
@@ -317,10 +293,10 @@ static void keeper_session_on_event(void *ctx, uint32_t events)
 	int r = 0;
 
 	if (events & EPOLLOUT)
-		r = keeper_session_flush(session);
+		r = stream_flush(&session->stream);
 	if (r == 0 && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
 		r = keeper_session_read(session);
-	if (r < 0 || (session->closing && !session->out.len)) {
+	if (r < 0 || (session->closing && !session->stream.out.len)) {
 		keeper_session_free(session);
 		return;
 	}
@@ -332,14 +308,12 @@ static void keeper_session_on_event(void *ctx, uint32_t events)
 struct keeper_session *keeper_session_new(struct keeper *keeper, int fd)
 {
 	struct keeper_session *session = mem_zalloc(sizeof(*session));
+	struct err ignored = ERR_INIT;
 
 	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 	session->keeper = keeper;
-	session->fd = fd;
-	session->source =
-		loop_watch_fd(keeper->loop, fd, EPOLLIN, keeper_session_on_event, session);
-	if (!session->source) {
-		fd_close(fd);
+	if (stream_init(&session->stream, keeper->loop, fd, keeper_session_on_event, session,
+			&ignored) < 0) {
 		free(session);
 		return NULL;
 	}
@@ -459,8 +433,8 @@ void keeper_session_end_all(struct keeper *keeper)
 
 		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the one freed is no longer in the list */
 		keeper_session_put_end(s);
-		while (s->out.len && keeper_session_flush(s) == 0 && s->out.len) {
-			struct pollfd fd = { .fd = s->fd, .events = POLLOUT };
+		while (s->stream.out.len && stream_flush(&s->stream) == 0 && s->stream.out.len) {
+			struct pollfd fd = { .fd = s->stream.fd, .events = POLLOUT };
 
 			if (poll(&fd, 1, KEEPER_SESSION_LAST_MS) <= 0)
 				break;

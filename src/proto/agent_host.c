@@ -15,13 +15,13 @@
  */
 #include "proto/agent_host.h"
 #include "base/mem.h"
+#include "base/stream.h"
 #include "proto/message.h"
 #include "proto/wire.h"
 
 #include <assert.h>
 #include <ctype.h>
 #include <string.h>
-#include <sys/socket.h>
 
 /* Unsent IN of all sessions: enough to keep the port busy while the keeper reads more. */
 #define AGENT_HOST_QUEUE_MAX (128U << 10)
@@ -46,12 +46,11 @@ struct agent_host_session {
 };
 
 struct agent_host {
-	int fd;
+	struct stream stream;
 	enum agent_host_phase phase;
-	struct loop_source *source;
 	const struct agent_host_ops *ops;
 	void *ctx;
-	struct buf in, out, early;
+	struct buf early;	    /* for out, once configured */
 	struct buf configure, exec; /* payloads */
 	struct agent_host_session *sessions;
 	size_t n_sessions;
@@ -127,7 +126,7 @@ static void agent_host_break(struct agent_host *agent, const char *what)
 	struct err err = ERR_INIT;
 
 	agent->phase = AGENT_HOST_DEAD;
-	agent->source = loop_source_free(agent->source);
+	stream_unwatch(&agent->stream);
 	err_set(&err, -EPROTO, "the agent in the VM broke its protocol: %s", what);
 	agent->ops->broken(agent->ctx, &err);
 }
@@ -144,28 +143,16 @@ static struct agent_host_session *agent_host_hungry(const struct agent_host *age
 
 static void agent_host_wait(struct agent_host *agent)
 {
-	uint32_t out = agent->out.len || agent_host_hungry(agent) ? EPOLLOUT : 0;
+	uint32_t out = agent->stream.out.len || agent_host_hungry(agent) ? EPOLLOUT : 0;
 
-	if (agent->source)
-		loop_source_set_events(agent->source, EPOLLIN | out);
+	if (agent->stream.source)
+		loop_source_set_events(agent->stream.source, EPOLLIN | out);
 }
 
 /* An error of the socket is its machine's end, which the engine notices. */
 static void agent_host_flush(struct agent_host *agent)
 {
-	size_t sent = 0;
-
-	while (sent < agent->out.len) {
-		ssize_t n = send(agent->fd, agent->out.data + sent, agent->out.len - sent,
-				 MSG_NOSIGNAL | MSG_DONTWAIT);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			break;
-		sent += (size_t)n;
-	}
-	buf_consume(&agent->out, sent);
+	(void)stream_flush(&agent->stream);
 	agent_host_wait(agent);
 }
 
@@ -174,8 +161,8 @@ static void agent_host_put(struct agent_host *agent, uint32_t channel, uint16_t 
 {
 	if (agent->phase == AGENT_HOST_DEAD)
 		return;
-	frame_put(agent->phase == AGENT_HOST_OPEN ? &agent->out : &agent->early, channel, type,
-		  payload, len);
+	frame_put(agent->phase == AGENT_HOST_OPEN ? &agent->stream.out : &agent->early, channel,
+		  type, payload, len);
 	if (agent->phase == AGENT_HOST_OPEN)
 		agent_host_flush(agent);
 }
@@ -219,7 +206,8 @@ static void agent_host_on_hello(struct agent_host *agent, const struct frame *fr
 			*p = '?';
 	}
 	agent->phase = AGENT_HOST_CONFIGURE;
-	frame_put(&agent->out, 0, MESSAGE_CONFIGURE, agent->configure.data, agent->configure.len);
+	frame_put(&agent->stream.out, 0, MESSAGE_CONFIGURE, agent->configure.data,
+		  agent->configure.len);
 	agent_host_flush(agent);
 	agent->ops->hello(agent->ctx, release);
 }
@@ -241,8 +229,8 @@ static void agent_host_on_configured(struct agent_host *agent, const struct fram
 		return;
 	}
 	agent->phase = AGENT_HOST_OPEN;
-	frame_put(&agent->out, 0, MESSAGE_EXEC, agent->exec.data, agent->exec.len);
-	buf_add(&agent->out, agent->early.data, agent->early.len);
+	frame_put(&agent->stream.out, 0, MESSAGE_EXEC, agent->exec.data, agent->exec.len);
+	buf_add(&agent->stream.out, agent->early.data, agent->early.len);
 	buf_release(&agent->early);
 	agent_host_flush(agent);
 }
@@ -354,7 +342,8 @@ static void agent_host_parse(struct agent_host *agent)
 
 	while (agent->phase != AGENT_HOST_DEAD) {
 		struct frame frame;
-		int r = frame_parse(agent->in.data + done, agent->in.len - done, &frame);
+		int r = frame_parse(agent->stream.in.data + done, agent->stream.in.len - done,
+				    &frame);
 
 		if (r < 0)
 			agent_host_break(agent, "no frame");
@@ -363,25 +352,18 @@ static void agent_host_parse(struct agent_host *agent)
 		done += FRAME_HEADER_SIZE + frame.len;
 		agent_host_phases[agent->phase](agent, &frame);
 	}
-	buf_consume(&agent->in, done);
+	buf_consume(&agent->stream.in, done);
 }
 
-/* 1 if something was read, 0 if there is nothing now, -EPIPE at the end of the stream. */
+/* 1 if something was read, 0 if there is nothing now, negative at the end of the stream. */
 static int agent_host_read(struct agent_host *agent)
 {
-	ssize_t n;
+	int r = agent->phase == AGENT_HOST_DEAD ? -EPIPE
+						: stream_fill(&agent->stream, AGENT_HOST_READ_SIZE);
 
-	if (agent->phase == AGENT_HOST_DEAD)
-		return -EPIPE;
-	buf_reserve(&agent->in, AGENT_HOST_READ_SIZE);
-	n = recv(agent->fd, agent->in.data + agent->in.len, AGENT_HOST_READ_SIZE, MSG_DONTWAIT);
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -EPIPE;
-	if (!n)
-		return -EPIPE;
-	agent->in.len += (size_t)n;
-	agent_host_parse(agent);
-	return 1;
+	if (r > 0)
+		agent_host_parse(agent);
+	return r;
 }
 
 /* writable() may open and close sessions, so every round looks anew. */
@@ -389,7 +371,7 @@ static void agent_host_offer_all(struct agent_host *agent)
 {
 	struct agent_host_session *session;
 
-	while (agent->out.len + FRAME_DATA_MAX <= AGENT_HOST_QUEUE_MAX &&
+	while (agent->stream.out.len + FRAME_DATA_MAX <= AGENT_HOST_QUEUE_MAX &&
 	       (session = agent_host_hungry(agent)))
 		agent_host_offer_room(agent, session);
 	agent_host_wait(agent);
@@ -409,7 +391,7 @@ static void agent_host_on_io(void *ctx, uint32_t events)
 	for (int i = 0; r > 0 && i < AGENT_HOST_READS; i++)
 		r = agent_host_read(agent);
 	if (r < 0)
-		agent->source = loop_source_free(agent->source);
+		stream_unwatch(&agent->stream);
 }
 
 static int agent_host_check_size(const struct buf *payload, const char *what, struct err *err)
@@ -427,18 +409,16 @@ int agent_host_new(struct loop *loop, int fd, const struct guest_config *config,
 	struct agent_host *agent = mem_zalloc(sizeof(*agent));
 	int r;
 
-	*agent = (struct agent_host){ .fd = fd, .ops = ops, .ctx = ctx };
+	agent->ops = ops;
+	agent->ctx = ctx;
+	r = stream_init(&agent->stream, loop, fd, agent_host_on_io, agent, err);
 	guest_config_put(&agent->configure, config);
 	process_put(&agent->exec, process);
 	agent_host_open(agent, 0, 0);
-	r = agent_host_check_size(&agent->exec, "the command with its environment", err);
+	if (r == 0)
+		r = agent_host_check_size(&agent->exec, "the command with its environment", err);
 	if (r == 0)
 		r = agent_host_check_size(&agent->configure, "the machine's configuration", err);
-	if (r == 0) {
-		agent->source = loop_watch_fd(loop, fd, EPOLLIN, agent_host_on_io, agent);
-		if (!agent->source)
-			r = err_errno(err, -errno, "cannot watch the VM's agent");
-	}
 	if (r < 0) {
 		agent_host_free(agent);
 		return r;
@@ -451,10 +431,7 @@ struct agent_host *agent_host_free(struct agent_host *agent)
 {
 	if (!agent)
 		return NULL;
-	loop_source_free(agent->source);
-	fd_close(agent->fd);
-	buf_release(&agent->in);
-	buf_release(&agent->out);
+	stream_release(&agent->stream);
 	buf_release(&agent->early);
 	buf_release(&agent->configure);
 	buf_release(&agent->exec);
@@ -466,7 +443,7 @@ struct agent_host *agent_host_free(struct agent_host *agent)
 size_t agent_host_room(struct agent_host *agent, uint32_t channel)
 {
 	struct agent_host_session *session = agent_host_find(agent, channel);
-	size_t queued = agent->out.len + agent->early.len;
+	size_t queued = agent->stream.out.len + agent->early.len;
 	size_t room = queued < AGENT_HOST_QUEUE_MAX ? AGENT_HOST_QUEUE_MAX - queued : 0;
 
 	if (!session || agent->phase == AGENT_HOST_DEAD)
@@ -506,7 +483,7 @@ void agent_host_send(struct agent_host *agent, uint32_t channel, uint16_t type, 
 	if (type == MESSAGE_IN && len > session->in_credit)
 		return; /* the keeper's breach of room(), not to be made ours */
 	if ((type == MESSAGE_SIGNAL || type == MESSAGE_RESIZE) &&
-	    agent->out.len + agent->early.len > AGENT_HOST_CONTROL_MAX)
+	    agent->stream.out.len + agent->early.len > AGENT_HOST_CONTROL_MAX)
 		return;
 	if (type == MESSAGE_IN)
 		agent_host_put_data(agent, session, payload, len);
@@ -538,7 +515,7 @@ void agent_host_drain(struct agent_host *agent)
 {
 	while (agent_host_read(agent) > 0)
 		continue;
-	agent->source = loop_source_free(agent->source);
+	stream_unwatch(&agent->stream);
 }
 
 void agent_host_end(struct agent_host *agent, const struct err *why)

@@ -1,44 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "qemu/qmp.h"
-#include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/stream.h"
 
 #include <string.h>
-#include <sys/socket.h>
+
+#define QMP_READ_SIZE 4096
 
 struct qmp {
-	int fd;
-	struct loop_source *source;
+	struct stream stream;
 	qmp_event_fn event;
 	void *ctx;
 	int greeted; /* QEMU takes commands only after its greeting */
-	struct buf in, out;
 };
 
 static void qmp_flush(struct qmp *qmp)
 {
-	size_t sent = 0;
-
-	while (qmp->greeted && sent < qmp->out.len) {
-		ssize_t n = send(qmp->fd, qmp->out.data + sent, qmp->out.len - sent,
-				 MSG_NOSIGNAL | MSG_DONTWAIT);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			break;
-		sent += (size_t)n;
-	}
-	buf_consume(&qmp->out, sent);
-	if (qmp->source)
-		loop_source_set_events(qmp->source,
-				       EPOLLIN | (qmp->greeted && qmp->out.len ? EPOLLOUT : 0));
+	if (qmp->greeted)
+		(void)stream_flush(&qmp->stream);
+	if (qmp->stream.source)
+		loop_source_set_events(
+			qmp->stream.source,
+			EPOLLIN | (qmp->greeted && qmp->stream.out.len ? EPOLLOUT : 0));
 }
 
 void qmp_command(struct qmp *qmp, const char *name)
 {
-	buf_printf(&qmp->out, "{\"execute\":\"%s\"}\n", name);
+	buf_printf(&qmp->stream.out, "{\"execute\":\"%s\"}\n", name);
 	qmp_flush(qmp);
 }
 
@@ -63,34 +52,37 @@ static int qmp_line(struct qmp *qmp, const char *line, size_t len)
 	return 0;
 }
 
-int qmp_feed(struct qmp *qmp, const char *data, size_t len)
+static int qmp_lines(struct qmp *qmp)
 {
 	const char *newline;
 	size_t done = 0;
 	int r = 0;
 
-	buf_add(&qmp->in, data, len);
-	while (r == 0 && (newline = memchr(qmp->in.data + done, '\n', qmp->in.len - done))) {
-		size_t line = (size_t)(newline - qmp->in.data) - done;
+	while (r == 0 &&
+	       (newline = memchr(qmp->stream.in.data + done, '\n', qmp->stream.in.len - done))) {
+		size_t line = (size_t)(newline - qmp->stream.in.data) - done;
 
-		r = qmp_line(qmp, qmp->in.data + done, line);
+		r = qmp_line(qmp, qmp->stream.in.data + done, line);
 		done += line + 1;
 	}
-	buf_consume(&qmp->in, done);
-	return r < 0 || qmp->in.len > QMP_LINE_MAX ? -EBADMSG : 0;
+	buf_consume(&qmp->stream.in, done);
+	return r < 0 || qmp->stream.in.len > QMP_LINE_MAX ? -EBADMSG : 0;
+}
+
+int qmp_feed(struct qmp *qmp, const char *data, size_t len)
+{
+	buf_add(&qmp->stream.in, data, len);
+	return qmp_lines(qmp);
 }
 
 /* 1 if something was taken in, 0 if there is nothing now, negative at the end. */
 static int qmp_read(struct qmp *qmp)
 {
-	char chunk[4096];
-	ssize_t n = recv(qmp->fd, chunk, sizeof(chunk), MSG_DONTWAIT);
+	int r = stream_fill(&qmp->stream, QMP_READ_SIZE);
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return 0;
-	if (n <= 0)
-		return -EPIPE;
-	return qmp_feed(qmp, chunk, (size_t)n) < 0 ? -EBADMSG : 1;
+	if (r > 0 && qmp_lines(qmp) < 0)
+		r = -EBADMSG;
+	return r;
 }
 
 static void qmp_on_io(void *ctx, uint32_t events)
@@ -100,21 +92,23 @@ static void qmp_on_io(void *ctx, uint32_t events)
 	if (events & EPOLLOUT)
 		qmp_flush(qmp);
 	if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) && qmp_read(qmp) < 0)
-		qmp->source = loop_source_free(qmp->source);
+		stream_unwatch(&qmp->stream);
 }
 
 int qmp_new(struct loop *loop, int fd, qmp_event_fn event, void *ctx, struct qmp **ret,
 	    struct err *err)
 {
 	struct qmp *qmp = mem_zalloc(sizeof(*qmp));
+	int r;
 
-	*qmp = (struct qmp){ .fd = fd, .event = event, .ctx = ctx };
-	buf_add_str(&qmp->out, "{\"execute\":\"qmp_capabilities\"}\n");
-	qmp->source = loop_watch_fd(loop, fd, EPOLLIN, qmp_on_io, qmp);
-	if (!qmp->source) {
+	qmp->event = event;
+	qmp->ctx = ctx;
+	r = stream_init(&qmp->stream, loop, fd, qmp_on_io, qmp, err);
+	if (r < 0) {
 		qmp_free(qmp);
-		return err_errno(err, -errno, "cannot watch QEMU's monitor");
+		return r;
 	}
+	buf_add_str(&qmp->stream.out, "{\"execute\":\"qmp_capabilities\"}\n");
 	*ret = qmp;
 	return 0;
 }
@@ -123,17 +117,14 @@ struct qmp *qmp_free(struct qmp *qmp)
 {
 	if (!qmp)
 		return NULL;
-	loop_source_free(qmp->source);
-	fd_close(qmp->fd);
-	buf_release(&qmp->in);
-	buf_release(&qmp->out);
+	stream_release(&qmp->stream);
 	free(qmp);
 	return NULL;
 }
 
 void qmp_drain(struct qmp *qmp)
 {
-	while (qmp->source && qmp_read(qmp) > 0)
+	while (qmp->stream.source && qmp_read(qmp) > 0)
 		continue;
-	qmp->source = loop_source_free(qmp->source);
+	stream_unwatch(&qmp->stream);
 }

@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	if (guest_config_get(&frame, &config) == 0 && limits_parse(&config, &limits, &err) == 0) {
 		for (size_t i = 0; i < limits.n_rlimits; i++) {
-			if (limits.rlimits[i].value.rlim_cur > limits.rlimits[i].value.rlim_max)
+			if (limits.rlimits[i].soft > limits.rlimits[i].hard)
 				abort();
 		}
 	}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "base/mem.h"
+#include "base/signum.h"
 #include "base/units.h"
 
 #include <string.h>
@@ -22,6 +23,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fuzz_check(units_parse_size(text, &bytes, &size_err), bytes, &size_err);
 	fuzz_check(units_parse_milli(text, &milli, &milli_err), milli, &milli_err);
 	fuzz_check(units_parse_time(text, INT64_C(1) << 60, &ns, &time_err), ns, &time_err);
-	fuzz_check(units_parse_signal(text, &number, &signal_err), number, &signal_err);
+	fuzz_check(signum_parse(text, &number, &signal_err), number, &signal_err);
 	return 0;
 }

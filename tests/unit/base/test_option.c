@@ -202,18 +202,6 @@ static void usage_names_the_letter_the_name_and_the_value(void **state _unused_)
 	assert_string_equal(option_usage(&table[0], text, sizeof(text)), "-d, --detach");
 }
 
-static void the_nearest_word_is_found_if_it_is_near(void **state _unused_)
-{
-	static const char *const words[] = { "start", "stop", "restart", "rm", NULL };
-
-	assert_string_equal(option_nearest("strat", words), "start");
-	assert_string_equal(option_nearest("stpo", words), "stop");
-	assert_string_equal(option_nearest("resart", words), "restart");
-	assert_null(option_nearest("inspect", words));
-	assert_null(option_nearest("x", words));
-	assert_null(option_nearest("start", (const char *const[]){ NULL }));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -227,7 +215,6 @@ int main(void)
 		cmocka_unit_test(an_empty_word_is_an_argument),
 		cmocka_unit_test(very_long_words_are_survived),
 		cmocka_unit_test(usage_names_the_letter_the_name_and_the_value),
-		cmocka_unit_test(the_nearest_word_is_found_if_it_is_near),
 	};
 
 	return cmocka_run_group_tests_name("base/option", tests, NULL, NULL);

@@ -34,6 +34,21 @@ static void an_unknown_capability_is_told_with_the_nearest(void **state _unused_
 	assert_int_equal(privilege_parse_capability("CAP_", &mask, &err), -EINVAL);
 }
 
+static void several_capabilities_are_one_mask(void **state _unused_)
+{
+	char *good[] = { (char *)"NET_ADMIN", (char *)"CHOWN", NULL };
+	char *bad[] = { (char *)"NET_ADMIN", (char *)"CHOW", NULL };
+	struct err err = ERR_INIT;
+	uint64_t mask = 77;
+
+	assert_int_equal(privilege_parse_capabilities(bad, &mask, &err), -EINVAL);
+	assert_int_equal(mask, 77);
+	assert_int_equal(privilege_parse_capabilities(good, &mask, &err), 0);
+	assert_true(mask == ((UINT64_C(1) << CAP_NET_ADMIN) | (UINT64_C(1) << CAP_CHOWN)));
+	assert_int_equal(privilege_parse_capabilities(NULL, &mask, &err), 0);
+	assert_true(mask == 0);
+}
+
 static void limits_have_a_soft_and_a_hard_value(void **state _unused_)
 {
 	struct privilege_rlimit limit = { 0 };
@@ -74,6 +89,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(capabilities_have_names),
 		cmocka_unit_test(an_unknown_capability_is_told_with_the_nearest),
+		cmocka_unit_test(several_capabilities_are_one_mask),
 		cmocka_unit_test(limits_have_a_soft_and_a_hard_value),
 		cmocka_unit_test(what_is_no_limit_is_refused),
 	};

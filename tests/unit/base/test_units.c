@@ -2,7 +2,6 @@
 #include "base/units.h"
 
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <cmocka.h>
@@ -36,24 +35,6 @@ static void what_is_no_size_is_refused(void **state _unused_)
 		assert_true(err_is_set(&err));
 		assert_int_equal(bytes, 77);
 	}
-}
-
-static void signals_have_names_and_numbers(void **state _unused_)
-{
-	struct err err = ERR_INIT;
-	int number;
-
-	assert_int_equal(units_parse_signal("TERM", &number, &err), 0);
-	assert_int_equal(number, SIGTERM);
-	assert_int_equal(units_parse_signal("sigkill", &number, &err), 0);
-	assert_int_equal(number, SIGKILL);
-	assert_int_equal(units_parse_signal("SIGRTMIN+3", &number, &err), 0);
-	assert_int_equal(number, SIGRTMIN + 3);
-	assert_int_equal(units_parse_signal("9", &number, &err), 0);
-	assert_int_equal(number, 9);
-	assert_true(units_parse_signal("0", &number, &err) < 0);
-	assert_true(units_parse_signal("NOPE", &number, &err) < 0);
-	assert_true(units_parse_signal("RTMIN+99", &number, &err) < 0);
 }
 
 static void times_are_absolute_or_before_now(void **state _unused_)
@@ -137,7 +118,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sizes_are_read_in_binary_units),
 		cmocka_unit_test(what_is_no_size_is_refused),
-		cmocka_unit_test(signals_have_names_and_numbers),
 		cmocka_unit_test(times_are_absolute_or_before_now),
 		cmocka_unit_test(times_that_nanoseconds_cannot_count_are_refused),
 		cmocka_unit_test(durations_and_counts_are_bounded),
