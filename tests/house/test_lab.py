@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from support import wait
+
 TREE = Path(__file__).resolve().parents[2]
 FIRST = 1800  # seconds: the first run may have to make the machine
 
@@ -29,13 +31,6 @@ def lab(command, data=b"", **settings):
 
 def children(pid):
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def is_gone(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
 
 
 def test_streams_and_status_are_the_command_s_own():
@@ -87,9 +82,8 @@ def test_a_killed_run_leaves_nothing():
         assert machines
         running.kill()
         running.communicate(timeout=60)
-    deadline = time.monotonic() + 60
-    while not all(map(is_gone, machines)):
-        assert time.monotonic() < deadline
+    for machine in machines:
+        wait.process_end(machine, 60)
 
 
 def test_instructions_are_counted_alike():
