@@ -75,7 +75,7 @@ def _arguments(options, share):
     icount = ["-icount", "shift=0,sleep=off"] if options.icount else []
     accel = "tcg,thread=single" if options.icount else "tcg,thread=multi"
     return [PROGRAM, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-name", "brig-lab",
-            "-accel", accel, *icount, "-cpu", "max,+svm,+npt,la57=off", "-smp", str(options.cpus),
+            "-accel", accel, *icount, "-cpu", "max,+svm,+npt,la57=off,-erms,-fsrm", "-smp", str(options.cpus),
             "-device", "virtio-serial-pci,max_ports=2", "-device", "virtserialport,chardev=port,name=brig.lab",
             "-object", "rng-builtin,id=rng", "-device", "virtio-rng-pci,rng=rng",
             "-fsdev", f"local,id=share,path={share},security_model=none,multidevs=remap",
