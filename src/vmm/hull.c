@@ -10,6 +10,7 @@
 #include "sys/ext4.h"
 #include "sys/kvm_probe.h"
 #include "sys/sandbox.h"
+#include "vmm/cpu/vm.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -23,7 +24,6 @@
 #define HULL_MEMORY_MIN	    ((int64_t)96 << 20)
 #define HULL_MEMORY_DEFAULT ((int64_t)512 << 20)
 #define HULL_MEMORY_UNIT    ((int64_t)2 << 20) /* of struct vmm_config */
-#define HULL_CPUS_MAX	    255		       /* what 8-bit APIC ids can name */
 #define HULL_LAYERS_MAX	    (VMM_DISKS_MAX - 1)
 
 /*
@@ -64,8 +64,8 @@ static int hull_check(struct hull *hull, const struct driver_host *host, struct 
 			err, -EINVAL,
 			"a VM needs at least %jd MiB of memory, and %jd MiB were given; use -m",
 			(intmax_t)(HULL_MEMORY_MIN >> 20), (intmax_t)(memory >> 20));
-	if (cpus > HULL_CPUS_MAX)
-		return err_set(err, -EINVAL, "a VM can have at most %d CPUs", HULL_CPUS_MAX);
+	if (cpus > VM_CPUS_MAX)
+		return err_set(err, -EINVAL, "a VM can have at most %d CPUs", VM_CPUS_MAX);
 	if (layers > HULL_LAYERS_MAX)
 		return err_set(err, -E2BIG,
 			       "the image has %zu layers, but the engine 'kvm' takes at most %d",
