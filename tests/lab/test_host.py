@@ -21,7 +21,8 @@ def output(*command):
 @pytest.fixture
 def sleeper(brig, busybox_image):
     """The control group of a container named "a" with limits."""
-    brig("run", "-d", "--name", "a", "-m", "64m", "--pids-limit", "20", "--cpus", "0.5", busybox_image, "sleep", "1000")
+    brig("run", "-d", "--name", "a", "-m", "64m", "--pids-limit", "20", "--cpus", "0.5", busybox_image,
+         "sleep", "1000")
     return CGROUPS / brig.json("inspect", "a")[0]["run"]["cgroup"].lstrip("/")
 
 

@@ -8,6 +8,7 @@ key. What a run brings is on a second disk (the tree) and comes over a port (the
 """
 
 import ctypes
+import itertools
 import json
 import mmap
 import os
@@ -60,20 +61,24 @@ def processor():
     return sorted({line for line in lines if line.startswith(("model name", "flags"))})
 
 
+CPU = "max,+svm,+npt,la57=off"
+
+
 def _append(options):
     khz = 1_000_000 if options.icount else tsc_khz()
-    words = ["console=ttyS0", "quiet", "loglevel=4", "panic=-1", "mitigations=off", "apparmor=1", "security=apparmor",
-             f"tsc_early_khz={khz}", "tsc=reliable", "no_timer_check", "cryptomgr.notests", f"module_blacklist={UNWANTED}", "nowatchdog",
-             "rcupdate.rcu_cpu_stall_suppress=1", "systemd.show_status=false",
-             "init_on_alloc=0", *(["brig.lab=direct"] if options.direct else [])]
-    return " ".join(words)
+    return " ".join([
+        "console=ttyS0", "quiet", "loglevel=3", "systemd.show_status=false", "panic=-1",
+        "apparmor=1", "security=apparmor", *(["brig.lab=direct"] if options.direct else []),
+        f"tsc_early_khz={khz}", "tsc=reliable", "no_timer_check", "nowatchdog", "rcupdate.rcu_cpu_stall_suppress=1",
+        # What costs emulated instructions and is of no use here.
+        "mitigations=off", "init_on_alloc=0", "cryptomgr.notests", f"module_blacklist={UNWANTED}"])
 
 
 def _arguments(options, share):
     icount = ["-icount", "shift=0,sleep=off"] if options.icount else []
     accel = "tcg,thread=single" if options.icount else "tcg,thread=multi"
     return [PROGRAM, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-name", "brig-lab",
-            "-accel", accel, *icount, "-cpu", "max,+svm,+npt,la57=off", "-smp", str(options.cpus),
+            "-accel", accel, *icount, "-cpu", CPU + (",-erms,-fsrm" if options.icount else ""), "-smp", str(options.cpus),
             "-device", "virtio-serial-pci,max_ports=2", "-device", "virtserialport,chardev=port,name=brig.lab",
             "-object", "rng-builtin,id=rng", "-device", "virtio-rng-pci,rng=rng",
             "-fsdev", f"local,id=share,path={share},security_model=none,multidevs=remap",
@@ -89,7 +94,7 @@ class Machine:
         self.port, self.serial, self._qmp = (pair[0] for pair in streams.values())
         self._replies = self._qmp.makefile("r")
         self._qmp.settimeout(QMP_SECONDS)
-        self.console = bytearray()
+        self._events, self.console = [], bytearray()
         self._payload = os.memfd_create("payload")
         os.ftruncate(self._payload, PAYLOAD_MAX)
         command = [*_arguments(options, share), "-mon", "chardev=qmp,mode=control", "-serial", "chardev:serial",
@@ -98,7 +103,7 @@ class Machine:
         for name, pair in streams.items():
             command += ["-chardev", f"socket,id={name},fd={pair[1].fileno()}"]
         self.process = subprocess.Popen(
-            [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            list(map(str, command)), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             env={**os.environ, "TMPDIR": str(cache.folder())},
             pass_fds=[self._payload, *(pair[1].fileno() for pair in streams.values())],
             preexec_fn=lambda: LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL), start_new_session=True)
@@ -120,6 +125,7 @@ class Machine:
                 raise LabError(f"QEMU: {execute}: {message['error']['desc']}")
             if "return" in message:
                 return message["return"]
+            self._events.append(message)
 
     def _messages(self):
         for line in self._replies:
@@ -131,7 +137,7 @@ class Machine:
         self.qmp("migrate-set-capabilities", capabilities=[{"capability": name, "state": True}
                                                            for name in ("x-ignore-shared", "events")])
         self.qmp(direction, uri=uri)
-        for message in self._messages():
+        for message in itertools.chain(self._events, self._messages()):
             if message.get("event") == "MIGRATION":
                 status = message["data"]["status"]
                 if status == "failed":

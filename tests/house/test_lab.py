@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""tools/lab: a command in the lab's machine is like one here, and however a run ends, nothing of it stays."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from support import wait
+
+TREE = Path(__file__).resolve().parents[2]
+FIRST = 1800  # seconds: the first run may have to make the machine
+
+pytestmark = [pytest.mark.root, pytest.mark.slow]
+
+
+def start(command, **settings):
+    return subprocess.Popen([TREE / "tools/lab", command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, env={**os.environ, **settings})
+
+
+def lab(command, data=b"", **settings):
+    """(exit status, stdout, stderr)"""
+    with start(command, **settings) as running:
+        out, err = running.communicate(data, timeout=FIRST)
+    return running.returncode, out, err
+
+
+def children(pid):
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_streams_and_status_are_the_command_s_own():
+    assert lab("echo out; echo err >&2; exit 7") == (7, b"out\n", b"err\n")
+    assert lab("kill -9 $$")[0] == 128 + signal.SIGKILL
+
+
+def test_input_comes_out_whole():
+    data = os.urandom(4 << 20)
+    assert lab("cat", data) == (0, data, b"")
+
+
+def test_input_that_nobody_reads_is_no_harm():
+    assert lab("echo done", bytes(4 << 20))[:2] == (0, b"done\n")
+
+
+def test_it_runs_the_tree_as_it_is_on_a_kvm():
+    status, out, _ = lab("test -c /dev/kvm && cat /brig/tests/house/test_lab.py")
+    assert (status, out) == (0, Path(__file__).read_bytes())
+
+
+def test_a_folder_is_shared(tmp_path):
+    (tmp_path / "in").write_text("there\n")
+    assert lab("cat /share/in; echo back >/share/out", LAB_SHARE=str(tmp_path))[:2] == (0, b"there\n")
+    assert (tmp_path / "out").read_text() == "back\n"
+
+
+def test_two_at_once_are_two_machines():
+    command = "cat /proc/sys/kernel/random/uuid; echo here >/root/mine; read line; ls /root"
+    with start(command) as one, start(command) as other:
+        first, second = one.stdout.readline(), other.stdout.readline()
+        ends = [running.communicate(b"\n", timeout=FIRST)[0] for running in (one, other)]
+    assert first != second
+    assert ends == [b"mine\n"] * 2
+
+
+def test_the_clock_is_right():
+    assert abs(float(lab("date +%s.%N")[1]) - time.time()) < 30
+
+
+def test_time_is_limited():
+    assert lab("echo begun; sleep 1000", LAB_TIMEOUT="1")[:2] == (124, b"begun\n")
+
+
+def test_a_killed_run_leaves_nothing():
+    with start("echo begun; sleep 1000") as running:
+        assert running.stdout.readline() == b"begun\n"
+        machines = children(running.pid)
+        assert machines
+        running.kill()
+        running.communicate(timeout=60)
+    for machine in machines:
+        wait.process_end(machine, 60)
+
+
+def test_instructions_are_counted_alike():
+    loop = "python3 -c 'import time; b = time.monotonic_ns(); sum(range(10**5)); print(time.monotonic_ns() - b)'"
+    first, second = (int(lab(loop, LAB_ICOUNT="1", LAB_DIRECT="1")[1]) for _ in range(2))
+    assert abs(first - second) < 0.05 * first
