@@ -105,7 +105,6 @@ const struct jail_call jail_calls[] = {
 	RULE("ioctl", VCPU, 1, EQUAL, KVM_RUN, "running the guest"),
 	RULE("ioctl", VCPU, 1, EQUAL, KVM_GET_REGS, "what to say of a CPU that cannot go on"),
 	RULE("ioctl", VCPU, 1, EQUAL, KVM_KVMCLOCK_CTRL, "telling the guest that it was paused"),
-	RULE("ioctl", DEVICE, 1, EQUAL, KVM_NMI, "the keeper's request"),
 	RULE("ioctl", DEVICES, 1, EQUAL, KVM_SIGNAL_MSI, "an interrupt"),
 	RULE("ioctl", DEVICES, 1, EQUAL, KVM_IRQFD, "a vector that the guest sets up"),
 	RULE("ioctl", DEVICES, 1, EQUAL, KVM_IOEVENTFD, "a register that the guest sets up"),
