@@ -28,6 +28,7 @@ static const char completion_bash_tail[] =
 	"\timage) words=$(\"${brig[@]}\" image ls -q 2>/dev/null) ;;\n"
 	"\tkernel) words=\"$(\"${brig[@]}\" kernel ls -q 2>/dev/null) image\" ;;\n"
 	"\tsignal) words='TERM KILL HUP INT QUIT USR1 USR2 STOP CONT WINCH' ;;\n"
+	"\tbutton) words='button nmi reset' ;;\n"
 	"\tverb) words=$_brig_verbs ;;\n"
 	"\tcopy) [[ $2 == *:* || $2 == [./]* ]] ||\n"
 	"\t\twords=$(\"${brig[@]}\" ps -a -q 2>/dev/null | while read -r name; do echo \"$name:\"; "

@@ -51,6 +51,7 @@ static void completion_fish_put_kind(struct buf *out, const char *kind, int is_o
 		{ "image", "brig image ls -q 2>/dev/null" },
 		{ "kernel", "echo image; brig kernel ls -q 2>/dev/null" },
 		{ "copy", "__brig_copy" },
+		{ "button", "string split \" \" \"button nmi reset\"" },
 		{ "signal",
 		  "string split \" \" \"TERM KILL HUP INT QUIT USR1 USR2 STOP CONT WINCH\"" },
 	};

@@ -17,6 +17,7 @@ static const char completion_zsh_head[] =
 	"}\n"
 	"_brig_instance() { _brig_names ps -a -q }\n"
 	"_brig_running() { _brig_names ps -q }\n"
+	"_brig_button() { compadd button nmi reset }\n"
 	"_brig_image() { _brig_names image ls -q }\n"
 	"_brig_kernel() { compadd image; _brig_names kernel ls -q }\n"
 	"_brig_signal() { compadd TERM KILL HUP INT QUIT USR1 USR2 STOP CONT WINCH }\n"

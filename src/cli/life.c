@@ -386,7 +386,7 @@ const struct verb cli_life_verbs[] = {
 				"brig power box nmi", "see in 'brig logs --boot' where it hangs"),
 	  .min_args = 2,
 	  .max_args = 2,
-	  .complete = "running :button,nmi,reset",
+	  .complete = "running button",
 	  .run = life_power },
 	{ .name = "wait",
 	  .group = "Run",

@@ -33,8 +33,8 @@ struct verb {
 	const void *defaults;	/* initial bytes of that struct; NULL: zero */
 	/*
 	 * What each positional argument completes to, one word per argument, the last one repeats:
-	 * "instance" "running" "image" "kernel" "file" "command" "verb" "copy" (NAME:PATH or a file)
-	 * "none"; NULL: none.
+	 * "instance" "running" "image" "kernel" "file" "command" "verb" "button"
+	 * "copy" (NAME:PATH or a file) "none"; NULL: none.
 	 */
 	const char *complete;
 	/*

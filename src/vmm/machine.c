@@ -46,6 +46,9 @@
 #include <sys/ioctl.h>
 #include <sys/random.h>
 
+/* A kernel's last words over a serial port are some KiB. */
+#define MACHINE_LAST_WORDS_MS 2000
+
 enum machine_state { MACHINE_HALTED, MACHINE_RUNNING, MACHINE_ENDED, MACHINE_GONE };
 
 struct machine {
@@ -61,6 +64,8 @@ struct machine {
 	uint64_t may_run; /* bit n is vCPU n */
 	int end_fd;	  /* tells the device thread of an end */
 	struct loop_source *end_source;
+	int panicked; /* the guest has until last_words is due to go by itself */
+	struct loop_source *last_words;
 	enum vmm_end end;
 	struct err end_err;
 
@@ -122,7 +127,7 @@ static void machine_end(struct machine *machine, enum vmm_end end, const struct 
 {
 	if (machine->state >= MACHINE_ENDED)
 		return;
-	machine->end = end;
+	machine->end = machine->panicked && end != VMM_END_ERROR ? VMM_END_PANIC : end;
 	if (err)
 		machine->end_err = *err;
 	machine_set_state(machine, MACHINE_ENDED);
@@ -273,7 +278,21 @@ static void machine_on_reset(void *ctx)
 
 static const struct power_ops machine_power_ops = { machine_on_power_off, machine_on_reset };
 
+/*
+ * Linux tells of a panic before all of why is on its console (what an NMI's handler prints comes last); then it
+ * resets the machine or stays. The first end after this, or the deadline, is the panic's.
+ */
 static void machine_on_panic(void *ctx)
+{
+	struct machine *machine = ctx;
+
+	if (machine->panicked)
+		return;
+	machine->panicked = 1;
+	loop_timer_set(machine->last_words, MACHINE_LAST_WORDS_MS);
+}
+
+static void machine_on_last_words(void *ctx)
 {
 	machine_end(ctx, VMM_END_PANIC, NULL);
 }
@@ -538,7 +557,8 @@ static int machine_watch_end(struct machine *machine, struct err *err)
 	if (machine->end_fd >= 0)
 		machine->end_source = loop_watch_fd(machine->loop, machine->end_fd, EPOLLIN,
 						    machine_on_end, machine);
-	if (!machine->end_source)
+	machine->last_words = loop_add_timer(machine->loop, machine_on_last_words, machine);
+	if (!machine->end_source || !machine->last_words)
 		return err_errno(err, -errno, "cannot watch for the machine's end");
 	return 0;
 }
@@ -596,6 +616,7 @@ struct machine *machine_free(struct machine *machine)
 	machine_end_vcpus(machine);
 	gdb_free(machine->gdb);
 	machine->end_source = loop_source_free(machine->end_source);
+	machine->last_words = loop_source_free(machine->last_words);
 	fd_close(machine->end_fd);
 	devices_free(machine->devices);
 	uart_free(machine->uart);

@@ -62,6 +62,7 @@ def bash(script, env, cwd, *words):
     (["start", "web"], ["web", "web-old"]),
     (["start", "db", "d"], ["db"]),
     (["rename", "d"], ["db"]),
+    (["power", "web", "n"], ["nmi"]),
     (["rename", "db", "d"], []),
     (["kill", "-s", "U"], ["USR1", "USR2"]),
     (["kill", "--signal", "=", "HU"], ["HUP"]),

@@ -130,6 +130,18 @@ def test_pause_and_resume(brig, sleeper):
     assert brig("exec", sleeper, "echo", "back").out == "back\n"
 
 
+def test_a_machine_has_buttons_and_a_container_has_none(brig, sleeper):
+    if row(brig, "a")["kind"] == "vm":
+        assert brig("power", sleeper, "nmi").out == "a\n"
+        assert brig("exec", sleeper, "grep", "NMI:", "/proc/interrupts").out.split()[1] != "0"
+        assert brig("power", sleeper, "button").out == "a\n"
+        assert "restart -t 0 a" in brig.fails("power", sleeper, "reset").err
+    else:
+        assert "no machine with buttons" in brig.fails("power", sleeper, "nmi").err
+    assert "none of button, nmi, reset" in brig.fails("power", sleeper, "lid").err
+    assert brig("exec", sleeper, "echo", "on").out == "on\n"
+
+
 def test_rm_wants_it_stopped_or_force(brig, sleeper):
     assert "running" in brig.fails("rm", sleeper).err
     assert brig("rm", "-f", sleeper).out == "a\n"

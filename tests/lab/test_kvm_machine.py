@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A machine on KVM: its sockets, its buttons, and what is said of its end."""
+
+import re
+import socket
+import subprocess
+
+import pytest
+
+from support import wait
+
+pytestmark = [pytest.mark.root, pytest.mark.vm, pytest.mark.lab]
+
+SECONDS = 120
+NO_VSOCK_PORT = 4711
+
+
+@pytest.fixture
+def start(brig, busybox_image, debian_kernel):
+    def run(*options):
+        brig("run", "-d", "--name", "a", "--vm", "--engine", "kvm", *options, busybox_image, "sleep", "100000",
+             timeout=SECONDS)
+        return brig.json("inspect", "a")[0]
+    return run
+
+
+def interrupts(brig, name):
+    """How many interrupts of that name the guest's CPUs took."""
+    table = brig("exec", "a", "cat", "/proc/interrupts").out
+    line = next(line for line in table.splitlines() if re.search(rf"\b{re.escape(name)}\b", line))
+    return sum(int(word) for word in line.split() if word.isdigit())
+
+
+def test_the_hosts_socket_leads_to_the_guests_sockets(brig, start):
+    vsock = start()["vsock"]
+    assert brig("exec", "a", "ls", "/sys/module").out.split().count("vmw_vsock_virtio_transport") == 1
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(SECONDS)
+        client.connect(vsock["socket"])
+        client.sendall(b"CONNECT %d\n" % NO_VSOCK_PORT)
+        assert client.recv(64) == b"", "nobody listens in the guest, which says so"
+    assert 3 <= vsock["cid"] < 2**32 - 1
+
+
+def test_buttons_reach_the_guest(brig, start):
+    start()
+    for button, name in (("button", "ACPI:Ged"), ("nmi", "NMI")):
+        before, deadline = interrupts(brig, name), wait.Deadline(SECONDS, f"the guest to take its {button}")
+        brig("power", "a", button)
+        while interrupts(brig, name) == before:
+            deadline.left()
+
+
+def test_a_panic_is_told_as_one(brig, start):
+    start("--kernel-args", "unknown_nmi_panic")
+    assert "pvpanic_mmio" in brig("exec", "a", "ls", "/sys/module").out.split()
+    brig("power", "a", "nmi")
+    brig("wait", "a", timeout=SECONDS)
+    assert "the VM's kernel gave up: " in brig.json("inspect", "a")[0]["error"]
+    assert "Kernel panic" in brig("logs", "--boot", "a").out
+
+
+def test_a_debugger_halts_the_guest_and_lets_it_go(brig, start):
+    gdb_socket = start("--gdb")["gdb_socket"]
+    shown = subprocess.run(["gdb", "-batch", "-ex", f"target remote {gdb_socket}", "-ex", "info registers rip",
+                            "-ex", "detach"], capture_output=True, text=True, timeout=SECONDS)
+    assert re.search(r"^rip +0x[0-9a-f]+", shown.stdout, re.MULTILINE), shown.stderr
+    assert brig("exec", "a", "echo", "on").out == "on\n"
