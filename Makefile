@@ -42,6 +42,9 @@ lab: export LAB_CMD = $(value CMD)
 lab: all ## CMD, or a shell, in a Debian machine with a KVM of its own (docs/lab.md)
 	@tools/lab "$$LAB_CMD"
 
+lab-vm: all ## every test of machines on the engine kvm, in the lab; BRIG_TEST_ENGINE=qemu for the other one
+	@tests/lab/run --machines
+
 fuzz: ## each parser of outside bytes for SECONDS (60)
 	@tools/fuzz $(SECONDS)
 
@@ -58,7 +61,7 @@ clean: ## everything that was built
 	@rm -rf build build-*
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
 
 .NOTPARALLEL:
-.PHONY: all check test demo install bench lab fuzz format setup setup-run clean help
+.PHONY: all check test demo install bench lab lab-vm fuzz format setup setup-run clean help

@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "cli/foreground.h"
 #include "cli/home.h"
+#include "proto/wire.h"
 
 #include <signal.h>
 #include <string.h>
@@ -164,6 +165,59 @@ static int life_resume(const struct cli_context *cli, const void *values, char *
 	return life_each(cli, values, args, life_resume_one, err);
 }
 
+static int life_press(const struct instance_home *home, const char *name,
+		      enum message_button button, struct err *err)
+{
+	_cleanup_buf_ struct buf payload = BUF_INIT;
+
+	wire_put_u8(&payload, (uint8_t)button);
+	return instance_request(home, name, MESSAGE_PRESS, payload.data, payload.len, err);
+}
+
+static int life_power_button(const struct instance_home *home, const char *name, struct err *err)
+{
+	return life_press(home, name, MESSAGE_BUTTON_POWER, err);
+}
+
+static int life_power_nmi(const struct instance_home *home, const char *name, struct err *err)
+{
+	return life_press(home, name, MESSAGE_BUTTON_NMI, err);
+}
+
+/* A machine is reset by a new process, so that nothing of the old one is left. */
+static int life_power_reset(const struct instance_home *home _unused_, const char *name,
+			    struct err *err)
+{
+	return err_set(err, -EOPNOTSUPP,
+		       "a VM is not reset in place; 'brig restart -t 0 %s' starts it anew at once",
+		       name);
+}
+
+static const struct life_power {
+	const char *name;
+	int (*run)(const struct instance_home *home, const char *name, struct err *err);
+} life_powers[] = {
+	{ "button", life_power_button },
+	{ "nmi", life_power_nmi },
+	{ "reset", life_power_reset },
+};
+
+static int life_power(const struct cli_context *cli, const void *values _unused_, char **args,
+		      struct err *err)
+{
+	const struct instance_home home = home_of(cli);
+
+	for (size_t i = 0; i < ARRAY_SIZE(life_powers); i++) {
+		if (strcmp(args[1], life_powers[i].name) != 0)
+			continue;
+		if (life_powers[i].run(&home, args[0], err) < 0)
+			return err->code;
+		puts(args[0]);
+		return 0;
+	}
+	return err_set(err, -EINVAL, "'%.64s' is none of button, nmi, reset", args[1]);
+}
+
 struct life_rm {
 	int force;
 };
@@ -316,6 +370,24 @@ const struct verb cli_life_verbs[] = {
 	  .max_args = -1,
 	  .complete = "running",
 	  .run = life_resume },
+	{ .name = "power",
+	  .group = "Run",
+	  .args = "NAME button|nmi|reset",
+	  .summary = "Press a button of a virtual machine",
+	  .description =
+		  "'button' is the power button: whatever in the guest listens for it acts on it, "
+		  "such as "
+		  "systemd-logind; brig's agent does not, and 'brig stop' asks the agent. 'nmi' "
+		  "sends every CPU a non-maskable interrupt: with the kernel argument "
+		  "unknown_nmi_panic a kernel that hangs says where. A machine is not reset in "
+		  "place; 'brig restart -t 0' starts it anew. Containers have none of them.",
+	  .examples =
+		  LIFE_EXAMPLES("brig power box button", "ask the guest to switch itself off",
+				"brig power box nmi", "see in 'brig logs --boot' where it hangs"),
+	  .min_args = 2,
+	  .max_args = 2,
+	  .complete = "running :button,nmi,reset",
+	  .run = life_power },
 	{ .name = "wait",
 	  .group = "Run",
 	  .args = "NAME...",

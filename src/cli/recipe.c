@@ -212,6 +212,7 @@ static void recipe_fill_identity(const struct recipe *recipe, const struct image
 	mem_replace(&ret->kernel, recipe->kernel);
 	mem_replace(&ret->kernel_args, recipe->kernel_args);
 	ret->huge_pages = recipe->huge_pages;
+	ret->gdb = recipe->gdb;
 	if (recipe->boot_timeout_ms)
 		ret->boot_timeout_ms = recipe->boot_timeout_ms;
 	strv_for_each(label, image->labels)

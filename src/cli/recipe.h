@@ -40,7 +40,7 @@ struct recipe {
 
 	int engine; /* enum instance_engine; negative: not given */
 	char *kernel, *kernel_args;
-	int huge_pages;
+	int huge_pages, gdb;
 	int64_t boot_timeout_ms; /* 0: not given */
 
 	/* known from docker, not built yet */

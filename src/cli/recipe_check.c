@@ -92,6 +92,8 @@ const struct option recipe_options[] = {
 	       "VM: add this to the kernel's command line"),
 	RECIPE("hugepages", 0, OPTION_FLAG, NULL, huge_pages,
 	       "VM: take its memory from the host's pool of huge pages"),
+	RECIPE("gdb", 0, OPTION_FLAG, NULL, gdb,
+	       "VM on KVM: let a debugger in at RUN/NAME/gdb.sock"),
 	RECIPE("engine", 0, OPTION_CHOICE, "ENGINE", engine, "VM: auto, kvm or qemu",
 	       .choices = instance_engine_names),
 	RECIPE("boot-timeout", 0, OPTION_DURATION, "TIME", boot_timeout_ms,
@@ -142,6 +144,7 @@ static const struct recipe_refusal recipe_refusals[] = {
 	{ "kernel", INSTANCE_CONTAINER, "a container runs on the host's kernel; add --vm" },
 	{ "kernel-args", INSTANCE_CONTAINER, "a container runs on the host's kernel; add --vm" },
 	{ "hugepages", INSTANCE_CONTAINER, "only a VM's memory is one piece; add --vm" },
+	{ "gdb", INSTANCE_CONTAINER, "it debugs a VM's kernel; add --vm" },
 	{ "engine", INSTANCE_CONTAINER, "it chooses how a VM is run; add --vm" },
 	{ "disk-size", INSTANCE_CONTAINER,
 	  "a container writes to the host's file system; --vm has a disk of its own" },
@@ -177,6 +180,9 @@ static int recipe_check_together(const struct recipe *recipe, struct err *err)
 {
 	if (recipe->vm && recipe->container)
 		return err_set(err, -EINVAL, "--vm and --container exclude each other");
+	if (recipe->gdb && recipe->engine == INSTANCE_ENGINE_QEMU)
+		return err_set(err, -EOPNOTSUPP,
+			       "option --gdb: only the engine 'kvm' has a debugger's socket");
 	if (recipe->remove && recipe->restart && strcmp(recipe->restart, "no"))
 		return err_set(err, -EINVAL, "--rm and --restart exclude each other");
 	return 0;

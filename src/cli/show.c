@@ -10,11 +10,43 @@
 #include "instance/logs.h"
 #include "instance/paths.h"
 #include "proto/procs.h"
+#include "proto/vmm.h"
 
 #include <fcntl.h>
 #include <string.h>
 
-static struct json *show_json_view(const struct instance_view *view)
+static void show_add_socket(struct json *json, const char *key, const char *run_dir,
+			    const char *name)
+{
+	_cleanup_free_ char *path = mem_printf("%s/%s", run_dir, name);
+
+	json_object_add(json, key, json_new_string(path));
+}
+
+/* Where the host reaches into a VM: null if that is nowhere. */
+static void show_add_ways_in(struct json *json, const struct instance_home *home,
+			     const struct instance_view *view)
+{
+	_cleanup_free_ char *run_dir = paths_run(home, view->record.name);
+	struct json *vsock;
+
+	if (!view->alive || !view->run.vsock_cid) {
+		json_object_add(json, "vsock", json_new_null());
+		json_object_add(json, "gdb_socket", json_new_null());
+		return;
+	}
+	vsock = json_new_object();
+	json_object_add(vsock, "cid", json_new_int(view->run.vsock_cid));
+	show_add_socket(vsock, "socket", run_dir, VMM_VSOCK_SOCKET);
+	json_object_add(json, "vsock", vsock);
+	if (view->record.gdb)
+		show_add_socket(json, "gdb_socket", run_dir, VMM_GDB_SOCKET);
+	else
+		json_object_add(json, "gdb_socket", json_new_null());
+}
+
+static struct json *show_json_view(const struct instance_home *home,
+				   const struct instance_view *view)
 {
 	struct json *json = record_to_json(&instance_table, &view->record);
 
@@ -22,6 +54,7 @@ static struct json *show_json_view(const struct instance_view *view)
 	json_object_add(json, "run",
 			view->alive ? record_to_json(&instance_run_table, &view->run)
 				    : json_new_null());
+	show_add_ways_in(json, home, view);
 	return json;
 }
 
@@ -38,7 +71,7 @@ static int show_inspect(const struct cli_context *cli, const void *values _unuse
 		struct err problem = ERR_INIT;
 
 		if (instance_view(&home, *name, &view, &problem) == 0) {
-			json_array_add(all, show_json_view(&view));
+			json_array_add(all, show_json_view(&home, &view));
 			continue;
 		}
 		log_error("%s", problem.msg);
@@ -279,9 +312,15 @@ const struct verb cli_show_verbs[] = {
 	  .group = "Look",
 	  .args = "NAME...",
 	  .summary = "Print all that is known of instances, as JSON",
-	  .description = "Prints an array with one object for each: the whole record, its state, "
-			 "and under 'run' what runs "
-			 "now (null if nothing does).",
+	  .description =
+		  "Prints an array with one object for each: the whole record, its state, "
+		  "and under 'run' what runs "
+		  "now (null if nothing does).\n\n"
+		  "Of a virtual machine on KVM, 'vsock' has its CID and a socket: who connects "
+		  "there and writes a line 'CONNECT PORT' is connected to that AF_VSOCK port of "
+		  "the guest, once it has read a line 'OK ...'. systemd's ssh proxy speaks it "
+		  "(ssh vsock-mux/SOCKET). 'gdb_socket' is where a debugger of the guest's kernel "
+		  "connects to, with --gdb: 'target remote SOCKET' in gdb.",
 	  .examples = show_inspect_examples,
 	  .options = show_inspect_options,
 	  .values_size = sizeof(struct show_top),

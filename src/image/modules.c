@@ -44,6 +44,7 @@ static const struct modules_wanted {
 	{ "virtio_rng", MODULES_OPTIONAL, "HW_RANDOM_VIRTIO" },
 	{ "virtio_balloon", MODULES_OPTIONAL, "VIRTIO_BALLOON" },
 	{ "vmw_vsock_virtio_transport", MODULES_OPTIONAL, "VIRTIO_VSOCKETS" },
+	{ "pvpanic_mmio", MODULES_OPTIONAL, "PVPANIC_MMIO" },
 };
 
 /* max is several times what the fullest distribution kernel has. */

@@ -78,7 +78,7 @@ int instance_start(const struct instance_home *home, const char *name, int take_
 int instance_connect(const struct instance_home *home, const char *name, int *ret_fd,
 		     struct err *err);
 
-/* One request with an OK or ERROR answer: STOP, PAUSE, RESUME, SIGNAL. */
+/* One request with an OK or ERROR answer: STOP, PAUSE, RESUME, PRESS, SIGNAL. */
 int instance_request(const struct instance_home *home, const char *name, uint16_t type,
 		     const void *payload, size_t len, struct err *err);
 

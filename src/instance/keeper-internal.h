@@ -68,6 +68,7 @@ struct keeper {
 void keeper_stop(struct keeper *keeper, int64_t timeout_ms);
 void keeper_signal(struct keeper *keeper, int number);
 int keeper_pause(struct keeper *keeper, int paused, struct err *err);
+int keeper_press(struct keeper *keeper, enum message_button button, struct err *err);
 
 /* keeper_session.c */
 struct keeper_session *keeper_session_new(struct keeper *keeper, int fd);

@@ -298,6 +298,17 @@ int keeper_pause(struct keeper *keeper, int paused, struct err *err)
 	return r;
 }
 
+int keeper_press(struct keeper *keeper, enum message_button button, struct err *err)
+{
+	if (!keeper->ops->press)
+		return err_set(err, -EOPNOTSUPP,
+			       "'%s' is a container, which has no machine with buttons",
+			       keeper->record.name);
+	if (!keeper->driver)
+		return err_set(err, -ESRCH, "'%s' is not running", keeper->record.name);
+	return keeper->ops->press(keeper->driver, button, err);
+}
+
 void keeper_stop(struct keeper *keeper, int64_t timeout_ms)
 {
 	struct err ignored = ERR_INIT;

@@ -187,6 +187,16 @@ static void keeper_session_stop(struct keeper_session *session, const struct fra
 		    r.bad || ms == UINT32_MAX ? session->keeper->record.stop_timeout_ms : ms);
 }
 
+static int keeper_session_press(struct keeper *keeper, const struct frame *frame, struct err *err)
+{
+	struct wire_reader r = wire_read(frame->payload, frame->len);
+	uint8_t button = wire_get_u8(&r);
+
+	if (wire_end(&r) < 0 || button >= MESSAGE_BUTTONS)
+		return err_set(err, -EINVAL, "this keeper does not know that button");
+	return keeper_press(keeper, (enum message_button)button, err);
+}
+
 static void keeper_session_do(struct keeper_session *session, const struct frame *frame)
 {
 	struct wire_reader r = wire_read(frame->payload, frame->len);
@@ -195,6 +205,8 @@ static void keeper_session_do(struct keeper_session *session, const struct frame
 
 	if (frame->type == MESSAGE_PAUSE || frame->type == MESSAGE_RESUME)
 		(void)keeper_pause(keeper, frame->type == MESSAGE_PAUSE, &err);
+	else if (frame->type == MESSAGE_PRESS)
+		(void)keeper_session_press(keeper, frame, &err);
 	else if (frame->type == MESSAGE_SIGNAL && keeper->phase != KEEPER_RUNNING)
 		err_set(&err, -ESRCH, "'%s' is not running", keeper->record.name);
 	else if (frame->type == MESSAGE_SIGNAL)
@@ -225,6 +237,7 @@ static int keeper_session_begin(struct keeper_session *session, const struct fra
 	case MESSAGE_SIGNAL:
 	case MESSAGE_PAUSE:
 	case MESSAGE_RESUME:
+	case MESSAGE_PRESS:
 	case MESSAGE_PING:
 		keeper_session_do(session, frame);
 		return 0;

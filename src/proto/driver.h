@@ -77,6 +77,8 @@ struct driver_ops {
 	/* The keeper has passed on this much OUT and ERR of the channel. */
 	void (*consumed)(struct driver *driver, uint32_t channel, size_t len);
 	int (*pause)(struct driver *driver, int paused, struct err *err);
+	/* Of a VM, also one that boots; what comes of it is the guest's affair. NULL: has no buttons. */
+	int (*press)(struct driver *driver, enum message_button button, struct err *err);
 	/* Ends everything at once, clean or not; EXIT (137) and ended() follow. */
 	void (*kill)(struct driver *driver);
 	void (*free)(struct driver *driver); /* after ended(), or after a failed start */

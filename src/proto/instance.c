@@ -5,7 +5,7 @@
 #include <signal.h>
 #include <string.h>
 
-/* 2 has kernel_args and huge_pages, which an older brig would not have heeded. */
+/* 2 has kernel_args, huge_pages and gdb, which an older brig would not have heeded. */
 #define INSTANCE_VERSION     2
 #define INSTANCE_RUN_VERSION 1
 
@@ -68,6 +68,7 @@ static const struct record_field instance_fields[] = {
 	STRING(kernel),
 	STRING(kernel_args),
 	BOOL(huge_pages),
+	BOOL(gdb),
 	INT(boot_timeout_ms),
 	BOOL(has_run),
 	INT(exit_code),
@@ -104,6 +105,7 @@ static const struct record_field instance_run_fields[] = {
 	RUN(RECORD_STRING, engine),
 	RUN(RECORD_STRING, cgroup),
 	RUN(RECORD_STRV, addresses),
+	RUN(RECORD_INT, vsock_cid),
 	RUN(RECORD_STRING, kernel),
 	RUN(RECORD_BOOL, oom_killed),
 	RECORD_END,

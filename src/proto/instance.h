@@ -65,6 +65,7 @@ struct instance {
 	char *kernel;	   /* name; "image": the image's own; NULL: the default one */
 	char *kernel_args; /* added to the kernel's command line; NULL: nothing */
 	int huge_pages;	   /* memory from the host's pool of 2 MiB pages */
+	int gdb;	   /* a debugger may come: RUN/NAME/gdb.sock */
 	int64_t boot_timeout_ms;
 
 	/* how it last ended */
@@ -106,8 +107,9 @@ struct instance_run {
 	char *engine;	 /* "container", "kvm", "qemu" */
 	char *cgroup;	 /* instance_cgroup(): filled by the keeper before the driver's start() */
 	char **addresses;
-	char *kernel;	/* release that the workload runs on */
-	int oom_killed; /* the driver's, at the end: the memory limit killed a process of it */
+	int64_t vsock_cid; /* VM on KVM: of its AF_VSOCK; RUN/NAME/vsock.sock leads there; 0: none */
+	char *kernel;	   /* release that the workload runs on */
+	int oom_killed;	   /* the driver's, at the end: the memory limit killed a process of it */
 };
 
 extern const struct record_table instance_run_table;

@@ -17,7 +17,7 @@
  *   run something   ATTACH | EXEC | TREE_GET | TREE_PUT -> STARTED, then OUT/ERR..., then EXIT
  *                   meanwhile IN, IN_END, SIGNAL, RESIZE from the other side
  *   ask something   STATS -> STATS; PROCS -> PROCS; PING -> OK
- *   do something    SIGNAL, STOP, PAUSE, RESUME -> OK or ERROR (keeper only but for SIGNAL)
+ *   do something    SIGNAL, STOP, PAUSE, RESUME, PRESS -> OK or ERROR (keeper only but for SIGNAL)
  *
  * Flow control, keeper to agent only: each direction of a session's data has a window of
  * MESSAGE_WINDOW bytes; who has passed data on gives it back with CREDIT_IN (agent, for IN) or
@@ -55,6 +55,7 @@ enum message_type {
 	MESSAGE_STOP,	     /* u32 timeout in ms (UINT32_MAX: the instance's own) */
 	MESSAGE_PAUSE,
 	MESSAGE_RESUME,
+	MESSAGE_PRESS, /* u8 enum message_button, of a VM */
 
 	/* keeper to agent */
 	MESSAGE_HELLO = 128, /* agent: u32 version, str kernel release */
@@ -64,6 +65,9 @@ enum message_type {
 	MESSAGE_SHUTDOWN,    /* unmount and power off; no reply but the machine's end */
 	MESSAGE_CLOSE, /* keeper: the client is gone; the process gets SIGHUP and its stdin ends */
 };
+
+/* What a machine has on its outside. */
+enum message_button { MESSAGE_BUTTON_POWER, MESSAGE_BUTTON_NMI, MESSAGE_BUTTONS };
 
 struct message_stats {
 	uint64_t memory_total, memory_used; /* bytes, as the guest sees them */

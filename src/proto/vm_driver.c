@@ -351,3 +351,13 @@ int vm_driver_pause(struct driver *driver, int paused, struct err *err)
 		driver->paused = paused;
 	return r;
 }
+
+/* A paused machine would act on it much later, to nobody's expectation. */
+int vm_driver_press(struct driver *driver, enum message_button button, struct err *err)
+{
+	if (driver->phase > VM_DRIVER_RUNNING)
+		return err_set(err, -EBUSY, "the VM is ending, its buttons do nothing now");
+	if (driver->paused)
+		return err_set(err, -EBUSY, "the VM is paused; resume it first");
+	return driver->ops->press(driver->engine, button, err);
+}

@@ -27,6 +27,7 @@ struct vm_engine_ops {
 
 	/* None of these blocks. quit: the process ends at once, its disks whole; kill: and if they are not. */
 	int (*pause)(struct vm_engine *engine, int paused, struct err *err);
+	int (*press)(struct vm_engine *engine, enum message_button button, struct err *err);
 	void (*quit)(struct vm_engine *engine);
 	void (*kill)(struct vm_engine *engine);
 
@@ -48,6 +49,7 @@ void vm_driver_send(struct driver *driver, uint32_t channel, uint16_t type, cons
 		    size_t len);
 void vm_driver_consumed(struct driver *driver, uint32_t channel, size_t len);
 int vm_driver_pause(struct driver *driver, int paused, struct err *err);
+int vm_driver_press(struct driver *driver, enum message_button button, struct err *err);
 void vm_driver_kill(struct driver *driver);
 void vm_driver_free(struct driver *driver);
 

@@ -41,6 +41,10 @@ enum vmm_message {
 	VMM_QUIT,
 };
 
+/* Below the instance's run folder: where the host reaches the guest's AF_VSOCK, and its debugger. */
+#define VMM_VSOCK_SOCKET "vsock.sock"
+#define VMM_GDB_SOCKET	 "gdb.sock"
+
 /* How a machine ends. */
 enum vmm_end {
 	VMM_END_POWER_OFF, /* the guest switched itself off */

@@ -72,6 +72,18 @@ static int driver_engine_pause(struct vm_engine *engine, int paused, struct err 
 	return 0;
 }
 
+static int driver_engine_press(struct vm_engine *engine, enum message_button button,
+			       struct err *err _unused_)
+{
+	static const char *const commands[MESSAGE_BUTTONS] = {
+		[MESSAGE_BUTTON_POWER] = "system_powerdown",
+		[MESSAGE_BUTTON_NMI] = "inject-nmi",
+	};
+
+	qmp_command(engine->qmp, commands[button]);
+	return 0;
+}
+
 static void driver_engine_quit(struct vm_engine *engine)
 {
 	qmp_command(engine->qmp, "quit");
@@ -95,6 +107,7 @@ static const struct vm_engine_ops driver_engine_ops = {
 	.pid = driver_engine_pid,
 	.pidfd = driver_engine_pidfd,
 	.pause = driver_engine_pause,
+	.press = driver_engine_press,
 	.quit = driver_engine_quit,
 	.kill = driver_engine_kill,
 	.reap = driver_engine_reap,
@@ -123,6 +136,7 @@ const struct driver_ops qemu_driver = {
 	.send = vm_driver_send,
 	.consumed = vm_driver_consumed,
 	.pause = vm_driver_pause,
+	.press = vm_driver_press,
 	.kill = vm_driver_kill,
 	.free = vm_driver_free,
 	.clean = driver_clean,

@@ -70,6 +70,9 @@ static int emulator_check(struct emulator *emulator, const struct driver_host *h
 			err, -EOPNOTSUPP,
 			"the engine 'qemu' does not take memory from the pool of huge pages; "
 			"leave --hugepages out");
+	if (instance->gdb)
+		return err_set(err, -EOPNOTSUPP,
+			       "the engine 'qemu' has no debugger's socket; leave --gdb out");
 	emulator->program = child_find(EMULATOR_PROGRAM);
 	if (!emulator->program)
 		return err_set(err, -ENOENT,

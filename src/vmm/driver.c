@@ -198,12 +198,28 @@ static int driver_engine_pidfd(const struct vm_engine *engine)
 	return hull_pidfd(engine->hull);
 }
 
-static int driver_engine_pause(struct vm_engine *engine, int paused, struct err *err)
+static int driver_ask(struct vm_engine *engine, uint16_t type, struct err *err)
 {
 	if (engine->out.len >= DRIVER_OUT_MAX)
 		return err_set(err, -EBUSY, "the VMM does not take requests");
-	driver_request(engine, paused ? VMM_PAUSE : VMM_RESUME, &BUF_INIT);
+	driver_request(engine, type, &BUF_INIT);
 	return 0;
+}
+
+static int driver_engine_pause(struct vm_engine *engine, int paused, struct err *err)
+{
+	return driver_ask(engine, paused ? VMM_PAUSE : VMM_RESUME, err);
+}
+
+static int driver_engine_press(struct vm_engine *engine, enum message_button button,
+			       struct err *err)
+{
+	static const uint16_t requests[MESSAGE_BUTTONS] = {
+		[MESSAGE_BUTTON_POWER] = VMM_POWER_BUTTON,
+		[MESSAGE_BUTTON_NMI] = VMM_NMI,
+	};
+
+	return driver_ask(engine, requests[button], err);
 }
 
 static void driver_engine_quit(struct vm_engine *engine)
@@ -257,6 +273,7 @@ static const struct vm_engine_ops driver_engine_ops = {
 	.pid = driver_engine_pid,
 	.pidfd = driver_engine_pidfd,
 	.pause = driver_engine_pause,
+	.press = driver_engine_press,
 	.quit = driver_engine_quit,
 	.kill = driver_engine_kill,
 	.reap = driver_engine_reap,
@@ -285,6 +302,7 @@ const struct driver_ops kvm_driver = {
 	.send = vm_driver_send,
 	.consumed = vm_driver_consumed,
 	.pause = vm_driver_pause,
+	.press = vm_driver_press,
 	.kill = vm_driver_kill,
 	.free = vm_driver_free,
 	.clean = driver_clean,

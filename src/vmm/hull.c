@@ -10,20 +10,25 @@
 #include "sys/ext4.h"
 #include "sys/kvm_probe.h"
 #include "sys/sandbox.h"
+#include "vmm/cpu/vm.h"
 
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
-#define HULL_DATA "data.raw"
+#define HULL_DATA    "data.raw"
+#define HULL_BACKLOG 64
+/* The socket device's smallest, see vmm/virtio/vsock.h. */
+#define HULL_CID_MIN 3
 
 /* Less does not bring a distribution's kernel to its first program. */
 #define HULL_MEMORY_MIN	    ((int64_t)96 << 20)
 #define HULL_MEMORY_DEFAULT ((int64_t)512 << 20)
 #define HULL_MEMORY_UNIT    ((int64_t)2 << 20) /* of struct vmm_config */
-#define HULL_CPUS_MAX	    255		       /* what 8-bit APIC ids can name */
 #define HULL_LAYERS_MAX	    (VMM_DISKS_MAX - 1)
 
 /*
@@ -41,12 +46,14 @@
 #define HULL_THREADS_MAX 1024
 #define HULL_REMOVE_MS	 5000
 
+enum { HULL_LISTENERS = 2 };
+
 struct hull {
 	struct sandbox sandbox;
 	struct vmm_config config;
 	int program;
 	int streams[HULL_STREAMS];
-	int fds[VMM_FD_FIRST + VMM_DISKS_MAX]; /* the process's, by number */
+	int fds[VMM_FD_FIRST + VMM_DISKS_MAX + HULL_LISTENERS]; /* the process's, by number */
 	size_t n_fds;
 	struct cgroup *cgroup;
 	struct cgroup_entry entry;
@@ -64,8 +71,8 @@ static int hull_check(struct hull *hull, const struct driver_host *host, struct 
 			err, -EINVAL,
 			"a VM needs at least %jd MiB of memory, and %jd MiB were given; use -m",
 			(intmax_t)(HULL_MEMORY_MIN >> 20), (intmax_t)(memory >> 20));
-	if (cpus > HULL_CPUS_MAX)
-		return err_set(err, -EINVAL, "a VM can have at most %d CPUs", HULL_CPUS_MAX);
+	if (cpus > VM_CPUS_MAX)
+		return err_set(err, -EINVAL, "a VM can have at most %d CPUs", VM_CPUS_MAX);
 	if (layers > HULL_LAYERS_MAX)
 		return err_set(err, -E2BIG,
 			       "the image has %zu layers, but the engine 'kvm' takes at most %d",
@@ -101,6 +108,10 @@ static char *hull_make_uuid(const struct instance *instance)
 			  (unsigned long long)(low & UINT64_C(0xffffffffffff)));
 }
 
+/*
+ * The CID is what the guest calls itself; the host's AF_VSOCK has no part in it, so that it need not be
+ * kept apart from those of others. That it is unlike any other's of ours, by the keeper's pid, is for people.
+ */
 static int hull_configure(struct hull *hull, const struct driver_host *host,
 			  struct err *err _unused_)
 {
@@ -112,6 +123,9 @@ static int hull_configure(struct hull *hull, const struct driver_host *host,
 	config->uuid = hull_make_uuid(instance);
 	config->cmdline = mem_strdup(instance->kernel_args ? instance->kernel_args : "");
 	config->huge_pages = instance->huge_pages;
+	config->vsock_cid = HULL_CID_MIN + (uint32_t)getpid();
+	config->gdb = instance->gdb;
+	host->run->vsock_cid = config->vsock_cid;
 	config->n_disks = (uint32_t)layers + 1;
 	config->disks = mem_zalloc(config->n_disks * sizeof(*config->disks));
 	for (size_t i = 0; i < layers; i++) {
@@ -158,6 +172,36 @@ static int hull_open_disks(struct hull *hull, const struct driver_host *host, st
 		hull->n_fds++;
 	}
 	return ext4_open(cache, path, host->instance->disk_size, &hull->fds[hull->n_fds++], err);
+}
+
+/*
+ * A socket of a former run of this keeper goes first. The path of a socket is at most 107 bytes long; through
+ * /proc/self/fd any folder is near enough.
+ */
+static int hull_listen(struct hull *hull, const char *run_dir, const char *name, struct err *err)
+{
+	_cleanup_close_ int folder = open(run_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	if (folder < 0 || fd < 0)
+		return err_errno(err, -errno, "cannot make a socket in %s", run_dir);
+	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", folder, name);
+	(void)unlinkat(folder, name, 0);
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    fchmodat(folder, name, 0600, 0) < 0 || listen(fd, HULL_BACKLOG) < 0)
+		return err_errno(err, -errno, "cannot listen on %s/%s", run_dir, name);
+	hull->fds[hull->n_fds++] = take_fd(&fd);
+	return 0;
+}
+
+/* In the order of proto/vmm.h. */
+static int hull_make_listeners(struct hull *hull, const struct driver_host *host, struct err *err)
+{
+	int r = hull_listen(hull, host->run_dir, VMM_VSOCK_SOCKET, err);
+
+	return r == 0 && hull->config.gdb ? hull_listen(hull, host->run_dir, VMM_GDB_SOCKET, err)
+					  : r;
 }
 
 static int hull_make_streams(struct hull *hull, const struct driver_host *host _unused_,
@@ -236,8 +280,8 @@ static int hull_launch(struct hull *hull, const struct driver_host *host _unused
 
 static int (*const hull_steps[])(struct hull *hull, const struct driver_host *host,
 				 struct err *err) = {
-	hull_check,	   hull_configure, hull_open_files, hull_open_disks,
-	hull_make_streams, hull_confine,   hull_launch,
+	hull_check,	     hull_configure,	hull_open_files, hull_open_disks,
+	hull_make_listeners, hull_make_streams, hull_confine,	 hull_launch,
 };
 
 /* What only the process and the start need; the streams end with it only if we hold none of its ends. */

@@ -648,8 +648,16 @@ void machine_power_button(struct machine *machine)
 	ged_raise(machine->ged, GED_POWER_BUTTON);
 }
 
+/*
+ * As messages to the local APICs: KVM_NMI waits for the vCPU's turn in KVM_RUN to end, which one that halts may
+ * never do. Intel SDM volume 3, 11.11 (message format) and 11.5.1 (delivery mode NMI).
+ */
+#define MACHINE_MSI_NMI 0x400
+
 void machine_nmi(struct machine *machine)
 {
+	const struct hv hv = vm_hv(machine->vm);
+
 	for (unsigned int i = 0; i < machine->n_vcpus; i++)
-		(void)ioctl(vcpu_fd(machine->vcpus[i]), KVM_NMI, 0);
+		(void)hv.ops->signal(hv.ctx, LAYOUT_LAPIC | (uint64_t)i << 12, MACHINE_MSI_NMI);
 }

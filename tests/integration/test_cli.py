@@ -172,6 +172,8 @@ class TestWithAnImage:
         (["--engine", "qemu"], "add --vm"),
         (["--kernel-args", "quiet"], "option --kernel-args: a container"),
         (["--hugepages"], "option --hugepages: only a VM"),
+        (["--gdb"], "option --gdb: it debugs a VM's kernel"),
+        (["--vm", "--engine", "qemu", "--gdb"], "option --gdb: only the engine 'kvm'"),
         (["--vm", "--kernel-args", "a\nb"], "option --kernel-args: only printable"),
         (["--vm", "--kernel-args", "a" * 1025], "option --kernel-args: at most"),
         (["--vm", "--kernel", "nowhere"], "nowhere"),

@@ -77,6 +77,7 @@ def test_inspect_has_the_record_the_state_and_what_runs(brig, sleeper, kind):
     assert inspected["argv"][0] == "sh"
 
 
+@pytest.mark.lab
 def test_stop_sends_the_signal_and_start_runs_it_again(brig, sleeper):
     assert brig("stop", sleeper).out == "a\n"
     assert (row(brig, "a")["state"], row(brig, "a")["exit_code"]) == ("stopped", 5)
@@ -103,6 +104,7 @@ def test_stop_uses_the_signal_and_the_time_asked_for(brig, busybox_image, kind):
     assert row(brig, "a")["exit_code"] == 9
 
 
+@pytest.mark.lab
 def test_kill_ends_it_and_signals_reach_it(brig, sleeper):
     assert brig("kill", "-s", "TERM", sleeper).out == "a\n"
     assert brig("wait", sleeper).out == "5\n"
@@ -118,6 +120,7 @@ def test_wait_waits(brig, sleeper):
         assert waiting.finish().out == "5\n"
 
 
+@pytest.mark.lab
 def test_pause_and_resume(brig, sleeper):
     assert brig("pause", sleeper).out == "a\n"
     assert row(brig, "a")["state"] == "paused"
@@ -163,6 +166,7 @@ def test_rm_option_removes_at_the_end(brig, busybox_image, kind):
     assert brig("ps", "-a", "-q").out == ""
 
 
+@pytest.mark.lab
 def test_what_cannot_be_run_exits_as_docker_does(brig, busybox_image, kind):
     assert "nope" in brig.fails("run", "--rm", *kind.args, busybox_image, "nope", code=127, timeout=BOOT).err
     assert "/etc/passwd" in brig.fails("run", "--rm", *kind.args, busybox_image, "/etc/passwd", code=126,
@@ -177,6 +181,7 @@ def test_failed_starts_stay_to_be_looked_at(brig, busybox_image, kind):
     assert "nope" in inspected["error"]
 
 
+@pytest.mark.lab
 def test_the_workload_gets_what_was_asked_for(brig, busybox_image, kind, tmp_path):
     (tmp_path / "env").write_text("FILE=1\n# no\nBOTH=file\n")
     script = 'echo "$FILE $BOTH $ONLY $HERE"; pwd; id -u; id -g; hostname; echo "$@"'
@@ -186,6 +191,7 @@ def test_the_workload_gets_what_was_asked_for(brig, busybox_image, kind, tmp_pat
     assert result.out.splitlines() == ["1 option x from here", "/tmp", "1000", "1000", "box.example", "a b  c"]
 
 
+@pytest.mark.lab
 def test_limits_hold(brig, busybox_image, kind):
     out = brig("run", "--rm", *kind.args, "--ulimit", "nofile=100:200", "--read-only", "--tmpfs", "/tmp:size=1m",
                busybox_image, "sh", "-c",

@@ -30,12 +30,14 @@ def test_bulk_passes_through_run(brig, busybox_image, kind, bulk):
     assert digest(got) == digest(bulk)
 
 
+@pytest.mark.lab
 def test_bulk_passes_through_exec(brig, busybox_image, kind, bulk):
     brig("run", "-d", "--name", "a", *kind.args, busybox_image, "sleep", "1000", timeout=120)
     got = brig("exec", "-i", "a", "cat", input=bulk, text=False, timeout=600).out
     assert digest(got) == digest(bulk)
 
 
+@pytest.mark.lab
 def test_stdout_and_stderr_stay_apart(brig, busybox_image, kind):
     script = "for i in 1 2 3 4 5 6 7 8; do echo out $i; echo err $i >&2; done"
     result = brig("run", "--rm", *kind.args, busybox_image, "sh", "-c", script, timeout=120)
@@ -59,6 +61,7 @@ def test_without_i_stdin_is_empty(brig, busybox_image, kind):
     assert result.out.strip() == "0"
 
 
+@pytest.mark.lab
 def test_a_terminal_has_the_size_of_ours_and_follows_it(brig, busybox_image, kind):
     with brig.popen("run", "--rm", "-it", *kind.args, busybox_image, "sh", tty=True,
                     size=(31, 97)) as running:

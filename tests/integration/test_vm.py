@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is particular to machines: their kernel, memory and disk, how QEMU is confined, how they end."""
+"""What is particular to machines: their kernel, memory and disk, how their process is confined, how they end."""
 
 import json
 import os
@@ -15,65 +15,6 @@ pytestmark = [pytest.mark.root, pytest.mark.vm]
 
 MIB = 1 << 20
 NOBODY = 65534
-
-# Greets as an agent does and then sends bytes that are no frame.
-HOSTILE_AGENT = r"""
-#include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-static int port(void)
-{
-    char path[64], name[64];
-
-    for (int port = 0; port < 8; port++) {
-        for (int i = 0; i < 4; i++) {
-            int fd;
-
-            snprintf(path, sizeof(path), "/sys/class/virtio-ports/vport%dp%d/name", port, i);
-            fd = open(path, O_RDONLY);
-            memset(name, 0, sizeof(name));
-            if (fd < 0 || read(fd, name, sizeof(name) - 1) < 0 || strncmp(name, "brig.agent", 10))
-                continue;
-            snprintf(path, sizeof(path), "/dev/vport%dp%d", port, i);
-            return open(path, O_RDWR);
-        }
-    }
-    return -1;
-}
-
-int main(void)
-{
-    static const char hello[] = "\x0d\0\0\0\x80\0\0\0\0\0\0\0" "\1\0\0\0" "\5\0\0\0" "6.1.0";
-    static char garbage[4096];
-    char path[256];
-    FILE *modules;
-    int fd = -1;
-
-    mkdir("/dev", 0755), mkdir("/sys", 0755);
-    mount("dev", "/dev", "devtmpfs", 0, "");
-    mount("sys", "/sys", "sysfs", 0, "");
-    modules = fopen("/etc/modules", "r");
-    while (modules && fgets(path, sizeof(path), modules)) {
-        path[strcspn(path, "\n")] = '\0';
-        fd = open(path, O_RDONLY);
-        syscall(SYS_finit_module, fd, "", 0);
-    }
-    while ((fd = port()) < 0)
-        continue;
-    memset(garbage, 0xff, sizeof(garbage));
-    if (write(fd, hello, sizeof(hello) - 1) < 0)
-        return 1;
-    for (;;)
-        if (write(fd, garbage, sizeof(garbage)) < 0)
-            pause();
-}
-"""
-
 
 @pytest.fixture
 def start(brig, busybox_image, debian_kernel):
@@ -97,6 +38,7 @@ def status_of(pid):
     return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
 
 
+@pytest.mark.lab
 def test_a_machine_has_a_kernel_memory_and_cpus_of_its_own(brig, start):
     start("-m", "300m", "--cpus", "2")
     release = sh(brig, "uname -r").strip()
@@ -138,30 +80,47 @@ def test_only_a_machine_has_a_serial_port(brig, busybox_image):
     assert "no serial port" in brig("console", "--serial", "a", check=False).err
 
 
-def test_qemu_is_nobody_and_sees_nothing_of_the_host(brig, start):
+def open_folders(brig, pid):
+    """The folders of brig's that the process has files of open."""
+    files = {os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir()}
+    return {Path(name).parent.name for name in files if name.startswith(str(brig.root))}
+
+
+def check_root_of_qemu(inside):
+    assert {path.name for path in inside.iterdir()} <= {"usr", "bin", "lib", "lib32", "lib64", "etc", "dev", "boot"}
+    assert {path.name for path in (inside / "etc").iterdir()} <= {"ld.so.cache", "alternatives"}
+    assert {path.name for path in (inside / "dev").iterdir()} <= {"null", "kvm"}
+
+
+def check_root_of_kvm(inside):
+    assert list(inside.iterdir()) == []
+
+
+@pytest.mark.lab
+def test_its_process_is_nobody_and_sees_nothing_of_the_host(brig, start):
     start()
+    engine = run_record(brig)["engine"]
     pid = run_record(brig)["pid"]
     status = status_of(pid)
     assert status["Uid"].split() == status["Gid"].split() == [str(NOBODY)] * 4
     assert status["Groups"].strip() == ""
     assert {int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {0}
     assert status["NoNewPrivs"] == "1"
-    assert status["Seccomp"] == "2"
-    for namespace in ("mnt", "pid", "net", "ipc", "uts"):
+    # of every thread of it
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        of_thread = status_of(f"{pid}/task/{thread.name}")
+        assert (of_thread["Seccomp"], int(of_thread["CapEff"], 16), of_thread["NoNewPrivs"]) == ("2", 0, "1"), of_thread
+    for namespace in ("mnt", "pid", "net", "ipc", "uts", *(["user", "cgroup"] if engine == "kvm" else [])):
         assert os.readlink(f"/proc/{pid}/ns/{namespace}") != os.readlink(f"/proc/self/ns/{namespace}")
     inside = Path(f"/proc/{pid}/root")
-    assert {path.name for path in inside.iterdir()} <= {"usr", "bin", "lib", "lib32", "lib64", "etc", "dev", "boot"}
-    assert {path.name for path in (inside / "etc").iterdir()} <= {"ld.so.cache", "alternatives"}
-    assert {path.name for path in (inside / "dev").iterdir()} <= {"null", "kvm"}
+    {"qemu": check_root_of_qemu, "kvm": check_root_of_kvm}[engine](inside)
     with pytest.raises(OSError):
         (inside / "x").touch()
     # its disks, and nothing else of brig's, are open
-    files = {os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir()}
-    folders = {Path(name).parent.name for name in files if name.startswith(str(brig.root))}
-    assert folders == {"layers", "a"}
+    assert {"layers", "a"} <= open_folders(brig, pid) <= {"layers", "a", *(["debian"] if engine == "kvm" else [])}
 
 
-def test_qemu_has_room_around_the_guests_memory_and_no_more(brig, start):
+def test_its_process_has_room_around_the_guests_memory_and_no_more(brig, start):
     start("-m", "256m")
     group = run_record(brig)["cgroup"]
     limits = [*Path("/sys/fs/cgroup/memory").glob(f"{group}/memory.limit_in_bytes"),
@@ -171,6 +130,7 @@ def test_qemu_has_room_around_the_guests_memory_and_no_more(brig, start):
     assert 256 * MIB < int(limits[0].read_text()) < 1024 * MIB
 
 
+@pytest.mark.lab
 def test_what_was_written_is_there_after_stop_kill_and_restart(brig, start):
     start()
     sh(brig, "echo one > /root/one")
@@ -205,8 +165,8 @@ def test_machines_share_layers_and_nothing_else(brig, start):
     sh(brig, "echo a > /root/mine", name="a")
     assert sh(brig, "ls /root", name="b") == ""
     for name in "ab":
-        files = {os.readlink(fd) for fd in Path(f"/proc/{run_record(brig, name)['pid']}/fd").iterdir()}
-        assert {Path(f).parent.name for f in files if f.startswith(str(brig.root))} == {"layers", name}
+        others = open_folders(brig, run_record(brig, name)["pid"]) & {"a", "b"}
+        assert others == {name}
 
 
 def many_layers(brig, busybox_tree, tmp_path, count):
@@ -225,25 +185,26 @@ def test_an_image_of_24_layers_runs(brig, start, busybox_tree, tmp_path):
 
 
 def test_an_image_of_too_many_layers_is_refused(brig, busybox_tree, debian_kernel, tmp_path):
-    many_layers(brig, busybox_tree, tmp_path, 25)
-    assert "25 layers" in brig.fails("run", "--rm", "--vm", "many", "true").err
+    most = {"qemu": 24, "kvm": 127}[brig.vm_engine]
+    many_layers(brig, busybox_tree, tmp_path, most + 1)
+    result = brig.fails("run", "--rm", "--vm", "many", "true")
+    assert f"{most + 1} layers" in result.err and f"at most {most}\n" in result.err
 
 
 def test_too_little_memory_is_refused(brig, busybox_image, debian_kernel):
     assert "at least 96m" in brig.fails("run", "--rm", "--vm", "-m", "32m", busybox_image, "true").err
 
 
+@pytest.mark.lab
 def test_the_least_memory_is_enough(brig, busybox_image, debian_kernel):
     result = brig("run", "--rm", "--vm", "-m", "96m", busybox_image, "echo", "up", timeout=120)
     assert result.out == "up\n"
 
 
-def test_an_agent_that_breaks_the_protocol_ends_its_machine(brig, busybox_image, debian_kernel, tmp_path):
-    (tmp_path / "agent.c").write_text(HOSTILE_AGENT)
-    agent = tmp_path / "agent"
-    subprocess.run(["gcc", "-static", "-O1", "-o", agent, tmp_path / "agent.c"], check=True, timeout=60)
+@pytest.mark.lab
+def test_an_agent_that_breaks_the_protocol_ends_its_machine(brig, busybox_image, debian_kernel):
     result = brig.fails("run", "--name", "a", "--vm", busybox_image, "true", timeout=120,
-                        env={"BRIG_GUEST": str(agent)})
+                        env={"BRIG_GUEST": str(images.hostile_agent())})
     assert "broke its protocol" in result.err
     assert brig.json("ps", "-a")[0]["state"] != "running"
 
@@ -256,6 +217,7 @@ def test_an_exec_ends_with_its_machine(brig, start):
         assert command.finish().code == 137
 
 
+@pytest.mark.lab
 def test_a_paused_machine_can_be_killed(brig, start):
     start()
     brig("pause", "a")
@@ -264,7 +226,7 @@ def test_a_paused_machine_can_be_killed(brig, start):
 
 
 def test_without_qemu_it_says_what_to_install(brig, busybox_image, debian_kernel, tmp_path):
-    result = brig.fails("run", "--rm", "--vm", busybox_image, "true", env={"PATH": str(tmp_path)})
+    result = brig.fails("run", "--rm", "--vm", "--engine", "qemu", busybox_image, "true", env={"PATH": str(tmp_path)})
     assert "qemu-system-x86" in result.err
 
 

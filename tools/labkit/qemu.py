@@ -61,6 +61,9 @@ def processor():
     return sorted({line for line in lines if line.startswith(("model name", "flags"))})
 
 
+CPU = "max,+svm,+npt,la57=off"
+
+
 def _append(options):
     khz = 1_000_000 if options.icount else tsc_khz()
     return " ".join([
@@ -75,7 +78,7 @@ def _arguments(options, share):
     icount = ["-icount", "shift=0,sleep=off"] if options.icount else []
     accel = "tcg,thread=single" if options.icount else "tcg,thread=multi"
     return [PROGRAM, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-name", "brig-lab",
-            "-accel", accel, *icount, "-cpu", "max,+svm,+npt,la57=off,-erms,-fsrm", "-smp", str(options.cpus),
+            "-accel", accel, *icount, "-cpu", CPU + (",-erms,-fsrm" if options.icount else ""), "-smp", str(options.cpus),
             "-device", "virtio-serial-pci,max_ports=2", "-device", "virtserialport,chardev=port,name=brig.lab",
             "-object", "rng-builtin,id=rng", "-device", "virtio-rng-pci,rng=rng",
             "-fsdev", f"local,id=share,path={share},security_model=none,multidevs=remap",

@@ -14,8 +14,8 @@
 /*
  * A debugger of the guest: a stub for GDB's remote serial protocol (GDB's manual, "Remote Protocol").
  *
- *   brig run --vm --gdb /run/web.gdb ...        the keeper listens there and hands the VMM the socket
- *   gdb -ex 'target remote /run/web.gdb' vmlinux
+ *   brig run --vm --gdb --name web ...          the keeper listens and hands the VMM the socket
+ *   gdb -ex 'target remote /run/brig/web/gdb.sock' vmlinux
  *
  * The guest runs until a debugger comes, which halts it; when it goes (detach, quit, or its end), its
  * breakpoints go with it and the guest runs on. Threads are vCPUs, numbered from 1. It can read and write

@@ -43,13 +43,35 @@ struct balloon {
 	struct queue_chain chain; /* scratch */
 };
 
-static int balloon_compare(const void *a, const void *b)
+/* Lets the page at root sink to its place below, in a heap of n whose greatest is first. */
+static void balloon_sift(uint32_t *pages, size_t root, size_t n)
 {
-	uint32_t left, right;
+	uint32_t page = pages[root];
 
-	memcpy(&left, a, sizeof(left));
-	memcpy(&right, b, sizeof(right));
-	return (left > right) - (left < right);
+	for (size_t child; (child = 2 * root + 1) < n; root = child) {
+		if (child + 1 < n && pages[child] < pages[child + 1])
+			child++;
+		if (pages[child] <= page)
+			break;
+		pages[root] = pages[child];
+	}
+	pages[root] = page;
+}
+
+/* In place: the C library's qsort() allocates, and asks the kernel for the host's memory, which the jail does not
+ * allow. A guest cannot make it slow by its order. */
+static void balloon_sort(uint32_t *pages, size_t n)
+{
+	for (size_t root = n / 2; root-- > 0;)
+		balloon_sift(pages, root, n);
+	while (n > 1) {
+		uint32_t greatest = pages[0];
+
+		n--;
+		pages[0] = pages[n];
+		pages[n] = greatest;
+		balloon_sift(pages, 0, n);
+	}
 }
 
 static void balloon_discard(struct balloon *balloon, uint64_t gpa, uint64_t len)
@@ -63,7 +85,7 @@ static void balloon_discard_pages(struct balloon *balloon, size_t n)
 {
 	uint64_t start = 0, len = 0;
 
-	qsort(balloon->pages, n, sizeof(balloon->pages[0]), balloon_compare);
+	balloon_sort(balloon->pages, n);
 	for (size_t i = 0; i < n; i++) {
 		uint64_t gpa = (uint64_t)balloon->pages[i] << VIRTIO_BALLOON_PFN_SHIFT;
 

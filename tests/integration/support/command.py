@@ -165,7 +165,10 @@ class Brig:
     @property
     def vm_engine(self):
         """The name of the engine that the tests' VMs have."""
-        return self.engine or "qemu"
+        if self.engine:
+            return self.engine
+        checks = json.loads(self("doctor", "--json", check=False).out)["checks"]
+        return "kvm" if any((c["id"], c["status"]) == ("kvm-guest", "ok") for c in checks) else "qemu"
 
     def command(self, *args):
         args = list(map(str, args))

@@ -78,6 +78,14 @@ def debian_tar():
         DEBIAN_SUITE, path))
 
 
+def hostile_agent():
+    """A program for $BRIG_GUEST that breaks the agent's protocol."""
+    source = Path(__file__).with_name("hostile_agent.c")
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()[:12]
+    return made_once(cache_folder() / f"hostile-agent-{digest}", lambda path: run(
+        "gcc", "-static", "-O1", "-o", path, source))
+
+
 def _newest_kernel_package():
     def depends():
         shown = subprocess.run(["apt-cache", "depends", DEBIAN_KERNEL], capture_output=True, text=True)

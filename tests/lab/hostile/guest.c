@@ -2,13 +2,17 @@
 /*
  * A guest without an operating system that does to its machine whatever comes to its mind: it writes random
  * values to all ports and registers, sets up virtqueues that are half sane, and rings their bells. Its command
- * line is "SEED ROUNDS"; at the end it switches the machine off. Started by its PVH note, in 32-bit mode.
+ * line ends in "seed=SEED,ROUNDS"; at the end it switches the machine off. Started by its PVH note, in 32-bit
+ * mode, with interrupts off for good.
  */
 #include <stdint.h>
 
 #define ECAM	    0xe8000000U
-#define SLOTS	    32
+#define FUNCTIONS   16U
 #define BAR_SIZE    0x8000U
+#define BARS	    0xc0000000U
+#define BARS_END    0xe0000000U
+#define IOAPIC	    0xfec00000U
 #define RINGS	    0x400000U /* free memory that queues lie in */
 #define RINGS_SIZE  0x400000U
 #define POWER_OFF   0x604
@@ -111,42 +115,82 @@ static uint32_t width(void)
 	return 1U << below(3);
 }
 
-static uint32_t config(uint32_t slot, uint32_t reg)
+static uint32_t config(uint32_t function, uint32_t reg)
 {
-	return ECAM + (slot << 15) + reg;
+	return ECAM + (function << 12) + reg;
 }
 
-static uint32_t bar(uint32_t slot)
+static uint32_t homes[FUNCTIONS]; /* where the machine has put the BARs */
+
+static uint32_t bar(uint32_t function)
 {
-	return get(config(slot, 0x10), 4) & ~0xfU;
+	return get(config(function, 0x10), 4) & ~0xfU;
 }
 
-/* A BAR that was sent away comes back to its slot's own place, with decoding on. */
-static void mend(uint32_t slot)
+static int is_there(uint32_t function)
 {
-	put(config(slot, 4), 2, 0);
-	put(config(slot, 0x10), 4, 0xc0000000U + slot * BAR_SIZE);
-	put(config(slot, 4), 2, 6);
+	uint32_t base = bar(function);
+
+	return base >= BARS && base < BARS_END;
+}
+
+/* A BAR that was sent away comes back to where it was, with decoding on. */
+static void mend(uint32_t function)
+{
+	put(config(function, 4), 2, 0);
+	put(config(function, 0x10), 4, homes[function]);
+	put(config(function, 4), 2, 6);
 }
 
 /* The offset of a structure in the BAR (virtio 1.2, 4.1.4), or 0. */
-static uint32_t structure(uint32_t slot, uint8_t type)
+static uint32_t structure(uint32_t function, uint8_t type)
 {
-	uint32_t at = get(config(slot, 0x34), 1);
+	uint32_t at = get(config(function, 0x34), 1);
 
 	for (int i = 0; at && i < 16; i++) {
-		if (get(config(slot, at), 1) == 9 && get(config(slot, at + 3), 1) == type)
-			return get(config(slot, at + 8), 4);
-		at = get(config(slot, at + 1), 1);
+		if (get(config(function, at), 1) == 9 && get(config(function, at + 3), 1) == type)
+			return get(config(function, at + 8), 4);
+		at = get(config(function, at + 1), 1);
 	}
 	return 0;
 }
 
-static void ports(void)
+/* The offset of the MSI-X capability (PCI Local Bus Specification 3.0, 6.8.2), or 0. */
+static uint32_t msix(uint32_t function)
+{
+	uint32_t at = get(config(function, 0x34), 1);
+
+	for (int i = 0; at && i < 16; i++) {
+		if (get(config(function, at), 1) == 0x11)
+			return at;
+		at = get(config(function, at + 1), 1);
+	}
+	return 0;
+}
+
+/* Fixed interrupts to us, which we never take; what kind else there is would end us, not the machine. */
+static void vectors(uint32_t function)
+{
+	uint32_t at = msix(function), table;
+
+	if (!at || !is_there(function))
+		return;
+	table = bar(function) + (get(config(function, at + 4), 4) & ~7U);
+	for (uint32_t i = 0; i < 4; i++) {
+		put(table + 16 * i, 4, below(8) ? 0xfee00000 : interesting());
+		put(table + 16 * i + 4, 4, below(8) ? 0 : interesting());
+		put(table + 16 * i + 8, 4, (guess() & 0xff) | (guess() & 0xc000));
+		put(table + 16 * i + 12, 4, !below(4));
+	}
+	put(config(function, at + 2), 2, (guess() & 0x4000) | (below(4) ? 0x8000 : 0));
+}
+
+static void ports(uint32_t function)
 {
 	static const uint16_t places[] = { 0x3f8, 0x70, 0x60, 0x505, 0x600, 0x608, 0xcf8 };
 	uint16_t port = (uint16_t)(places[below(7)] + below(16));
 
+	(void)function;
 	/* what ends the machine is left for the end */
 	if (port == 0x64 || port == 0x505 || (port >= 0x600 && port < 0x608))
 		(void)in(port);
@@ -156,11 +200,11 @@ static void ports(void)
 		(void)in(port);
 }
 
-static void registers(uint32_t slot)
+static void registers(uint32_t function)
 {
-	uint32_t base = bar(slot), offset = below(BAR_SIZE);
+	uint32_t base = bar(function), offset = below(BAR_SIZE);
 
-	if (base < 0xc0000000U || base >= 0xe0000000U)
+	if (!is_there(function))
 		return;
 	if (below(2))
 		put(base + (offset & ~3U) + below(4), width(), interesting());
@@ -168,19 +212,66 @@ static void registers(uint32_t slot)
 		(void)get(base + offset, width());
 }
 
-static void configuration(uint32_t slot)
+static void configuration(uint32_t function)
 {
 	uint32_t reg = below(4) ? below(256) : below(4096);
 
 	if (below(2))
-		put(config(slot, reg), width(), interesting());
+		put(config(function, reg), width(), interesting());
 	else
-		(void)get(config(slot, reg), width());
+		(void)get(config(function, reg), width());
 	if (!below(8))
-		mend(slot);
+		mend(function);
 }
 
-static void fill_queue(uint32_t queue, uint32_t place)
+/* An I/O APIC's pins are set to fixed interrupts or masked, for the same reason as vectors(). */
+static void pins(uint32_t function)
+{
+	uint32_t index = below(4) ? below(0x40) : guess();
+
+	(void)function;
+	put(IOAPIC, width(), index);
+	if (below(2))
+		(void)get(IOAPIC + 0x10, width());
+	else if ((index & 0xff) >= 0x10 && !(index & 1))
+		put(IOAPIC + 0x10, 4, guess() & ~0x700U);
+	else
+		put(IOAPIC + 0x10, 4, interesting());
+	if (!below(4))
+		put(IOAPIC + (below(0x1000) & ~0x1fU) + 0x20, width(), interesting());
+	if (!below(4))
+		put(IOAPIC + 0x40, 4, guess());
+}
+
+/* The start of a request that some device could take for one of its own. */
+static void write_request(uint32_t place)
+{
+	uint32_t *words = (uint32_t *)place;
+
+	if (place < RINGS || place >= RINGS + RINGS_SIZE - 64)
+		return;
+	if (below(2)) { /* blk: type, priority, sector, then ranges to discard */
+		words[0] = below(4) ? below(16) : interesting();
+		words[1] = 0;
+		words[2] = below(4) ? below(4096) : interesting();
+		words[3] = below(8) ? 0 : interesting();
+		words[4] = below(64);
+	} else { /* vsock: from us to the host, any operation, some room */
+		words[0] = below(16) ? 3 : interesting();
+		words[1] = 0;
+		words[2] = below(16) ? 2 : interesting();
+		words[3] = 0;
+		words[4] = below(4) ? 1024 + below(4) : interesting();
+		words[5] = below(4) ? 1024 + below(4) : interesting();
+		words[6] = below(2) ? below(4096) : interesting();
+		words[7] = (below(16) ? 1 : guess() & 0xffff) | below(10) << 16;
+		words[8] = below(4);
+		words[9] = below(2) ? 0x10000 : interesting();
+		words[10] = interesting();
+	}
+}
+
+static void fill_queue(uint32_t place)
 {
 	uint16_t *available = (uint16_t *)(place + 0x1000);
 
@@ -192,33 +283,39 @@ static void fill_queue(uint32_t queue, uint32_t place)
 		descriptor[2] = below(3) ? below(5000) : interesting();
 		descriptor[3] = (below(8) ? below(4) : guess() & 0xffff) |
 				(below(8) ? below(QUEUE_SIZE) : guess()) << 16;
+		if (below(2))
+			write_request(descriptor[0]);
 		available[2 + i] = (uint16_t)(below(16) ? below(QUEUE_SIZE) : guess());
 	}
 	available[0] = (uint16_t)below(2);
 	available[1] = (uint16_t)(below(16) ? available[1] + below(QUEUE_SIZE) : guess());
-	(void)queue;
 }
 
-static void queues(uint32_t slot)
+static void queues(uint32_t function)
 {
-	uint32_t base = bar(slot), common = base + structure(slot, 1),
-		 notify = base + structure(slot, 2), n;
+	uint32_t base, common, notify, n;
 
-	if (base < 0xc0000000U || base >= 0xe0000000U)
+	mend(function);
+	if (!is_there(function))
 		return;
+	base = bar(function);
+	common = base + structure(function, 1);
+	notify = base + structure(function, 2);
 	put(common + 20, 1, 0);
 	put(common + 20, 1, 3);
 	put(common + 8, 4, 0);
+	put(common, 4, 0);
 	put(common + 12, 4, below(2) ? get(common + 4, 4) : guess());
 	put(common + 8, 4, 1);
 	put(common + 12, 4, 1);
 	put(common + 20, 1, 11);
 	n = get(common + 18, 2);
 	for (uint32_t i = 0; i < n && i < 6; i++) {
-		uint32_t place = RINGS + (slot * 8 + i) % 256 * 0x4000;
+		uint32_t place = RINGS + (function * 8 + i) % 256 * 0x4000;
 
 		put(common + 22, 2, i);
 		put(common + 24, 2, QUEUE_SIZE);
+		put(common + 26, 2, below(4) ? below(4) : 0xffff);
 		put(common + 32, 4, below(16) ? place : interesting());
 		put(common + 36, 4, 0);
 		put(common + 40, 4, below(16) ? place + 0x1000 : interesting());
@@ -232,11 +329,17 @@ static void queues(uint32_t slot)
 	for (uint32_t kick = 0; kick < 8; kick++) {
 		uint32_t i = below(n ? n : 1);
 
-		fill_queue(i, RINGS + (slot * 8 + i) % 256 * 0x4000);
+		fill_queue(RINGS + (function * 8 + i) % 256 * 0x4000);
 		put(notify + 4 * i, 2, i);
 		(void)get(common + 20, 1);
 	}
 }
+
+/* How often is how many times it stands here. */
+static void (*const what[])(uint32_t function) = {
+	ports,	   pins,      vectors, configuration, configuration, registers,
+	registers, registers, queues,  queues,	      queues,
+};
 
 static uint32_t number(const char **text)
 {
@@ -253,7 +356,7 @@ __attribute__((used)) void guest_main(const uint32_t *start_info)
 {
 	/* struct hvm_start_info: the command line's address is at byte 24; our words come last in it */
 	const char *text = (const char *)start_info[6], *last = text;
-	uint32_t rounds;
+	uint32_t rounds, count = 1;
 
 	for (const char *p = text; *p; p++) {
 		if (p[0] == '=' && p[-1] == 'd' && p[-2] == 'e')
@@ -262,32 +365,14 @@ __attribute__((used)) void guest_main(const uint32_t *start_info)
 	state = number(&last) | 1;
 	last += *last == ',';
 	rounds = number(&last);
-	for (uint32_t slot = 0; slot < SLOTS; slot++)
-		mend(slot);
-	for (uint32_t round = 0; round < rounds; round++) {
-		uint32_t slot = below(SLOTS);
-
-		while (get(config(slot, 0), 2) == 0xffff)
-			slot = below(SLOTS);
-		switch (below(8)) {
-		case 0:
-			ports();
-			break;
-		case 1:
-		case 2:
-			configuration(slot);
-			break;
-		case 3:
-		case 4:
-		case 5:
-			registers(slot);
-			break;
-		default:
-			mend(slot);
-			queues(slot);
-			break;
-		}
+	for (uint32_t function = 0; function < FUNCTIONS; function++) {
+		if (get(config(function, 0), 2) != 0xffff)
+			count = function + 1;
+		homes[function] = bar(function);
+		mend(function);
 	}
+	for (uint32_t round = 0; round < rounds; round++)
+		(*what[below(sizeof(what) / sizeof(what[0]))])(below(count));
 	out(POWER_OFF, 1, POWER_VALUE);
 	for (;;)
 		__asm__ volatile("hlt");

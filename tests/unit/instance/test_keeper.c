@@ -340,6 +340,22 @@ static void pause_is_a_state_that_resume_ends(void **state)
 	assert_int_equal(instance_stop(&place->home, "a", 60000, &err), 0);
 }
 
+static void an_instance_without_buttons_says_so(void **state)
+{
+	struct place *place = *state;
+	const uint8_t button = MESSAGE_BUTTON_NMI;
+	struct err err = ERR_INIT;
+
+	create(place, "exec sleep 1000", NULL);
+	assert_int_equal(instance_start(&place->home, "a", 0, NULL, &err), 0);
+	assert_int_equal(instance_request(&place->home, "a", MESSAGE_PRESS, &button, 1, &err),
+			 -EOPNOTSUPP);
+	assert_non_null(strstr(err.msg, "container"));
+	assert_int_equal(instance_request(&place->home, "a", MESSAGE_PRESS, NULL, 0, &err),
+			 -EINVAL);
+	assert_int_equal(instance_stop(&place->home, "a", 0, &err), 0);
+}
+
 static void remove_at_end(struct instance *record)
 {
 	record->remove = 1;
@@ -421,6 +437,7 @@ int main(int argc, char **argv)
 		TEST(a_running_one_is_not_started_twice_nor_removed),
 		TEST(stop_signals_and_then_kills),
 		TEST(pause_is_a_state_that_resume_ends),
+		TEST(an_instance_without_buttons_says_so),
 		TEST(one_that_is_to_be_removed_is_gone_when_its_end_is_told),
 		TEST(a_failing_one_is_restarted_as_often_as_it_may),
 		TEST(a_killed_keeper_leaves_a_stopped_instance),

@@ -18,7 +18,7 @@
 struct vm_engine {
 	int ours[VM_STREAMS], guest[VM_STREAMS];
 	int end; /* in place of a pidfd */
-	int killed, quits, paused;
+	int killed, quits, paused, pressed[MESSAGE_BUTTONS];
 	struct err failure; /* for reap() */
 };
 
@@ -77,6 +77,13 @@ static int fake_pause(struct vm_engine *engine, int paused, struct err *err _unu
 	return 0;
 }
 
+static int fake_press(struct vm_engine *engine, enum message_button button,
+		      struct err *err _unused_)
+{
+	engine->pressed[button]++;
+	return 0;
+}
+
 static void fake_quit(struct vm_engine *engine)
 {
 	engine->quits++;
@@ -112,6 +119,7 @@ static const struct vm_engine_ops fake_ops = {
 	.pid = fake_pid,
 	.pidfd = fake_pidfd,
 	.pause = fake_pause,
+	.press = fake_press,
 	.quit = fake_quit,
 	.kill = fake_kill,
 	.reap = fake_reap,
@@ -363,6 +371,24 @@ static void only_what_runs_can_be_paused(void **state)
 	end(f);
 }
 
+static void buttons_work_from_the_boot_on_but_not_while_it_is_paused(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = ERR_INIT;
+
+	start(f);
+	assert_int_equal(vm_driver_press(f->driver, MESSAGE_BUTTON_NMI, &err), 0);
+	boot(f);
+	assert_int_equal(vm_driver_press(f->driver, MESSAGE_BUTTON_POWER, &err), 0);
+	assert_int_equal(vm_driver_pause(f->driver, 1, &err), 0);
+	assert_int_equal(vm_driver_press(f->driver, MESSAGE_BUTTON_POWER, &err), -EBUSY);
+	assert_int_equal(machine.pressed[MESSAGE_BUTTON_NMI], 1);
+	assert_int_equal(machine.pressed[MESSAGE_BUTTON_POWER], 1);
+	vm_driver_kill(f->driver);
+	assert_int_equal(vm_driver_press(f->driver, MESSAGE_BUTTON_POWER, &err), -EBUSY);
+	end(f);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -376,6 +402,7 @@ int main(void)
 		TEST(a_workloads_end_is_the_machines),
 		TEST(a_machine_lost_under_its_workload_ends_as_if_killed),
 		TEST(only_what_runs_can_be_paused),
+		TEST(buttons_work_from_the_boot_on_but_not_while_it_is_paused),
 	};
 
 	return cmocka_run_group_tests_name("proto/vm_driver", tests, NULL, NULL);

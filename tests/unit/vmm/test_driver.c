@@ -18,8 +18,10 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 
 #define DEADLINE_MS 20000
 
@@ -50,14 +52,23 @@ static int is_file(int fd)
 	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-/* The descriptors that a machine of one layer is promised, and no other. */
+static int is_listener(int fd)
+{
+	int listens = 0;
+	socklen_t len = sizeof(listens);
+
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && listens;
+}
+
+/* The descriptors that a machine of one layer with a debugger is promised, and no other. */
 static int has_its_descriptors(void)
 {
 	struct stat st;
 
 	return fstat(VMM_FD_KVM, &st) == 0 && S_ISCHR(st.st_mode) && is_file(VMM_FD_KERNEL) &&
 	       is_file(VMM_FD_INITRAMFS) && is_file(VMM_FD_FIRST) && is_file(VMM_FD_FIRST + 1) &&
-	       fcntl(VMM_FD_FIRST + 2, F_GETFD) < 0 && fcntl(VMM_FD_FIRST, F_GETFL) >= 0 &&
+	       is_listener(VMM_FD_FIRST + 2) && is_listener(VMM_FD_FIRST + 3) &&
+	       fcntl(VMM_FD_FIRST + 4, F_GETFD) < 0 && fcntl(VMM_FD_FIRST, F_GETFL) >= 0 &&
 	       (fcntl(VMM_FD_FIRST, F_GETFL) & O_ACCMODE) == O_RDONLY &&
 	       (fcntl(VMM_FD_FIRST + 1, F_GETFL) & O_ACCMODE) == O_RDWR;
 }
@@ -67,8 +78,8 @@ static int is_configured(const struct vmm_config *config)
 	return config->memory == UINT64_C(100) << 20 && config->cpus == 2 && config->n_disks == 2 &&
 	       !strcmp(config->disks[0].serial, "layer0") && config->disks[0].read_only &&
 	       !strcmp(config->disks[1].serial, "data") && !config->disks[1].read_only &&
-	       !strcmp(config->cmdline, "mitigations=off") && config->huge_pages &&
-	       has_its_descriptors();
+	       !strcmp(config->cmdline, "mitigations=off") && config->huge_pages && config->gdb &&
+	       config->vsock_cid >= 3 && has_its_descriptors();
 }
 
 static int play(const char *name, struct buf *buf)
@@ -90,6 +101,15 @@ static int play(const char *name, struct buf *buf)
 		if (jail_prepare(0, &err) == 0 && jail_enter(JAIL_DEVICE, &err) == 0)
 			(void)open("/", O_RDONLY);
 		return 98;
+	}
+	if (!strcmp(name, "buttons")) {
+		int in_order = frame_receive(VMM_FD_CONTROL, buf, &frame) == 0 &&
+			       frame.type == VMM_NMI &&
+			       frame_receive(VMM_FD_CONTROL, buf, &frame) == 0 &&
+			       frame.type == VMM_POWER_BUTTON;
+
+		say_end(VMM_END_ERROR, in_order ? "pressed in order" : "not what was pressed");
+		return 0;
 	}
 	/* "silent" ends here; the others wait for their keeper's word or end */
 	while (strcmp(name, "silent") && frame_receive(VMM_FD_CONTROL, buf, &frame) == 0) {
@@ -202,6 +222,7 @@ static void start(struct fixture *f, const char *name)
 		.instance = &f->instance,
 		.run = &f->run,
 		.state_dir = f->folder,
+		.run_dir = f->folder,
 		.root = f->folder,
 		.layer_paths = layers,
 		.vmlinux = f->file,
@@ -219,7 +240,7 @@ static void start(struct fixture *f, const char *name)
 	f->instance.memory = (int64_t)101 << 20;
 	f->instance.cpus_milli = 1500;
 	f->instance.disk_size = (int64_t)16 << 20;
-	f->instance.huge_pages = 1;
+	f->instance.huge_pages = f->instance.gdb = 1;
 	mem_replace(&f->instance.kernel_args, "mitigations=off");
 	free(f->run.cgroup);
 	f->run.cgroup = mem_printf("brig/%s", strrchr(f->folder, '/') + 1);
@@ -291,6 +312,44 @@ static void it_waits_for_its_keeper_and_can_be_killed(void **state)
 	assert_string_equal(end(f), "the VM was killed before its workload was started");
 }
 
+static void assert_socket(const struct fixture *f, const char *name)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct stat st;
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", f->folder, name);
+	assert_int_equal(stat(address.sun_path, &st), 0);
+	assert_true(S_ISSOCK(st.st_mode));
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+}
+
+static void its_sockets_are_the_owners_alone_and_made_anew_for_each_run(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_end(f, "power-off", "", 125);
+	start(f, "waits");
+	assert_socket(f, VMM_VSOCK_SOCKET);
+	assert_socket(f, VMM_GDB_SOCKET);
+	assert_int_equal(f->run.vsock_cid, 3 + getpid());
+	kvm_driver.kill(f->driver);
+	f->ended = 0;
+	end(f);
+}
+
+static void buttons_go_to_the_vmm(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = ERR_INIT;
+
+	start(f, "buttons");
+	assert_int_equal(kvm_driver.press(f->driver, MESSAGE_BUTTON_NMI, &err), 0);
+	assert_int_equal(kvm_driver.press(f->driver, MESSAGE_BUTTON_POWER, &err), 0);
+	assert_non_null(strstr(end(f), "pressed in order"));
+}
+
 static void what_cannot_be_is_refused_before_anything_is_made(void **state)
 {
 	struct fixture *f = *state;
@@ -305,9 +364,9 @@ static void what_cannot_be_is_refused_before_anything_is_made(void **state)
 	assert_int_equal(kvm_driver.start(&host, &f->driver, &err), -EINVAL);
 	assert_non_null(strstr(err.msg, "at least 96 MiB"));
 	f->instance.memory = 0;
-	f->instance.cpus_milli = 256000;
+	f->instance.cpus_milli = 65000;
 	assert_int_equal(kvm_driver.start(&host, &f->driver, &err), -EINVAL);
-	assert_non_null(strstr(err.msg, "at most 255 CPUs"));
+	assert_non_null(strstr(err.msg, "at most 64 CPUs"));
 }
 
 /* No machine is made, so any device will do for KVM's where there is none: in a mount namespace of our own. */
@@ -333,6 +392,8 @@ int main(int argc _unused_, char **argv)
 		TEST(a_vmm_that_is_killed_is_told_with_its_signal),
 		TEST(an_escape_ends_the_machine_and_is_told),
 		TEST(it_waits_for_its_keeper_and_can_be_killed),
+		TEST(its_sockets_are_the_owners_alone_and_made_anew_for_each_run),
+		TEST(buttons_go_to_the_vmm),
 		TEST(what_cannot_be_is_refused_before_anything_is_made),
 	};
 

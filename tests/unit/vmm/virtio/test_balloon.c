@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vmm/virtio/balloon.h"
+#include "vmm/jail.h"
 #include "driver.h"
 
 #include <linux/virtio_balloon.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #define PAGE	  4096ULL
@@ -94,6 +97,28 @@ static void a_list_may_be_long_and_in_odd_pieces(void **state _unused_)
 	assert_int_equal(balloon_returned(balloon), 1500 * PAGE);
 	assert_false(resident(0x400 * PAGE));
 	assert_false(resident((0x400 + 1499) * PAGE));
+}
+
+/* The first test: what the C library asks the kernel for once would not be asked for again. */
+static void linux_fills_it_in_the_jail(void **state _unused_)
+{
+	uint32_t pages[1024];
+	struct err err = ERR_INIT;
+	int status = 0;
+	pid_t pid;
+
+	for (size_t i = 0; i < ARRAY_SIZE(pages); i++)
+		pages[i] = (uint32_t)(0x400 + i * 7919 % ARRAY_SIZE(pages));
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		if (jail_prepare(0, &err) < 0 || jail_enter(JAIL_DEVICE, &err) < 0)
+			_exit(2);
+		give_pages(INFLATE, pages, ARRAY_SIZE(pages));
+		_exit(balloon_returned(balloon) == 1024 * PAGE ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
 }
 
 /* Drivers differ in how they number queues where an optional one is missing. */
@@ -188,6 +213,7 @@ static void no_buffer_of_statistics_is_lost(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		WITH(linux_fills_it_in_the_jail),
 		WITH(pages_in_the_balloon_are_the_hosts),
 		WITH(pages_that_are_no_memory_are_passed_over),
 		WITH(a_list_may_be_long_and_in_odd_pieces),
