@@ -32,8 +32,8 @@
 const char *const kvm_probe_names[] = { "none", "forbidden", "cannot", "ok", NULL };
 
 #define KVM_PROBE_API		12 /* the one there has been since Linux 2.6.22 */
-#define KVM_PROBE_GUEST_MS	1000
-#define KVM_PROBE_CHILD_MS	2000
+#define KVM_PROBE_GUEST_MS	5000
+#define KVM_PROBE_CHILD_MS	8000
 #define KVM_PROBE_REAP_MS	1000
 #define KVM_PROBE_IRQCHIP_PINS	24
 #define KVM_PROBE_CPUID_ENTRIES 256
@@ -238,6 +238,7 @@ static int kvm_probe_next_byte(struct kvm_probe *probe)
 	if (ioctl(probe->vcpu, KVM_RUN, 0) < 0) {
 		if (errno != EINTR)
 			return kvm_probe_fail(probe, "the virtual CPU does not run");
+		probe->result->doubtful = 1;
 		snprintf(reason, size, "its guest hangs when it takes an exception");
 		return -1;
 	}
@@ -425,7 +426,7 @@ int kvm_probe(const char *cache_dir, struct kvm_probe_result *ret)
 	if (key && kvm_probe_recall(path, key, ret))
 		return ret->verdict;
 	kvm_probe_in_child(kvm, ret);
-	if (key)
+	if (key && !ret->doubtful)
 		kvm_probe_remember(path, key, ret);
 	return ret->verdict;
 }

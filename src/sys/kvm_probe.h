@@ -21,13 +21,14 @@ extern const char *const kvm_probe_names[]; /* "none", "forbidden", "cannot", "o
 
 struct kvm_probe_result {
 	int verdict;	  /* enum kvm_probe_verdict */
+	int doubtful;	  /* a deadline decided, which a very busy host misses too */
 	char reason[160]; /* in words; "" with KVM_PROBE_OK */
 };
 
 /*
  * Returns the verdict. What the guest showed is kept in cache_dir/kvm-probe.json (made if needed; NULL:
- * not kept) until the next boot, another kernel or another /dev/kvm. The guest runs in a child process
- * with a deadline of a second, so this never hangs.
+ * not kept) until the next boot, another kernel or another /dev/kvm, unless it is doubtful. The guest runs
+ * in a child process with a deadline of five seconds, so this never hangs.
  */
 int kvm_probe(const char *cache_dir, struct kvm_probe_result *ret);
 

@@ -338,6 +338,7 @@ def test_signals_of_the_client_reach_the_workload(brig, busybox_image, kind):
         assert run.finish().code == 7
 
 
+@pytest.mark.timed
 def test_ps_is_quick_with_many_instances(brig, busybox_image):
     brig("create", "--name", "a0", busybox_image)
     record = (brig.root / "instances/a0/instance.json").read_text()

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 
 /* child, guest and parent deadlines together, with some room */
-#define PROBE_MAX_NS INT64_C(6000000000)
+#define PROBE_MAX_NS INT64_C(15000000000)
 
 #define ANOTHER_BOOT \
 	"{\"version\": 1, \"key\": \"another boot\", \"verdict\": \"none\", \"reason\": \"x\"}"
@@ -58,6 +58,8 @@ static void a_verdict_is_kept_and_found_again(void **state _unused_)
 	struct stat before, after;
 
 	need_a_verdict_of_the_guest(kvm_probe(cache, &first));
+	if (first.doubtful)
+		skip();
 	assert_int_equal(stat(path, &before), 0);
 	assert_int_equal(kvm_probe(cache, &second), first.verdict);
 	assert_string_equal(second.reason, first.reason);
