@@ -192,9 +192,7 @@ static void ports(uint32_t function)
 
 	(void)function;
 	/* what ends the machine is left for the end */
-	if (port == 0x64 || port == 0x505 || (port >= 0x600 && port < 0x608))
-		(void)in(port);
-	else if (below(2))
+	if (below(2) && port != 0x64 && port != 0x505 && (port < 0x600 || port >= 0x608))
 		out(port, width(), interesting());
 	else
 		(void)in(port);
