@@ -31,6 +31,7 @@
 #define LAYOUT_ACPI_SIZE   0x10000ULL
 #define LAYOUT_SMBIOS	   0xf0000ULL /* the entry point, found by scanning */
 #define LAYOUT_SMBIOS_SIZE 0x10000ULL
+#define LAYOUT_FIRMWARE	   0xffff0ULL /* ffff:0, where a guest in real mode goes for a reset */
 #define LAYOUT_HIGH_MEMORY 0x100000ULL
 
 #define LAYOUT_LOW_END	   0xc0000000ULL /* RAM below 4 GiB ends here at the latest */

@@ -9,6 +9,7 @@
 #include "vmm/boot/pvh.h"
 #include "vmm/boot/start.h"
 #include "vmm/boot/zero_page.h"
+#include "vmm/dev/i8042.h"
 #include "vmm/layout.h"
 
 #include <string.h>
@@ -176,11 +177,30 @@ static int boot_kernel(struct boot *boot, struct err *err)
 	return r < 0 ? err_wrap(err, "kernel") : 0;
 }
 
+/*
+ * There is no firmware. A guest that goes back to it, as Linux does when all else failed, would run through zeros
+ * for ever; so the reset line is pulled there.
+ */
+static int boot_write_firmware(struct boot *boot, struct err *err)
+{
+	static const uint8_t code[] = {
+		0xb0, I8042_RESET,			 /* mov al, imm8 */
+		0xe6, LAYOUT_PORT_I8042 + I8042_COMMAND, /* out imm8, al */
+		0xf4,					 /* hlt */
+	};
+
+	if (ram_write(boot->ram, LAYOUT_FIRMWARE, code, sizeof(code)) < 0)
+		return err_set(err, -ENOMEM, "the machine has no memory below 1 MiB");
+	return 0;
+}
+
 static int boot_run(struct boot *boot, struct err *err)
 {
 	size_t len;
-	int r = cmdline_make(boot->input->cmdline, &boot->cmdline, err);
+	int r = boot_write_firmware(boot, err);
 
+	if (r == 0)
+		r = cmdline_make(boot->input->cmdline, &boot->cmdline, err);
 	if (r < 0)
 		return r;
 	boot->kaslr = boot->input->kaslr && !cmdline_has(boot->cmdline, "nokaslr");

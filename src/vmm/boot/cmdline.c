@@ -14,6 +14,8 @@ static const struct cmdline_row {
 	{ "quiet", "each character on the serial port is an exit: 47000 for what it keeps back" },
 	{ "loglevel=1", "the same, for what quiet lets through" },
 	{ "panic=-1", "a panic resets at once, which ends the machine" },
+	{ "reboot=acpi",
+	  "without ACPI's fixed hardware Linux resets by EFI's services, which are not there" },
 	{ "cryptomgr.notests",
 	  "ciphers were tested when the kernel was built: 890 M instructions" },
 	{ "swiotlb=noforce", "no device needs its 64 MiB, from 4 GiB on: 220 M instructions" },

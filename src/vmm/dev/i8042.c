@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vmm/dev/i8042.h"
 
-#define I8042_COMMAND 4 /* port 0x64 */
-#define I8042_RESET   0xfe
-
 static void i8042_read(void *ctx, uint64_t offset, void *data, size_t len)
 {
 	(void)ctx;

@@ -8,7 +8,9 @@
  * Of a PC's keyboard controller only the line that resets the machine: kernels try it when nothing else
  * does. It looks like one without a keyboard: never full, never with data.
  */
-#define I8042_PORTS 5
+#define I8042_PORTS   5
+#define I8042_COMMAND 4 /* the port of these that takes commands */
+#define I8042_RESET   0xfe
 
 struct i8042 {
 	void (*reset)(void *ctx);

@@ -99,6 +99,15 @@ static void linux_starts_in_long_mode_with_a_zero_page(void **state)
 	assert_int_equal(page.e820_table[0].type, 1);
 }
 
+static void a_guest_that_goes_back_to_the_firmware_is_reset(void **state)
+{
+	struct machine *machine = *state;
+
+	assert_int_equal(load(machine, 0), 0);
+	assert_int_equal(made_read(machine->ram, 0xffff0, 5),
+			 0xf464e6feb0); /* mov al, fe; out 64, al; hlt */
+}
+
 static void the_cpu_finds_itself_in_its_page_tables(void **state)
 {
 	struct machine *machine = *state;
@@ -263,6 +272,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(linux_starts_in_long_mode_with_a_zero_page, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(a_guest_that_goes_back_to_the_firmware_is_reset,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(the_cpu_finds_itself_in_its_page_tables, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(the_kernel_gets_its_first_entropy, setup, teardown),
