@@ -154,7 +154,7 @@ static int devices_add(struct devices *devices, struct devices_site *site,
 	if (r < 0)
 		return r;
 	devices->transports =
-		mem_realloc(devices->transports, devices->n + 1, sizeof(*devices->transports));
+		mem_realloc(devices->transports, devices->n + 1, sizeof(struct transport_pci *));
 	r = transport_pci_new(site->pci, site->msi, &site->hv, site->host.loop, virtio,
 			      &devices->transports[devices->n], err);
 	if (r == 0)

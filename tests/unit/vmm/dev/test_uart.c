@@ -129,8 +129,8 @@ static void a_reader_that_sleeps_holds_up_nobody_and_sees_the_end(void **state _
 	ssize_t n, last = 0;
 
 	stage_open(&stage);
-	for (size_t i = 0; i < 3 * UART_RING; i++)
-		put(&stage, 0, i < 2 * UART_RING ? 'o' : 'n');
+	for (size_t i = 0; i < (size_t)3 * UART_RING; i++)
+		put(&stage, 0, i < (size_t)2 * UART_RING ? 'o' : 'n');
 	stage.uart = uart_free(stage.uart);
 	while ((n = read(stage.other, text, sizeof(text))) > 0)
 		last = n;
