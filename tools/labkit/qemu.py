@@ -7,6 +7,7 @@ The saved state fits one QEMU, one set of options and one kind of processor, so 
 key. What a run brings is on a second disk (the tree) and comes over a port (the command).
 """
 
+import contextlib
 import ctypes
 import itertools
 import json
@@ -128,8 +129,9 @@ class Machine:
             self._events.append(message)
 
     def _messages(self):
-        for line in self._replies:
-            yield json.loads(line)
+        with contextlib.suppress(ConnectionError):  # what a QEMU that ends before it reads leaves us
+            for line in self._replies:
+                yield json.loads(line)
         raise LabError(f"QEMU ended: {self.last_words()}")
 
     def migrate(self, direction, uri):
