@@ -12,6 +12,7 @@ kind            a test that takes it runs twice: kind.args is ["--container"], t
 import fcntl
 import os
 import shutil
+import signal
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,8 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_configure(config):
+    # A shell that runs us in the background has it ignored, and so would what we start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):  # the workers of xdist inherit it
         os.environ["BRIG_TEST_SESSION"] = tempfile.mkdtemp(prefix="brig-tests-", dir="/var/tmp")
 

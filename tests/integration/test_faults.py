@@ -4,6 +4,7 @@
 That nothing is left is checked by the brig fixture after every test.
 """
 
+import json
 import os
 import signal
 import subprocess
@@ -171,7 +172,7 @@ def test_a_corrupt_record_is_told_and_can_be_removed(brig, busybox_image):
 def test_a_record_of_a_newer_brig_is_left_alone(brig, busybox_image):
     brig("create", "--name", "a", busybox_image, "true")
     record = brig.root / "instances/a/instance.json"
-    record.write_text(record.read_text().replace('"version": 1', '"version": 99'))
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"version": 99}))
     result = brig.fails("start", "a")
     assert "newer" in result.err and "upgrade" in result.err
 

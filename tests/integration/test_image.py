@@ -666,8 +666,16 @@ def children(pid):
 
 
 def janitors(pid):
+    """Those that have named themselves, the first thing that they do."""
     return [child for child in children(pid)
             if Path(f"/proc/{child}/comm").read_text().strip() == "brig-janitor"]
+
+
+def wait_for_janitor(pid):
+    deadline = wait.Deadline(20, "the import's janitor")
+    while not (found := janitors(pid)):
+        deadline.left()
+    return found[0]
 
 
 def wait_for_blob(brig):
@@ -712,7 +720,7 @@ def test_what_a_killed_import_left_goes_with_the_next_one(brig):
     with brig.popen("image", "import", "--name", "x", "-") as running:
         running.send(HELLO)
         wait_for_blob(brig)
-        [janitor] = janitors(running.pid)
+        janitor = wait_for_janitor(running.pid)
         os.kill(janitor, signal.SIGKILL)
         running.signal(signal.SIGKILL)
         running.finish()
