@@ -46,8 +46,8 @@ static int ram_map(struct ram *ram, struct ram_region *region, uint64_t offset, 
 	flags |= ram->pages == RAM_PAGES_HUGE ? 0 : MAP_NORESERVE;
 	if (ram->pages == RAM_PAGES_HUGE && ram->fd < 0)
 		flags |= MAP_HUGETLB;
-	if (mmap(host, region->size, PROT_READ | PROT_WRITE, flags, ram->fd, (off_t)offset) ==
-	    MAP_FAILED) {
+	if (mmap(host, region->size, PROT_READ | PROT_WRITE, flags, ram->fd < 0 ? -1 : ram->fd,
+		 (off_t)offset) == MAP_FAILED) {
 		if (ram->pages == RAM_PAGES_HUGE)
 			return err_set(err, -errno,
 				       "the host has not enough free huge pages for %ju MiB: see "
