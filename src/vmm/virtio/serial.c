@@ -88,6 +88,14 @@ static struct serial_end *serial_find(struct serial *serial, uint32_t id)
 	return NULL;
 }
 
+/* Port 0, if what a guest says before it knows of ports may go there. */
+static struct serial_end *serial_console(struct serial *serial)
+{
+	struct serial_end *end = serial_find(serial, 0);
+
+	return end && end->is_console ? end : NULL;
+}
+
 static void serial_watch(struct serial_end *end)
 {
 	uint32_t events = (end->receiving ? EPOLLIN : 0) | (end->sending ? EPOLLOUT : 0);
@@ -364,10 +372,17 @@ static void serial_listen(struct serial *serial)
 	serial_tell_all(serial);
 }
 
+static struct serial_end *serial_queue_end(struct serial *serial, unsigned int queue)
+{
+	if (!virtio_has(serial->virtio, VIRTIO_CONSOLE_F_MULTIPORT))
+		return queue < 2 ? serial_console(serial) : NULL;
+	return serial_find(serial, queue < 2 ? 0 : queue / 2 - 1);
+}
+
 static void serial_kick(void *ctx, unsigned int queue)
 {
 	struct serial *serial = ctx;
-	struct serial_end *end = serial_find(serial, queue < 2 ? 0 : queue / 2 - 1);
+	struct serial_end *end = serial_queue_end(serial, queue);
 
 	if (queue == SERIAL_CONTROL_IN) {
 		serial_tell_all(serial);
@@ -393,7 +408,7 @@ static void serial_config_read(void *ctx, uint32_t offset, void *data, size_t le
 /* Emergency write: one byte for port 0, at any time, as well as can be. */
 static void serial_config_write(void *ctx, uint32_t offset, const void *data, size_t len _unused_)
 {
-	struct serial_end *end = serial_find(ctx, 0);
+	struct serial_end *end = serial_console(ctx);
 	struct iovec byte = { .iov_base = (void *)(uintptr_t)data, .iov_len = 1 };
 
 	if (end && end->can_write && offset == offsetof(struct virtio_console_config, emerg_wr))
@@ -403,7 +418,7 @@ static void serial_config_write(void *ctx, uint32_t offset, const void *data, si
 static int serial_activate(void *ctx, uint64_t features)
 {
 	struct serial *serial = ctx;
-	struct serial_end *end = serial_find(serial, 0);
+	struct serial_end *end = serial_console(serial);
 
 	if (!end || (features & (1ULL << VIRTIO_CONSOLE_F_MULTIPORT)))
 		return 0;
@@ -480,20 +495,22 @@ static int serial_open(struct serial *serial, const struct virtio_host *host,
 	return 0;
 }
 
-/* The first console is port 0; the others are numbered from 1. */
+/* The first console is port 0, and the others come after it. */
 static int serial_open_all(struct serial *serial, const struct virtio_host *host,
 			   const struct serial_port *ports, size_t n, struct err *err)
 {
-	uint32_t next = 1;
+	uint32_t next = 0;
 	int console = 0, r = 0;
 
+	for (size_t i = 0; i < n; i++)
+		next |= ports[i].is_console != 0;
 	for (size_t i = 0; i < n && r == 0; i++) {
 		uint32_t id = ports[i].is_console && !console ? 0 : next++;
 
 		console |= ports[i].is_console;
 		r = serial_open(serial, host, &ports[i], id, err);
 	}
-	serial->max_ports = next;
+	serial->max_ports = next ? next : 1;
 	return r;
 }
 
@@ -517,7 +534,7 @@ int serial_new(const struct virtio_host *host, const struct serial_port *ports, 
 		serial_free(serial);
 		return r;
 	}
-	if (serial_find(serial, 0))
+	if (serial_console(serial))
 		kind.features |= 1ULL << VIRTIO_CONSOLE_F_EMERG_WRITE;
 	kind.n_queues = 2 * (serial->max_ports + 1);
 	for (size_t i = 0; i < n; i++)

@@ -9,8 +9,8 @@
 
 /*
  * A virtio console device (virtio 1.2 section 5.3) with ports: streams between the guest and a descriptor
- * of the host each. The guest finds a port by its name. Port 0 is the first console's, and stays empty
- * where there is none, since a driver takes it for one.
+ * of the host each. The guest finds a port by its name. Port 0 is the first console's, if there is one; a
+ * driver that knows of no ports finds nothing else.
  *
  * A stream waits when the other side does: the guest's bytes stay in its ring while the descriptor is
  * full, and the host's in the descriptor until the guest has the port open and room. At the host's end of

@@ -13,9 +13,9 @@
 #define EVENT_IDX (1ULL << VIRTIO_F_EVENT_IDX)
 #define NAME	  "brig.agent"
 
-/* Queues of port 1, the first that is no console. */
-#define RX 4
-#define TX 5
+/* Queues of port 0. */
+#define RX 0
+#define TX 1
 
 #define STREAM	 (64U << 20)
 #define BUFFER	 4096ULL
@@ -23,7 +23,7 @@
 
 struct bench {
 	struct driver driver;
-	int host; /* the other end of port 1 */
+	int host; /* the other end of port 0 */
 };
 
 static void make(struct bench *bench, const struct serial_port *ports, size_t n)
@@ -113,8 +113,8 @@ static void open_port(struct bench *bench, uint64_t features)
 
 	start(bench, features);
 	say(bench, VIRTIO_CONSOLE_BAD_ID, VIRTIO_CONSOLE_DEVICE_READY, 1);
-	say(bench, 1, VIRTIO_CONSOLE_PORT_READY, 1);
-	say(bench, 1, VIRTIO_CONSOLE_PORT_OPEN, 1);
+	say(bench, 0, VIRTIO_CONSOLE_PORT_READY, 1);
+	say(bench, 0, VIRTIO_CONSOLE_PORT_OPEN, 1);
 	while (hear(bench, &control, NULL) >= 0)
 		;
 }
@@ -129,9 +129,9 @@ static void a_port_has_its_name_and_is_open(void **state)
 	assert_int_equal(hear(bench, &control, NULL), -1);
 	say(bench, VIRTIO_CONSOLE_BAD_ID, VIRTIO_CONSOLE_DEVICE_READY, 1);
 	assert_int_equal(hear(bench, &control, NULL), VIRTIO_CONSOLE_PORT_ADD);
-	assert_int_equal(control.id, 1);
+	assert_int_equal(control.id, 0);
 	assert_int_equal(hear(bench, &control, NULL), -1);
-	say(bench, 1, VIRTIO_CONSOLE_PORT_READY, 1);
+	say(bench, 0, VIRTIO_CONSOLE_PORT_READY, 1);
 	assert_int_equal(hear(bench, &control, text), VIRTIO_CONSOLE_PORT_NAME);
 	assert_string_equal(text, NAME);
 	assert_int_equal(hear(bench, &control, NULL), VIRTIO_CONSOLE_PORT_OPEN);
@@ -177,7 +177,7 @@ static void messages_wait_for_buffers(void **state)
 	driver_start(&bench->driver, MULTIPORT);
 	say(bench, VIRTIO_CONSOLE_BAD_ID, VIRTIO_CONSOLE_DEVICE_READY, 1);
 	for (int i = 0; i < 1000; i++)
-		say(bench, 1, VIRTIO_CONSOLE_PORT_READY, 1);
+		say(bench, 0, VIRTIO_CONSOLE_PORT_READY, 1);
 	for (uint32_t i = 0; i < MESSAGES; i++)
 		driver_give(&bench->driver, 2, DRIVER_DATA + i * BUFFER, BUFFER, 1);
 	assert_int_equal(hear(bench, &control, NULL), VIRTIO_CONSOLE_PORT_ADD);
@@ -194,7 +194,7 @@ static void senseless_messages_are_passed_over(void **state)
 	start(bench, 0);
 	for (uint16_t event = 0; event < 10; event++) {
 		say(bench, 7, event, 1);
-		say(bench, 0, event, 1);
+		say(bench, 1, event, 1);
 		say(bench, UINT32_MAX - 1, event, event);
 	}
 	while (hear(bench, &control, NULL) >= 0)
@@ -313,12 +313,12 @@ static void the_hosts_bytes_wait_for_an_open_port_with_room(void **state)
 	uint32_t len;
 
 	start(bench, 0);
-	say(bench, 1, VIRTIO_CONSOLE_PORT_READY, 1);
+	say(bench, 0, VIRTIO_CONSOLE_PORT_READY, 1);
 	assert_int_equal(send(bench->host, "hello", 5, 0), 5);
 	driver_give(driver, RX, DRIVER_DATA + 0x80000, 3, 1);
 	driver_turn(driver);
 	assert_int_equal(driver_used(driver, RX, &len), -1);
-	say(bench, 1, VIRTIO_CONSOLE_PORT_OPEN, 1);
+	say(bench, 0, VIRTIO_CONSOLE_PORT_OPEN, 1);
 	assert_true(driver_used(driver, RX, &len) >= 0);
 	assert_int_equal(len, 3);
 	driver_turn(driver);
@@ -327,7 +327,7 @@ static void the_hosts_bytes_wait_for_an_open_port_with_room(void **state)
 	assert_true(driver_used(driver, RX, &len) >= 0);
 	assert_int_equal(len, 2);
 	assert_memory_equal(driver_at(driver, DRIVER_DATA + 0x80000, 5), "hello", 5);
-	say(bench, 1, VIRTIO_CONSOLE_PORT_OPEN, 0);
+	say(bench, 0, VIRTIO_CONSOLE_PORT_OPEN, 0);
 	assert_int_equal(send(bench->host, "later", 5, 0), 5);
 	driver_give(driver, RX, DRIVER_DATA + 0x80000, 64, 1);
 	driver_turn(driver);
@@ -353,7 +353,7 @@ static void the_hosts_end_comes_after_its_last_byte(void **state)
 	driver_turn(driver);
 	assert_int_equal(driver_used(driver, RX, &len), -1);
 	assert_int_equal(hear(bench, &control, NULL), VIRTIO_CONSOLE_PORT_OPEN);
-	assert_int_equal(control.id, 1);
+	assert_int_equal(control.id, 0);
 	assert_int_equal(control.value, 0);
 }
 
@@ -395,6 +395,25 @@ static void a_driver_without_ports_has_the_console(void **state)
 	assert_true(driver_used(driver, 0, &len) >= 0);
 	assert_int_equal(len, 4);
 	assert_memory_equal(driver_at(driver, DRIVER_DATA + 16, 4), "root", 4);
+}
+
+static void a_driver_without_ports_cannot_speak_into_what_is_no_console(void **state)
+{
+	struct bench *bench = *state;
+	struct driver *driver = &bench->driver;
+	uint32_t letter = '!';
+	char data[2];
+
+	assert_int_equal(virtio_kind(driver->virtio)->n_queues, 4);
+	assert_false(virtio_offered(driver->virtio) & 1ULL << VIRTIO_CONSOLE_F_EMERG_WRITE);
+	driver_start(driver, 0);
+	driver_give(driver, TX, DRIVER_DATA, 6, 0);
+	virtio_config_write(driver->virtio, 8, &letter, sizeof(letter));
+	assert_int_equal(recv(bench->host, data, sizeof(data), MSG_DONTWAIT), -1);
+	assert_int_equal(send(bench->host, "no", 2, 0), 2);
+	driver_give(driver, RX, DRIVER_DATA, 16, 1);
+	driver_turn(driver);
+	assert_int_equal(driver_used(driver, RX, NULL), -1);
 }
 
 static void an_early_console_can_write_by_the_configuration(void **state)
@@ -497,6 +516,7 @@ int main(void)
 		WITH(the_hosts_end_comes_after_its_last_byte),
 		WITH(what_nobody_reads_does_not_stop_the_guest),
 		WITH_CONSOLE(a_driver_without_ports_has_the_console),
+		WITH(a_driver_without_ports_cannot_speak_into_what_is_no_console),
 		WITH_CONSOLE(an_early_console_can_write_by_the_configuration),
 		WITH(a_reset_closes_the_port_and_keeps_the_stream),
 		WITH(a_pipe_is_a_port_of_one_direction),
