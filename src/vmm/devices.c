@@ -13,6 +13,9 @@
 
 #include <string.h>
 
+/* One for each vCPU, up to what one device thread keeps busy. */
+#define DEVICES_DISK_QUEUES 4
+
 struct devices {
 	struct transport_pci **transports;
 	size_t n;
@@ -60,7 +63,12 @@ static int devices_make_blk(struct devices_site *site, uint32_t i, struct virtio
 		.bytes_per_second = config->bytes_per_second,
 		.operations_per_second = config->operations_per_second,
 	};
-	const struct blk_options blk = { .serial = config->serial, .read_only = config->read_only };
+	const struct blk_options blk = {
+		.serial = config->serial,
+		.read_only = config->read_only,
+		.n_queues = site->config->cpus < DEVICES_DISK_QUEUES ? site->config->cpus
+								     : DEVICES_DISK_QUEUES,
+	};
 	struct disk *disk;
 	int r;
 
