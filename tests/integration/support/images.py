@@ -6,12 +6,14 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 DEBIAN_SUITE = "bookworm"
 DEBIAN_PACKAGES = ["systemd-sysv", "dbus", "iproute2", "procps"]
+WORK_PACKAGES = ["fio", "gcc", "libc6-dev", "make", "stress-ng"]
 DEBIAN_KERNEL = "linux-image-cloud-amd64"
 
 
@@ -69,13 +71,16 @@ def busybox_tree(folder):
         os.chown(folder / "home/app", 1000, 1000)
 
 
-def debian_tar():
-    """A tar of a minimal Debian with systemd, from this machine's own apt sources."""
-    made_from = [DEBIAN_SUITE, *DEBIAN_PACKAGES]
-    digest = hashlib.sha256(" ".join(made_from).encode()).hexdigest()[:12]
+def debian_tar(packages=DEBIAN_PACKAGES):
+    """A tar of a minimal Debian, by default with systemd, from this machine's own apt sources."""
+    digest = hashlib.sha256(" ".join([DEBIAN_SUITE, *packages]).encode()).hexdigest()[:12]
     return made_once(cache_folder() / f"debian-{DEBIAN_SUITE}-{digest}.tar", lambda path: run(
-        "mmdebstrap", "--variant=minbase", f"--include={','.join(DEBIAN_PACKAGES)}", "--format=tar",
-        DEBIAN_SUITE, path))
+        "mmdebstrap", "--variant=minbase", f"--include={','.join(packages)}", "--format=tar", DEBIAN_SUITE, path))
+
+
+def work_tar():
+    """A Debian with something to do."""
+    return debian_tar(WORK_PACKAGES)
 
 
 def hostile_agent():
@@ -86,9 +91,9 @@ def hostile_agent():
         "gcc", "-static", "-O1", "-o", path, source))
 
 
-def _newest_kernel_package():
+def _newest_kernel_package(meta):
     def depends():
-        shown = subprocess.run(["apt-cache", "depends", DEBIAN_KERNEL], capture_output=True, text=True)
+        shown = subprocess.run(["apt-cache", "depends", meta], capture_output=True, text=True)
         return [line.split()[1] for line in shown.stdout.splitlines()
                 if line.strip().startswith("Depends: linux-image-")]
 
@@ -97,9 +102,12 @@ def _newest_kernel_package():
     return depends()[0]
 
 
-def debian_kernel_files():
-    """(vmlinuz, modules folder) of Debian's kernel for clouds: installed here, or unpacked from its package."""
-    installed = sorted(Path("/boot").glob("vmlinuz-*-cloud-amd64"))
+def debian_kernel_files(meta=DEBIAN_KERNEL):
+    """(vmlinuz, modules folder) of a Debian kernel, by default that for clouds: installed here, or unpacked from
+    the package that the given one depends on."""
+    flavour = meta.removeprefix("linux-image-")
+    installed = sorted(path for path in Path("/boot").glob("vmlinuz-*")
+                       if re.fullmatch(rf"vmlinuz-[0-9.]+-[0-9]+-{flavour}", path.name))
     if installed:
         return installed[-1], Path("/lib/modules") / installed[-1].name.removeprefix("vmlinuz-")
 
@@ -109,7 +117,7 @@ def debian_kernel_files():
         run("apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", package, cwd=folder)
         run("dpkg-deb", "-x", next(folder.glob("*.deb")), folder / "files")
 
-    package = _newest_kernel_package()
+    package = _newest_kernel_package(meta)
     files = made_once(cache_folder() / package, unpack) / "files"
     return next(files.glob("boot/vmlinuz-*")), next(files.glob("lib/modules/*"))
 
