@@ -2,6 +2,7 @@
 #include "guest/boot.h"
 #include "base/buf.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "guest/disk.h"
 #include "guest/uevent.h"
 #include "proto/message.h"
@@ -16,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -24,8 +26,11 @@
 #include <time.h>
 
 #define BOOT_MODULES	 "/etc/modules" /* a path per line, dependencies first */
+#define BOOT_LATER	 "/etc/modules.later"
 #define BOOT_MODULES_MAX (64U << 10)
 #define BOOT_PORTS	 "/sys/class/virtio-ports"
+
+#define BOOT_LATER_NICE 19
 
 /* A stock kernel that is fully emulated on a busy host is slow to find its devices. */
 #define BOOT_DEVICE_TIMEOUT_MS 60000
@@ -120,14 +125,14 @@ static int boot_load_module(const char *path, struct err *err)
 }
 
 /* A kernel that has all built in comes without a list. */
-static int boot_load_modules(struct boot *boot _unused_, struct err *err)
+static int boot_load_list(const char *list, struct err *err)
 {
 	_cleanup_free_ char *text = NULL;
 	_cleanup_strv_ char **paths = NULL;
-	int r = file_read(AT_FDCWD, BOOT_MODULES, BOOT_MODULES_MAX, &text, NULL);
+	int r = file_read(AT_FDCWD, list, BOOT_MODULES_MAX, &text, NULL);
 
 	if (r < 0)
-		return r == -ENOENT ? 0 : err_errno(err, r, "cannot read " BOOT_MODULES);
+		return r == -ENOENT ? 0 : err_errno(err, r, "cannot read %s", list);
 	paths = strv_split(text, "\n");
 	strv_for_each(path, paths) {
 		r = boot_load_module(*path, err);
@@ -135,6 +140,26 @@ static int boot_load_modules(struct boot *boot _unused_, struct err *err)
 			return r;
 	}
 	return 0;
+}
+
+static int boot_load_modules(struct boot *boot _unused_, struct err *err)
+{
+	return boot_load_list(BOOT_MODULES, err);
+}
+
+void boot_load_later(void)
+{
+	struct err err = ERR_INIT;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		log_error("cannot load more modules: %s", strerror(errno));
+	if (pid)
+		return;
+	(void)setpriority(PRIO_PROCESS, 0, BOOT_LATER_NICE);
+	if (boot_load_list(BOOT_LATER, &err) < 0)
+		log_error("%s", err.msg);
+	_exit(0);
 }
 
 static int boot_listen(struct boot *boot, struct err *err)

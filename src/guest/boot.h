@@ -17,6 +17,12 @@ struct boot {
 /* All steps up to a mounted root file system. On failure boot->port says whether the host can hear why. */
 int boot_machine(struct boot *boot, struct err *err);
 
+/*
+ * Loads what the start had no use for, in a process of its own that gets what the others leave of the CPUs. The
+ * agent reaps it.
+ */
+void boot_load_later(void);
+
 /* Unmounts, and ends the machine. Every process but ours is killed. */
 _noreturn_ void boot_power_off(void);
 

@@ -13,7 +13,11 @@
 
 static int main_run(void *ctx, const struct process *process, struct launch *ret, struct err *err)
 {
-	return cell_run(ctx, process, ret, err);
+	int r = cell_run(ctx, process, ret, err);
+
+	if (r == 0)
+		boot_load_later();
+	return r;
 }
 
 static int main_exec(void *ctx, const struct process *process, struct launch *ret, struct err *err)

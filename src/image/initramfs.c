@@ -4,7 +4,6 @@
 #include "base/strv.h"
 #include "image/decompress.h"
 #include "image/kernel-internal.h"
-#include "image/modules.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -104,10 +103,23 @@ static int initramfs_add_module(struct initramfs *cpio, const struct initramfs_i
 	return 0;
 }
 
+static int initramfs_add_modules(struct initramfs *cpio, const struct initramfs_input *input,
+				 char *const *paths, const char *list_name, struct err *err)
+{
+	_cleanup_buf_ struct buf list = BUF_INIT;
+
+	strv_for_each(path, paths) {
+		if (initramfs_add_module(cpio, input, *path, &list, err) < 0)
+			return err->code;
+	}
+	initramfs_add_file(cpio, list_name, 0644, list.data, list.len);
+	return 0;
+}
+
 int initramfs_build(const struct initramfs_input *input, struct buf *ret, struct err *err)
 {
 	static const char *const folders[] = { "dev", "proc", "sys" };
-	_cleanup_buf_ struct buf out = BUF_INIT, list = BUF_INIT;
+	_cleanup_buf_ struct buf out = BUF_INIT;
 	_cleanup_(initramfs_release) struct initramfs cpio = { .out = &out };
 
 	for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
@@ -115,11 +127,9 @@ int initramfs_build(const struct initramfs_input *input, struct buf *ret, struct
 	initramfs_add(&cpio, "dev/console", S_IFCHR | 0600, makedev(5, 1), NULL, 0);
 	if (input->init)
 		initramfs_add_file(&cpio, "init", 0755, input->init, input->init_len);
-	strv_for_each(path, input->modules) {
-		if (initramfs_add_module(&cpio, input, *path, &list, err) < 0)
-			return err->code;
-	}
-	initramfs_add_file(&cpio, "etc/modules", 0644, list.data, list.len);
+	if (initramfs_add_modules(&cpio, input, input->modules.first, "etc/modules", err) < 0 ||
+	    initramfs_add_modules(&cpio, input, input->modules.later, "etc/modules.later", err) < 0)
+		return err->code;
 	initramfs_add(&cpio, "TRAILER!!!", 0, 0, NULL, 0);
 	*ret = out;
 	out = BUF_INIT;

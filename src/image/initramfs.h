@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "image/modules.h"
 
 /*
  * The first file system of a VM, as the kernel unpacks it (cpio "newc", Documentation/driver-api/
@@ -13,15 +14,16 @@
  * the guest longer than reading.
  *
  *   /init           brig-guest
- *   /etc/modules    paths of modules, one per line, in the order in which to load them
+ *   /etc/modules        paths of modules, one per line, in the order in which to load them
+ *   /etc/modules.later  more, for when the workload runs
  *   /lib/modules/RELEASE/...  just these, not compressed
  *   /dev/console, and /dev, /proc, /sys to mount on
  */
 struct initramfs_input {
 	const char *release;
-	int modules_fd;	      /* the folder lib/modules/RELEASE; negative: everything is built in */
-	char *const *modules; /* paths below it, from modules_select() */
-	const void *init;     /* NULL: none, for a digest of the rest */
+	int modules_fd; /* the folder lib/modules/RELEASE; negative: everything is built in */
+	struct modules_list modules; /* paths below it, the caller's */
+	const void *init;	     /* NULL: none, for a digest of the rest */
 	size_t init_len;
 };
 

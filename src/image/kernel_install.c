@@ -204,8 +204,8 @@ int kernel_install(const struct kernel_work *work, const struct kernel_install *
 	return 0;
 }
 
-static int kernel_pack_modules(int fd, struct initramfs_input *input, char ***ret_modules,
-			       struct err *err)
+static int kernel_pack_modules(int fd, struct initramfs_input *input,
+			       struct modules_list *ret_modules, struct err *err)
 {
 	_cleanup_modules_index_ struct modules_index index = { { NULL } };
 
@@ -223,7 +223,7 @@ int kernel_pack_initramfs(int fd, struct kernel_record *record, struct err *err)
 {
 	_cleanup_kernel_guest_ struct kernel_guest guest = { NULL };
 	_cleanup_free_ char *init = NULL;
-	_cleanup_strv_ char **modules = NULL;
+	_cleanup_modules_list_ struct modules_list modules = MODULES_LIST_INIT;
 	_cleanup_buf_ struct buf cpio = BUF_INIT;
 	struct initramfs_input input = { .release = record->release, .modules_fd = -EBADF };
 	char digest[DIGEST_HEX_SIZE];

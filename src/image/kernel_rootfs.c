@@ -112,7 +112,7 @@ static int kernel_rootfs_find(int rootfs, struct kernel_image *ret, struct err *
 struct kernel_rootfs {
 	struct kernel_image image;
 	struct modules_index index;
-	char **modules;
+	struct modules_list modules;
 	int modules_fd;
 };
 
@@ -120,7 +120,7 @@ static void kernel_rootfs_release(struct kernel_rootfs *found)
 {
 	kernel_image_release(&found->image);
 	modules_index_release(&found->index);
-	found->modules = strv_free(found->modules);
+	modules_list_release(&found->modules);
 	found->modules_fd = fd_close(found->modules_fd);
 }
 
@@ -181,7 +181,8 @@ static int kernel_rootfs_install(const char *root, const char *name,
 	if (modules < 0)
 		return modules;
 	if (modules_write(modules, &found->index, err) < 0 ||
-	    kernel_modules_copy_needed(found->modules_fd, modules, found->modules, err) < 0)
+	    kernel_modules_copy_needed(found->modules_fd, modules, found->modules.first, err) < 0 ||
+	    kernel_modules_copy_needed(found->modules_fd, modules, found->modules.later, err) < 0)
 		return err->code;
 	return kernel_install(&work, &install, err);
 }

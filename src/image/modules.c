@@ -25,7 +25,11 @@
 #define MODULES_LINE_MAX     4096 /* of softdep and alias */
 #define MODULES_NAME_MAX     64
 
-enum modules_need { MODULES_REQUIRED, MODULES_OPTIONAL };
+enum modules_need {
+	MODULES_REQUIRED,
+	MODULES_OPTIONAL,
+	MODULES_LATER, /* optional, and of no use to the start */
+};
 
 /* What root and the agent need, in the order in which it is good to have it. */
 static const struct modules_wanted {
@@ -41,10 +45,10 @@ static const struct modules_wanted {
 	{ "overlay", MODULES_REQUIRED, "OVERLAY_FS" },
 	{ "ext4", MODULES_REQUIRED, "EXT4_FS" },
 	{ "virtio_net", MODULES_OPTIONAL, "VIRTIO_NET" },
-	{ "virtio_rng", MODULES_OPTIONAL, "HW_RANDOM_VIRTIO" },
-	{ "virtio_balloon", MODULES_OPTIONAL, "VIRTIO_BALLOON" },
-	{ "vmw_vsock_virtio_transport", MODULES_OPTIONAL, "VIRTIO_VSOCKETS" },
 	{ "pvpanic_mmio", MODULES_OPTIONAL, "PVPANIC_MMIO" },
+	{ "virtio_rng", MODULES_LATER, "HW_RANDOM_VIRTIO" },
+	{ "virtio_balloon", MODULES_LATER, "VIRTIO_BALLOON" },
+	{ "vmw_vsock_virtio_transport", MODULES_LATER, "VIRTIO_VSOCKETS" },
 };
 
 /* max is several times what the fullest distribution kernel has. */
@@ -70,15 +74,22 @@ struct modules {
 	char *text;		       /* modules.dep, cut up */
 	struct modules_entry *entries; /* sorted by path */
 	size_t n;
-	char **selected;
+	struct modules_list list;
+	char ***into;		   /* where in the list what is visited goes */
 	size_t n_selected, n_soft; /* selected; looked up for another's sake */
 };
+
+void modules_list_release(struct modules_list *list)
+{
+	list->first = strv_free(list->first);
+	list->later = strv_free(list->later);
+}
 
 static void modules_release(struct modules *modules)
 {
 	free(modules->text);
 	free(modules->entries);
-	strv_free(modules->selected);
+	modules_list_release(&modules->list);
 }
 
 void modules_index_release(struct modules_index *index)
@@ -408,7 +419,7 @@ static int modules_visit(struct modules *modules, struct modules_entry *entry, i
 	if (r < 0)
 		return r;
 	entry->state = MODULES_DONE;
-	strv_add(&modules->selected, entry->path);
+	strv_add(modules->into, entry->path);
 	modules->n_selected++;
 	return 0;
 }
@@ -420,10 +431,11 @@ static int modules_want(struct modules *modules, const struct modules_wanted *wa
 
 	if (modules_is_builtin(modules, wanted->name))
 		return 0;
+	modules->into = wanted->need == MODULES_LATER ? &modules->list.later : &modules->list.first;
 	entry = modules_find(modules, wanted->name);
 	if (entry)
 		return modules_visit(modules, entry, 0, err);
-	if (wanted->need == MODULES_OPTIONAL)
+	if (wanted->need != MODULES_REQUIRED)
 		return 0;
 	return err_set(err, -ENOENT,
 		       "the kernel has no %s, neither as a module nor built in: a VM needs "
@@ -431,7 +443,7 @@ static int modules_want(struct modules *modules, const struct modules_wanted *wa
 		       wanted->name, wanted->option);
 }
 
-int modules_select(const struct modules_index *index, char ***ret, struct err *err)
+int modules_select(const struct modules_index *index, struct modules_list *ret, struct err *err)
 {
 	_cleanup_(modules_release) struct modules modules = {
 		.index = index,
@@ -441,7 +453,9 @@ int modules_select(const struct modules_index *index, char ***ret, struct err *e
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(modules_wanted); i++)
 		r = modules_want(&modules, &modules_wanted[i], err);
-	if (r == 0)
-		*ret = take_ptr(modules.selected);
+	if (r == 0) {
+		*ret = modules.list;
+		modules.list = MODULES_LIST_INIT;
+	}
 	return r;
 }

@@ -34,11 +34,21 @@ int modules_read(int fd, struct modules_index *ret, struct err *err);
 int modules_write(int fd, const struct modules_index *index, struct err *err);
 
 /*
- * Paths of the modules to load below lib/modules/RELEASE, each after those that it needs; what is
- * built in is left out. Something that root cannot do without and that is nowhere is an error. The
- * paths are relative, have no ".." in them and end in .ko or that and a compression's suffix.
+ * Paths of the modules to load below lib/modules/RELEASE, each after those that it needs, and each once.
+ * The paths are relative, have no ".." in them and end in .ko or that and a compression's suffix.
  */
-int modules_select(const struct modules_index *index, char ***ret, struct err *err);
+struct modules_list {
+	char **first; /* before the root is mounted */
+	char **later; /* what may wait until the workload runs */
+};
+
+#define MODULES_LIST_INIT ((struct modules_list){ NULL })
+
+void modules_list_release(struct modules_list *list);
+#define _cleanup_modules_list_ _cleanup_(modules_list_release)
+
+/* What is built in is left out. Something that root cannot do without and that is nowhere is an error. */
+int modules_select(const struct modules_index *index, struct modules_list *ret, struct err *err);
 
 /* Opens a file below the folder, never through a symlink or out of it; a regular file, or -ELOOP,
  * -EXDEV, -EINVAL... */

@@ -6,11 +6,19 @@
 #include <string.h>
 
 /* The four indexes, one after another, each ended by a NUL. */
+static void check(char *const *paths)
+{
+	strv_for_each(path, paths) {
+		if (**path == '/' || !strncmp(*path, "../", 3) || strstr(*path, "/../"))
+			abort();
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_modules_index_ struct modules_index index = { { NULL } };
 	const char *at = (const char *)data, *end = at + size;
-	_cleanup_strv_ char **paths = NULL;
+	_cleanup_modules_list_ struct modules_list list = MODULES_LIST_INIT;
 	struct err err = ERR_INIT;
 
 	for (size_t i = 0; i < MODULES_FILES; i++) {
@@ -19,11 +27,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		index.text[i] = mem_strndup(at, len);
 		at += len < (size_t)(end - at) ? len + 1 : len;
 	}
-	if ((modules_select(&index, &paths, &err) < 0) != err_is_set(&err))
+	if ((modules_select(&index, &list, &err) < 0) != err_is_set(&err))
 		abort();
-	strv_for_each(path, paths) {
-		if (**path == '/' || !strncmp(*path, "../", 3) || strstr(*path, "/../"))
-			abort();
-	}
+	check(list.first);
+	check(list.later);
 	return 0;
 }

@@ -111,9 +111,11 @@ static void it_holds_the_agent_and_the_modules_in_order(void **state _unused_)
 {
 	_cleanup_close_ int fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	const char *const modules[] = { "k/b.ko", "k/sub/a.ko", NULL };
+	const char *const later[] = { "k/c.ko", NULL };
 	const struct initramfs_input input = { .release = "6.1",
 					       .modules_fd = fd,
-					       .modules = (char *const *)modules,
+					       .modules.first = (char **)(uintptr_t)modules,
+					       .modules.later = (char **)(uintptr_t)later,
 					       .init = "#!/agent",
 					       .init_len = 8 };
 	_cleanup_buf_ struct buf cpio = BUF_INIT;
@@ -121,12 +123,14 @@ static void it_holds_the_agent_and_the_modules_in_order(void **state _unused_)
 
 	put("k/b.ko", "module b", 8);
 	put("k/sub/a.ko", "A", 1);
+	put("k/c.ko", "C", 1);
 	assert_int_equal(initramfs_build(&input, &cpio, &err), 0);
 	assert_entry(&cpio, "init", S_IFREG | 0755, "#!/agent");
 	assert_entry(&cpio, "lib/modules/6.1/k/b.ko", S_IFREG | 0644, "module b");
 	assert_entry(&cpio, "lib/modules/6.1/k/sub/a.ko", S_IFREG | 0644, "A");
 	assert_entry(&cpio, "etc/modules", S_IFREG | 0644,
 		     "/lib/modules/6.1/k/b.ko\n/lib/modules/6.1/k/sub/a.ko\n");
+	assert_entry(&cpio, "etc/modules.later", S_IFREG | 0644, "/lib/modules/6.1/k/c.ko\n");
 	assert_entry(&cpio, "TRAILER!!!", 0, "");
 }
 
@@ -154,7 +158,7 @@ static void modules_are_unpacked(void **state _unused_)
 	_cleanup_close_ int fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	const struct initramfs_input input = { .release = "6.1",
 					       .modules_fd = fd,
-					       .modules = (char *const *)modules };
+					       .modules.first = (char **)(uintptr_t)modules };
 
 	for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
 		_cleanup_buf_ struct buf cpio = BUF_INIT, packed = BUF_INIT;
@@ -176,7 +180,7 @@ static void a_module_that_unpacks_without_end_is_refused(void **state _unused_)
 	_cleanup_close_ int fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	const struct initramfs_input input = { .release = "6.1",
 					       .modules_fd = fd,
-					       .modules = (char *const *)modules };
+					       .modules.first = (char **)(uintptr_t)modules };
 	_cleanup_buf_ struct buf cpio = BUF_INIT, packed = BUF_INIT;
 	struct err err = ERR_INIT;
 
@@ -193,7 +197,7 @@ static void a_module_that_is_not_there_is_named(void **state _unused_)
 	_cleanup_close_ int fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	const struct initramfs_input input = { .release = "6.1",
 					       .modules_fd = fd,
-					       .modules = (char *const *)modules };
+					       .modules.first = (char **)(uintptr_t)modules };
 	_cleanup_buf_ struct buf cpio = BUF_INIT;
 	struct err err = ERR_INIT;
 

@@ -20,18 +20,22 @@
 	"kernel/a/virtio_pci.ko\nkernel/a/virtio_blk.ko\nkernel/a/virtio-console.ko\n" \
 	"kernel/a/overlay.ko\nkernel/a/ext4.ko"
 
+/* The paths, and behind a bar those that can wait. */
 static char *selected(struct modules_index index)
 {
-	_cleanup_strv_ char **paths = NULL;
+	_cleanup_modules_list_ struct modules_list list = MODULES_LIST_INIT;
+	_cleanup_free_ char *first = NULL, *later = NULL;
 	struct err err = ERR_INIT;
 
 	index.text[MODULES_SOFTDEP] =
 		index.text[MODULES_SOFTDEP] ? index.text[MODULES_SOFTDEP] : (char[]){ "" };
 	index.text[MODULES_ALIAS] =
 		index.text[MODULES_ALIAS] ? index.text[MODULES_ALIAS] : (char[]){ "" };
-	if (modules_select(&index, &paths, &err) < 0)
+	if (modules_select(&index, &list, &err) < 0)
 		return mem_printf("error: %s", err.msg);
-	return paths ? strv_join(paths, " ") : mem_strdup("");
+	first = list.first ? strv_join(list.first, " ") : mem_strdup("");
+	later = list.later ? strv_join(list.later, " ") : NULL;
+	return later ? mem_printf("%s | %s", first, later) : take_ptr(first);
 }
 
 static void assert_selected(const struct modules_index *index, const char *expected)
@@ -74,12 +78,25 @@ static void needs_are_loaded_first_and_once(void **state _unused_)
 			"k/ring.ko.xz k/virtio.ko k/erofs.ko k/net.ko.xz k/virtio_net.ko.xz");
 }
 
+static void what_the_start_has_no_use_for_waits_without_what_is_there_by_then(void **state _unused_)
+{
+	struct modules_index index = {
+		.text[MODULES_DEP] = (char[]){ "k/virtio_balloon.ko: k/ring.ko\nk/ring.ko:\n"
+					       "k/virtio_rng.ko: k/rng-core.ko\nk/rng-core.ko:\n"
+					       "k/erofs.ko: k/ring.ko\n" },
+		.text[MODULES_BUILTIN] = (char[]){ BUILTIN_BUT_EROFS },
+	};
+
+	assert_selected(&index, "k/ring.ko k/erofs.ko | k/rng-core.ko k/virtio_rng.ko "
+				"k/virtio_balloon.ko");
+}
+
 static void a_module_is_found_in_either_spelling(void **state _unused_)
 {
 	struct modules_index index = { .text[MODULES_DEP] = (char[]){ "k/virtio-rng.ko:\n" },
 				       .text[MODULES_BUILTIN] = (char[]){ BUILTIN } };
 
-	assert_selected(&index, "k/virtio-rng.ko");
+	assert_selected(&index, " | k/virtio-rng.ko");
 }
 
 static void what_root_needs_must_be_there(void **state _unused_)
@@ -203,6 +220,7 @@ int main(void)
 		cmocka_unit_test(what_root_needs_must_be_there),
 		cmocka_unit_test(a_need_of_run_time_is_met_by_name_alias_or_what_is_built_in),
 		cmocka_unit_test(modules_that_need_each_other_are_refused),
+		cmocka_unit_test(what_the_start_has_no_use_for_waits_without_what_is_there_by_then),
 		cmocka_unit_test(a_chain_without_end_is_refused),
 		cmocka_unit_test(a_module_with_too_many_needs_is_refused),
 		cmocka_unit_test(paths_that_lead_elsewhere_are_refused),
