@@ -29,6 +29,12 @@ def lab(command, data=b"", **settings):
     return running.returncode, out, err
 
 
+@pytest.fixture(scope="module", autouse=True)
+def made():
+    """The first run tells of what it makes."""
+    lab("true")
+
+
 def children(pid):
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
