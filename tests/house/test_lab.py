@@ -2,6 +2,7 @@
 """tools/lab: a command in the lab's machine is like one here, and however a run ends, nothing of it stays."""
 
 import os
+import select
 import signal
 import subprocess
 import time
@@ -62,6 +63,41 @@ def test_a_folder_is_shared(tmp_path):
     (tmp_path / "in").write_text("there\n")
     assert lab("cat /share/in; echo back >/share/out", LAB_SHARE=str(tmp_path))[:2] == (0, b"there\n")
     assert (tmp_path / "out").read_text() == "back\n"
+
+
+WANTS = """
+import os, sys
+from pathlib import Path
+sys.dont_write_bytecode = True
+sys.path.insert(0, sys.argv[1])
+from labkit import cache
+entry, started = cache.Entry("thing", "key"), [Path(sys.argv[2]) / name for name in ("first", "second")]
+started[int(sys.argv[3])].touch()
+while not all(path.exists() for path in started):
+    os.sched_yield()
+
+def make(folder):
+    while "->" not in Path("/proc/locks").read_text():  # until the other one waits
+        os.sched_yield()
+
+entry.get(make)
+print("has it", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_two_that_wait_for_the_same_thing_then_use_it_both(tmp_path):
+    env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+    both = [subprocess.Popen(["/usr/bin/python3", "-c", WANTS, TREE / "tools", tmp_path, str(i)], env=env,
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for i in range(2)]
+    try:
+        for each in both:
+            assert select.select([each.stdout], [], [], 60)[0], "it waits for the other"
+            assert each.stdout.readline() == "has it\n"
+    finally:
+        for each in both:
+            each.kill()
+            each.communicate()
 
 
 def test_two_at_once_are_two_machines():

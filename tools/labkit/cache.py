@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What is dear to make, kept outside the tree under a name with a digest of all it was made from.
 
-An entry is a folder. Who makes one holds its lock alone, who uses it shares the lock, and only what nobody
-holds is thrown away; so a process that is killed leaves nothing locked.
+An entry is a folder. One process at a time makes entries of a kind; who makes or uses one shares its lock, and
+only what nobody holds is thrown away. A process that is killed leaves nothing locked.
 """
 
 import fcntl
@@ -32,13 +32,14 @@ class Entry:
 
     def __init__(self, kind, key):
         self.path = folder() / f"{kind}-{key}"
+        self._kind = kind
         self._lock = None
-
-    def _open(self, operation):
         self.path.parent.mkdir(parents=True, exist_ok=True)
+
+    def _share(self):
         while True:
             lock = open(self.path.with_suffix(".lock"), "w")
-            fcntl.flock(lock, operation)
+            fcntl.flock(lock, fcntl.LOCK_SH)
             # Whoever threw the entry away has removed the lock's file too.
             if self.path.with_suffix(".lock").exists() and \
                     os.fstat(lock.fileno()).st_ino == self.path.with_suffix(".lock").stat().st_ino:
@@ -47,13 +48,12 @@ class Entry:
 
     def get(self, make):
         """The entry's folder, filled by make(folder) if it is not there."""
-        self._lock = self._open(fcntl.LOCK_SH)
-        if not self.path.exists():
-            self._lock.close()
-            self._lock = self._open(fcntl.LOCK_EX)
+        # Not by the entry's own lock: who has made one goes on to share it, for long.
+        with open(self.path.with_name(f"{self._kind}.making"), "w") as making:
+            fcntl.flock(making, fcntl.LOCK_EX)
+            self._lock = self._share()
             if not self.path.exists():
                 self._make(make)
-            fcntl.flock(self._lock, fcntl.LOCK_SH)
         os.utime(self.path)
         return self.path
 
