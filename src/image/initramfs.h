@@ -13,7 +13,7 @@
  * early-userspace/buffer-format.rst), not compressed: without hardware virtualization unpacking takes
  * the guest longer than reading.
  *
- *   /init           brig-guest
+ *   /init               brig-guest
  *   /etc/modules        paths of modules, one per line, in the order in which to load them
  *   /etc/modules.later  more, for when the workload runs
  *   /lib/modules/RELEASE/...  just these, not compressed

@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-/* One for each vCPU, up to what one device thread keeps busy. */
+/* A disk has one for each vCPU up to these, which one device thread serves. */
 #define DEVICES_DISK_QUEUES 4
 
 struct devices {

@@ -5,7 +5,6 @@
 #include <stdint.h>
 #include <string.h>
 
-/* The four indexes, one after another, each ended by a NUL. */
 static void check(char *const *paths)
 {
 	strv_for_each(path, paths) {
@@ -14,6 +13,7 @@ static void check(char *const *paths)
 	}
 }
 
+/* The four indexes, one after another, each ended by a NUL. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_modules_index_ struct modules_index index = { { NULL } };
