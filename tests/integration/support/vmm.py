@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A VMM without its keeper: what src/vmm/hull.c gives it, and the frames of src/proto/vmm.h."""
+
+import ctypes
+import fcntl
+import os
+import struct
+import subprocess
+
+CONFIGURE, READY, ENDED, PAUSE, RESUME, POWER_BUTTON = 1, 2, 5, 6, 7, 8
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 1 << 18
+ABOVE = 100  # all numbers that a child's descriptors are to have
+
+
+def frame(kind, payload=b""):
+    return struct.pack("<IHHI", len(payload), kind, 0, 0) + payload
+
+
+def text(value):
+    return struct.pack("<I", len(value)) + value.encode()
+
+
+def spawn(argv, fds, **options):
+    """Starts it in mounts of its own, which it leaves behind. fds: {number in the child: descriptor of ours}, which
+    stay ours to close."""
+    high = {number: fcntl.fcntl(fd, fcntl.F_DUPFD, ABOVE) for number, fd in fds.items()}
+
+    def place():
+        # Private, or what it unmounts would go from the host too.
+        if LIBC.unshare(CLONE_NEWNS) or LIBC.mount(None, b"/", None, MS_REC | MS_PRIVATE, None):
+            raise OSError(ctypes.get_errno(), "cannot make a mount namespace")
+        for number, fd in high.items():
+            os.dup2(fd, number, inheritable=True)
+
+    try:
+        return subprocess.Popen(argv, pass_fds=(*fds, *high.values()), preexec_fn=place, stdin=subprocess.DEVNULL,
+                                stderr=subprocess.PIPE, **options)
+    finally:
+        for fd in high.values():
+            os.close(fd)
