@@ -50,13 +50,13 @@ echo "$rounds rounds"
 """
 
 WORK = {
-    "stress": ["stress-ng", "--timeout", f"{SECONDS}s", "--verify", "--metrics-brief", "--cpu", "1", "--vm", "1",
-               "--vm-bytes", "96m", "--fork", "1", "--timer", "1", "--mmap", "1", "--mmap-bytes", "32m", "--pipe", "1",
-               "--hdd", "1", "--hdd-bytes", "64m", "--temp-path", "/var/tmp"],
+    # One word, or its --vm would be taken for ours.
+    "stress": ["sh", "-c", f"stress-ng --timeout {SECONDS}s --verify --metrics-brief --cpu 1 --vm 1 --vm-bytes 96m "
+               "--fork 1 --timer 1 --mmap 1 --mmap-bytes 32m --pipe 1 --hdd 1 --hdd-bytes 64m --temp-path /var/tmp"],
     "fio": ["fio", "--name=verify", "--directory=/var/tmp", "--size=256m", "--rw=randrw", "--bsrange=4k-128k",
             "--iodepth=16", "--ioengine=libaio", "--direct=1", "--verify=crc32c", "--verify_fatal=1",
             "--verify_backlog=1024", "--time_based", f"--runtime={SECONDS}"],
-    "build": ["sh", "-c", BUILD, "sh", str(SECONDS)],
+    "build": ["bash", "-c", BUILD, "bash", str(SECONDS)],
 }
 
 
@@ -92,8 +92,8 @@ def test_many_machines_start_and_stop_at_once(brig, busybox_image, debian_kernel
     names = [f"m{i}" for i in range(MACHINES)]
 
     def start(name):
-        return brig("run", "-d", "--vm", "--name", name, "-m", "128m", busybox_image, "sleep", "1000000",
-                    check=False, timeout=START_SECONDS)
+        return brig("run", "-d", "--vm", "--name", name, "-m", "128m", "--boot-timeout", f"{START_SECONDS}s",
+                    busybox_image, "sleep", "1000000", check=False, timeout=START_SECONDS)
 
     def stop(name):
         return brig("stop", name, check=False, timeout=START_SECONDS)
