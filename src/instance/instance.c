@@ -203,36 +203,47 @@ void instance_view_release(struct instance_view *view)
 	instance_run_release(&view->run);
 }
 
-static void instance_view_run(const struct instance_home *home, struct instance_view *view)
+/* 1: the run's folder is there, whether or not its keeper is. */
+static int instance_view_run(const struct instance_home *home, const char *name,
+			     struct instance_view *view)
 {
-	_cleanup_free_ char *run_dir = paths_run(home, view->record.name);
+	_cleanup_free_ char *run_dir = paths_run(home, name);
 	_cleanup_free_ char *path = mem_printf("%s/%s", run_dir, PATHS_RUN);
 	struct err ignored = ERR_INIT;
 
-	view->state = view->record.has_run ? INSTANCE_STOPPED : INSTANCE_CREATED;
 	if (access(path, F_OK) < 0)
-		return;
+		return 0;
 	view->run.keeper_pid = paths_keeper_pid(run_dir);
-	if (view->run.keeper_pid &&
-	    record_load(&instance_run_table, AT_FDCWD, path, &view->run, &ignored) == 0) {
-		view->alive = 1;
-		view->state = view->run.state;
-	} else if (!view->run.keeper_pid && !view->record.finished) {
-		/* it ran, and its keeper was killed before it could write how it ended */
-		view->state = INSTANCE_STOPPED;
-	}
+	if (view->run.keeper_pid)
+		view->alive =
+			record_load(&instance_run_table, AT_FDCWD, path, &view->run, &ignored) == 0;
+	return 1;
 }
 
+static enum instance_state instance_view_state(const struct instance_view *view, int has_dir)
+{
+	if (view->alive)
+		return (enum instance_state)view->run.state;
+	/* it ran, and its keeper was killed before it could write how it ended */
+	if (has_dir && !view->run.keeper_pid && !view->record.finished)
+		return INSTANCE_STOPPED;
+	return view->record.has_run ? INSTANCE_STOPPED : INSTANCE_CREATED;
+}
+
+/* The run first: a keeper writes the end into the record before it goes, so who finds it gone finds that. */
 int instance_view(const struct instance_home *home, const char *name, struct instance_view *ret,
 		  struct err *err)
 {
-	int r;
+	int r = name_check("instance", name, err), has_dir;
 
 	memset(ret, 0, sizeof(*ret));
+	if (r < 0)
+		return r;
+	has_dir = instance_view_run(home, name, ret);
 	r = instance_load(home, name, &ret->record, err);
 	if (r < 0)
 		return r;
-	instance_view_run(home, ret);
+	ret->state = instance_view_state(ret, has_dir);
 	return 0;
 }
 

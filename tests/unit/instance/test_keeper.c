@@ -17,6 +17,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <cmocka.h>
@@ -391,23 +392,75 @@ static void a_failing_one_is_restarted_as_often_as_it_may(void **state)
 	assert_int_equal(record.exit_code, 3);
 }
 
+static int pidfd_of(int64_t pid)
+{
+	return (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
+}
+
+static void wait_for_keeper(int pidfd)
+{
+	struct pollfd fd = { .fd = pidfd, .events = POLLIN };
+
+	assert_int_equal(poll(&fd, 1, 10000), 1);
+	fd_close(pidfd);
+}
+
 static void a_killed_keeper_leaves_a_stopped_instance(void **state)
 {
 	struct place *place = *state;
 	_cleanup_instance_view_ struct instance_view view = { 0 };
-	struct pollfd fd = { .events = POLLIN };
 	struct err err = ERR_INIT;
+	int keeper;
 
 	create(place, "exec sleep 1000", NULL);
 	assert_int_equal(instance_start(&place->home, "a", 0, NULL, &err), 0);
 	assert_int_equal(instance_view(&place->home, "a", &view, &err), 0);
-	fd.fd = (int)syscall(SYS_pidfd_open, view.run.keeper_pid, 0);
+	keeper = pidfd_of(view.run.keeper_pid);
 	kill((pid_t)view.run.keeper_pid, SIGKILL);
-	assert_int_equal(poll(&fd, 1, 10000), 1);
-	fd_close(fd.fd);
+	wait_for_keeper(keeper);
 	assert_state(place, INSTANCE_STOPPED);
 	assert_int_equal(instance_start(&place->home, "a", 0, NULL, &err), 0);
 	assert_int_equal(instance_remove(&place->home, "a", 1, &err), 0);
+}
+
+static int sees_a_status_with_the_end(const struct place *place)
+{
+	struct instance_view view = { 0 };
+	struct err err = ERR_INIT;
+
+	return instance_view(&place->home, "a", &view, &err) == 0 &&
+	       (view.alive || view.record.exit_code == 137);
+}
+
+/* Who looks is held up by the record, which is a pipe until the keeper has written the end. */
+static void a_look_while_it_ends_finds_no_end_without_its_status(void **state)
+{
+	struct place *place = *state;
+	_cleanup_free_ char *path = mem_printf("%s/instances/a/instance.json", place->root);
+	_cleanup_instance_view_ struct instance_view view = { 0 };
+	_cleanup_free_ char *before = NULL;
+	struct err err = ERR_INIT;
+	int fd, keeper, status = -1;
+	size_t len;
+	pid_t viewer;
+
+	create(place, "exec sleep 1000", NULL);
+	assert_int_equal(instance_start(&place->home, "a", 0, NULL, &err), 0);
+	assert_int_equal(instance_view(&place->home, "a", &view, &err), 0);
+	keeper = pidfd_of(view.run.keeper_pid);
+	assert_int_equal(file_read(AT_FDCWD, path, 1 << 20, &before, &len), 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	viewer = fork();
+	if (!viewer)
+		_exit(!sees_a_status_with_the_end(place));
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	kill((pid_t)view.run.pid, SIGKILL);
+	wait_for_keeper(keeper);
+	assert_int_equal(file_write_all(fd, before, len), 0);
+	fd_close(fd);
+	assert_int_equal(waitpid(viewer, &status, 0), viewer);
+	assert_int_equal(status, 0);
 }
 
 static void garbage_from_a_client_ends_that_client_alone(void **state)
@@ -441,6 +494,7 @@ int main(int argc, char **argv)
 		TEST(one_that_is_to_be_removed_is_gone_when_its_end_is_told),
 		TEST(a_failing_one_is_restarted_as_often_as_it_may),
 		TEST(a_killed_keeper_leaves_a_stopped_instance),
+		TEST(a_look_while_it_ends_finds_no_end_without_its_status),
 		TEST(garbage_from_a_client_ends_that_client_alone),
 	};
 
