@@ -318,7 +318,8 @@ const struct verb cli_show_verbs[] = {
 		  "now (null if nothing does).\n\n"
 		  "Of a virtual machine on KVM, 'vsock' has its CID and a socket: who connects "
 		  "there and writes a line 'CONNECT PORT' is connected to that AF_VSOCK port of "
-		  "the guest, once it has read a line 'OK ...'. systemd's ssh proxy speaks it "
+		  "the guest, once it has read a line 'OK ...'; it waits where the guest has no "
+		  "driver of sockets yet. systemd's ssh proxy speaks it "
 		  "(ssh vsock-mux/SOCKET). 'gdb_socket' is where a debugger of the guest's kernel "
 		  "connects to, with --gdb: 'target remote SOCKET' in gdb.",
 	  .examples = show_inspect_examples,

@@ -480,7 +480,7 @@ static void vsock_accept(void *ctx, uint32_t events _unused_)
 	_cleanup_close_ int fd = accept4(vsock->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct vsock_link *link;
 
-	if (fd < 0 || !virtio_active(vsock->virtio))
+	if (fd < 0)
 		return;
 	link = vsock_link_new(vsock, VSOCK_GREETING);
 	if (link && vsock_link_open(link, take_fd(&fd)) < 0)
@@ -780,10 +780,24 @@ static void vsock_config_read(void *ctx, uint32_t offset, void *data, size_t len
 	memcpy(data, (uint8_t *)&config + offset, len);
 }
 
+/* Who comes before the driver waits in the listener's backlog. */
+static void vsock_accept_clients(struct vsock *vsock, int accept)
+{
+	if (vsock->listening)
+		loop_source_set_events(vsock->listening, accept ? EPOLLIN : 0);
+}
+
+static int vsock_activate(void *ctx, uint64_t features _unused_)
+{
+	vsock_accept_clients(ctx, 1);
+	return 0;
+}
+
 static int vsock_reset(void *ctx)
 {
 	struct vsock *vsock = ctx;
 
+	vsock_accept_clients(vsock, 0);
 	for (size_t i = 0; i < vsock->n_links; i++)
 		vsock->links[i]->state = VSOCK_DEAD;
 	vsock_bury(vsock);
@@ -806,6 +820,7 @@ static void vsock_free(void *ctx)
 
 static const struct virtio_ops vsock_ops = {
 	.config_read = vsock_config_read,
+	.activate = vsock_activate,
 	.kick = vsock_kick,
 	.reset = vsock_reset,
 	.free = vsock_free,
@@ -815,7 +830,7 @@ static int vsock_open(struct vsock *vsock, const struct vsock_options *options, 
 {
 	if (options->listener >= 0) {
 		vsock->listening =
-			loop_watch_fd(vsock->loop, options->listener, EPOLLIN, vsock_accept, vsock);
+			loop_watch_fd(vsock->loop, options->listener, 0, vsock_accept, vsock);
 		if (!vsock->listening)
 			return err_errno(err, -errno, "cannot watch the guest's socket");
 	}

@@ -13,6 +13,7 @@
  *
  * From the host: a client connects to the listener, writes "CONNECT PORT\n" and reads "OK HOSTPORT\n" once
  * something in the guest has accepted; then the stream begins. If nothing does, it reads the end of file.
+ * Who comes before the guest has a driver for the device waits for it.
  *
  * From the guest: what connects to CID 2 is asked for over the connector, a SOCK_SEQPACKET socket: a struct
  * vsock_request goes out, a struct vsock_reply comes back, with a connected stream socket beside it

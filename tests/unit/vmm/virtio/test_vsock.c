@@ -578,17 +578,31 @@ static void there_is_a_limit_to_connections(void **state _unused_)
 static void a_reset_ends_all_connections(void **state _unused_)
 {
 	uint32_t port;
-	int fd = connected(&port), late;
+	int fd = connected(&port);
 
 	virtio_set_status(driver.virtio, 0);
 	assert_true(ended(fd));
 	close(fd);
-	late = client(); /* nobody is there now */
-	driver_turn(&driver);
-	assert_true(ended(late));
-	close(late);
 	start();
 	fd = connected(&port);
+	close(fd);
+}
+
+static void a_client_that_comes_before_the_driver_waits_for_it(void **state _unused_)
+{
+	struct virtio_vsock_hdr header;
+	int fd;
+
+	virtio_set_status(driver.virtio, 0);
+	fd = client();
+	assert_int_equal(send(fd, "CONNECT 1234\n", 13, 0), 13);
+	driver_turn(&driver);
+	assert_int_equal(recv(fd, &header, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(errno, EAGAIN);
+	start();
+	driver_turn(&driver);
+	assert_int_equal(hear(&header, NULL), VIRTIO_VSOCK_OP_REQUEST);
+	assert_int_equal(header.dst_port, PORT);
 	close(fd);
 }
 
@@ -630,6 +644,7 @@ int main(void)
 		WITH(a_guest_without_buffers_costs_no_memory),
 		WITH(there_is_a_limit_to_connections),
 		WITH(a_reset_ends_all_connections),
+		WITH(a_client_that_comes_before_the_driver_waits_for_it),
 		cmocka_unit_test(a_cid_is_a_guests),
 	};
 
