@@ -341,22 +341,17 @@ static void a_chain_that_cannot_be_answered_breaks_the_device(void **state _unus
 
 static void on_tick(void *ctx)
 {
-	struct bench *b = ctx;
-
-	if (virtio_status(b->virtio) == 0)
-		loop_exit(b->loop, 0);
+	loop_exit(((struct bench *)ctx)->loop, 0);
 }
 
-/* Runs the loop until the reset is over. */
-static void wait_for_reset(struct bench *b)
+/* The loop for a moment. */
+static void tick(struct bench *b)
 {
-	struct loop_source *tick = loop_add_timer(b->loop, on_tick, b);
+	struct loop_source *timer = loop_add_timer(b->loop, on_tick, b);
 
-	while (virtio_status(b->virtio) != 0) {
-		loop_timer_set(tick, 1);
-		loop_run(b->loop);
-	}
-	loop_source_free(tick);
+	loop_timer_set(timer, 1);
+	assert_int_equal(loop_run(b->loop), 0);
+	loop_source_free(timer);
 }
 
 static void a_reset_waits_for_what_is_under_way_and_pushes_nothing(void **state _unused_)
@@ -370,7 +365,8 @@ static void a_reset_waits_for_what_is_under_way_and_pushes_nothing(void **state 
 		offer(&b, VIRTIO_BLK_T_OUT, 0, DATA, 4096, 0);
 	virtio_kicked(b.virtio, 0);
 	virtio_set_status(b.virtio, 0);
-	wait_for_reset(&b);
+	while (virtio_status(b.virtio) != 0)
+		tick(&b);
 	assert_int_equal(ring_take(&b.ring, &head, &written), 0);
 	b.free = 0;
 	b.raised = 0;
@@ -388,13 +384,8 @@ static void a_queue_can_be_reset_alone(void **state _unused_)
 	offer(&b, VIRTIO_BLK_T_OUT, 0, DATA, 4096, 0);
 	virtio_kicked(b.virtio, 0);
 	virtio_reset_queue(b.virtio, 0);
-	while (virtio_queue_resetting(b.virtio, 0)) {
-		struct loop_source *tick = loop_add_timer(b.loop, on_deadline, &b);
-
-		loop_timer_set(tick, 1);
-		loop_run(b.loop);
-		loop_source_free(tick);
-	}
+	while (virtio_queue_resetting(b.virtio, 0))
+		tick(&b);
 	assert_false(queue_enabled(virtio_queue(b.virtio, 0)));
 	ring_init(&b.ring, b.ram, RING, 64);
 	virtio_enable_queue(b.virtio, 0, &b.ring.setup);
