@@ -27,8 +27,36 @@ struct driver {
 	pid_t pid;
 	int in, out, pidfd;
 	size_t unconsumed;
-	struct loop_source *out_source, *end_source;
+	struct buf input; /* that the pipe had no room for */
+	int input_ends;
+	struct loop_source *in_source, *out_source, *end_source;
 };
+
+static void fake_end_input(struct driver *d)
+{
+	d->in_source = loop_source_free(d->in_source);
+	d->in = fd_close(d->in);
+	d->input.len = 0;
+}
+
+/* Never waits for the program: that may wait for its output to be read. */
+static void fake_on_input_room(void *ctx, uint32_t events _unused_)
+{
+	struct driver *d = ctx;
+	ssize_t n = write(d->in, d->input.data, d->input.len);
+
+	if (n < 0 && errno != EAGAIN) {
+		fake_end_input(d);
+		return;
+	}
+	buf_consume(&d->input, n > 0 ? (size_t)n : 0);
+	if (d->input.len)
+		return;
+	loop_source_set_events(d->in_source, 0);
+	if (d->input_ends)
+		fake_end_input(d);
+	d->host->ops->writable(d->host->ctx, 0);
+}
 
 static void fake_finish(struct driver *d)
 {
@@ -98,6 +126,8 @@ static int fake_start(const struct driver_host *host, struct driver **ret, struc
 	d->in = in[1];
 	d->out = out[0];
 	d->pidfd = (int)syscall(SYS_pidfd_open, d->pid, 0);
+	assert_int_equal(fcntl(d->in, F_SETFL, O_NONBLOCK), 0);
+	d->in_source = loop_watch_fd(host->loop, d->in, 0, fake_on_input_room, d);
 	d->out_source = loop_watch_fd(host->loop, d->out, EPOLLIN, fake_on_output, d);
 	d->end_source = loop_watch_fd(host->loop, d->pidfd, EPOLLIN, fake_on_end, d);
 	host->run->pid = d->pid;
@@ -108,9 +138,7 @@ static int fake_start(const struct driver_host *host, struct driver **ret, struc
 
 static size_t fake_room(struct driver *d, uint32_t channel _unused_)
 {
-	struct pollfd fd = { .fd = d->in, .events = POLLOUT };
-
-	return d->in < 0 || poll(&fd, 1, 0) > 0 ? FRAME_DATA_MAX : 0;
+	return d->input.len ? 0 : FRAME_DATA_MAX;
 }
 
 static void fake_send(struct driver *d, uint32_t channel _unused_, uint16_t type,
@@ -118,12 +146,15 @@ static void fake_send(struct driver *d, uint32_t channel _unused_, uint16_t type
 {
 	struct wire_reader r = wire_read(payload, len);
 
-	if (type == MESSAGE_IN && d->in >= 0)
-		(void)file_write_all(d->in, payload, len);
-	else if (type == MESSAGE_IN_END)
-		d->in = fd_close(d->in);
-	else if (type == MESSAGE_SIGNAL)
+	if (type == MESSAGE_IN && d->in_source) {
+		buf_add(&d->input, payload, len);
+		loop_source_set_events(d->in_source, EPOLLOUT);
+	} else if (type == MESSAGE_IN_END && d->in_source) {
+		d->input_ends = 1;
+		loop_source_set_events(d->in_source, EPOLLOUT);
+	} else if (type == MESSAGE_SIGNAL) {
 		kill(d->pid, (int)wire_get_u32(&r));
+	}
 }
 
 static void fake_consumed(struct driver *d, uint32_t channel _unused_, size_t len)
@@ -146,7 +177,8 @@ static void fake_kill(struct driver *d)
 
 static void fake_free(struct driver *d)
 {
-	fd_close(d->in);
+	fake_end_input(d);
+	buf_release(&d->input);
 	fd_close(d->out);
 	fd_close(d->pidfd);
 	free(d);
