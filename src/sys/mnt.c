@@ -70,12 +70,14 @@ int mnt_new(const char *type, const char *source, char *const *options, uint64_t
 
 int mnt_clone(int dirfd, const char *path, int recursive, int *ret_fd, struct err *err)
 {
-	unsigned int flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH;
-	int fd = open_tree(dirfd, path, flags | (recursive ? AT_RECURSIVE : 0));
+	unsigned int all = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
+	struct mount_attr apart = { .propagation = MS_PRIVATE };
+	_cleanup_close_ int fd = open_tree(dirfd, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | all);
 
-	if (fd < 0)
+	/* a copy of a shared mount is its peer, whose later mounts would be mounts there, too */
+	if (fd < 0 || mount_setattr(fd, "", all, &apart, sizeof(apart)) < 0)
 		return err_errno(err, -errno, "cannot bind %s", *path ? path : "a file");
-	*ret_fd = fd;
+	*ret_fd = take_fd(&fd);
 	return 0;
 }
 

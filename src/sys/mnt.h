@@ -16,7 +16,8 @@
 int mnt_new(const char *type, const char *source, char *const *options, uint64_t attributes,
 	    int *ret_fd, struct err *err);
 
-/* A second view of what is at path; recursive: with the mounts below it. */
+/* A second view of what is at path; recursive: with the mounts below it. What is mounted in one of the two
+ * later is not seen in the other. */
 int mnt_clone(int dirfd, const char *path, int recursive, int *ret_fd, struct err *err);
 
 /* Shows files of the detached mount with the ids that they have in the user namespace; -EINVAL if the

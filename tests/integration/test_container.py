@@ -79,6 +79,25 @@ def test_the_host_sees_no_mount_and_no_loop_device(brig, sleeper):
     assert binds <= {"/etc/hostname", "/etc/hosts"}
 
 
+@pytest.fixture
+def shared_run(brig):
+    """What systemd makes of all the host's mounts: new ones inside one are shown in its copies, and back."""
+    brig.run.mkdir(mode=0o700)
+    subprocess.run(["mount", "--bind", brig.run, brig.run], check=True)
+    subprocess.run(["mount", "--make-shared", brig.run], check=True)
+    yield brig.run
+    brig("rm", "-f", "a", check=False)
+    subprocess.run(["umount", "--recursive", brig.run], check=True)
+
+
+def test_a_mount_inside_is_not_seen_outside(brig, import_tree, shared_run):
+    brig("run", "-d", "--name", "a", import_tree(lambda tree: (tree / "etc/hostname").touch()), "sleep", "1000")
+    before = leaks.mounts(shared_run)
+    brig("exec", "--privileged", "a", "mount", "-o", "bind", "/etc/passwd", "/etc/hostname")
+    assert brig("exec", "a", "cat", "/etc/hostname").out == brig("exec", "a", "cat", "/etc/passwd").out
+    assert leaks.mounts(shared_run) == before
+
+
 def test_docker_s_capabilities_filter_and_no_new_privileges(brig, sleeper):
     for text in (Path(f"/proc/{sleeper}/status").read_text(),
                  brig("exec", "a", "cat", "/proc/self/status").out):
