@@ -4,8 +4,11 @@
 import os
 import select
 import signal
+import socket
 import subprocess
+import sys
 import time
+import types
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,10 @@ import pytest
 from support import wait
 
 TREE = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TREE / "tools"))
+
+from labkit import session  # noqa: E402
+
 FIRST = 1800  # seconds: the first run may have to make the machine
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
@@ -52,6 +59,17 @@ def test_input_comes_out_whole():
 
 def test_input_that_nobody_reads_is_no_harm():
     assert lab("echo done", bytes(4 << 20))[:2] == (0, b"done\n")
+
+
+def test_a_machine_that_says_nothing_is_woken():
+    ours, its = socket.socketpair()
+    _, console = pair = socket.socketpair()
+    with ours, its, pair[0], console:
+        port = session.Port(types.SimpleNamespace(port=ours, serial=console))
+        its.settimeout(30)
+        with pytest.raises(TimeoutError):
+            port.receive(time.monotonic() + 2 * session.WAKE_SECONDS, wakes=True)
+        assert its.recv(64) == b"K\0\0\0\0"
 
 
 def test_it_runs_the_tree_as_it_is_on_a_kvm():
