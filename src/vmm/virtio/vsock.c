@@ -480,7 +480,7 @@ static void vsock_accept(void *ctx, uint32_t events _unused_)
 	_cleanup_close_ int fd = accept4(vsock->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct vsock_link *link;
 
-	if (fd < 0)
+	if (fd < 0 || !virtio_active(vsock->virtio))
 		return;
 	link = vsock_link_new(vsock, VSOCK_GREETING);
 	if (link && vsock_link_open(link, take_fd(&fd)) < 0)

@@ -606,6 +606,17 @@ static void a_client_that_comes_before_the_driver_waits_for_it(void **state _unu
 	close(fd);
 }
 
+static void a_broken_device_takes_no_clients(void **state _unused_)
+{
+	int fd;
+
+	virtio_break(driver.virtio);
+	fd = client();
+	driver_turn(&driver);
+	assert_true(ended(fd));
+	close(fd);
+}
+
 static void a_cid_is_a_guests(void **state _unused_)
 {
 	struct vsock_options options = { .listener = -EBADF, .connector = -EBADF };
@@ -645,6 +656,7 @@ int main(void)
 		WITH(there_is_a_limit_to_connections),
 		WITH(a_reset_ends_all_connections),
 		WITH(a_client_that_comes_before_the_driver_waits_for_it),
+		WITH(a_broken_device_takes_no_clients),
 		cmocka_unit_test(a_cid_is_a_guests),
 	};
 
