@@ -83,8 +83,7 @@ def test_the_host_sees_no_mount_and_no_loop_device(brig, sleeper):
 def shared_run(brig):
     """What systemd makes of all the host's mounts: new ones inside one are shown in its copies, and back."""
     brig.run.mkdir(mode=0o700)
-    subprocess.run(["mount", "--bind", brig.run, brig.run], check=True)
-    subprocess.run(["mount", "--make-shared", brig.run], check=True)
+    subprocess.run(["mount", "--bind", "--make-shared", brig.run, brig.run], check=True)
     yield brig.run
     brig("rm", "-f", "a", check=False)
     subprocess.run(["umount", "--recursive", brig.run], check=True)
