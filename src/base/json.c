@@ -243,6 +243,11 @@ const char *json_string(const struct json *json)
 	return json_kind(json) == JSON_STRING ? json_object_get_string(json_raw(json)) : NULL;
 }
 
+uint64_t json_uint(const struct json *json)
+{
+	return json_object_get_uint64(json_raw(json));
+}
+
 int64_t json_int(const struct json *json)
 {
 	return json_object_get_int64(json_raw(json));
@@ -319,6 +324,11 @@ struct json *json_new_string(const char *s)
 		buf_add(&buf, len ? s : JSON_REPLACEMENT, len ? len : strlen(JSON_REPLACEMENT));
 	}
 	return json_wrap(json_object_new_string(buf.data));
+}
+
+struct json *json_new_uint(uint64_t value)
+{
+	return json_wrap(json_object_new_uint64(value));
 }
 
 struct json *json_new_int(int64_t value)

@@ -53,6 +53,7 @@ char **json_get_strv(const struct json *object, const char *key);
 
 const char *json_string(const struct json *json); /* NULL if it is no string */
 int64_t json_int(const struct json *json);	  /* 0 if it is no number */
+uint64_t json_uint(const struct json *json);	  /* the same; 0 if it is negative */
 int json_truth(const struct json *json);
 double json_double(const struct json *json);
 
@@ -69,6 +70,7 @@ struct json *json_new_array(void);
 /* NULL gives null; bytes that are no UTF-8 become U+FFFD, so what is written can be read. */
 struct json *json_new_string(const char *s);
 struct json *json_new_int(int64_t value);
+struct json *json_new_uint(uint64_t value);
 struct json *json_new_double(double value);
 struct json *json_new_bool(int value);
 struct json *json_new_null(void);

@@ -9,17 +9,26 @@
 #include "base/json.h"
 
 /*
- * Versioned records on disk: a C struct described by a table of fields, stored as a JSON object with a
- * "version" member. Unknown keys are kept out, absent ones leave the member as it is (so set defaults
- * first), a wrong type or a version newer than ours is an error.
+ * A C struct described by a table of fields, and as a JSON object. Unknown keys are kept out, absent ones
+ * (and null) leave the member as it is, so set defaults first; a wrong value is an error that says where it
+ * stands: "process.rlimits[0].soft must be a whole number".
  */
 enum record_type {
 	RECORD_STRING, /* char *, owned */
 	RECORD_STRV,   /* char **, owned */
 	RECORD_INT,    /* int64_t */
+	RECORD_UINT,   /* uint64_t */
 	RECORD_BOOL,   /* int */
 	RECORD_ENUM,   /* int, by name from names[] */
 	RECORD_STRUCT, /* a nested struct described by fields */
+	RECORD_ARRAY,  /* pointer to structs described by fields, owned */
+	RECORD_DICT, /* the same of an object's members; an element begins with a char *, its key */
+	RECORD_UINTV, /* uint64_t *, owned */
+	RECORD_MAP,   /* struct record_pair *, owned: an object of strings */
+};
+
+struct record_pair {
+	char *key, *value;
 };
 
 struct record_field {
@@ -27,7 +36,12 @@ struct record_field {
 	enum record_type type;
 	size_t offset;
 	const char *const *names;	   /* RECORD_ENUM: NULL-terminated, index = value */
-	const struct record_field *fields; /* RECORD_STRUCT: ends with a NULL key */
+	const struct record_field *fields; /* RECORD_STRUCT, _ARRAY, _DICT: ends with a NULL key */
+	size_t size;			   /* RECORD_ARRAY, _DICT: of an element */
+	size_t count;	  /* RECORD_ARRAY, _DICT, _UINTV, _MAP: offset of their size_t number */
+	int64_t min, max; /* RECORD_INT: both 0: any; RECORD_UINT: max 0: any */
+	size_t present;	  /* offset of an int that becomes 1 with a value; 0: of none */
+	int required;
 };
 
 #define RECORD_FIELD(kind, type_, member)                                         \
@@ -39,6 +53,14 @@ struct record_field {
 		.key = NULL \
 	}
 
+/* Documents of others. On failure the record may be partly filled; release it as usual. */
+int record_read(const struct record_field *fields, const struct json *json, void *record,
+		struct err *err);
+struct json *record_write(const struct record_field *fields, const void *record);
+/* Frees what is owned, and zeroes the members. */
+void record_clear(const struct record_field *fields, void *record);
+
+/* Versioned records on disk: the object has a "version" member too; one newer than ours is an error. */
 struct record_table {
 	const char *what; /* "instance record", for messages */
 	int version;
@@ -49,7 +71,6 @@ struct json *record_to_json(const struct record_table *table, const void *record
 /* On failure the record may be partly filled; release it as usual. */
 int record_from_json(const struct record_table *table, const struct json *json, void *record,
 		     struct err *err);
-/* Frees the strings and vectors, and zeroes the fields. */
 void record_release(const struct record_table *table, void *record);
 
 /* Atomic and, if durable, fsynced; see file_replace(). */

@@ -14,6 +14,18 @@ struct inner {
 	int64_t number;
 };
 
+struct part {
+	char *word;
+	uint64_t number;
+	int64_t level;
+	int has_level;
+};
+
+struct entry {
+	char *key;
+	char *word;
+};
+
 struct thing {
 	char *name;
 	char **list;
@@ -21,6 +33,14 @@ struct thing {
 	int flag;
 	int color;
 	struct inner inner;
+	struct part *parts;
+	size_t n_parts;
+	uint64_t *ids;
+	size_t n_ids;
+	struct record_pair *notes;
+	size_t n_notes;
+	struct entry *entries;
+	size_t n_entries;
 };
 
 static const char *const colors[] = { "red", "green", NULL };
@@ -28,6 +48,26 @@ static const char *const colors[] = { "red", "green", NULL };
 static const struct record_field inner_fields[] = {
 	RECORD_FIELD(RECORD_STRING, struct inner, word),
 	RECORD_FIELD(RECORD_INT, struct inner, number),
+	RECORD_END,
+};
+
+static const struct record_field part_fields[] = {
+	{ .key = "word",
+	  .type = RECORD_STRING,
+	  .offset = offsetof(struct part, word),
+	  .required = 1 },
+	RECORD_FIELD(RECORD_UINT, struct part, number),
+	{ .key = "level",
+	  .type = RECORD_INT,
+	  .offset = offsetof(struct part, level),
+	  .min = -5,
+	  .max = 7,
+	  .present = offsetof(struct part, has_level) },
+	RECORD_END,
+};
+
+static const struct record_field entry_fields[] = {
+	RECORD_FIELD(RECORD_STRING, struct entry, word),
 	RECORD_END,
 };
 
@@ -44,6 +84,27 @@ static const struct record_field thing_fields[] = {
 	  .type = RECORD_STRUCT,
 	  .offset = offsetof(struct thing, inner),
 	  .fields = inner_fields },
+	{ .key = "parts",
+	  .type = RECORD_ARRAY,
+	  .offset = offsetof(struct thing, parts),
+	  .count = offsetof(struct thing, n_parts),
+	  .size = sizeof(struct part),
+	  .fields = part_fields },
+	{ .key = "ids",
+	  .type = RECORD_UINTV,
+	  .offset = offsetof(struct thing, ids),
+	  .count = offsetof(struct thing, n_ids),
+	  .max = 1000 },
+	{ .key = "notes",
+	  .type = RECORD_MAP,
+	  .offset = offsetof(struct thing, notes),
+	  .count = offsetof(struct thing, n_notes) },
+	{ .key = "entries",
+	  .type = RECORD_DICT,
+	  .offset = offsetof(struct thing, entries),
+	  .count = offsetof(struct thing, n_entries),
+	  .size = sizeof(struct entry),
+	  .fields = entry_fields },
 	RECORD_END,
 };
 
@@ -96,6 +157,37 @@ static void a_record_comes_back_as_it_was_saved(void **state _unused_)
 	unlinkat(fd, "thing.json", 0);
 	close(fd);
 	rmdir(folder);
+}
+
+static void arrays_and_maps_come_back_too(void **state _unused_)
+{
+	static const char text[] = "{\"version\":2,\"parts\":[{\"word\":\"a\",\"number\":"
+				   "18446744073709551615},{\"word\":\"b\",\"level\":0}],"
+				   "\"ids\":[7,8],\"entries\":{\"eth0\":{\"word\":\"w\"}},"
+				   "\"notes\":{\"k\":\"v\",\"\":\"\"}}";
+	struct thing first = { 0 }, thing = { 0 };
+	_cleanup_json_ struct json *json = NULL;
+	struct err err = ERR_INIT;
+
+	assert_int_equal(load(text, &first, &err), 0);
+	json = record_to_json(&thing_table, &first);
+	assert_int_equal(record_from_json(&thing_table, json, &thing, &err), 0);
+	assert_int_equal(thing.n_parts, 2);
+	assert_true(thing.parts[0].number == UINT64_MAX);
+	assert_false(thing.parts[0].has_level);
+	assert_string_equal(thing.parts[1].word, "b");
+	assert_true(thing.parts[1].has_level);
+	assert_int_equal(thing.n_ids, 2);
+	assert_int_equal(thing.ids[1], 8);
+	assert_int_equal(thing.n_entries, 1);
+	assert_string_equal(thing.entries[0].key, "eth0");
+	assert_string_equal(thing.entries[0].word, "w");
+	assert_int_equal(thing.n_notes, 2);
+	assert_string_equal(thing.notes[0].key, "k");
+	assert_string_equal(thing.notes[0].value, "v");
+	record_release(&thing_table, &first);
+	record_release(&thing_table, &thing);
+	assert_int_equal(thing.n_parts + thing.n_ids + thing.n_notes, 0);
 }
 
 static void an_older_version_keeps_the_defaults_of_new_members(void **state _unused_)
@@ -153,12 +245,29 @@ static void a_value_of_a_wrong_type_is_refused_by_name(void **state _unused_)
 		{ "color", "0" },
 		{ "inner", "[]" },
 		{ "inner", "\"x\"" },
-		{ "inner", "{\"number\":\"x\"}" },
+		{ "inner.number", "{\"number\":\"x\"}" },
+		{ "size", "9223372036854775808" },
+		{ "list[1]", "[\"a\",1]" },
+		{ "parts", "{}" },
+		{ "parts[0]", "[1]" },
+		{ "parts[0].word is missing", "[{}]" },
+		{ "parts[1].number", "[{\"word\":\"a\"},{\"word\":\"a\",\"number\":-1}]" },
+		{ "parts[0].level must be a whole number from -5 to 7",
+		  "[{\"word\":\"a\",\"level\":8}]" },
+		{ "ids", "1" },
+		{ "ids[2]", "[1,2,1001]" },
+		{ "entries.x.word", "{\"w\":{},\"x\":{\"word\":1}}" },
+		{ "entries.x", "{\"x\":1}" },
+		{ "entries", "[]" },
+		{ "notes", "[]" },
+		{ "notes.b", "{\"a\":\"x\",\"b\":1}" },
+		{ "color must be one of 'red', 'green'", "\"blue\"" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		_cleanup_free_ char *text =
-			mem_printf("{\"version\":2,\"%s\":%s}", bad[i][0], bad[i][1]);
+			mem_printf("{\"version\":2,\"%.*s\":%s}", (int)strcspn(bad[i][0], ".[ "),
+				   bad[i][0], bad[i][1]);
 		struct thing thing = { 0 };
 		struct err err = ERR_INIT;
 
@@ -214,6 +323,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_record_comes_back_as_it_was_saved),
+		cmocka_unit_test(arrays_and_maps_come_back_too),
 		cmocka_unit_test(an_older_version_keeps_the_defaults_of_new_members),
 		cmocka_unit_test(a_version_that_is_newer_or_missing_is_refused),
 		cmocka_unit_test(a_newer_version_says_to_upgrade),
