@@ -1,9 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* An OCI configuration that is taken is taken again when it is written, and then says the same. */
+/* An OCI configuration that is taken is taken again when it is written, and then says the same; its seccomp
+ * rules become code that the kernel would take. */
 #include "container/config.h"
+#include "container/seccomp_config.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/* As the kernel checks it: jumps forward and inside, a return at the end. */
+static void check_code(const struct filter *filter)
+{
+	for (size_t i = 0; i < filter->n; i++) {
+		const struct sock_filter *code = &filter->code[i];
+		size_t far = code->code == (BPF_JMP | BPF_JA) ? code->k
+			     : code->jt > code->jf	      ? code->jt
+							      : code->jf;
+
+		if (BPF_CLASS(code->code) == BPF_JMP && i + 1 + far >= filter->n)
+			abort();
+	}
+	if (filter->code[filter->n - 1].code != (BPF_RET | BPF_K))
+		abort();
+}
+
+static void compile(const struct config *config)
+{
+	_cleanup_seccomp_config_ struct seccomp_config seccomp = { 0 };
+	struct err err = ERR_INIT;
+
+	if (config->on_linux.has_seccomp &&
+	    seccomp_config_compile(&config->on_linux.seccomp, &seccomp, &err) == 0)
+		check_code(&seccomp.filter);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -16,6 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	if (config_read(json, &config, &err) < 0)
 		return !err_is_set(&err);
+	compile(&config);
 	first = config_write(&config);
 	if (config_read(first, &again, &err) < 0)
 		abort();
