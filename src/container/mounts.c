@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "container/dev.h"
+#include "container/mount_options.h"
 #include "sys/inroot.h"
 #include "sys/mnt.h"
 
@@ -10,53 +11,6 @@
 #include <linux/mount.h>
 #include <string.h>
 #include <sys/stat.h>
-
-/* MOUNT_ATTR_NODIRATIME and the like come with no file system's own options. */
-static const struct {
-	const char *name;
-	uint64_t set, clear;
-} mounts_attributes[] = {
-	{ "ro", MOUNT_ATTR_RDONLY, 0 },
-	{ "rw", 0, MOUNT_ATTR_RDONLY },
-	{ "nosuid", MOUNT_ATTR_NOSUID, 0 },
-	{ "suid", 0, MOUNT_ATTR_NOSUID },
-	{ "nodev", MOUNT_ATTR_NODEV, 0 },
-	{ "dev", 0, MOUNT_ATTR_NODEV },
-	{ "noexec", MOUNT_ATTR_NOEXEC, 0 },
-	{ "exec", 0, MOUNT_ATTR_NOEXEC },
-	{ "noatime", MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME },
-	{ "strictatime", MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME },
-	{ "relatime", 0, MOUNT_ATTR__ATIME },
-	{ "nodiratime", MOUNT_ATTR_NODIRATIME, 0 },
-	{ "bind", 0, 0 },
-	{ "rbind", 0, 0 },
-	{ "private", 0, 0 },
-	{ "rprivate", 0, 0 },
-};
-
-struct mounts_options {
-	uint64_t set, clear;
-	char **data; /* what is the file system's own */
-};
-
-/* The last word on an attribute wins. */
-static void mounts_parse_options(char *const *options, struct mounts_options *ret)
-{
-	*ret = (struct mounts_options){ 0 };
-	strv_for_each(option, options) {
-		size_t i = 0;
-
-		while (i < ARRAY_SIZE(mounts_attributes) &&
-		       strcmp(mounts_attributes[i].name, *option) != 0)
-			i++;
-		if (i == ARRAY_SIZE(mounts_attributes)) {
-			strv_add(&ret->data, *option);
-			continue;
-		}
-		ret->set = (ret->set & ~mounts_attributes[i].clear) | mounts_attributes[i].set;
-		ret->clear = (ret->clear & ~mounts_attributes[i].set) | mounts_attributes[i].clear;
-	}
-}
 
 int mounts_find(const struct spec *spec, const char *destination)
 {
@@ -67,47 +21,62 @@ int mounts_find(const struct spec *spec, const char *destination)
 	return -1;
 }
 
-static int mounts_open_bind(const struct spec_mount *mount, int *ret_fd, struct err *err)
+/* What the options ask of a mount that is there. */
+static int mounts_apply(int fd, const struct mount_options *options)
 {
+	int r = 0;
+
+	if (options->set || options->clear)
+		r = mnt_set_attributes(fd, options->set, options->clear, 0);
+	if (r == 0 && (options->set_all || options->clear_all))
+		r = mnt_set_attributes(fd, options->set_all, options->clear_all, 1);
+	if (r == 0 && options->propagation_all)
+		r = mnt_set_propagation(fd, options->propagation_all, 1);
+	if (r == 0 && options->propagation)
+		r = mnt_set_propagation(fd, options->propagation, 0);
+	return r;
+}
+
+/* Nothing that is mounted later passes between the host and the container unless the options say so. */
+static int mounts_open_bind(const struct spec_mount *mount, const struct mount_options *options,
+			    int *ret_fd, struct err *err)
+{
+	int peers = options->propagation || options->propagation_all;
 	_cleanup_close_ int fd = -EBADF;
-	struct mounts_options options;
-	int recursive = strv_has(mount->options, "rbind");
-	int r = mnt_clone(AT_FDCWD, mount->source, recursive, &fd, err);
+	int r = (peers ? mnt_clone_peer : mnt_clone)(AT_FDCWD, mount->source, options->recursive,
+						     &fd, err);
 
 	if (r < 0)
 		return r;
-	mounts_parse_options(mount->options, &options);
-	strv_free(options.data);
-	if (options.set || options.clear)
-		r = mnt_set_attributes(fd, options.set, options.clear, recursive);
+	r = mounts_apply(fd, options);
 	if (r < 0)
 		return err_errno(err, r, "cannot bind %s", mount->source);
 	*ret_fd = take_fd(&fd);
 	return 0;
 }
 
-static int mounts_make_dev(const struct spec *spec, const struct spec_mount *mount, int *ret_fd,
-			   struct err *err)
+static int mounts_is_bind(const struct spec_mount *mount, const struct mount_options *options)
 {
-	struct mounts_options options;
-	int r;
+	return options->bind || !strcmp(mount->type, "bind");
+}
 
-	mounts_parse_options(mount->options, &options);
-	r = dev_make(spec, options.data, options.set, ret_fd, err);
-	strv_free(options.data);
-	return r;
+static int mounts_is_dev(const struct spec_mount *mount)
+{
+	return !strcmp(mount->destination, "/dev") && !strcmp(mount->type, "tmpfs");
 }
 
 int mounts_make_outside(const struct spec *spec, int *fds, struct err *err)
 {
 	for (size_t i = 0; i < spec->n_mounts; i++) {
 		const struct spec_mount *mount = &spec->mounts[i];
+		_cleanup_mount_options_ struct mount_options options = { 0 };
 		int r = 0;
 
-		if (!strcmp(mount->type, "bind"))
-			r = mounts_open_bind(mount, &fds[i], err);
-		else if (!strcmp(mount->destination, "/dev") && !strcmp(mount->type, "tmpfs"))
-			r = mounts_make_dev(spec, mount, &fds[i], err);
+		mount_options_parse(mount->options, &options);
+		if (mounts_is_bind(mount, &options))
+			r = mounts_open_bind(mount, &options, &fds[i], err);
+		else if (mounts_is_dev(mount))
+			r = dev_make(spec, options.data, options.set, &fds[i], err);
 		if (r < 0)
 			return r;
 	}
@@ -131,16 +100,17 @@ static int mounts_make_cgroup(uint64_t attributes, int has_cgroup2, int *ret_fd,
 static int mounts_make_one(const struct spec_mount *mount, int has_cgroup2, int *ret_fd,
 			   struct err *err)
 {
-	struct mounts_options options;
+	_cleanup_mount_options_ struct mount_options options = { 0 };
 	const char *source = mount->source ? mount->source : mount->type;
+	uint64_t attributes;
 	int r;
 
-	mounts_parse_options(mount->options, &options);
+	mount_options_parse(mount->options, &options);
+	attributes = options.set | options.set_all;
 	if (!strcmp(mount->type, "cgroup"))
-		r = mounts_make_cgroup(options.set, has_cgroup2, ret_fd, err);
+		r = mounts_make_cgroup(attributes, has_cgroup2, ret_fd, err);
 	else
-		r = mnt_new(mount->type, source, options.data, options.set, ret_fd, err);
-	strv_free(options.data);
+		r = mnt_new(mount->type, source, options.data, attributes, ret_fd, err);
 	return r < 0 ? err_wrap(err, "mount %s", mount->destination) : 0;
 }
 

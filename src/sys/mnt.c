@@ -68,15 +68,35 @@ int mnt_new(const char *type, const char *source, char *const *options, uint64_t
 	return mnt_finish(fs, what, attributes, ret_fd, err);
 }
 
+int mnt_set_propagation(int mnt, uint64_t propagation, int recursive)
+{
+	struct mount_attr attr = { .propagation = propagation };
+	unsigned int flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
+
+	return mount_setattr(mnt, "", flags, &attr, sizeof(attr)) < 0 ? -errno : 0;
+}
+
+int mnt_clone_peer(int dirfd, const char *path, int recursive, int *ret_fd, struct err *err)
+{
+	unsigned int flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH;
+	int fd = open_tree(dirfd, path, flags | (recursive ? AT_RECURSIVE : 0));
+
+	if (fd < 0)
+		return err_errno(err, -errno, "cannot bind %s", *path ? path : "a file");
+	*ret_fd = fd;
+	return 0;
+}
+
 int mnt_clone(int dirfd, const char *path, int recursive, int *ret_fd, struct err *err)
 {
-	unsigned int all = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
-	struct mount_attr apart = { .propagation = MS_PRIVATE };
-	_cleanup_close_ int fd = open_tree(dirfd, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | all);
+	_cleanup_close_ int fd = -EBADF;
+	int r = mnt_clone_peer(dirfd, path, recursive, &fd, err);
 
-	/* a copy of a shared mount is its peer, whose later mounts would be mounts there, too */
-	if (fd < 0 || mount_setattr(fd, "", all, &apart, sizeof(apart)) < 0)
-		return err_errno(err, -errno, "cannot bind %s", *path ? path : "a file");
+	if (r < 0)
+		return r;
+	r = mnt_set_propagation(fd, MS_PRIVATE, recursive);
+	if (r < 0)
+		return err_errno(err, r, "cannot bind %s", *path ? path : "a file");
 	*ret_fd = take_fd(&fd);
 	return 0;
 }

@@ -19,12 +19,17 @@ int mnt_new(const char *type, const char *source, char *const *options, uint64_t
 /* A second view of what is at path; recursive: with the mounts below it. What is mounted in one of the two
  * later is not seen in the other. */
 int mnt_clone(int dirfd, const char *path, int recursive, int *ret_fd, struct err *err);
+/* The same, but where the mount at path is shared, what is mounted in one of the two is mounted in the other. */
+int mnt_clone_peer(int dirfd, const char *path, int recursive, int *ret_fd, struct err *err);
 
 /* Shows files of the detached mount with the ids that they have in the user namespace; -EINVAL if the
  * file system cannot. No message. */
 int mnt_set_idmap(int mnt, int userns);
 
 int mnt_set_attributes(int mnt, uint64_t set, uint64_t clear, int recursive);
+
+/* propagation: MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE. No message. */
+int mnt_set_propagation(int mnt, uint64_t propagation, int recursive);
 
 /* Puts the mount on what the descriptor `target` is. */
 int mnt_attach(int mnt, int target, struct err *err);
