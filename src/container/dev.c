@@ -47,17 +47,14 @@ static void dev_waiting_name(size_t i, char name[32])
 static int dev_make_node(const struct spec *spec, int folder, const char *name,
 			 const struct stat *like)
 {
-	const struct idmap *map = &spec->idmap;
+	uid_t uid = idmap_uid(&spec->idmap, like->st_uid);
+	gid_t gid = idmap_gid(&spec->idmap, like->st_gid);
 
 	if (mknodat(folder, name, like->st_mode & (S_IFMT | 0777), like->st_rdev) < 0)
 		return -errno;
-	if ((!like->st_uid && !like->st_gid) ||
-	    (map->count && (like->st_uid >= map->count || like->st_gid >= map->count)))
+	if ((!like->st_uid && !like->st_gid) || uid == IDMAP_NONE || gid == IDMAP_NONE)
 		return 0;
-	return fchownat(folder, name, map->uid + like->st_uid, map->gid + like->st_gid,
-			AT_SYMLINK_NOFOLLOW) < 0
-		       ? -errno
-		       : 0;
+	return fchownat(folder, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
 
 static int dev_make_standard(const struct spec *spec, int folder, struct err *err)
@@ -193,7 +190,7 @@ static int dev_make_nodes(const struct spec *spec, int folder, struct err *err)
 	mode_t mask = umask(0);
 	int r;
 
-	caps_set_fs_ids(spec->idmap.uid, spec->idmap.gid);
+	caps_set_fs_ids(idmap_uid(&spec->idmap, 0), idmap_gid(&spec->idmap, 0));
 	r = dev_make_standard(spec, folder, err);
 	if (r == 0 && spec->all_devices)
 		r = dev_make_all(spec, folder, err);
@@ -211,8 +208,8 @@ int dev_make(const struct spec *spec, char *const *options, uint64_t attributes,
 	_cleanup_close_ int fd = -EBADF;
 	int r;
 
-	strv_add_printf(&all, "uid=%u", spec->idmap.uid);
-	strv_add_printf(&all, "gid=%u", spec->idmap.gid);
+	strv_add_printf(&all, "uid=%u", idmap_uid(&spec->idmap, 0));
+	strv_add_printf(&all, "gid=%u", idmap_gid(&spec->idmap, 0));
 	r = mnt_new("tmpfs", "tmpfs", all, attributes, &fd, err);
 	if (r == 0)
 		r = dev_make_nodes(spec, fd, err);

@@ -253,7 +253,7 @@ static int driver_write_file(const struct driver_host *host, const char *name, c
 		open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
 	int r;
 
-	if (fd < 0 || fchown(fd, map->uid, map->gid) < 0)
+	if (fd < 0 || fchown(fd, idmap_uid(map, 0), idmap_gid(map, 0)) < 0)
 		return err_errno(err, -errno, "cannot write %s", path);
 	r = file_write_all(fd, text, strlen(text));
 	return r < 0 ? err_errno(err, r, "cannot write %s", path) : 0;

@@ -56,7 +56,8 @@ static int launch_make_cgroup(struct launch_parts *parts, struct err *err)
 		also |= CGROUP_SYSTEMD;
 	r = cgroup_create(spec->cgroup_path, &spec->limits, also, &launch->cgroup, err);
 	if (r == 0 && spec->cgroup_delegate)
-		r = cgroup_delegate(launch->cgroup, spec->idmap.uid, spec->idmap.gid, err);
+		r = cgroup_delegate(launch->cgroup, idmap_uid(&spec->idmap, 0),
+				    idmap_gid(&spec->idmap, 0), err);
 	return r < 0 ? r : cgroup_entry_open(launch->cgroup, &parts->entry, err);
 }
 
@@ -93,6 +94,7 @@ static int launch_make_mounts(struct launch_parts *parts, struct err *err)
 /* One stream; the container's root may open its end again by /dev/stdout, so it becomes the owner. */
 static int launch_make_pipe(struct launch_parts *parts, int i)
 {
+	const struct idmap *map = &parts->spec->idmap;
 	int ends[2], ours = i == 0, theirs = !ours;
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
@@ -100,7 +102,7 @@ static int launch_make_pipe(struct launch_parts *parts, int i)
 	parts->launch->stdio[i] = ends[ours];
 	parts->stdio[i] = ends[theirs];
 	if (fcntl(ends[ours], F_SETFL, O_NONBLOCK) < 0 ||
-	    fchown(ends[theirs], parts->spec->idmap.uid, parts->spec->idmap.gid) < 0)
+	    fchown(ends[theirs], idmap_uid(map, 0), idmap_gid(map, 0)) < 0)
 		return -errno;
 	return 0;
 }

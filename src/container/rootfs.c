@@ -151,9 +151,9 @@ static int rootfs_shift_upper(struct rootfs *rootfs)
 		return 0;
 	log_debug("%s: no idmapped mounts there (%s); ids are shifted on disk",
 		  rootfs->spec->state_dir, strerror(-r));
-	if (fchownat(rootfs->state, ROOTFS_UPPER, map->uid + rootfs->root.st_uid,
-		     map->gid + rootfs->root.st_gid, 0) < 0 ||
-	    fchownat(rootfs->state, ROOTFS_WORK, map->uid, map->gid, 0) < 0)
+	if (fchownat(rootfs->state, ROOTFS_UPPER, idmap_uid(map, rootfs->root.st_uid),
+		     idmap_gid(map, rootfs->root.st_gid), 0) < 0 ||
+	    fchownat(rootfs->state, ROOTFS_WORK, idmap_uid(map, 0), idmap_gid(map, 0), 0) < 0)
 		return -errno;
 	return 0;
 }
@@ -190,8 +190,8 @@ static int rootfs_join(struct rootfs *rootfs, int attached, int *ret_fd, struct 
 	};
 
 	if (rootfs->userns >= 0) {
-		overlay.owner_uid = rootfs->spec->idmap.uid;
-		overlay.owner_gid = rootfs->spec->idmap.gid;
+		overlay.owner_uid = idmap_uid(&rootfs->spec->idmap, 0);
+		overlay.owner_gid = idmap_gid(&rootfs->spec->idmap, 0);
 		/* an image's device nodes open nothing of the host's */
 		overlay.attributes = MOUNT_ATTR_NODEV;
 	}

@@ -20,6 +20,7 @@ void spec_release(struct spec *spec)
 		free(spec->devices[i].path);
 	}
 	strv_free(spec->process.env);
+	idmap_release(&spec->idmap);
 	free(spec->mounts);
 	free(spec->devices);
 	free(spec->rlimits);

@@ -218,43 +218,17 @@ int doctor_try_layers(const struct instance_home *home, const struct doctor_chec
 	return DOCTOR_OK;
 }
 
-/* A child that stays in a user namespace of its own until it is killed. */
-static pid_t doctor_try_hold_userns(int *ret_ready)
+static int doctor_try_shift(int mount, struct err *err)
 {
-	int ready[2];
-	pid_t pid;
-
-	if (pipe2(ready, O_CLOEXEC) < 0)
-		return -1;
-	pid = fork();
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (unshare(CLONE_NEWUSER) == 0 && write(ready[1], "", 1) == 1)
-			pause();
-		_exit(1);
-	}
-	fd_close(ready[1]);
-	*ret_ready = ready[0];
-	return pid;
-}
-
-static int doctor_try_shift(int mount, pid_t holder, int ready, struct err *err)
-{
-	_cleanup_free_ char *path = mem_printf("/proc/%d/ns/user", holder);
 	_cleanup_close_ int userns = -EBADF;
 	struct idmap map;
-	char byte = 0;
 	int r;
 
 	idmap_of_host(&map);
-	if (read(ready, &byte, 1) != 1)
-		return err_set(err, -EPERM, "there are no user namespaces");
-	r = idmap_write(holder, &map, err);
-	if (r < 0)
-		return r;
-	userns = open(path, O_RDONLY | O_CLOEXEC);
+	userns = idmap_make_userns(&map, err);
+	idmap_release(&map);
 	if (userns < 0)
-		return err_errno(err, -errno, "cannot open a user namespace");
+		return userns;
 	r = mnt_set_idmap(mount, userns);
 	return r < 0 ? err_errno(err, r, "erofs cannot be mounted with shifted ids") : 0;
 }
@@ -262,22 +236,14 @@ static int doctor_try_shift(int mount, pid_t holder, int ready, struct err *err)
 int doctor_try_idmap(const struct instance_home *home, const struct doctor_check *check _unused_,
 		     char *detail)
 {
-	_cleanup_close_ int mount = -EBADF, ready = -EBADF;
+	_cleanup_close_ int mount = -EBADF;
 	struct err err = ERR_INIT;
-	pid_t holder;
 
 	if (doctor_try_layer(home, &mount, &err) < 0) {
 		doctor_try_say(detail, "not tried, for want of a layer to mount");
 		return DOCTOR_FAIL;
 	}
-	holder = doctor_try_hold_userns(&ready);
-	if (holder > 0) {
-		(void)doctor_try_shift(mount, holder, ready, &err);
-		(void)kill(holder, SIGKILL);
-		(void)waitpid(holder, NULL, 0);
-	} else {
-		err_set(&err, -EAGAIN, "no child process can be made");
-	}
+	(void)doctor_try_shift(mount, &err);
 	doctor_try_say(detail, "%s",
 		       err_is_set(&err) ? err.msg : "an erofs image was mounted with shifted ids");
 	return err_is_set(&err) ? DOCTOR_FAIL : DOCTOR_OK;
@@ -287,11 +253,14 @@ int doctor_try_subuid(const struct instance_home *home _unused_,
 		      const struct doctor_check *check _unused_, char *detail)
 {
 	struct idmap map;
+	uid_t first;
 
 	idmap_of_host(&map);
-	doctor_try_say(detail, "%u to %u%s", map.uid, map.uid + map.count - 1,
-		       map.uid == IDMAP_BUILT_IN ? ", built in: /etc/subuid has none for us" : "");
-	return map.uid == IDMAP_BUILT_IN ? DOCTOR_WARN : DOCTOR_OK;
+	first = idmap_uid(&map, 0);
+	idmap_release(&map);
+	doctor_try_say(detail, "%u to %u%s", first, first + IDMAP_COUNT - 1,
+		       first == IDMAP_BUILT_IN ? ", built in: /etc/subuid has none for us" : "");
+	return first == IDMAP_BUILT_IN ? DOCTOR_WARN : DOCTOR_OK;
 }
 
 int doctor_try_seccomp(const struct instance_home *home _unused_,

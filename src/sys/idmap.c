@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "sys/idmap.h"
+#include "base/buf.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/units.h"
+#include "sys/spawn.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <string.h>
 
 #define IDMAP_FILE_MAX (1U << 20)
@@ -51,32 +54,110 @@ static uint32_t idmap_host_first(const char *path)
 	return first;
 }
 
+static struct idmap_range *idmap_one_range(uint32_t outside)
+{
+	struct idmap_range *range = mem_zalloc(sizeof(*range));
+
+	*range = (struct idmap_range){ .outside = outside, .count = IDMAP_COUNT };
+	return range;
+}
+
 void idmap_of_host(struct idmap *ret)
 {
 	*ret = (struct idmap){
-		.uid = idmap_host_first("/etc/subuid"),
-		.gid = idmap_host_first("/etc/subgid"),
-		.count = IDMAP_COUNT,
+		.uids = idmap_one_range(idmap_host_first("/etc/subuid")),
+		.gids = idmap_one_range(idmap_host_first("/etc/subgid")),
+		.n_uids = 1,
+		.n_gids = 1,
 	};
 }
 
-static int idmap_write_one(pid_t pid, const char *file, uint32_t first, uint32_t count,
+void idmap_release(struct idmap *map)
+{
+	free(map->uids);
+	free(map->gids);
+	*map = (struct idmap){ 0 };
+}
+
+static uint32_t idmap_find_outside(const struct idmap_range *ranges, size_t n, uint32_t inside)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (inside >= ranges[i].inside && inside - ranges[i].inside < ranges[i].count)
+			return ranges[i].outside + (inside - ranges[i].inside);
+	}
+	return n ? IDMAP_NONE : inside;
+}
+
+uid_t idmap_uid(const struct idmap *map, uint32_t inside)
+{
+	return idmap_find_outside(map->uids, map->n_uids, inside);
+}
+
+gid_t idmap_gid(const struct idmap *map, uint32_t inside)
+{
+	return idmap_find_outside(map->gids, map->n_gids, inside);
+}
+
+static int idmap_write_one(pid_t pid, const char *file, const struct idmap_range *ranges, size_t n,
 			   struct err *err)
 {
-	char path[64], text[64];
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	char path[64];
 	int r;
 
 	snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
-	snprintf(text, sizeof(text), "0 %u %u\n", first, count);
-	r = file_write_value(AT_FDCWD, path, text);
-	return r < 0 ? err_errno(err, r, "cannot map the ids of a user namespace to %u and up",
-				 first)
+	for (size_t i = 0; i < n; i++)
+		buf_printf(&text, "%u %u %u\n", ranges[i].inside, ranges[i].outside,
+			   ranges[i].count);
+	r = n ? file_write_value(AT_FDCWD, path, text.data) : 0;
+	return r < 0 ? err_errno(err, r, "cannot map the ids of a user namespace (%s of %u and up)",
+				 file, ranges[0].outside)
 		     : 0;
 }
 
 int idmap_write(pid_t pid, const struct idmap *map, struct err *err)
 {
-	int r = idmap_write_one(pid, "uid_map", map->uid, map->count, err);
+	int r = idmap_write_one(pid, "uid_map", map->uids, map->n_uids, err);
 
-	return r < 0 ? r : idmap_write_one(pid, "gid_map", map->gid, map->count, err);
+	return r < 0 ? r : idmap_write_one(pid, "gid_map", map->gids, map->n_gids, err);
+}
+
+/* Stays until we let go of `ends`, or are gone. */
+static _noreturn_ void idmap_hold(int ends)
+{
+	char byte;
+
+	while (read(ends, &byte, 1) < 0 && errno == EINTR)
+		continue;
+	_exit(0);
+}
+
+int idmap_make_userns(const struct idmap *map, struct err *err)
+{
+	_cleanup_close_ int pidfd = -EBADF, hold = -EBADF, held = -EBADF, userns = -EBADF;
+	char path[64];
+	int ends[2];
+	pid_t pid;
+	int r;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_errno(err, -errno, "cannot make a pipe");
+	hold = ends[1];
+	held = ends[0];
+	pid = spawn_clone(CLONE_NEWUSER, -EBADF, &pidfd);
+	if (pid < 0)
+		return err_errno(err, pid, "cannot make a user namespace");
+	if (!pid) {
+		hold = fd_close(hold);
+		idmap_hold(held);
+	}
+	r = idmap_write(pid, map, err);
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
+	if (r == 0) {
+		userns = open(path, O_RDONLY | O_CLOEXEC);
+		r = userns < 0 ? err_errno(err, -errno, "cannot open a user namespace") : 0;
+	}
+	hold = fd_close(hold);
+	(void)spawn_wait(pidfd);
+	return r < 0 ? r : take_fd(&userns);
 }

@@ -7,12 +7,25 @@
 
 #include "base/err.h"
 
-/* The ids of a user namespace: 0 and up inside are uid, gid and up on the host. */
-struct idmap {
-	uid_t uid;
-	gid_t gid;
-	uint32_t count;
+/* inside and the count - 1 that follow are outside and up in the namespace above. */
+struct idmap_range {
+	uint32_t inside, outside, count;
 };
+
+/* The ids of a user namespace; without ranges there is none, and ids are what they are. */
+struct idmap {
+	struct idmap_range *uids, *gids;
+	size_t n_uids, n_gids;
+};
+
+void idmap_release(struct idmap *map);
+
+/* What the kernel takes as "no id" (user_namespaces(7)). */
+#define IDMAP_NONE UINT32_MAX
+
+/* The id above of one inside, or IDMAP_NONE. */
+uid_t idmap_uid(const struct idmap *map, uint32_t inside);
+gid_t idmap_gid(const struct idmap *map, uint32_t inside);
 
 /* What a Unix has always had: 16 bits of ids. */
 #define IDMAP_COUNT 65536
@@ -21,14 +34,20 @@ struct idmap {
 
 /*
  * The host's range for instances: the line of "brig", else of "root", in /etc/subuid and /etc/subgid; else
- * IDMAP_BUILT_IN and up, which no distribution gives to anybody else.
+ * IDMAP_BUILT_IN and up, which no distribution gives to anybody else. Release it.
  */
 void idmap_of_host(struct idmap *ret);
 /* The first range of at least count ids in the text of such a file: 0 or -ENOENT. For the line of a
  * user, "NAME:FIRST:COUNT". */
 int idmap_find(const char *text, const char *user, uint32_t count, uint32_t *ret_first);
 
+/* Lines that the kernel takes in one map. */
+#define IDMAP_RANGES_MAX 340
+
 /* Gives a fresh user namespace, that of the process, its ids. */
 int idmap_write(pid_t pid, const struct idmap *map, struct err *err);
+
+/* A user namespace with these ids that nobody is in, for idmapped mounts: a descriptor, or -errno. */
+int idmap_make_userns(const struct idmap *map, struct err *err);
 
 #endif

@@ -397,7 +397,9 @@ static int sandbox_clone(const struct sandbox_spec *spec, const int reports[2], 
 static int sandbox_map(const struct sandbox_spec *spec, const struct sandbox *sandbox,
 		       struct err *err)
 {
-	const struct idmap map = { .uid = spec->uid, .gid = spec->gid, .count = 1 };
+	struct idmap_range uid = { .outside = spec->uid, .count = 1 };
+	struct idmap_range gid = { .outside = spec->gid, .count = 1 };
+	const struct idmap map = { .uids = &uid, .n_uids = 1, .gids = &gid, .n_gids = 1 };
 	int r = idmap_write(sandbox->pid, &map, err);
 
 	/* one that has died meanwhile has said why */

@@ -59,7 +59,7 @@ static void the_default_is_dockers_and_unprivileged(void **state)
 	assert_true(spec.no_new_privs && spec.seccomp);
 	assert_true(spec.namespaces & CLONE_NEWUSER);
 	assert_true(spec.namespaces & CLONE_NEWCGROUP);
-	assert_int_equal(spec.idmap.count, 65536);
+	assert_int_equal(spec.idmap.uids[0].count, 65536);
 	assert_true(strv_has(spec.masked_paths, "/proc/kcore"));
 	assert_true(strv_has(spec.readonly_paths, "/proc/sys"));
 	assert_true(strv_has(find_mount(&spec, "/sys")->options, "ro"));

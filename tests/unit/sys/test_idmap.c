@@ -3,6 +3,8 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <string.h>
+#include <sys/wait.h>
 #include <cmocka.h>
 
 static void the_line_of_a_user_is_found(void **state)
@@ -50,8 +52,38 @@ static void a_host_always_has_a_range_that_is_not_its_own(void **state)
 
 	(void)state;
 	idmap_of_host(&map);
-	assert_int_equal(map.count, 65536);
-	assert_true(map.uid > 0 && map.gid > 0);
+	assert_int_equal(map.uids[0].count, 65536);
+	assert_true(idmap_uid(&map, 0) > 0 && idmap_gid(&map, 0) > 0);
+	assert_int_equal(idmap_uid(&map, 65535), idmap_uid(&map, 0) + 65535);
+	assert_int_equal(idmap_uid(&map, 65536), IDMAP_NONE);
+	idmap_release(&map);
+	assert_int_equal(idmap_uid(&map, 7), 7);
+}
+
+static void a_namespace_has_all_of_its_ranges(void **state)
+{
+	struct idmap_range uids[] = { { 0, 5000, 10 }, { 10, 100, 1 }, { 1000, 200000, 65536 } };
+	struct idmap_range gids[] = { { 0, 6000, 70000 } };
+	struct idmap map = { .uids = uids, .n_uids = 3, .gids = gids, .n_gids = 1 };
+	_cleanup_close_ int userns = -EBADF;
+	struct err err = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(idmap_uid(&map, 10), 100);
+	assert_int_equal(idmap_uid(&map, 11), IDMAP_NONE);
+	assert_int_equal(idmap_uid(&map, 1001), 200001);
+	assert_int_equal(idmap_gid(&map, 1001), 7001);
+	if (geteuid())
+		skip();
+	userns = idmap_make_userns(&map, &err);
+	if (userns == -EPERM || userns == -ENOSPC) /* in a sandbox */
+		skip();
+	assert_true(userns >= 0);
+	/* what overlaps, the kernel refuses, and nothing is left of the attempt */
+	uids[1].inside = 5;
+	assert_true(idmap_make_userns(&map, &err) < 0);
+	assert_non_null(strstr(err.msg, "uid_map"));
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 }
 
 int main(void)
@@ -60,6 +92,7 @@ int main(void)
 		cmocka_unit_test(the_line_of_a_user_is_found),
 		cmocka_unit_test(lines_that_give_no_whole_range_are_passed_over),
 		cmocka_unit_test(a_host_always_has_a_range_that_is_not_its_own),
+		cmocka_unit_test(a_namespace_has_all_of_its_ranges),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
