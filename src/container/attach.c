@@ -105,7 +105,7 @@ static int attach_make_spec(struct attach *attach, const struct process *process
 				 "", NULL, &attach->spec, err);
 
 	if (r == 0 && process->privileged) {
-		attach->spec.caps = CAPS_ALL;
+		spec_set_caps(&attach->spec, CAPS_ALL);
 		attach->spec.no_new_privs = attach->spec.seccomp = 0;
 	}
 	return r;
@@ -153,7 +153,7 @@ static int attach_prepare(struct attach *attach, struct err *err)
 		r = cgroup_entry_open_beside(attach->cgroup, (pid_t)target->run->pid,
 					     &attach->entry, err);
 	if (r == 0 && attach->spec.seccomp)
-		seccomp_profile_get(cache, attach->spec.caps, &attach->filter);
+		seccomp_profile_get(cache, attach->spec.bounding, &attach->filter);
 	if (r == 0 && attach->process->privileged)
 		r = attach_limit_devices(attach, err);
 	return r < 0 ? r : attach_make_socket(attach, err);
@@ -286,21 +286,23 @@ static int attach_take_terminal(struct attach *attach, struct err *err)
 
 static int attach_run(struct attach *attach, struct err *err)
 {
-	struct privilege privilege = {
-		.caps = attach->spec.caps,
-		.no_new_privs = attach->spec.no_new_privs,
-		.filter = attach->filter.n ? &attach->filter : NULL,
-		/* as a terminal's hang-up: who asked for it is gone */
-		.death_signal = SIGHUP,
-	};
-	int r = privilege_drop(&privilege, &attach->identity, err);
+	_cleanup_process_program_ struct process_program program = { 0 };
+	struct privilege privilege;
+	int r;
 
+	/* SIGHUP, as a terminal's hang-up: who asked for it is gone */
+	spec_privilege(&attach->spec, attach->filter.n ? &attach->filter : NULL, SIGHUP,
+		       &privilege);
+	r = privilege_become(&privilege, &attach->identity, err);
 	if (r == 0)
 		r = attach_tie(SIGHUP, attach->inner_sock, err);
+	if (r == 0)
+		r = process_prepare(attach->process, &attach->identity, &program, err);
 	if (r < 0)
 		return r;
 	(void)attach_send(attach, INNER_READY, -EBADF);
-	return process_exec(attach->process, &attach->identity, err);
+	r = privilege_finish(&privilege, &attach->identity, err);
+	return r < 0 ? r : process_run(attach->process, &program, err);
 }
 
 static int (*const attach_steps[])(struct attach *attach, struct err *err) = {

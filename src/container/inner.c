@@ -301,20 +301,21 @@ static int inner_report_ready(struct inner *inner, struct err *err)
 /* Becomes the program; returns only on failure. */
 static int inner_exec(struct inner *inner, int death_signal, struct err *err)
 {
+	_cleanup_process_program_ struct process_program program = { 0 };
 	const struct spec *spec = inner->spec;
-	struct privilege privilege = {
-		.caps = spec->caps,
-		.no_new_privs = spec->no_new_privs,
-		.filter = inner->in->filter,
-		.death_signal = death_signal,
-	};
+	struct privilege privilege;
 	int r = inner->terminal >= 0 ? inner_take_terminal(inner, err) : 0;
 
+	spec_privilege(spec, inner->in->filter, death_signal, &privilege);
 	if (r == 0)
-		r = privilege_drop(&privilege, &inner->identity, err);
+		r = privilege_become(&privilege, &inner->identity, err);
+	if (r == 0)
+		r = process_prepare(&spec->process, &inner->identity, &program, err);
 	if (r == 0)
 		r = inner_report_ready(inner, err);
-	return r < 0 ? r : process_exec(&spec->process, &inner->identity, err);
+	if (r == 0)
+		r = privilege_finish(&privilege, &inner->identity, err);
+	return r < 0 ? r : process_run(&spec->process, &program, err);
 }
 
 static _noreturn_ void inner_fail(const struct inner *inner, const struct err *err)
@@ -328,16 +329,12 @@ static _noreturn_ void inner_fail(const struct inner *inner, const struct err *e
 /* With a reaper as the first process, the workload is its child. */
 static int inner_run(struct inner *inner, struct err *err)
 {
-	struct privilege privilege = {
-		.caps = inner->spec->caps,
-		.no_new_privs = inner->spec->no_new_privs,
-		.filter = inner->in->filter,
-		.death_signal = SIGKILL,
-	};
+	struct privilege privilege;
 	pid_t pid;
 
 	if (!inner->spec->init)
 		return inner_exec(inner, SIGKILL, err);
+	spec_privilege(inner->spec, inner->in->filter, SIGKILL, &privilege);
 	pid = reaper_fork(err);
 	if (pid < 0)
 		return pid;

@@ -65,7 +65,7 @@ static int launch_get_filter(struct launch_parts *parts, struct err *err)
 {
 	(void)err;
 	if (parts->spec->seccomp)
-		seccomp_profile_get(parts->cache_dir, parts->spec->caps, &parts->filter);
+		seccomp_profile_get(parts->cache_dir, parts->spec->bounding, &parts->filter);
 	return 0;
 }
 

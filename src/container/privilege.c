@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "container/privilege.h"
-#include "sys/caps.h"
 
+#include <linux/capability.h>
 #include <linux/keyctl.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -14,27 +14,62 @@ static void privilege_new_keyring(void)
 	(void)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
 }
 
-int privilege_drop(const struct privilege *privilege, const struct process_identity *identity,
-		   struct err *err)
+static struct caps_sets privilege_sets(const struct privilege *privilege,
+				       const struct process_identity *identity)
 {
-	int r = caps_limit(privilege->caps, err);
+	return privilege->caps_of_root && identity->uid ? (struct caps_sets){ 0 } : privilege->caps;
+}
+
+/* Without no_new_privs the filter needs CAP_SYS_ADMIN up to the end. */
+static int privilege_keeps_admin(const struct privilege *privilege)
+{
+	return privilege->filter && !privilege->no_new_privs;
+}
+
+static int privilege_change_ids(const struct process_identity *identity, struct err *err)
+{
+	int r;
+
+	/* capabilities survive the change of ids this once, so that it is for us to say which */
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+		return err_errno(err, -errno, "cannot keep capabilities");
+	r = process_become(identity, err);
+	if (r == 0 && prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0)
+		r = err_errno(err, -errno, "cannot let go of capabilities");
+	return r;
+}
+
+int privilege_become(const struct privilege *privilege, const struct process_identity *identity,
+		     struct err *err)
+{
+	struct caps_sets sets = privilege_sets(privilege, identity);
+	int r = caps_limit(privilege->bounding, err);
 
 	privilege_new_keyring();
-	/* Without no_new_privs the filter needs CAP_SYS_ADMIN, so it comes before that goes. */
-	if (r == 0 && privilege->filter && !privilege->no_new_privs)
-		r = filter_install(privilege->filter, err);
 	if (r == 0)
-		r = process_become(identity, err);
+		r = privilege_change_ids(identity, err);
 	if (r == 0)
-		r = caps_set(identity->uid ? 0 : privilege->caps, err);
+		r = privilege_keeps_admin(privilege)
+			    ? caps_set_effective(sets.effective | CAPS_BIT(CAP_SYS_ADMIN), err)
+			    : caps_set(&sets, err);
 	if (r < 0)
 		return r;
-	if (privilege->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return err_errno(err, -errno, "cannot set no_new_privs");
-	/* a change of credentials clears it, so it comes after the last one */
+	/* a change of credentials clears it, unless it only takes away: so it comes after this one */
 	if (prctl(PR_SET_PDEATHSIG, privilege->death_signal) < 0)
 		return err_errno(err, -errno, "cannot tie the container to its keeper");
-	if (privilege->filter && privilege->no_new_privs)
-		r = filter_install(privilege->filter, err);
+	return 0;
+}
+
+int privilege_finish(const struct privilege *privilege, const struct process_identity *identity,
+		     struct err *err)
+{
+	struct caps_sets sets = privilege_sets(privilege, identity);
+	int r;
+
+	if (privilege->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return err_errno(err, -errno, "cannot set no_new_privs");
+	r = privilege->filter ? filter_install(privilege->filter, err) : 0;
+	if (r == 0 && privilege_keeps_admin(privilege))
+		r = caps_set(&sets, err);
 	return r;
 }

@@ -6,18 +6,27 @@
 
 #include "base/err.h"
 #include "proto/process.h"
+#include "sys/caps.h"
 #include "sys/filter.h"
 
-/* What a process of a container gives up just before it becomes the workload, at start and in exec. */
+/*
+ * What a process of a container gives up before it becomes the workload, at start and in exec: first
+ * privilege_become(); then what is to be done as the new user, as looking up the program; then
+ * privilege_finish(), after which a filter may refuse every system call but execve().
+ */
 struct privilege {
-	uint64_t caps;
+	uint64_t bounding;
+	struct caps_sets caps;
+	int caps_of_root; /* a user other than 0 has none of them, but for set-user-id programs */
 	int no_new_privs;
 	const struct filter *filter; /* NULL: none */
-	int death_signal;	     /* when whoever started it dies */
+	int death_signal;	     /* when whoever started it dies; 0: none */
 };
 
-/* Irreversible; the last thing before execve(). */
-int privilege_drop(const struct privilege *privilege, const struct process_identity *identity,
-		   struct err *err);
+/* Both irreversible. */
+int privilege_become(const struct privilege *privilege, const struct process_identity *identity,
+		     struct err *err);
+int privilege_finish(const struct privilege *privilege, const struct process_identity *identity,
+		     struct err *err);
 
 #endif

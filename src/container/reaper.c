@@ -46,7 +46,9 @@ _noreturn_ void reaper_run(pid_t workload, int sock, const struct privilege *pri
 	(void)prctl(PR_SET_NAME, "brig-init");
 	/* What remains open would keep the keeper from seeing execve, or the container's pipes from ending. */
 	fd_close(sock);
-	if (syscall(SYS_close_range, 0, ~0U, 0) < 0 || privilege_drop(privilege, &root, &err) < 0) {
+	if (syscall(SYS_close_range, 0, ~0U, 0) < 0 ||
+	    privilege_become(privilege, &root, &err) < 0 ||
+	    privilege_finish(privilege, &root, &err) < 0) {
 		kill(workload, SIGKILL);
 		_exit(125);
 	}

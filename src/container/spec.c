@@ -31,6 +31,26 @@ void spec_release(struct spec *spec)
 	*spec = (struct spec){ 0 };
 }
 
+void spec_set_caps(struct spec *spec, uint64_t caps)
+{
+	spec->bounding = caps;
+	spec->caps = (struct caps_sets){ .effective = caps, .permitted = caps };
+	spec->caps_of_root = 1;
+}
+
+void spec_privilege(const struct spec *spec, const struct filter *filter, int death_signal,
+		    struct privilege *ret)
+{
+	*ret = (struct privilege){
+		.bounding = spec->bounding,
+		.caps = spec->caps,
+		.caps_of_root = spec->caps_of_root,
+		.no_new_privs = spec->no_new_privs,
+		.filter = filter,
+		.death_signal = death_signal,
+	};
+}
+
 void spec_add_mount(struct spec *spec, const char *destination, const char *type,
 		    const char *source, const char *options)
 {

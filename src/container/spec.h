@@ -6,8 +6,10 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "container/privilege.h"
 #include "proto/instance.h"
 #include "proto/process.h"
+#include "sys/caps.h"
 #include "sys/cgroup.h"
 #include "sys/idmap.h"
 #include "sys/rlimit.h"
@@ -33,7 +35,9 @@ struct spec_device {
 struct spec {
 	/* process */
 	struct process process; /* borrowed, but for env */
-	uint64_t caps;		/* bounding set; effective and permitted for uid 0 */
+	uint64_t bounding;	/* capabilities that it and its children can ever have */
+	struct caps_sets caps;	/* those that it has */
+	int caps_of_root;	/* has them only as uid 0 */
 	int no_new_privs;
 	int init; /* a reaper of ours is PID 1 */
 	struct privilege_rlimit *rlimits;
@@ -65,9 +69,16 @@ struct spec {
 void spec_release(struct spec *spec);
 #define _cleanup_spec_ _cleanup_(spec_release)
 
+/* An instance's: root has them, others can get them by set-user-id programs. */
+void spec_set_caps(struct spec *spec, uint64_t caps);
+
 /* Adds a mount; options are separated by commas. */
 void spec_add_mount(struct spec *spec, const char *destination, const char *type,
 		    const char *source, const char *options);
+
+/* What its processes give up; filter may be NULL. */
+void spec_privilege(const struct spec *spec, const struct filter *filter, int death_signal,
+		    struct privilege *ret);
 
 /* The capabilities that an instance's processes can have. */
 int spec_caps(const struct instance *instance, uint64_t *ret, struct err *err);

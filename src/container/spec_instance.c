@@ -199,10 +199,12 @@ static int spec_add_rlimits(struct spec *spec, char *const *rlimits, struct err 
 
 static int spec_add_privileges(struct spec *spec, const struct instance *instance, struct err *err)
 {
-	int r = spec_caps(instance, &spec->caps, err);
+	uint64_t caps = 0;
+	int r = spec_caps(instance, &caps, err);
 
 	if (r < 0)
 		return r;
+	spec_set_caps(spec, caps);
 	spec->namespaces = SPEC_NAMESPACES;
 	spec->all_devices = instance->privileged;
 	if (instance->privileged)
@@ -216,7 +218,7 @@ static int spec_add_privileges(struct spec *spec, const struct instance *instanc
 	 * A user namespace makes no device nodes, and the root has "nodev" against those of the image. Who
 	 * may mount could take that away again, and then meets the device cgroup.
 	 */
-	if (spec->caps & CAPS_BIT(CAP_SYS_ADMIN))
+	if (caps & CAPS_BIT(CAP_SYS_ADMIN))
 		spec->limit_devices = 1;
 	for (size_t i = 0; i < ARRAY_SIZE(spec_masked_paths); i++)
 		strv_add(&spec->masked_paths, spec_masked_paths[i]);

@@ -388,29 +388,22 @@ static char **process_environment(const struct process *process,
 	return env;
 }
 
-static int process_is_directory(const char *path)
+/* Whether the file could be executed, with finer errors: -EISDIR. */
+static int process_check(const char *file)
 {
 	struct stat st;
 
-	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
-/* execve() with finer errors: -ELIBACC if only the file's interpreter is missing, -EISDIR. */
-static int process_try(const char *file, char **argv, char **env)
-{
-	int r;
-
-	execve(file, argv, env);
-	r = -errno;
-	if (r == -ENOENT && access(file, F_OK) == 0)
-		return -ELIBACC;
-	if (r == -EACCES && process_is_directory(file))
+	if (stat(file, &st) < 0)
+		return errno == ENOTDIR ? -ENOENT : -errno;
+	if (S_ISDIR(st.st_mode))
 		return -EISDIR;
-	return r == -ENOTDIR ? -ENOENT : r;
+	if (!S_ISREG(st.st_mode))
+		return -EACCES;
+	return faccessat(AT_FDCWD, file, X_OK, AT_EACCESS) < 0 ? -errno : 0;
 }
 
 /* Tries every folder of PATH; what may not be executed counts only if nothing better follows. */
-static int process_search(const char *name, char **argv, char **env)
+static int process_search(const char *name, char **env, char **ret)
 {
 	const char *path = strv_env_get(env, "PATH");
 	struct process_span rest = process_span(path ? path : PROCESS_PATH);
@@ -420,8 +413,12 @@ static int process_search(const char *name, char **argv, char **env)
 		struct process_span folder = process_cut(&rest, ':');
 		_cleanup_free_ char *file = mem_printf("%.*s%s%s", (int)folder.len, folder.p,
 						       folder.len ? "/" : "", name);
-		int r = process_try(file, argv, env);
+		int r = process_check(file);
 
+		if (r == 0) {
+			*ret = take_ptr(file);
+			return 0;
+		}
 		if (r == -EACCES)
 			result = r;
 		else if (r != -ENOENT && r != -EISDIR && r != -ENAMETOOLONG && r != -ELOOP)
@@ -458,20 +455,48 @@ static int process_explain(const char *name, int code, struct err *err)
 	return process_fail(err, code, PROCESS_CANNOT_EXECUTE);
 }
 
-int process_exec(const struct process *process, const struct process_identity *identity,
-		 struct err *err)
+void process_program_release(struct process_program *program)
 {
-	_cleanup_strv_ char **env = process_environment(process, identity);
+	free(program->file);
+	strv_free(program->env);
+	*program = (struct process_program){ 0 };
+}
+
+int process_prepare(const struct process *process, const struct process_identity *identity,
+		    struct process_program *ret, struct err *err)
+{
 	const char *name = process->argv[0];
 	int r;
 
+	*ret = (struct process_program){ .env = process_environment(process, identity) };
 	r = process_enter_cwd(process->cwd, err);
 	if (r < 0)
 		return process_fail(err, r, PROCESS_CANNOT_EXECUTE);
 	if (strchr(name, '/')) {
-		r = process_try(name, process->argv, env);
+		ret->file = mem_strdup(name);
+		r = process_check(name);
 	} else {
-		r = *name ? process_search(name, process->argv, env) : -ENOENT;
+		r = *name ? process_search(name, ret->env, &ret->file) : -ENOENT;
 	}
-	return process_explain(name, r, err);
+	return r < 0 ? process_explain(name, r, err) : 0;
+}
+
+int process_run(const struct process *process, const struct process_program *program,
+		struct err *err)
+{
+	int r;
+
+	execve(program->file, process->argv, program->env);
+	r = -errno;
+	/* it was there: so its interpreter is what is missing */
+	return process_explain(process->argv[0], r == -ENOENT ? -ELIBACC : r, err);
+}
+
+int process_exec(const struct process *process, const struct process_identity *identity,
+		 struct err *err)
+{
+	_cleanup_process_program_ struct process_program program = { 0 };
+	int r = process_prepare(process, identity, &program, err);
+
+	return r < 0 ? r : process_run(process, &program, err);
 }

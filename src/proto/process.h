@@ -54,12 +54,29 @@ int process_identify_text(const char *user, const char *passwd, size_t passwd_le
 /* setgroups, setgid, setuid of the calling process; capabilities are the caller's affair. */
 int process_become(const struct process_identity *identity, struct err *err);
 
+/* What process_prepare() found out: the program's file, and its whole environment. */
+struct process_program {
+	char *file;
+	char **env;
+};
+
+void process_program_release(struct process_program *program);
+#define _cleanup_process_program_ _cleanup_(process_program_release)
+
 /*
- * The last step, in the process that becomes the program: environment (HOME, and TERM with a tty, are
- * added if missing), working directory (made if it is missing, as docker does, when the caller may),
- * argv[0] looked up in the environment's PATH (or the usual one), execve. Returns only on failure, with
- * err->exit_status 127 for "not found" and 126 for "cannot be executed".
+ * In the process that becomes the program, as its user: environment (HOME, and TERM with a tty, are added
+ * if missing), working directory (made if it is missing, as docker does, when the caller may), and argv[0]
+ * looked up in the environment's PATH (or the usual one). Errors have err->exit_status 127 for "not found"
+ * and 126 for "cannot be executed". Release the program in any case.
  */
+int process_prepare(const struct process *process, const struct process_identity *identity,
+		    struct process_program *ret, struct err *err);
+
+/* The last step: execve. Returns only on failure, with an error as above. */
+int process_run(const struct process *process, const struct process_program *program,
+		struct err *err);
+
+/* The two in one. */
 int process_exec(const struct process *process, const struct process_identity *identity,
 		 struct err *err);
 

@@ -38,19 +38,49 @@ static int caps_get(struct caps_state *state)
 	return syscall(SYS_capget, &state->header, state->data) < 0 ? -errno : 0;
 }
 
-int caps_set(uint64_t mask, struct err *err)
+static int caps_raise_ambient(uint64_t mask)
+{
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+		return -errno;
+	for (unsigned int cap = 0; cap < 64 && mask >> cap; cap++) {
+		if ((mask & CAPS_BIT(cap)) &&
+		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+int caps_set(const struct caps_sets *sets, struct err *err)
+{
+	struct caps_state state;
+	uint64_t ambient = sets->ambient;
+	int r = caps_get(&state);
+
+	for (int i = 0; i < 2 && r == 0; i++) {
+		uint32_t permitted = state.data[i].permitted;
+
+		state.data[i].permitted = permitted & (uint32_t)(sets->permitted >> (32 * i));
+		state.data[i].effective =
+			state.data[i].permitted & (uint32_t)(sets->effective >> (32 * i));
+		state.data[i].inheritable = permitted & (uint32_t)(sets->inheritable >> (32 * i));
+		ambient &= ~((uint64_t) ~(state.data[i].permitted & state.data[i].inheritable)
+			     << (32 * i));
+	}
+	if (r == 0 && syscall(SYS_capset, &state.header, state.data) < 0)
+		r = -errno;
+	if (r == 0)
+		r = caps_raise_ambient(ambient);
+	return r < 0 ? err_errno(err, r, "cannot set capabilities") : 0;
+}
+
+int caps_set_effective(uint64_t mask, struct err *err)
 {
 	struct caps_state state;
 	int r = caps_get(&state);
 
-	for (int i = 0; i < 2 && r == 0; i++) {
-		state.data[i].permitted &= (uint32_t)(mask >> (32 * i));
-		state.data[i].effective = state.data[i].permitted;
-		state.data[i].inheritable = 0;
-	}
+	for (int i = 0; i < 2 && r == 0; i++)
+		state.data[i].effective = state.data[i].permitted & (uint32_t)(mask >> (32 * i));
 	if (r == 0 && syscall(SYS_capset, &state.header, state.data) < 0)
-		r = -errno;
-	if (r == 0 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
 		r = -errno;
 	return r < 0 ? err_errno(err, r, "cannot set capabilities") : 0;
 }

@@ -16,9 +16,15 @@ uint64_t caps_known(void);
 
 /* Takes what is not in keep from what any later program can get. */
 int caps_limit(uint64_t keep, struct err *err);
-/* Effective and permitted become the mask, as far as they were permitted before; nothing is inheritable
- * or ambient. */
-int caps_set(uint64_t mask, struct err *err);
+/* capabilities(7), "Thread capability sets"; the bounding set is caps_limit()'s. */
+struct caps_sets {
+	uint64_t effective, permitted, inheritable, ambient;
+};
+
+/* Each becomes what is given, as far as it was permitted before. */
+int caps_set(const struct caps_sets *sets, struct err *err);
+/* The effective set alone, as far as it is permitted. */
+int caps_set_effective(uint64_t mask, struct err *err);
 
 /*
  * Whom files that we make belong to and who checks see, for the calling thread; its capabilities stay as

@@ -55,7 +55,7 @@ static void the_default_is_dockers_and_unprivileged(void **state)
 	struct err err = ERR_INIT;
 
 	assert_int_equal(make(*state, &spec, &err), 0);
-	assert_true(spec.caps == UINT64_C(0xa80425fb));
+	assert_true(spec.bounding == UINT64_C(0xa80425fb));
 	assert_true(spec.no_new_privs && spec.seccomp);
 	assert_true(spec.namespaces & CLONE_NEWUSER);
 	assert_true(spec.namespaces & CLONE_NEWCGROUP);
@@ -76,9 +76,9 @@ static void a_system_gets_what_an_init_needs_and_no_more(void **state)
 
 	given->instance.system = 1;
 	assert_int_equal(make(given, &spec, &err), 0);
-	assert_true(spec.caps & CAPS_BIT(CAP_SYS_ADMIN));
-	assert_false(spec.caps & CAPS_BIT(CAP_SYS_MODULE));
-	assert_false(spec.caps & CAPS_BIT(CAP_SYS_RAWIO));
+	assert_true(spec.bounding & CAPS_BIT(CAP_SYS_ADMIN));
+	assert_false(spec.bounding & CAPS_BIT(CAP_SYS_MODULE));
+	assert_false(spec.bounding & CAPS_BIT(CAP_SYS_RAWIO));
 	assert_true(spec.namespaces & CLONE_NEWUSER);
 	assert_false(spec.no_new_privs); /* su works */
 	assert_true(spec.seccomp);
@@ -98,7 +98,7 @@ static void privileged_is_everything_but_the_namespaces(void **state)
 
 	given->instance.privileged = 1;
 	assert_int_equal(make(given, &spec, &err), 0);
-	assert_true(spec.caps == CAPS_ALL);
+	assert_true(spec.bounding == CAPS_ALL);
 	assert_false(spec.seccomp || spec.no_new_privs);
 	assert_false(spec.namespaces & CLONE_NEWUSER);
 	assert_true(spec.namespaces & CLONE_NEWPID);
