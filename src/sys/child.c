@@ -2,8 +2,12 @@
 #include "sys/child.h"
 #include "base/mem.h"
 #include "base/strv.h"
+#include "base/units.h"
+#include "sys/spawn.h"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -12,6 +16,8 @@
 
 #define CHILD_OUT_MAX	 (1U << 20)
 #define CHILD_STDERR_MAX 8192
+/* more than a pipe holds */
+#define CHILD_STDERR_READS 8
 /* where tools are if the environment does not say */
 #define CHILD_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -38,31 +44,46 @@ static void child_stdio(int fd, int target)
 		dup2(fd, target);
 }
 
+static const char *child_name(const struct child_spec *spec)
+{
+	return spec->path ? spec->path : spec->argv[0];
+}
+
+static void child_execve(const struct child_spec *spec)
+{
+	char *const *env = spec->env ? spec->env : environ;
+
+	if (spec->path)
+		execve(spec->path, spec->argv, env);
+	else
+		execvpe(spec->argv[0], spec->argv, env);
+}
+
 static _noreturn_ void child_exec(const struct child_spec *spec, struct child_pipes *pipes,
 				  pid_t parent)
 {
-	sigset_t none;
 	int code;
 
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);
+	spawn_reset_signals();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(127);
+	if (spec->timeout_ms)
+		setsid();
 	child_stdio(spec->in_fd, STDIN_FILENO);
 	child_stdio(spec->out ? pipes->out[1] : spec->out_fd, STDOUT_FILENO);
 	if (!spec->show_stderr)
 		child_stdio(pipes->err[1], STDERR_FILENO);
+	close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
 	if (!spec->cwd || chdir(spec->cwd) == 0)
-		execvp(spec->argv[0], spec->argv);
+		child_execve(spec);
 	code = errno;
 	if (write(pipes->exec[1], &code, sizeof(code)) < 0)
 		_exit(127);
 	_exit(127);
 }
 
-/* Keeps what fits of the front (stdout) or of the back (stderr). */
+/* Keeps what fits of the front (stdout) or of the back (stderr). 0 at the end, 1 if there may be more. */
 static int child_collect(int fd, struct buf *buf, size_t max, int keep_tail)
 {
 	char chunk[16384];
@@ -76,29 +97,90 @@ static int child_collect(int fd, struct buf *buf, size_t max, int keep_tail)
 	return buf->len > max ? -EFBIG : 1;
 }
 
-static int child_drain(const struct child_spec *spec, struct child_pipes *pipes, struct buf *errors)
-{
-	size_t max = spec->out_max ? spec->out_max : CHILD_OUT_MAX;
-	struct pollfd fds[2] = {
-		{ .fd = spec->out ? pipes->out[0] : -1, .events = POLLIN },
-		{ .fd = spec->show_stderr ? -1 : pipes->err[0], .events = POLLIN },
-	};
-	int r;
+/* One that runs. */
+struct child {
+	const struct child_spec *spec;
+	struct child_pipes pipes;
+	struct buf errors;
+	int pidfd, exec_errno;
+	int64_t deadline; /* of units_monotonic(); 0: none */
+};
 
-	while (fds[0].fd >= 0 || fds[1].fd >= 0) {
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
-			return -errno;
-		if (spec->out && fds[0].revents) {
-			r = child_collect(fds[0].fd, spec->out, max, 0);
-			if (r < 0)
-				return r;
-			if (!r)
-				fds[0].fd = -1;
-		}
-		if (fds[1].revents && child_collect(fds[1].fd, errors, CHILD_STDERR_MAX, 1) == 0)
-			fds[1].fd = -1;
+/* In the order in which poll(2) looks: once the end is seen, so is all that came before it. */
+enum child_event { CHILD_END, CHILD_EXEC, CHILD_OUT, CHILD_ERR, CHILD_EVENTS };
+
+static int child_poll(const struct child *child, struct pollfd fds[CHILD_EVENTS])
+{
+	int64_t left = -1;
+
+	if (child->deadline) {
+		left = (child->deadline - units_monotonic() + 999999) / 1000000;
+		if (left <= 0)
+			return -ETIMEDOUT;
 	}
-	return 0;
+	if (poll(fds, CHILD_EVENTS, left > INT_MAX ? INT_MAX : (int)left) >= 0)
+		return 0;
+	for (int i = 0; i < CHILD_EVENTS; i++)
+		fds[i].revents = 0;
+	return errno == EINTR ? 0 : -errno;
+}
+
+static int child_take_out(struct child *child, struct pollfd *event)
+{
+	size_t max = child->spec->out_max ? child->spec->out_max : CHILD_OUT_MAX;
+	int r = child_collect(event->fd, child->spec->out, max, 0);
+
+	if (r == 0)
+		event->fd = -1;
+	return r < 0 ? r : 0;
+}
+
+static void child_take_exec(struct child *child, struct pollfd *event)
+{
+	if (read(event->fd, &child->exec_errno, sizeof(child->exec_errno)) < 0)
+		child->exec_errno = 0;
+	event->fd = -1;
+}
+
+/* What it said last: a process that it left behind may hold the pipe for as long as it likes. */
+static void child_take_last(struct child *child, int fd)
+{
+	if (fd < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+		return;
+	for (int i = 0; i < CHILD_STDERR_READS; i++) {
+		if (child_collect(fd, &child->errors, CHILD_STDERR_MAX, 1) == 0)
+			return;
+	}
+}
+
+static int child_drain(struct child *child)
+{
+	struct pollfd fds[CHILD_EVENTS] = {
+		[CHILD_END] = { .fd = child->pidfd, .events = POLLIN },
+		[CHILD_EXEC] = { .fd = child->pipes.exec[0], .events = POLLIN },
+		[CHILD_OUT] = { .fd = child->spec->out ? child->pipes.out[0] : -1,
+				.events = POLLIN },
+		[CHILD_ERR] = { .fd = child->spec->show_stderr ? -1 : child->pipes.err[0],
+				.events = POLLIN },
+	};
+	int r = 0;
+
+	while (r == 0 && (fds[CHILD_END].fd >= 0 || fds[CHILD_OUT].fd >= 0)) {
+		r = child_poll(child, fds);
+		if (r < 0)
+			break;
+		if (fds[CHILD_EXEC].revents)
+			child_take_exec(child, &fds[CHILD_EXEC]);
+		if (fds[CHILD_OUT].revents)
+			r = child_take_out(child, &fds[CHILD_OUT]);
+		if (fds[CHILD_ERR].revents &&
+		    child_collect(fds[CHILD_ERR].fd, &child->errors, CHILD_STDERR_MAX, 1) == 0)
+			fds[CHILD_ERR].fd = -1;
+		if (fds[CHILD_END].revents)
+			fds[CHILD_END].fd = -1;
+	}
+	child_take_last(child, fds[CHILD_ERR].fd);
+	return r;
 }
 
 /* The last line with text in it; the buffer is cut there. */
@@ -127,16 +209,16 @@ static const char *child_reason(const struct child_spec *spec, struct buf *error
 	return last;
 }
 
-static int child_verdict(const struct child_spec *spec, int status, int exec_errno,
-			 struct buf *errors, struct err *err)
+static int child_verdict(struct child *child, int status, struct err *err)
 {
-	const char *tool = spec->argv[0];
+	const struct child_spec *spec = child->spec;
+	const char *tool = child_name(spec);
 
-	if (exec_errno == ENOENT)
+	if (child->exec_errno == ENOENT && !spec->path)
 		return err_set(err, -ENOENT, "the tool %s is not installed%s%s", tool,
 			       spec->hint ? ": " : "", spec->hint ? spec->hint : "");
-	if (exec_errno)
-		return err_errno(err, -exec_errno, "cannot run %s", tool);
+	if (child->exec_errno)
+		return err_errno(err, -child->exec_errno, "cannot run %s", tool);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
 	if (WIFSIGNALED(status))
@@ -144,39 +226,58 @@ static int child_verdict(const struct child_spec *spec, int status, int exec_err
 			       WTERMSIG(status));
 	return err_set(err, -EREMOTEIO, "%s failed with status %d: %.300s", tool,
 		       WEXITSTATUS(status),
-		       spec->show_stderr ? "see above" : child_reason(spec, errors));
+		       spec->show_stderr ? "see above" : child_reason(spec, &child->errors));
+}
+
+static int child_no_end(const struct child_spec *spec, int code, struct err *err)
+{
+	if (code != -ETIMEDOUT)
+		return err_errno(err, code, "cannot read the output of %s", child_name(spec));
+	return err_set(err, code, "%s did not end within %g s", child_name(spec),
+		       (double)spec->timeout_ms / 1000);
+}
+
+static void child_release(struct child *child)
+{
+	child_pipes_release(&child->pipes);
+	buf_release(&child->errors);
+	fd_close(child->pidfd);
 }
 
 int child_run(const struct child_spec *spec, struct err *err)
 {
-	_cleanup_(child_pipes_release) struct child_pipes pipes = { { -EBADF, -EBADF },
-								    { -EBADF, -EBADF },
-								    { -EBADF, -EBADF } };
-	_cleanup_buf_ struct buf errors = BUF_INIT;
-	int status = 0, exec_errno = 0, r;
+	_cleanup_(child_release) struct child child = {
+		.spec = spec,
+		.pipes = { { -EBADF, -EBADF }, { -EBADF, -EBADF }, { -EBADF, -EBADF } },
+		.pidfd = -EBADF,
+	};
+	struct child_pipes *pipes = &child.pipes;
 	pid_t parent = getpid(), pid;
+	int status = 0, r;
 
-	if (pipe2(pipes.out, O_CLOEXEC) < 0 || pipe2(pipes.err, O_CLOEXEC) < 0 ||
-	    pipe2(pipes.exec, O_CLOEXEC) < 0)
-		return err_errno(err, -errno, "cannot make pipes for %s", spec->argv[0]);
-	pid = fork();
+	if (pipe2(pipes->out, O_CLOEXEC) < 0 || pipe2(pipes->err, O_CLOEXEC) < 0 ||
+	    pipe2(pipes->exec, O_CLOEXEC) < 0)
+		return err_errno(err, -errno, "cannot make pipes for %s", child_name(spec));
+	pid = spawn_clone(0, -EBADF, &child.pidfd);
 	if (pid < 0)
-		return err_errno(err, -errno, "cannot start %s", spec->argv[0]);
+		return err_errno(err, (int)pid, "cannot start %s", child_name(spec));
 	if (!pid)
-		child_exec(spec, &pipes, parent);
-	pipes.out[1] = fd_close(pipes.out[1]);
-	pipes.err[1] = fd_close(pipes.err[1]);
-	pipes.exec[1] = fd_close(pipes.exec[1]);
-	if (read(pipes.exec[0], &exec_errno, sizeof(exec_errno)) < 0)
-		exec_errno = 0;
-	r = child_drain(spec, &pipes, &errors);
-	if (r < 0)
+		child_exec(spec, pipes, parent);
+	pipes->out[1] = fd_close(pipes->out[1]);
+	pipes->err[1] = fd_close(pipes->err[1]);
+	pipes->exec[1] = fd_close(pipes->exec[1]);
+	if (spec->timeout_ms)
+		child.deadline = units_monotonic() + spec->timeout_ms * 1000000;
+	r = child_drain(&child);
+	if (r < 0) {
+		/* not waited for yet, so neither number can be another's */
 		kill(pid, SIGKILL);
+		if (spec->timeout_ms)
+			kill(-pid, SIGKILL);
+	}
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		continue;
-	if (r < 0)
-		return err_errno(err, r, "cannot read the output of %s", spec->argv[0]);
-	return child_verdict(spec, status, exec_errno, &errors, err);
+	return r < 0 ? child_no_end(spec, r, err) : child_verdict(&child, status, err);
 }
 
 char *child_find(const char *tool)

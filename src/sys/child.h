@@ -2,12 +2,16 @@
 #ifndef SYS_CHILD_H
 #define SYS_CHILD_H
 
+#include <stdint.h>
+
 #include "base/buf.h"
 #include "base/err.h"
 
 /* The tools that brig runs as children: mkfs.erofs, tar, skopeo, apt-get... */
 struct child_spec {
 	char *const *argv; /* argv[0] is looked up in PATH */
+	const char *path;  /* this is executed instead, and argv[0] is only said */
+	char *const *env;  /* all of it; NULL: ours */
 	int in_fd;	   /* stdin; negative: /dev/null */
 	int out_fd;	   /* stdout; negative: collected in out if that is set, else /dev/null */
 	struct buf *out;   /* collects stdout, at most out_max bytes */
@@ -17,14 +21,16 @@ struct child_spec {
 	const char
 		*reason;  /* how the line of stderr begins that says why; NULL: the last one does */
 	const char *hint; /* what to do if the tool is missing: "install erofs-utils" */
+	int64_t timeout_ms; /* then it is killed with what it started, in a session of its own; 0: never */
 };
 
 #define CHILD_SPEC_INIT ((struct child_spec){ .in_fd = -EBADF, .out_fd = -EBADF })
 
 /*
- * Runs the tool to its end with a clean signal mask, no descriptors but stdio, and death with us
- * (PDEATHSIG). A missing tool is -ENOENT; an exit status other than 0 is -EREMOTEIO with the last
- * line of stderr in the message, or the first that begins with reason.
+ * Runs the tool to its end with clean signals, no descriptors but stdio, and death with us (PDEATHSIG). What it
+ * leaves running does not hold us up, unless that holds the end of `out`. A missing tool is -ENOENT; an exit status
+ * other than 0 is -EREMOTEIO with the last line of stderr in the message, or the first that begins with reason;
+ * no end in time is -ETIMEDOUT.
  */
 int child_run(const struct child_spec *spec, struct err *err);
 

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "sys/child.h"
+#include "base/strv.h"
+#include "base/units.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <cmocka.h>
+
+static int run_shell(const char *script, struct child_spec *spec, struct err *err)
+{
+	char *argv[] = { (char *)"sh", (char *)"-c", (char *)(uintptr_t)script, NULL };
+
+	spec->argv = argv;
+	return child_run(spec, err);
+}
+
+static void what_it_writes_is_collected_and_a_failure_has_its_last_line(void **state _unused_)
+{
+	_cleanup_buf_ struct buf out = BUF_INIT;
+	struct child_spec spec = CHILD_SPEC_INIT;
+	struct err err = ERR_INIT;
+
+	spec.out = &out;
+	assert_int_equal(run_shell("echo yes; echo first >&2; echo why >&2; exit 3", &spec, &err),
+			 -EREMOTEIO);
+	assert_string_equal(out.data, "yes\n");
+	assert_string_equal(err.msg, "sh failed with status 3: why");
+	assert_int_equal(run_shell("kill -9 $$", &spec, &err), -EREMOTEIO);
+	assert_string_equal(err.msg, "sh was killed by signal 9");
+}
+
+static void a_missing_program_is_told_from_one_that_fails(void **state _unused_)
+{
+	char *argv[] = { (char *)"no-such-tool", NULL };
+	struct child_spec spec = CHILD_SPEC_INIT;
+	struct err err = ERR_INIT;
+
+	spec.argv = argv;
+	assert_int_equal(child_run(&spec, &err), -ENOENT);
+	assert_non_null(strstr(err.msg, "is not installed"));
+	spec.path = "/nowhere/tool";
+	assert_int_equal(child_run(&spec, &err), -ENOENT);
+	assert_non_null(strstr(err.msg, "cannot run /nowhere/tool"));
+}
+
+static void it_has_the_given_environment_and_no_descriptors_but_three(void **state _unused_)
+{
+	char *argv[] = { (char *)"name", (char *)"-c",
+			 (char *)"echo $0 $A $HOME; echo /proc/self/fd/*", NULL };
+	char *env[] = { (char *)"A=b", NULL };
+	_cleanup_close_ int leak = open("/", O_RDONLY);
+	_cleanup_buf_ struct buf out = BUF_INIT;
+	struct child_spec spec = { .argv = argv,
+				   .path = "/bin/sh",
+				   .env = env,
+				   .in_fd = -EBADF,
+				   .out_fd = -EBADF,
+				   .out = &out };
+	struct err err = ERR_INIT;
+
+	assert_true(leak > 2);
+	assert_int_equal(child_run(&spec, &err), 0);
+	/* 3 is the folder that is listed */
+	assert_string_equal(out.data, "name b\n/proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 "
+				      "/proc/self/fd/3\n");
+}
+
+/* The pipe that the second process holds ends when that is dead. */
+static void what_does_not_end_in_time_is_killed_with_what_it_started(void **state _unused_)
+{
+	struct child_spec spec = CHILD_SPEC_INIT;
+	struct err err = ERR_INIT;
+	int held[2];
+	char byte;
+
+	assert_int_equal(pipe2(held, O_CLOEXEC), 0);
+	spec.timeout_ms = 200;
+	spec.out_fd = held[1];
+	assert_int_equal(run_shell("cat /dev/zero >/dev/null & wait", &spec, &err), -ETIMEDOUT);
+	assert_string_equal(err.msg, "sh did not end within 0.2 s");
+	close(held[1]);
+	assert_int_equal(read(held[0], &byte, 1), 0);
+	close(held[0]);
+}
+
+/* One that reads from a pipe which we hold, so it lives until the test closes that. */
+static void what_it_leaves_running_does_not_hold_us_up(void **state _unused_)
+{
+	struct child_spec spec = CHILD_SPEC_INIT;
+	struct err err = ERR_INIT;
+	int held[2];
+
+	assert_int_equal(pipe2(held, O_CLOEXEC), 0);
+	spec.in_fd = held[0];
+	assert_int_equal(run_shell("exec 3<&0; cat <&3 & echo bad >&2; exit 1", &spec, &err),
+			 -EREMOTEIO);
+	assert_string_equal(err.msg, "sh failed with status 1: bad");
+	close(held[1]);
+	close(held[0]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_it_writes_is_collected_and_a_failure_has_its_last_line),
+		cmocka_unit_test(a_missing_program_is_told_from_one_that_fails),
+		cmocka_unit_test(it_has_the_given_environment_and_no_descriptors_but_three),
+		cmocka_unit_test(what_does_not_end_in_time_is_killed_with_what_it_started),
+		cmocka_unit_test(what_it_leaves_running_does_not_hold_us_up),
+	};
+
+	return cmocka_run_group_tests_name("sys/child", tests, NULL, NULL);
+}
