@@ -119,9 +119,9 @@ struct option_cursor {
 	void *values;
 };
 
-static int option_parse_long(struct option_cursor *c, struct err *err)
+static int option_parse_long(struct option_cursor *c, size_t dashes, struct err *err)
 {
-	const char *word = c->argv[c->at++] + 2;
+	const char *word = c->argv[c->at++] + dashes;
 	size_t len = strcspn(word, "=");
 	const struct option *option = option_by_name(c->table, word, len);
 	const char *value = word[len] ? word + len + 1 : NULL;
@@ -168,6 +168,17 @@ static int option_parse_letters(struct option_cursor *c, struct err *err)
 	return 0;
 }
 
+static int option_parse_word(struct option_cursor *c, enum option_mode mode, struct err *err)
+{
+	const char *word = c->argv[c->at];
+
+	if (word[1] == '-')
+		return option_parse_long(c, 2, err);
+	if (mode & OPTION_ONE_DASH && option_by_name(c->table, word + 1, strcspn(word + 1, "=")))
+		return option_parse_long(c, 1, err);
+	return option_parse_letters(c, err);
+}
+
 int option_parse(const struct option *table, enum option_mode mode, int argc, char **argv,
 		 void *values, char ***ret_args, struct err *err)
 {
@@ -183,12 +194,12 @@ int option_parse(const struct option *table, enum option_mode mode, int argc, ch
 			break;
 		}
 		if (word[0] != '-' || !word[1]) {
-			if (mode == OPTION_LEAD)
+			if (mode & OPTION_LEAD)
 				break;
 			args[n++] = argv[c.at++];
 			continue;
 		}
-		r = word[1] == '-' ? option_parse_long(&c, err) : option_parse_letters(&c, err);
+		r = option_parse_word(&c, mode, err);
 		if (r < 0)
 			return r;
 	}

@@ -49,6 +49,8 @@ struct option {
 enum option_mode {
 	OPTION_MIXED, /* options may stand after positional arguments */
 	OPTION_LEAD,  /* the first positional ends options (run IMAGE CMD -x) */
+	/* To be added: -name is --name where there is such an option, as programs in Go have it. */
+	OPTION_ONE_DASH = 1 << 4,
 };
 
 /*

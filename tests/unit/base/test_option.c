@@ -193,6 +193,23 @@ static void very_long_words_are_survived(void **state _unused_)
 	assert_true(strlen(err.msg) < 200);
 }
 
+static void one_dash_will_do_for_who_writes_as_go_does(void **state _unused_)
+{
+	enum option_mode mode = OPTION_MIXED | OPTION_ONE_DASH;
+	_cleanup_line_ struct line line =
+		parse(mode, "-name=a -detach x -ti -count 3 -nb -memory 1k");
+	_cleanup_line_ struct line other = parse(OPTION_MIXED, "-name");
+
+	assert_int_equal(line.r, 0);
+	assert_string_equal(line.values.name, "b");
+	assert_true(line.values.detach && line.values.tty && line.values.interactive);
+	assert_int_equal(line.values.count, 3);
+	assert_int_equal(line.values.memory, 1024);
+	assert_args(&line, "x");
+	assert_int_equal(other.r, 0);
+	assert_string_equal(other.values.name, "ame");
+}
+
 static void usage_names_the_letter_the_name_and_the_value(void **state _unused_)
 {
 	char text[64];
@@ -214,6 +231,7 @@ int main(void)
 		cmocka_unit_test(mistakes_are_told_with_what_was_meant),
 		cmocka_unit_test(an_empty_word_is_an_argument),
 		cmocka_unit_test(very_long_words_are_survived),
+		cmocka_unit_test(one_dash_will_do_for_who_writes_as_go_does),
 		cmocka_unit_test(usage_names_the_letter_the_name_and_the_value),
 	};
 
