@@ -79,10 +79,13 @@ int store_remove_broken(const char *root, const char *id, struct err *err);
 /* IDs of what exists, sorted; caller frees. No root is no container. */
 int store_list(const char *root, char ***ret_ids, struct err *err);
 
-/* The bundle's configuration, kept at `create` for all that come later. */
+/* The bundle's configuration, kept at `create` for all that come later; as it came, and as its members. */
 int store_save_config(struct store_container *container, const struct json *config,
 		      struct err *err);
+int store_read_config(const struct store_container *container, struct json **ret, struct err *err);
 int store_load_config(const struct store_container *container, struct config *ret, struct err *err);
+/* As large as CONFIG_SIZE_MAX is what can have come in. */
+#define STORE_CONFIG_MAX (2 * CONFIG_SIZE_MAX)
 
 /* Notes pid and its start time; -ESRCH if it is gone. Saves nothing. */
 int store_set_pid(struct store_container *container, pid_t pid);
