@@ -6,13 +6,12 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-/* Registers: the context, then what is read from it once. */
+/*
+ * Each test loads what it looks at anew. Were it kept in a register, the kernel's verifier would follow what one
+ * rule has found out about it through all later ones, and give up on 1024 rules after a second.
+ */
 #define CGROUP_BPF_CONTEXT BPF_REG_1
-#define CGROUP_BPF_TYPE	   BPF_REG_2
-#define CGROUP_BPF_ACCESS  BPF_REG_3
-#define CGROUP_BPF_MAJOR   BPF_REG_4
-#define CGROUP_BPF_MINOR   BPF_REG_5
-#define CGROUP_BPF_SCRATCH BPF_REG_6
+#define CGROUP_BPF_VALUE   BPF_REG_2
 
 #define CGROUP_BPF_TYPE_BITS 16
 #define CGROUP_BPF_ALL	     (BPF_DEVCG_ACC_READ | BPF_DEVCG_ACC_WRITE | BPF_DEVCG_ACC_MKNOD)
@@ -31,31 +30,27 @@ static void cgroup_bpf_put(struct cgroup_bpf *program, uint8_t code, uint8_t dst
 	};
 }
 
-static void cgroup_bpf_put_load(struct cgroup_bpf *program, uint8_t reg, size_t offset)
+static void cgroup_bpf_put_load(struct cgroup_bpf *program, size_t offset)
 {
-	cgroup_bpf_put(program, BPF_LDX | BPF_MEM | BPF_W, reg, CGROUP_BPF_CONTEXT, (int16_t)offset,
-		       0);
+	cgroup_bpf_put(program, BPF_LDX | BPF_MEM | BPF_W, CGROUP_BPF_VALUE, CGROUP_BPF_CONTEXT,
+		       (int16_t)offset, 0);
+}
+
+static void cgroup_bpf_put_change(struct cgroup_bpf *program, uint8_t operation, int32_t operand)
+{
+	cgroup_bpf_put(program, BPF_ALU | operation | BPF_K, CGROUP_BPF_VALUE, 0, 0, operand);
+}
+
+/* Where it jumps to is filled in by cgroup_bpf_put_rule(). */
+static void cgroup_bpf_put_test(struct cgroup_bpf *program, uint8_t operation, int32_t operand)
+{
+	cgroup_bpf_put(program, BPF_JMP | operation | BPF_K, CGROUP_BPF_VALUE, 0, 0, operand);
 }
 
 static void cgroup_bpf_put_return(struct cgroup_bpf *program, int allow)
 {
 	cgroup_bpf_put(program, BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, allow);
 	cgroup_bpf_put(program, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
-}
-
-/* The low half of the first word is the type, the high half what is asked for. */
-static void cgroup_bpf_put_start(struct cgroup_bpf *program)
-{
-	cgroup_bpf_put_load(program, CGROUP_BPF_TYPE,
-			    offsetof(struct bpf_cgroup_dev_ctx, access_type));
-	cgroup_bpf_put(program, BPF_ALU | BPF_MOV | BPF_X, CGROUP_BPF_ACCESS, CGROUP_BPF_TYPE, 0,
-		       0);
-	cgroup_bpf_put(program, BPF_ALU | BPF_AND | BPF_K, CGROUP_BPF_TYPE, 0, 0,
-		       (1 << CGROUP_BPF_TYPE_BITS) - 1);
-	cgroup_bpf_put(program, BPF_ALU | BPF_RSH | BPF_K, CGROUP_BPF_ACCESS, 0, 0,
-		       CGROUP_BPF_TYPE_BITS);
-	cgroup_bpf_put_load(program, CGROUP_BPF_MAJOR, offsetof(struct bpf_cgroup_dev_ctx, major));
-	cgroup_bpf_put_load(program, CGROUP_BPF_MINOR, offsetof(struct bpf_cgroup_dev_ctx, minor));
 }
 
 static int cgroup_bpf_access(const char *text)
@@ -65,32 +60,46 @@ static int cgroup_bpf_access(const char *text)
 	       (strchr(text, 'm') ? BPF_DEVCG_ACC_MKNOD : 0);
 }
 
+/* The first word's low half is the type. */
+static void cgroup_bpf_put_type(struct cgroup_bpf *program, char type)
+{
+	cgroup_bpf_put_load(program, offsetof(struct bpf_cgroup_dev_ctx, access_type));
+	cgroup_bpf_put_change(program, BPF_AND, (1 << CGROUP_BPF_TYPE_BITS) - 1);
+	cgroup_bpf_put_test(program, BPF_JNE,
+			    type == 'b' ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR);
+}
+
 /*
- * One rule: tests that jump behind it, then its verdict. An allowing rule matches what asks for nothing beyond it,
- * a denying one what asks for anything of it.
+ * Its high half is what is asked for. An allowing rule matches what asks for nothing beyond it, a denying one what
+ * asks for anything of it.
  */
+static void cgroup_bpf_put_access(struct cgroup_bpf *program, int access, int allow)
+{
+	cgroup_bpf_put_load(program, offsetof(struct bpf_cgroup_dev_ctx, access_type));
+	cgroup_bpf_put_change(program, BPF_RSH, CGROUP_BPF_TYPE_BITS);
+	cgroup_bpf_put_change(program, BPF_AND, allow ? ~access & CGROUP_BPF_ALL : access);
+	cgroup_bpf_put_test(program, allow ? BPF_JNE : BPF_JEQ, 0);
+}
+
+/* One rule: tests that jump behind it, then its verdict. */
 static void cgroup_bpf_put_rule(struct cgroup_bpf *program, const struct cgroup_device *rule)
 {
-	int access = rule->type == 'a' ? CGROUP_BPF_ALL : cgroup_bpf_access(rule->access);
+	int any = rule->type == 'a',
+	    access = any ? CGROUP_BPF_ALL : cgroup_bpf_access(rule->access);
 	size_t first = program->n;
 
-	if (rule->type != 'a')
-		cgroup_bpf_put(program, BPF_JMP | BPF_JNE | BPF_K, CGROUP_BPF_TYPE, 0, 0,
-			       rule->type == 'b' ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR);
-	if (rule->type != 'a' && rule->major >= 0)
-		cgroup_bpf_put(program, BPF_JMP | BPF_JNE | BPF_K, CGROUP_BPF_MAJOR, 0, 0,
-			       (int32_t)rule->major);
-	if (rule->type != 'a' && rule->minor >= 0)
-		cgroup_bpf_put(program, BPF_JMP | BPF_JNE | BPF_K, CGROUP_BPF_MINOR, 0, 0,
-			       (int32_t)rule->minor);
-	if (access != CGROUP_BPF_ALL) {
-		cgroup_bpf_put(program, BPF_ALU | BPF_MOV | BPF_X, CGROUP_BPF_SCRATCH,
-			       CGROUP_BPF_ACCESS, 0, 0);
-		cgroup_bpf_put(program, BPF_ALU | BPF_AND | BPF_K, CGROUP_BPF_SCRATCH, 0, 0,
-			       rule->allow ? ~access & CGROUP_BPF_ALL : access);
-		cgroup_bpf_put(program, BPF_JMP | (rule->allow ? BPF_JNE : BPF_JEQ) | BPF_K,
-			       CGROUP_BPF_SCRATCH, 0, 0, 0);
+	if (!any)
+		cgroup_bpf_put_type(program, rule->type);
+	if (!any && rule->major >= 0) {
+		cgroup_bpf_put_load(program, offsetof(struct bpf_cgroup_dev_ctx, major));
+		cgroup_bpf_put_test(program, BPF_JNE, (int32_t)rule->major);
 	}
+	if (!any && rule->minor >= 0) {
+		cgroup_bpf_put_load(program, offsetof(struct bpf_cgroup_dev_ctx, minor));
+		cgroup_bpf_put_test(program, BPF_JNE, (int32_t)rule->minor);
+	}
+	if (access != CGROUP_BPF_ALL)
+		cgroup_bpf_put_access(program, access, rule->allow);
 	cgroup_bpf_put_return(program, rule->allow);
 	for (size_t i = first; i < program->n; i++) {
 		if (BPF_CLASS(program->insns[i].code) == BPF_JMP &&
@@ -103,7 +112,6 @@ static void cgroup_bpf_put_rule(struct cgroup_bpf *program, const struct cgroup_
 static void cgroup_bpf_build(struct cgroup_bpf *program, const struct cgroup_device *rules,
 			     size_t n)
 {
-	cgroup_bpf_put_start(program);
 	for (size_t i = n; i-- > 0;) {
 		cgroup_bpf_put_rule(program, &rules[i]);
 		/* nothing passes it, and the kernel refuses what cannot be reached */
