@@ -48,20 +48,24 @@ struct cgroup_dir {
 
 struct cgroup {
 	char *path;
+	int keep_parents;
 	struct cgroup_dir dirs[CGROUP_HIERARCHIES_MAX];
 	size_t n;
 };
 
 static const struct {
-	const char *name;
 	unsigned int controller;
-	int v1; /* has a version 1 hierarchy of that name */
-	int v2; /* can be enabled in version 2 */
+	const char *v1; /* its hierarchy there */
+	const char *v2; /* as it is enabled there; NULL: is not, or is always there */
 } cgroup_names[] = {
-	{ "memory", CGROUP_MEMORY, 1, 1 },   { "cpu", CGROUP_CPU, 1, 1 },
-	{ "cpuacct", CGROUP_CPUACCT, 1, 0 }, { "pids", CGROUP_PIDS, 1, 1 },
-	{ "freezer", CGROUP_FREEZER, 1, 0 }, { "devices", CGROUP_DEVICES, 1, 0 },
-	{ "systemd", CGROUP_SYSTEMD, 1, 0 },
+	{ CGROUP_MEMORY, "memory", "memory" },	   { CGROUP_CPU, "cpu", "cpu" },
+	{ CGROUP_CPUACCT, "cpuacct", NULL },	   { CGROUP_PIDS, "pids", "pids" },
+	{ CGROUP_FREEZER, "freezer", NULL },	   { CGROUP_DEVICES, "devices", NULL },
+	{ CGROUP_SYSTEMD, "systemd", NULL },	   { CGROUP_CPUSET, "cpuset", "cpuset" },
+	{ CGROUP_BLKIO, "blkio", "io" },	   { CGROUP_HUGETLB, "hugetlb", "hugetlb" },
+	{ CGROUP_NET_CLS, "net_cls", NULL },	   { CGROUP_NET_PRIO, "net_prio", NULL },
+	{ CGROUP_PERF_EVENT, "perf_event", NULL }, { CGROUP_RDMA, "rdma", "rdma" },
+	{ CGROUP_MISC, "misc", "misc" },
 };
 
 int cgroup_read_number(int fd, const char *file, uint64_t *ret)
@@ -177,7 +181,7 @@ static unsigned int cgroup_v2_available(int root, unsigned int need)
 	names = strv_split(text, " \n");
 	for (size_t i = 0; i < ARRAY_SIZE(cgroup_names); i++) {
 		if (cgroup_names[i].v2 && (need & cgroup_names[i].controller) &&
-		    strv_has(names, cgroup_names[i].name))
+		    strv_has(names, cgroup_names[i].v2))
 			found |= cgroup_names[i].controller;
 	}
 	return found;
@@ -194,7 +198,7 @@ static enum cgroup_layout cgroup_scan(struct cgroup *cgroup, unsigned int need)
 		need |= CGROUP_FREEZER | CGROUP_CPUACCT | CGROUP_DEVICES;
 	for (size_t i = 0; layout != CGROUP_LAYOUT_UNIFIED && i < ARRAY_SIZE(cgroup_names); i++) {
 		if (need & cgroup_names[i].controller)
-			cgroup_add_v1(cgroup, cgroup_names[i].name, cgroup_names[i].controller);
+			cgroup_add_v1(cgroup, cgroup_names[i].v1, cgroup_names[i].controller);
 	}
 	for (size_t i = 0; i < cgroup->n; i++)
 		missing &= ~cgroup->dirs[i].controllers;
@@ -234,7 +238,7 @@ unsigned int cgroup_controllers(void)
 	return found;
 }
 
-static struct cgroup_dir *cgroup_dir_of(struct cgroup *cgroup, unsigned int controller)
+static const struct cgroup_dir *cgroup_dir_of(const struct cgroup *cgroup, unsigned int controller)
 {
 	for (size_t i = 0; i < cgroup->n; i++) {
 		if (cgroup->dirs[i].controllers & controller)
@@ -306,25 +310,40 @@ static int cgroup_mkdir(int root, const char *path)
 	return r;
 }
 
-/* Hands the controllers down to where the group is; each level has to pass them on by itself. */
-static int cgroup_v2_enable(int root, const char *path, unsigned int controllers)
+/* One refusing (processor time, while realtime processes are there) must not keep the others away. */
+static void cgroup_v2_enable_at(int root, const char *file, unsigned int controllers)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT;
 
 	for (size_t i = 0; i < ARRAY_SIZE(cgroup_names); i++) {
 		if (cgroup_names[i].v2 && (controllers & cgroup_names[i].controller))
-			buf_printf(&text, "+%s ", cgroup_names[i].name);
+			buf_printf(&text, "+%s ", cgroup_names[i].v2);
 	}
+	if (file_write_value(root, file, text.data) == 0)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(cgroup_names); i++) {
+		char one[32];
+		int r;
+
+		if (!cgroup_names[i].v2 || !(controllers & cgroup_names[i].controller))
+			continue;
+		snprintf(one, sizeof(one), "+%s", cgroup_names[i].v2);
+		r = file_write_value(root, file, one);
+		if (r < 0)
+			log_debug("cannot write %s to %s: %s", one, file, strerror(-r));
+	}
+}
+
+/* Hands the controllers down to where the group is; each level has to pass them on by itself. */
+static void cgroup_v2_enable(int root, const char *path, unsigned int controllers)
+{
 	for (const char *end = path; end; end = strchr(end + 1, '/')) {
 		_cleanup_free_ char *file =
 			mem_printf("%.*s%scgroup.subtree_control", (int)(end - path), path,
 				   end == path ? "" : "/");
-		int r = file_write_value(root, file, text.data);
 
-		if (r < 0)
-			return r;
+		cgroup_v2_enable_at(root, file, controllers);
 	}
-	return 0;
 }
 
 static int cgroup_make(struct cgroup_dir *dir, const char *path, struct err *err)
@@ -339,12 +358,27 @@ static int cgroup_make(struct cgroup_dir *dir, const char *path, struct err *err
 	dir->fd = openat(dir->root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir->fd < 0)
 		return err_errno(err, -errno, "cannot open the cgroup %s", path);
-	if (dir->ops->version == 1 || cgroup_v2_available(dir->fd, wanted) == wanted)
-		return 0;
-	r = cgroup_v2_enable(dir->root, path, wanted);
-	if (r < 0)
-		log_debug("cannot enable controllers for the cgroup %s: %s", path, strerror(-r));
-	return 0;
+	if (dir->ops->version == 2 && cgroup_v2_available(dir->fd, wanted) != wanted)
+		cgroup_v2_enable(dir->root, path, wanted);
+	if (dir->ops->version == 1 && (wanted & CGROUP_CPUSET))
+		r = cgroup_v1_fill_cpuset(dir->root, path);
+	return r < 0 ? err_errno(err, r, "cannot give processors to the cgroup %s", path) : 0;
+}
+
+/* A path that leaves the hierarchies' tops, or is one, would make and remove what is not ours. */
+static int cgroup_check_path(const char *path, struct err *err)
+{
+	const char *at = path;
+
+	for (;;) {
+		size_t len = strcspn(at, "/");
+
+		if (!len || (len == 1 && at[0] == '.') || (len == 2 && !strncmp(at, "..", 2)))
+			return err_set(err, -EINVAL, "\"%s\" cannot be the name of a cgroup", path);
+		if (!at[len])
+			return 0;
+		at += len + 1;
+	}
 }
 
 int cgroup_create(const char *path, const struct cgroup_limits *limits, unsigned int also,
@@ -358,6 +392,9 @@ int cgroup_create(const char *path, const struct cgroup_limits *limits, unsigned
 		need |= CGROUP_CPU;
 	if (limits->pids)
 		need |= CGROUP_PIDS;
+	r = cgroup_check_path(path, err);
+	if (r < 0)
+		return r;
 	cgroup->path = mem_strdup(path);
 	if (cgroup_scan(cgroup, need) == CGROUP_LAYOUT_NONE)
 		return err_set(err, -ENOENT,
@@ -380,8 +417,11 @@ int cgroup_create(const char *path, const struct cgroup_limits *limits, unsigned
 int cgroup_open(const char *path, struct cgroup **ret)
 {
 	_cleanup_cgroup_ struct cgroup *cgroup = mem_zalloc(sizeof(*cgroup));
+	struct err ignored = ERR_INIT;
 	size_t kept = 0;
 
+	if (cgroup_check_path(path, &ignored) < 0)
+		return -ENOENT;
 	cgroup->path = mem_strdup(path);
 	(void)cgroup_scan(cgroup, UINT32_MAX);
 	for (size_t i = 0; i < cgroup->n; i++) {
@@ -400,11 +440,53 @@ int cgroup_open(const char *path, struct cgroup **ret)
 	return 0;
 }
 
+void cgroup_keep_parents(struct cgroup *cgroup)
+{
+	cgroup->keep_parents = 1;
+}
+
+int cgroup_version(const struct cgroup *cgroup, unsigned int controller)
+{
+	const struct cgroup_dir *dir = cgroup_dir_of(cgroup, controller);
+
+	if (!dir)
+		return -ENOENT;
+	/* what the root could hand out may have been lost on the way down */
+	if (dir->ops->version == 2 && controller != CGROUP_CORE &&
+	    !cgroup_v2_available(dir->fd, controller))
+		return -ENOENT;
+	return dir->ops->version;
+}
+
+int cgroup_write(const struct cgroup *cgroup, unsigned int controller, const char *file,
+		 const char *value)
+{
+	const struct cgroup_dir *dir = cgroup_dir_of(cgroup, controller);
+
+	if (strchr(file, '/'))
+		return -EINVAL;
+	return dir ? file_write_value(dir->fd, file, value) : -ENOENT;
+}
+
+int cgroup_read(const struct cgroup *cgroup, unsigned int controller, const char *file, char **ret)
+{
+	const struct cgroup_dir *dir = cgroup_dir_of(cgroup, controller);
+	size_t len = 0;
+	int r;
+
+	if (strchr(file, '/'))
+		return -EINVAL;
+	r = dir ? file_read(dir->fd, file, CGROUP_FILE_MAX, ret, &len) : -ENOENT;
+	if (r == 0 && len && (*ret)[len - 1] == '\n')
+		(*ret)[len - 1] = '\0';
+	return r;
+}
+
 /* One limit: 0 is none, and then there is nothing to do in a fresh group. */
 static int cgroup_limit(struct cgroup *cgroup, unsigned int controller, int64_t value,
 			const char *what, struct err *err)
 {
-	struct cgroup_dir *dir = cgroup_dir_of(cgroup, controller);
+	const struct cgroup_dir *dir = cgroup_dir_of(cgroup, controller);
 	int r;
 
 	if (!value)
@@ -441,11 +523,13 @@ int cgroup_set_limits(struct cgroup *cgroup, const struct cgroup_limits *limits,
 int cgroup_set_devices(struct cgroup *cgroup, const struct cgroup_device *rules, size_t n,
 		       struct err *err)
 {
-	struct cgroup_dir *dir = cgroup_dir_of(cgroup, CGROUP_DEVICES);
+	const struct cgroup_dir *dir = cgroup_dir_of(cgroup, CGROUP_DEVICES);
 	int r;
 
 	if (!dir)
 		dir = cgroup_dir_of(cgroup, CGROUP_CORE);
+	if (n > CGROUP_DEVICES_MAX)
+		return err_set(err, -E2BIG, "more than %d rules about devices", CGROUP_DEVICES_MAX);
 	if (!dir)
 		return err_set(
 			err, -EOPNOTSUPP,
@@ -472,7 +556,7 @@ int cgroup_delegate(struct cgroup *cgroup, uid_t uid, gid_t gid, struct err *err
 	static const char *const v1_files[] = { "cgroup.procs", "tasks", NULL };
 	static const char *const v2_files[] = { "cgroup.procs", "cgroup.threads",
 						"cgroup.subtree_control", NULL };
-	struct cgroup_dir *dir = cgroup_dir_of(cgroup, CGROUP_CORE);
+	const struct cgroup_dir *dir = cgroup_dir_of(cgroup, CGROUP_CORE);
 	int r = 0;
 
 	if (dir) {
@@ -668,7 +752,7 @@ void cgroup_stats(const struct cgroup *cgroup, struct cgroup_stats *ret)
 
 int cgroup_freeze(struct cgroup *cgroup, int frozen, struct err *err)
 {
-	struct cgroup_dir *dir = cgroup_dir_of(cgroup, CGROUP_CORE);
+	const struct cgroup_dir *dir = cgroup_dir_of(cgroup, CGROUP_CORE);
 	int r;
 
 	if (!dir)
@@ -680,6 +764,24 @@ int cgroup_freeze(struct cgroup *cgroup, int frozen, struct err *err)
 	return r < 0 ? err_errno(err, r, "cannot %s the cgroup %s", frozen ? "freeze" : "thaw",
 				 cgroup->path)
 		     : 0;
+}
+
+/* Either may have been asked: version 2's by us, the freezer by whom finds the group in /proc. */
+int cgroup_is_frozen(const struct cgroup *cgroup)
+{
+	static const unsigned int kinds[] = { CGROUP_CORE, CGROUP_FREEZER };
+	int result = -EOPNOTSUPP;
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		const struct cgroup_dir *dir = cgroup_dir_of(cgroup, kinds[i]);
+		int r = dir ? dir->ops->is_frozen(dir->fd) : -EOPNOTSUPP;
+
+		if (r > 0)
+			return r;
+		if (result < 0)
+			result = r;
+	}
+	return result;
 }
 
 /* Frozen while we go through the list, so that nothing forks away and no pid is used anew. */
@@ -702,7 +804,7 @@ static void cgroup_kill_each(struct cgroup *cgroup)
 
 int cgroup_kill(struct cgroup *cgroup)
 {
-	struct cgroup_dir *dir = cgroup_dir_of(cgroup, CGROUP_CORE);
+	const struct cgroup_dir *dir = cgroup_dir_of(cgroup, CGROUP_CORE);
 
 	if (!dir || dir->ops->kill(dir->fd) < 0)
 		cgroup_kill_each(cgroup);
@@ -725,7 +827,7 @@ static void cgroup_wait_event(int fd, int64_t timeout_ms)
 /* Waits for something in the group to be gone, at most until the deadline. */
 static void cgroup_wait_one(struct cgroup *cgroup, int64_t deadline_ns)
 {
-	struct cgroup_dir *dir = cgroup_dir_of(cgroup, CGROUP_CORE);
+	const struct cgroup_dir *dir = cgroup_dir_of(cgroup, CGROUP_CORE);
 	_cleanup_close_ int fd = -EBADF;
 	_cleanup_free_ pid_t *pids = NULL;
 	struct pollfd poller = { .events = POLLIN };
@@ -766,7 +868,7 @@ static int cgroup_prune_all(struct cgroup *cgroup)
 
 		if (r < 0)
 			result = r;
-		else
+		else if (!cgroup->keep_parents)
 			cgroup_prune_parents(cgroup->dirs[i].root, cgroup->path);
 	}
 	return result;

@@ -32,6 +32,15 @@ enum {
 	CGROUP_FREEZER = 1 << 5,
 	CGROUP_DEVICES = 1 << 6,
 	CGROUP_SYSTEMD = 1 << 7, /* version 1's name=systemd */
+	CGROUP_CPUSET = 1 << 8,
+	CGROUP_BLKIO = 1 << 9, /* version 2 calls it io */
+	CGROUP_HUGETLB = 1 << 10,
+	CGROUP_NET_CLS = 1 << 11,
+	CGROUP_NET_PRIO = 1 << 12,
+	CGROUP_PERF_EVENT = 1 << 13,
+	CGROUP_RDMA = 1 << 14,
+	CGROUP_MISC = 1 << 15,
+	CGROUP_ALL = (1 << 16) - 1,
 };
 
 enum cgroup_layout cgroup_layout(void);
@@ -64,8 +73,10 @@ struct cgroup;
 
 /*
  * Makes the group with its limits, with no process in it; a dead group of that name is replaced
- * (-EBUSY if it is alive). also: more of CGROUP_* that it shall have if the host does. A limit that
- * this host cannot set is an error; a missing hierarchy that was only wanted is not.
+ * (-EBUSY if it is alive). path: without "", "." and ".." between its slashes (-EINVAL). also: more of
+ * CGROUP_* that it shall have if the host does; an engine whose callers find a container's figures by
+ * /proc/PID/cgroup takes CGROUP_ALL. A limit that this host cannot set is an error; a missing hierarchy
+ * that was only wanted is not.
  */
 int cgroup_create(const char *path, const struct cgroup_limits *limits, unsigned int also,
 		  struct cgroup **ret, struct err *err);
@@ -80,8 +91,32 @@ static inline void cgroup_freep(struct cgroup **cgroup)
 }
 #define _cleanup_cgroup_ _cleanup_(cgroup_freep)
 
+/*
+ * The folders above the group are somebody else's (a pod's, an engine's), so cgroup_destroy() leaves them
+ * even if they have become empty. Without this it removes those but for the topmost.
+ */
+void cgroup_keep_parents(struct cgroup *cgroup);
+
+/*
+ * Files of a controller, for what is not worth a function of its own here. Of what version 2 has built in
+ * (freezer, devices, cpuacct), the files there belong to CGROUP_CORE.
+ *
+ * 1 or 2: the version that has the controller for this group; -ENOENT: neither.
+ */
+int cgroup_version(const struct cgroup *cgroup, unsigned int controller);
+/* file: a plain name. -ENOENT: no such controller or file; what else the kernel says to the value. */
+int cgroup_write(const struct cgroup *cgroup, unsigned int controller, const char *file,
+		 const char *value);
+/* The file as a string without the last line's end; caller frees. */
+int cgroup_read(const struct cgroup *cgroup, unsigned int controller, const char *file, char **ret);
+
 int cgroup_set_limits(struct cgroup *cgroup, const struct cgroup_limits *limits, struct err *err);
-/* In order, the last match wins. Where version 1 has the controller, CGROUP_DEVICES must have been asked for. */
+/*
+ * In order, the last match wins. Where version 1 has the controller, CGROUP_DEVICES must have been asked for.
+ * -E2BIG: more than CGROUP_DEVICES_MAX, of which version 2's verifier takes at least as many: it holds
+ * BPF_COMPLEXITY_LIMIT_JMP_SEQ (8192) jumps in mind, and a rule is up to four.
+ */
+#define CGROUP_DEVICES_MAX 1024
 int cgroup_set_devices(struct cgroup *cgroup, const struct cgroup_device *rules, size_t n,
 		       struct err *err);
 /* Lets uid divide the group's part of version 2 (or name=systemd), as an init system does. */
@@ -93,7 +128,7 @@ int cgroup_delegate(struct cgroup *cgroup, uid_t uid, gid_t gid, struct err *err
  * single-threaded. With clone3(CLONE_INTO_CGROUP) on the folder `into` (-EBADF: no version 2) the
  * child is there at birth and passes born_in = 1.
  */
-#define CGROUP_HIERARCHIES_MAX 8
+#define CGROUP_HIERARCHIES_MAX 16
 struct cgroup_entry {
 	int into;
 	int fds[CGROUP_HIERARCHIES_MAX];
@@ -120,6 +155,8 @@ void cgroup_stats(const struct cgroup *cgroup, struct cgroup_stats *ret);
 
 /* Stops or continues all processes; that they stand still comes soon after. */
 int cgroup_freeze(struct cgroup *cgroup, int frozen, struct err *err);
+/* 1 if the group, or one above it, stands still or is about to; 0 if not; -EOPNOTSUPP, -errno. */
+int cgroup_is_frozen(const struct cgroup *cgroup);
 /* SIGKILL to everything in it, frozen or not. */
 int cgroup_kill(struct cgroup *cgroup);
 

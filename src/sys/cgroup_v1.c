@@ -1,8 +1,50 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "sys/cgroup-internal.h"
 #include "base/file.h"
+#include "base/mem.h"
+
+#include <string.h>
 
 #define CGROUP_V1_PERIOD_US 100000
+#define CGROUP_V1_STATE_MAX 64
+/* Of a list of processors or nodes. */
+#define CGROUP_V1_LIST_MAX (1U << 16)
+
+/* level: a folder below root, "" for root itself */
+static char *cgroup_v1_cpuset_file(const char *level, int len, const char *name)
+{
+	return mem_printf("%.*s%scpuset.%s", len, level, len ? "/" : "", name);
+}
+
+static int cgroup_v1_fill_level(int root, const char *path, int parent, int level, const char *name)
+{
+	_cleanup_free_ char *from = cgroup_v1_cpuset_file(path, parent, name);
+	_cleanup_free_ char *to = cgroup_v1_cpuset_file(path, level, name);
+	_cleanup_free_ char *value = NULL, *theirs = NULL;
+	int r = file_read(root, to, CGROUP_V1_LIST_MAX, &value, NULL);
+
+	if (r < 0 || strspn(value, " \n") != strlen(value))
+		return r;
+	r = file_read(root, from, CGROUP_V1_LIST_MAX, &theirs, NULL);
+	return r < 0 ? r : file_write_value(root, to, theirs);
+}
+
+int cgroup_v1_fill_cpuset(int root, const char *path)
+{
+	int parent = 0, r = 0;
+
+	for (const char *end = path; end && r == 0;) {
+		int level;
+
+		end = strchr(end + (end != path), '/');
+		level = end ? (int)(end - path) : (int)strlen(path);
+		r = cgroup_v1_fill_level(root, path, parent, level, "cpus");
+		if (r == 0)
+			r = cgroup_v1_fill_level(root, path, parent, level, "mems");
+		parent = level;
+	}
+	return r;
+}
 
 static int cgroup_v1_set_memory(int fd, int64_t bytes)
 {
@@ -61,6 +103,14 @@ static int cgroup_v1_freeze(int fd, int frozen)
 	return file_write_value(fd, "freezer.state", frozen ? "FROZEN" : "THAWED");
 }
 
+static int cgroup_v1_is_frozen(int fd)
+{
+	_cleanup_free_ char *state = NULL;
+	int r = file_read(fd, "freezer.state", CGROUP_V1_STATE_MAX, &state, NULL);
+
+	return r < 0 ? r : strncmp(state, "THAWED", 6) != 0;
+}
+
 static int cgroup_v1_kill(_unused_ int fd)
 {
 	return -ENOENT;
@@ -90,6 +140,7 @@ const struct cgroup_ops cgroup_v1_ops = {
 	.set_pids = cgroup_v1_set_pids,
 	.set_devices = cgroup_v1_set_devices,
 	.freeze = cgroup_v1_freeze,
+	.is_frozen = cgroup_v1_is_frozen,
 	.kill = cgroup_v1_kill,
 	.stats = cgroup_v1_stats,
 };

@@ -36,6 +36,17 @@ static int cgroup_v2_freeze(int fd, int frozen)
 	return file_write_value(fd, "cgroup.freeze", frozen ? "1" : "0");
 }
 
+/* cgroup.freeze is what was asked of this group, the event says whether a parent's did it. */
+static int cgroup_v2_is_frozen(int fd)
+{
+	uint64_t asked = 0, frozen = 0;
+	int r = cgroup_read_number(fd, "cgroup.freeze", &asked);
+
+	if (r == 0 && !asked)
+		r = cgroup_read_key(fd, "cgroup.events", "frozen", &frozen);
+	return r < 0 ? r : asked || frozen;
+}
+
 static int cgroup_v2_kill(int fd)
 {
 	return file_write_value(fd, "cgroup.kill", "1");
@@ -68,6 +79,7 @@ const struct cgroup_ops cgroup_v2_ops = {
 	.set_pids = cgroup_v2_set_pids,
 	.set_devices = cgroup_bpf_attach,
 	.freeze = cgroup_v2_freeze,
+	.is_frozen = cgroup_v2_is_frozen,
 	.kill = cgroup_v2_kill,
 	.stats = cgroup_v2_stats,
 };
