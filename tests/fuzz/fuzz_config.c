@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* An OCI configuration that is taken is taken again when it is written, and then says the same; its seccomp
- * rules become code that the kernel would take. */
+ * rules become code that the kernel would take, and no other part of it does harm to who looks at it. */
 #include "container/config.h"
+#include "container/hooks.h"
 #include "container/seccomp_config.h"
+#include "container/sysctl.h"
+#include "container/tuning.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +36,28 @@ static void compile(const struct config *config)
 		check_code(&seccomp.filter);
 }
 
+static void look(const struct config *config)
+{
+	const struct config_linux *linux_config = &config->on_linux;
+	_cleanup_free_ struct privilege_rlimit *limits = NULL;
+	struct err errors[4] = { 0 };
+	struct tuning tuning;
+	size_t n = 0;
+
+	if (tuning_of_config(&config->process, linux_config, &tuning, &errors[0]) < 0 &&
+	    !err_is_set(&errors[0]))
+		abort();
+	if (tuning_rlimits(&config->process, &limits, &n, &errors[1]) < 0 &&
+	    !err_is_set(&errors[1]))
+		abort();
+	if (sysctl_check(linux_config->sysctl, linux_config->n_sysctl, UINT64_MAX, &errors[2]) <
+		    0 &&
+	    !err_is_set(&errors[2]))
+		abort();
+	if (hooks_check(config->hooks, &errors[3]) < 0 && !err_is_set(&errors[3]))
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_config_ struct config config = { 0 }, again = { 0 };
@@ -45,6 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (config_read(json, &config, &err) < 0)
 		return !err_is_set(&err);
 	compile(&config);
+	look(&config);
 	first = config_write(&config);
 	if (config_read(first, &again, &err) < 0)
 		abort();
