@@ -111,9 +111,10 @@ static void it_has_its_own_environment_arguments_and_three_descriptors(void **st
 	struct folder *folder = *state;
 	struct config_hook hook = shell(folder, "echo $0 $1 $HOME$USER$PATH_X > $D/is; "
 						"echo /proc/self/fd/* > $D/fds; kill -s PIPE $$");
-	_cleanup_close_ int leak = dup(0);
+	_cleanup_close_ int leak = open("/", O_RDONLY);
 	struct err err = ERR_INIT;
 
+	assert_true(leak > 2);
 	strv_add(&hook.args, "zero");
 	strv_add(&hook.args, "one");
 	setenv("HOME", "/leaked", 1);
