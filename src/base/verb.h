@@ -2,6 +2,7 @@
 #ifndef BASE_VERB_H
 #define BASE_VERB_H
 
+#include "base/buf.h"
 #include "base/option.h"
 
 /*
@@ -44,5 +45,70 @@ struct verb {
 			       struct err *err);
 	};
 };
+
+/* What values and arguments complete to, besides "file" "command" "verb" "none". */
+struct verb_kind {
+	const char *name;
+	const char *
+		command; /* the program prints one word per line with these arguments; NULL: nothing */
+	const char *words; /* that always count too, separated by blanks; NULL: none */
+	int of_files;	   /* NAME:PATH, or a file */
+};
+
+/* The words of the kind "signal", which options of type OPTION_SIGNAL complete to. */
+#define VERB_SIGNALS "TERM KILL HUP INT QUIT USR1 USR2 STOP CONT WINCH"
+
+/* What the manual page has besides the rows: man(7) source. */
+struct verb_page {
+	int section;
+	const char *date; /* its own words were last changed then */
+	const char *head; /* from NAME to before the options */
+	const char *tail; /* after the commands */
+};
+
+/* The command line of a role as a whole. */
+struct verb_program {
+	const char *name;		  /* "brig" */
+	const char *identifier;		  /* the same as shells take it in a function's name */
+	const struct verb *const *tables; /* in the order of the help; NULL-terminated */
+	const struct option *options;	  /* before the verb */
+	enum option_mode mode;		  /* added to that of each verb */
+	const struct verb_kind *kinds;	  /* ended by a NULL name */
+	const struct verb_page *page;
+};
+
+/* The row after this one over all tables; NULL gives the first, the last one NULL. */
+const struct verb *verb_next(const struct verb_program *program, const struct verb *verb);
+#define verb_for_each(row, program)                                    \
+	for (const struct verb *row = verb_next((program), NULL); row; \
+	     row = verb_next((program), row))
+
+/* The verb's options; a table with no rows if it has none. */
+const struct option *verb_options(const struct verb *verb);
+
+/* The verb that argv starts with, or NULL; *ret_words: how many words it took (1, or 2 with a noun). */
+const struct verb *verb_find(const struct verb_program *program, int argc, char **argv,
+			     int *ret_words);
+/* "unknown command" with the nearest one. Returns -EINVAL. */
+int verb_unknown(const struct verb_program *program, int argc, char **argv, struct err *err);
+
+/* True if this is the first row of its noun, or a row without a noun. */
+int verb_is_first(const struct verb_program *program, const struct verb *verb);
+/* True if some row has this noun. */
+int verb_is_noun(const struct verb_program *program, const char *word);
+
+/* "run", or "image import". */
+void verb_put_name(struct buf *out, const struct verb *verb);
+/* "brig run [OPTION...] IMAGE [COMMAND [ARG...]]" */
+void verb_put_usage(struct buf *out, const struct verb_program *program, const struct verb *verb);
+
+/*
+ * Finds the verb that argv begins with, reads its options (each has --help too, which is answered) and
+ * counts its arguments, then calls it: call(verb, context, values, args, err). Returns what that returns.
+ */
+typedef int (*verb_call_fn)(const struct verb *verb, const void *context, const void *values,
+			    char **args, struct err *err);
+int verb_dispatch(const struct verb_program *program, int argc, char **argv, verb_call_fn call,
+		  const void *context, struct err *err);
 
 #endif

@@ -2,9 +2,10 @@
 #include "cli/cli.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/verb_help.h"
 #include "cli/help.h"
 #include "cli/progress.h"
-#include "cli/verbs.h"
+#include "cli/verb.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -36,66 +37,10 @@ const struct option cli_options[] = {
 	OPTION_END,
 };
 
-/* A verb's rows and, last, --help, which every verb has; -h is the verb's own if it has one. */
-static struct option *cli_verb_options(const struct verb *verb, size_t help_at)
+static int cli_call(const struct verb *verb, const void *context, const void *values, char **args,
+		    struct err *err)
 {
-	const struct option *rows = verbs_options(verb);
-	struct option *all = NULL;
-	size_t n = 0;
-
-	while (rows[n].name)
-		n++;
-	all = mem_zalloc((n + 2) * sizeof(*all));
-	memcpy(all, rows, n * sizeof(*all));
-	all[n] = (struct option){ .name = "help", .letter = 'h', .offset = help_at };
-	return all;
-}
-
-static int cli_check_args(const struct verb *verb, char **args, struct err *err)
-{
-	_cleanup_buf_ struct buf usage = BUF_INIT;
-	int n = (int)strv_len(args);
-
-	if (n >= verb->min_args && (verb->max_args < 0 || n <= verb->max_args))
-		return 0;
-	verbs_put_usage(&usage, verb);
-	return err_set(err, -EINVAL, "too %s arguments; usage: %s",
-		       n < verb->min_args ? "few" : "many", usage.data);
-}
-
-/* Whoever mistook an option wants to see which there are. */
-static void cli_add_hint(const struct verb *verb, struct err *err)
-{
-	_cleanup_buf_ struct buf name = BUF_INIT;
-	size_t used = strlen(err->msg);
-
-	verbs_put_name(&name, verb);
-	snprintf(err->msg + used, sizeof(err->msg) - used, "; see 'brig help %s'", name.data);
-}
-
-static int cli_run_verb(const struct cli_context *cli, const struct verb *verb, int argc,
-			char **argv, struct err *err)
-{
-	size_t help_at = (verb->values_size + 7) & ~(size_t)7;
-	_cleanup_free_ char *values = mem_zalloc(help_at + sizeof(int));
-	_cleanup_free_ struct option *options = cli_verb_options(verb, help_at);
-	_cleanup_free_ char **args = NULL;
-	int r;
-
-	if (verb->defaults)
-		memcpy(values, verb->defaults, verb->values_size);
-	r = option_parse(options, verb->mode, argc, argv, values, &args, err);
-	if (r < 0)
-		cli_add_hint(verb, err);
-	if (r == 0 && *(int *)(void *)(values + help_at)) {
-		help_show_verb(verb);
-	} else if (r == 0) {
-		r = cli_check_args(verb, args, err);
-		if (r == 0)
-			r = verb->run(cli, values, args, err);
-	}
-	option_release(options, values);
-	return r;
+	return verb->run(context, values, args, err);
 }
 
 /* A keeper works in another folder than the user, so it needs whole paths. */
@@ -115,23 +60,19 @@ static int cli_dispatch(const struct cli_values *values, char **args,
 	_cleanup_free_ char *root = cli_absolute(values->root, CLI_ROOT);
 	_cleanup_free_ char *run = cli_absolute(values->run, CLI_RUN);
 	const struct cli_context cli = { .root = root, .run = run, .drivers = drivers };
-	int argc = (int)strv_len(args), words = 0;
-	const struct verb *verb;
+	int argc = (int)strv_len(args);
 
 	if (values->version)
 		help_show_version();
 	else if (values->help)
-		help_show_all();
+		verb_help_show_all(&cli_program);
 	if (values->version || values->help)
 		return 0;
 	if (!argc) {
 		help_show_short(stderr);
 		return CLI_FAILURE;
 	}
-	verb = verbs_find(argc, args, &words);
-	if (!verb)
-		return verbs_unknown(argc, args, err);
-	return cli_run_verb(&cli, verb, argc - words, args + words, err);
+	return verb_dispatch(&cli_program, argc, args, cli_call, &cli, err);
 }
 
 /* A file that is opened later must not become our stdout because the caller had closed it. */

@@ -1,17 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "cli/manual.h"
-#include "base/mem.h"
-#include "cli/cli.h"
-#include "cli/verbs.h"
-
-#include <ctype.h>
-#include <string.h>
-
-/* The page's own words were last changed then. */
-#define MANUAL_DATE "2026-11-23"
-
-/* A line of the source ends at the first blank after these. */
-#define MANUAL_COLUMNS 56
+/* What brig(1) says besides the rows. */
+#include "cli/verb.h"
 
 static const char manual_head[] =
 	".SH NAME\n"
@@ -85,135 +74,9 @@ static const char manual_tail[] =
 	".BR skopeo (1),\n"
 	".BR mmdebstrap (1)\n";
 
-static void manual_put_letter(struct buf *out, char letter, int line_start)
-{
-	if (letter == '\\')
-		buf_add_str(out, "\\e");
-	else if (letter == '-')
-		buf_add_str(out, "\\-");
-	else if (letter == '\'')
-		buf_add_str(out, "\\(aq");
-	else
-		buf_printf(out, "%s%c", line_start && letter == '.' ? "\\&" : "", letter);
-}
-
-/* Text with what roff would take for its own escaped, on one line. */
-static void manual_put_words(struct buf *out, const char *text)
-{
-	for (const char *p = text; *p; p++)
-		manual_put_letter(out, *p, p == text);
-}
-
-/* The same filled into lines. Blank lines become paragraphs. */
-static void manual_put_text(struct buf *out, const char *text)
-{
-	size_t column = 0;
-
-	for (; *text; text++) {
-		if (!strncmp(text, "\n\n", 2)) {
-			buf_add_str(out, "\n.PP\n");
-			text++;
-			column = 0;
-		} else if (*text == '\n' || (*text == ' ' && column > MANUAL_COLUMNS)) {
-			buf_add_str(out, "\n");
-			column = 0;
-		} else {
-			manual_put_letter(out, *text, !column);
-			column++;
-		}
-	}
-}
-
-static void manual_put_sentence(struct buf *out, const char *text)
-{
-	_cleanup_free_ char *sentence = mem_strdup(text);
-
-	*sentence = (char)toupper((unsigned char)*sentence);
-	manual_put_text(out, sentence);
-	buf_add_str(out, ".\n");
-}
-
-/* A string in a font: B or I. */
-static void manual_put_font(struct buf *out, char font, const char *text)
-{
-	buf_printf(out, "\\f%c", font);
-	manual_put_words(out, text);
-	buf_add_str(out, "\\fR");
-}
-
-static void manual_put_option(struct buf *out, const struct option *option)
-{
-	buf_add_str(out, ".TP\n");
-	if (option->letter)
-		buf_printf(out, "\\fB\\-%c\\fR, ", option->letter);
-	buf_add_str(out, "\\fB\\-\\-");
-	manual_put_words(out, option->name);
-	buf_add_str(out, "\\fR");
-	if (option->metavar) {
-		buf_add_str(out, " ");
-		manual_put_font(out, 'I', option->metavar);
-	}
-	buf_add_str(out, "\n");
-	manual_put_sentence(out, option->help);
-}
-
-static void manual_put_options(struct buf *out, const struct option *options)
-{
-	for (; options->name; options++) {
-		if (!options->hidden)
-			manual_put_option(out, options);
-	}
-}
-
-static void manual_put_examples(struct buf *out, const char *const *examples)
-{
-	for (; examples && examples[0] && examples[1]; examples += 2) {
-		buf_add_str(out, ".TP\n");
-		manual_put_font(out, 'B', examples[0]);
-		buf_add_str(out, "\n");
-		manual_put_sentence(out, examples[1]);
-	}
-}
-
-static void manual_put_verb(struct buf *out, const struct verb *verb)
-{
-	_cleanup_buf_ struct buf usage = BUF_INIT;
-
-	verbs_put_usage(&usage, verb);
-	buf_add_str(out, ".SS \"");
-	manual_put_words(out, usage.data);
-	buf_add_str(out, "\"\n");
-	manual_put_sentence(out, verb->summary);
-	if (verb->alias) {
-		buf_add_str(out, "Also called ");
-		manual_put_font(out, 'B', verb->alias);
-		buf_add_str(out, ".\n");
-	}
-	if (verb->description) {
-		buf_add_str(out, ".PP\n");
-		manual_put_text(out, verb->description);
-		buf_add_str(out, "\n");
-	}
-	manual_put_options(out, verbs_options(verb));
-	manual_put_examples(out, verb->examples);
-}
-
-void manual_put(struct buf *out)
-{
-	buf_printf(out, ".\\\" Made by 'brig help --man'.\n.TH BRIG 1 \"%s\" \"brig %s\"\n",
-		   MANUAL_DATE, BRIG_VERSION);
-	buf_add_str(out, manual_head);
-	manual_put_options(out, cli_options);
-	buf_add_str(out, ".SH COMMANDS\n");
-	verbs_for_each(verb)
-		manual_put_verb(out, verb);
-	buf_add_str(out, manual_tail);
-}
-
-void manual_show(void)
-{
-	_cleanup_buf_ struct buf out = BUF_INIT;
-
-	manual_put(&out);
-	fputs(out.data, stdout);
-}
+const struct verb_page cli_manual_page = {
+	.section = 1,
+	.date = "2026-11-23",
+	.head = manual_head,
+	.tail = manual_tail,
+};

@@ -5,12 +5,21 @@
 #include "base/verb.h"
 #include "proto/driver.h"
 
+/*
+ * What arguments complete to (verbs.c): "instance" "running" "image" "kernel" "button" "signal" "copy"
+ * (NAME:PATH or a file).
+ */
+
 /* What every verb gets: where brig's data is and how to talk. */
 struct cli_context {
 	const char *root;			 /* --root, default /var/lib/brig */
 	const char *run;			 /* --run, default /run/brig */
 	const struct driver_ops *const *drivers; /* NULL-terminated, from main's table */
 };
+
+/* The whole command line, and what its manual page says besides the rows. */
+extern const struct verb_program cli_program;
+extern const struct verb_page cli_manual_page;
 
 /* Every table of rows, ended by a row with a NULL name; cli/verbs.c lists the tables. */
 extern const struct verb cli_run_verbs[];

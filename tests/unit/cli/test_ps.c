@@ -5,7 +5,7 @@
 #include "cli/verb.h"
 #include "instance/instance.h"
 
-#include "stdout.h"
+#include "../base/stdout.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

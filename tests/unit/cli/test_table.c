@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/table.h"
 
-#include "stdout.h"
+#include "../base/stdout.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

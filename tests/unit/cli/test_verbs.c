@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The real tables: what holds for every verb, and how verbs are found. */
-#include "cli/verbs.h"
+#include "cli/verb.h"
 
 #include <ctype.h>
 #include <setjmp.h>
@@ -12,7 +12,7 @@ static const struct verb *find(const char *line, int *words)
 {
 	_cleanup_strv_ char **argv = strv_split(line, " ");
 
-	return verbs_find((int)strv_len(argv), argv, words);
+	return verb_find(&cli_program, (int)strv_len(argv), argv, words);
 }
 
 static void verbs_are_found_by_name_alias_and_noun(void **state _unused_)
@@ -36,7 +36,7 @@ static void assert_unknown(const char *line, const char *expected)
 	_cleanup_strv_ char **argv = strv_split(line, " ");
 	struct err err = ERR_INIT;
 
-	assert_int_equal(verbs_unknown((int)strv_len(argv), argv, &err), -EINVAL);
+	assert_int_equal(verb_unknown(&cli_program, (int)strv_len(argv), argv, &err), -EINVAL);
 	if (!strstr(err.msg, expected))
 		fail_msg("%s gave: %s", line, err.msg);
 }
@@ -52,10 +52,11 @@ static void what_is_no_verb_is_told_with_the_nearest(void **state _unused_)
 
 static void every_row_is_whole(void **state _unused_)
 {
-	verbs_for_each(verb) {
+	verb_for_each(verb, &cli_program)
+	{
 		_cleanup_buf_ struct buf usage = BUF_INIT;
 
-		verbs_put_usage(&usage, verb);
+		verb_put_usage(&usage, &cli_program, verb);
 		if (!verb->summary || !verb->group || !verb->run || !isupper(verb->summary[0]))
 			fail_msg("%s lacks something", usage.data);
 		if (verb->summary && verb->summary[strlen(verb->summary) - 1] == '.')
@@ -67,10 +68,11 @@ static void every_row_is_whole(void **state _unused_)
 
 static void every_option_is_whole_and_its_letter_its_own(void **state _unused_)
 {
-	verbs_for_each(verb) {
+	verb_for_each(verb, &cli_program)
+	{
 		int letters[128] = { 0 };
 
-		for (const struct option *o = verbs_options(verb); o->name; o++) {
+		for (const struct option *o = verb_options(verb); o->name; o++) {
 			if (!o->help || !*o->help || o->help[strlen(o->help) - 1] == '.')
 				fail_msg("%s --%s: its help", verb->name, o->name);
 			if ((o->type == OPTION_FLAG) != !o->metavar)
@@ -87,11 +89,12 @@ static void every_option_is_whole_and_its_letter_its_own(void **state _unused_)
 
 static void no_name_is_used_twice(void **state _unused_)
 {
-	verbs_for_each(verb) {
+	verb_for_each(verb, &cli_program)
+	{
 		_cleanup_buf_ struct buf name = BUF_INIT;
 		int words = 0;
 
-		verbs_put_name(&name, verb);
+		verb_put_name(&name, verb);
 		assert_ptr_equal(find(name.data, &words), verb);
 	}
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef TESTS_CLI_STDOUT_H
-#define TESTS_CLI_STDOUT_H
+#ifndef TESTS_BASE_STDOUT_H
+#define TESTS_BASE_STDOUT_H
 
 #include "base/take.h"
 

@@ -1,59 +1,52 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The script for bash. _brig_about knows the tables: for a command it sets opts (its options), valued
+ * The script for bash. _~_about knows the tables: for a command it sets opts (its options), valued
  * (those that take a value, as OPTION=KIND), args (what its arguments complete to) and lead (its first
  * argument ends its options). The rest of the script is the same for all of them.
  */
-#include "cli/cli.h"
-#include "cli/completion.h"
-#include "cli/verbs.h"
+#include "base/verb_complete.h"
 
 #include <string.h>
 
-static const char completion_bash_head[] =
-	"# Completion of brig for bash; made by 'brig help --completion bash'.\n"
+static const char verb_complete_bash_head[] =
+	"# Completion of ` for bash; made by '` help --completion bash'.\n"
 	"\n"
-	"_brig_about() {\n"
+	"_~_about() {\n"
 	"\topts= valued= args= lead=\n"
 	"\tcase $1 in\n";
 
-static const char completion_bash_tail[] =
+static const char verb_complete_bash_words[] =
 	"# The candidates of a kind, among them those that begin with $2, in COMPREPLY.\n"
-	"_brig_candidates() {\n"
+	"_~_candidates() {\n"
 	"\tlocal words=\n"
 	"\tcase $1 in\n"
-	"\t:*) words=${1#:} words=${words//,/ } ;;\n"
-	"\tinstance) words=$(\"${brig[@]}\" ps -a -q 2>/dev/null) ;;\n"
-	"\trunning) words=$(\"${brig[@]}\" ps -q 2>/dev/null) ;;\n"
-	"\timage) words=$(\"${brig[@]}\" image ls -q 2>/dev/null) ;;\n"
-	"\tkernel) words=\"$(\"${brig[@]}\" kernel ls -q 2>/dev/null) image\" ;;\n"
-	"\tsignal) words='TERM KILL HUP INT QUIT USR1 USR2 STOP CONT WINCH' ;;\n"
-	"\tbutton) words='button nmi reset' ;;\n"
-	"\tverb) words=$_brig_verbs ;;\n"
-	"\tcopy) [[ $2 == *:* || $2 == [./]* ]] ||\n"
-	"\t\twords=$(\"${brig[@]}\" ps -a -q 2>/dev/null | while read -r name; do echo \"$name:\"; "
-	"done)\n"
-	"\t\tcompopt -o nospace 2>/dev/null ;;\n"
+	"\t:*) words=${1#:} words=${words//,/ } ;;\n";
+
+static const char verb_complete_bash_files[] =
+	"\tverb) words=$_~_verbs ;;\n"
 	"\tesac\n"
 	"\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$2\")\n"
 	"\tcase $1 in\n"
-	"\tfile | command | copy)\n"
+	"\tfile | command";
+
+static const char verb_complete_bash_tail[] =
+	")\n"
 	"\t\tcompopt -o filenames 2>/dev/null\n"
 	"\t\tmapfile -t -O \"${#COMPREPLY[@]}\" COMPREPLY < <(compgen -f -- \"$2\") ;;\n"
 	"\tesac\n"
 	"}\n"
 	"\n"
 	"# The kind of an option's value, from valued.\n"
-	"_brig_kind() {\n"
+	"_~_kind() {\n"
 	"\tlocal pair\n"
 	"\tfor pair in $valued; do\n"
 	"\t\t[[ $pair != \"$1=\"* ]] || { echo \"${pair#*=}\"; return; }\n"
 	"\tdone\n"
 	"}\n"
 	"\n"
-	"_brig() {\n"
+	"_~() {\n"
 	"\tlocal i word verb= noun= kind= pending= n=0 cur opts valued args lead words=() "
-	"brig=(\"$1\")\n"
+	"program=(\"$1\")\n"
 	"\t# Readline splits words at : and =, which options and image names have inside.\n"
 	"\tfor ((i = 1; i <= COMP_CWORD; i++)); do\n"
 	"\t\tword=${COMP_WORDS[i]}\n"
@@ -66,50 +59,50 @@ static const char completion_bash_tail[] =
 	"\tdone\n"
 	"\tcur=${words[-1]}\n"
 	"\tunset 'words[-1]'\n"
-	"\t_brig_about ''\n"
+	"\t_~_about ''\n"
 	"\tfor word in \"${words[@]}\"; do\n"
 	"\t\tif [[ $pending ]]; then\n"
-	"\t\t\t[[ $verb ]] || brig+=(\"$pending\" \"$word\")\n"
+	"\t\t\t[[ $verb ]] || program+=(\"$pending\" \"$word\")\n"
 	"\t\t\tpending=\n"
 	"\t\telif [[ $lead && $n -gt 0 ]]; then\n"
 	"\t\t\t((n++))\n"
 	"\t\telif [[ $word == -* ]]; then\n"
-	"\t\t\t[[ -z $(_brig_kind \"$word\") ]] || pending=$word\n"
-	"\t\t\t[[ $verb || $word != --*=* ]] || brig+=(\"$word\")\n"
-	"\t\telif [[ ! $verb && ! $noun && \" $_brig_nouns \" == *\" $word \"* ]]; then\n"
+	"\t\t\t[[ -z $(_~_kind \"$word\") ]] || pending=$word\n"
+	"\t\t\t[[ $verb || $word != --*=* ]] || program+=(\"$word\")\n"
+	"\t\telif [[ ! $verb && ! $noun && \" $_~_nouns \" == *\" $word \"* ]]; then\n"
 	"\t\t\tnoun=$word\n"
 	"\t\telif [[ ! $verb ]]; then\n"
 	"\t\t\tverb=${noun:+$noun }$word\n"
-	"\t\t\t_brig_about \"$verb\"\n"
+	"\t\t\t_~_about \"$verb\"\n"
 	"\t\telse\n"
 	"\t\t\t((n++))\n"
 	"\t\tfi\n"
 	"\tdone\n"
 	"\tif [[ $pending ]]; then\n"
-	"\t\tkind=$(_brig_kind \"$pending\")\n"
+	"\t\tkind=$(_~_kind \"$pending\")\n"
 	"\telif [[ $cur == --*=* ]]; then\n"
-	"\t\tkind=$(_brig_kind \"${cur%%=*}\")\n"
+	"\t\tkind=$(_~_kind \"${cur%%=*}\")\n"
 	"\t\tcur=${cur#*=}\n"
 	"\telif [[ $cur == -* && ! ($lead && $n -gt 0) ]]; then\n"
 	"\t\tkind=:${opts// /,}\n"
 	"\telif [[ ! $verb ]]; then\n"
 	"\t\t[[ $noun ]] || kind=verb\n"
-	"\t\t[[ ! $noun ]] || kind=:$(_brig_of \"$noun\")\n"
+	"\t\t[[ ! $noun ]] || kind=:$(_~_of \"$noun\")\n"
 	"\telse\n"
 	"\t\tset -- $args\n"
 	"\t\t((n < $# || $# == 0)) || n=$(($# - 1))\n"
 	"\t\tshift \"$n\" 2>/dev/null\n"
 	"\t\tkind=$1\n"
 	"\tfi\n"
-	"\t_brig_candidates \"$kind\" \"$cur\"\n"
+	"\t_~_candidates \"$kind\" \"$cur\"\n"
 	"\t# Readline replaces only what stands after the last : or =.\n"
 	"\tlocal kept=${cur%\"${cur##*[:=]}\"}\n"
 	"\tCOMPREPLY=(\"${COMPREPLY[@]#\"$kept\"}\")\n"
 	"}\n"
 	"\n"
-	"complete -F _brig brig\n";
+	"complete -F _~ `\n";
 
-static void completion_bash_put_options(struct buf *out, const struct option *options)
+static void verb_complete_bash_put_options(struct buf *out, const struct option *options)
 {
 	buf_add_str(out, "opts='--help");
 	for (const struct option *o = options; o->name; o++) {
@@ -125,7 +118,7 @@ static void completion_bash_put_options(struct buf *out, const struct option *op
 
 		if (o->type == OPTION_FLAG)
 			continue;
-		for (const char *p = completion_kind(o); *p; p++)
+		for (const char *p = verb_complete_kind(o); *p; p++)
 			buf_add(&kind, *p == ' ' ? "," : p, 1);
 		buf_printf(out, " --%s=%s", o->name, kind.data);
 		if (o->letter)
@@ -135,7 +128,7 @@ static void completion_bash_put_options(struct buf *out, const struct option *op
 }
 
 /* The case's pattern: every name of the verb. */
-static void completion_bash_put_pattern(struct buf *out, const struct verb *verb)
+static void verb_complete_bash_put_pattern(struct buf *out, const struct verb *verb)
 {
 	_cleanup_strv_ char **names = strv_split(verb->alias ? verb->alias : "", " ");
 	const char *noun = verb->noun ? verb->noun : "", *gap = verb->noun ? " " : "";
@@ -146,33 +139,36 @@ static void completion_bash_put_pattern(struct buf *out, const struct verb *verb
 	buf_add_str(out, ") ");
 }
 
-static void completion_bash_put_verb(struct buf *out, const struct verb *verb)
+static void verb_complete_bash_put_verb(struct buf *out, const struct verb *verb)
 {
-	completion_bash_put_pattern(out, verb);
-	completion_bash_put_options(out, verbs_options(verb));
+	verb_complete_bash_put_pattern(out, verb);
+	verb_complete_bash_put_options(out, verb_options(verb));
 	buf_printf(out, " args='%s'%s ;;\n", verb->complete ? verb->complete : "",
 		   verb->mode == OPTION_LEAD ? " lead=1" : "");
 }
 
-static void completion_bash_put_words(struct buf *out)
+static void verb_complete_bash_put_words(struct buf *out, const struct verb_program *program)
 {
 	_cleanup_buf_ struct buf nouns = BUF_INIT;
 
-	buf_add_str(out, "\n_brig_verbs='");
-	verbs_for_each(verb) {
-		if (!verbs_is_first(verb))
+	buf_add_str(out, "\n_~_verbs='");
+	verb_for_each(verb, program)
+	{
+		if (!verb_is_first(program, verb))
 			continue;
 		buf_printf(out, "%s ", verb->noun ? verb->noun : verb->name);
 		if (verb->noun)
 			buf_printf(&nouns, "%s ", verb->noun);
 	}
-	buf_printf(out, "'\n_brig_nouns='%s'\n\n_brig_of() {\n\tcase $1 in\n",
+	buf_printf(out, "'\n_~_nouns='%s'\n\n_~_of() {\n\tcase $1 in\n",
 		   nouns.data ? nouns.data : "");
-	verbs_for_each(first) {
-		if (!first->noun || !verbs_is_first(first))
+	verb_for_each(first, program)
+	{
+		if (!first->noun || !verb_is_first(program, first))
 			continue;
 		buf_printf(out, "\t%s) echo '", first->noun);
-		verbs_for_each(verb) {
+		verb_for_each(verb, program)
+		{
 			if (verb->noun && !strcmp(verb->noun, first->noun))
 				buf_printf(out, "%s,", verb->name);
 		}
@@ -181,15 +177,41 @@ static void completion_bash_put_words(struct buf *out)
 	buf_add_str(out, "\t*) ;;\n\tesac\n}\n\n");
 }
 
-void completion_bash_put(struct buf *out)
+/* The cases of the program's own kinds: what it prints, and words that are always there. */
+static void verb_complete_bash_put_kind(struct buf *out, const struct verb_kind *kind)
 {
-	buf_add_str(out, completion_bash_head);
-	buf_add_str(out, "\t'') ");
-	completion_bash_put_options(out, cli_options);
+	buf_printf(out, "\t%s)", kind->name);
+	if (kind->of_files)
+		buf_printf(out,
+			   " [[ $2 == *:* || $2 == [./]* ]] ||\n"
+			   "\t\twords=$(\"${program[@]}\" %s 2>/dev/null | while read -r name; do "
+			   "echo \"$name:\"; "
+			   "done)\n"
+			   "\t\tcompopt -o nospace 2>/dev/null",
+			   kind->command);
+	else if (kind->command)
+		buf_printf(out, " words=\"$(\"${program[@]}\" %s 2>/dev/null) %s\"", kind->command,
+			   kind->words ? kind->words : "");
+	else
+		buf_printf(out, " words='%s'", kind->words);
 	buf_add_str(out, " ;;\n");
-	verbs_for_each(verb)
-		completion_bash_put_verb(out, verb);
+}
+
+void verb_complete_bash_put(struct buf *out, const struct verb_program *program)
+{
+	buf_add_str(out, verb_complete_bash_head);
+	buf_add_str(out, "\t'') ");
+	verb_complete_bash_put_options(out, program->options);
+	buf_add_str(out, " ;;\n");
+	verb_for_each(verb, program) verb_complete_bash_put_verb(out, verb);
 	buf_add_str(out, "\tesac\n}\n");
-	completion_bash_put_words(out);
-	buf_add_str(out, completion_bash_tail);
+	verb_complete_bash_put_words(out, program);
+	buf_add_str(out, verb_complete_bash_words);
+	for (const struct verb_kind *kind = program->kinds; kind->name; kind++)
+		verb_complete_bash_put_kind(out, kind);
+	buf_add_str(out, verb_complete_bash_files);
+	for (const struct verb_kind *kind = program->kinds; kind->name; kind++)
+		buf_printf(out, "%s%s", kind->of_files ? " | " : "",
+			   kind->of_files ? kind->name : "");
+	buf_add_str(out, verb_complete_bash_tail);
 }
