@@ -329,3 +329,13 @@ int file_remove_tree(int dirfd, const char *path)
 		return errno == ENOENT ? 0 : -errno;
 	return file_remove_in(parent, slash + 1);
 }
+
+void file_fill_stdio(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	fd_close(fd);
+}

@@ -58,6 +58,11 @@ static const char *const privilege_capabilities[] = {
 
 static_assert(ARRAY_SIZE(privilege_capabilities) == CAP_LAST_CAP + 2, "one name per capability");
 
+const char *privilege_capability_name(unsigned int capability)
+{
+	return capability <= CAP_LAST_CAP ? privilege_capabilities[capability] : NULL;
+}
+
 int privilege_parse_capability(const char *s, uint64_t *ret_mask, struct err *err)
 {
 	const char *name = strncasecmp(s, "CAP_", 4) ? s : s + 4;

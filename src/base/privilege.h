@@ -14,6 +14,9 @@ int privilege_parse_capability(const char *s, uint64_t *ret_mask, struct err *er
 /* The mask of all the names; names may be NULL. *ret_mask is left alone on failure. */
 int privilege_parse_capabilities(char *const *names, uint64_t *ret_mask, struct err *err);
 
+/* "NET_ADMIN"; NULL past the last one. */
+const char *privilege_capability_name(unsigned int capability);
+
 struct privilege_rlimit {
 	const char *name;    /* "nofile" */
 	int resource;	     /* RLIMIT_NOFILE */

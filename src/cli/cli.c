@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/cli.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/verb_help.h"
@@ -7,7 +8,6 @@
 #include "cli/progress.h"
 #include "cli/verb.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 
@@ -75,17 +75,6 @@ static int cli_dispatch(const struct cli_values *values, char **args,
 	return verb_dispatch(&cli_program, argc, args, cli_call, &cli, err);
 }
 
-/* A file that is opened later must not become our stdout because the caller had closed it. */
-static void cli_fill_stdio(void)
-{
-	int fd;
-
-	do {
-		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	} while (fd >= 0 && fd <= STDERR_FILENO);
-	fd_close(fd);
-}
-
 static void cli_on_broken_pipe(int number _unused_)
 {
 }
@@ -120,7 +109,7 @@ int cli_main(int argc, char **argv, const struct driver_ops *const *drivers)
 	struct err err = ERR_INIT;
 	int r;
 
-	cli_fill_stdio();
+	file_fill_stdio();
 	cli_catch_broken_pipe();
 	r = option_parse(cli_options, OPTION_LEAD, argc - 1, argv + 1, &values, &args, &err);
 	if (r == 0) {

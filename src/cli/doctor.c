@@ -2,7 +2,7 @@
 #include "instance/doctor.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "cli/table.h"
+#include "base/table.h"
 #include "cli/verb.h"
 
 #include <stdio.h>

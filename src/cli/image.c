@@ -3,7 +3,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "cli/progress.h"
-#include "cli/table.h"
+#include "base/table.h"
 #include "cli/verb.h"
 #include "image/import.h"
 #include "image/reference.h"

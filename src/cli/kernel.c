@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "cli/progress.h"
-#include "cli/table.h"
+#include "base/table.h"
 #include "cli/verb.h"
 
 #include <stdio.h>

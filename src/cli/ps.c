@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "cli/home.h"
-#include "cli/table.h"
+#include "base/table.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

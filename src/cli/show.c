@@ -6,7 +6,7 @@
 #include "base/units.h"
 #include "cli/cli.h"
 #include "cli/home.h"
-#include "cli/table.h"
+#include "base/table.h"
 #include "instance/logs.h"
 #include "instance/paths.h"
 #include "proto/procs.h"

@@ -84,9 +84,25 @@ static void what_is_no_limit_is_refused(void **state _unused_)
 	}
 }
 
+static void every_capability_is_parsed_back_from_its_name(void **state _unused_)
+{
+	unsigned int n = 0;
+
+	assert_string_equal(privilege_capability_name(12), "NET_ADMIN");
+	for (const char *name; (name = privilege_capability_name(n)); n++) {
+		struct err err = ERR_INIT;
+		uint64_t mask = 0;
+
+		assert_int_equal(privilege_parse_capability(name, &mask, &err), 0);
+		assert_true(mask == UINT64_C(1) << n);
+	}
+	assert_true(n > 40);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_capability_is_parsed_back_from_its_name),
 		cmocka_unit_test(capabilities_have_names),
 		cmocka_unit_test(an_unknown_capability_is_told_with_the_nearest),
 		cmocka_unit_test(several_capabilities_are_one_mask),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "cli/table.h"
+#include "base/table.h"
 #include "base/mem.h"
 
 #include <ctype.h>

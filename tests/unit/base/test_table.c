@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "cli/table.h"
+#include "base/table.h"
 
-#include "../base/stdout.h"
+#include "stdout.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -83,5 +83,5 @@ int main(void)
 		cmocka_unit_test(no_rows_are_a_header_alone),
 	};
 
-	return cmocka_run_group_tests_name("cli/table", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("base/table", tests, NULL, NULL);
 }
