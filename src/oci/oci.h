@@ -4,8 +4,8 @@
 
 struct driver_ops;
 
-/* The role `brig-oci`: an OCI runtime's command line. Of it, only --version and --help are there yet; every
- * verb is refused, so that an engine which is pointed at it says so at once. */
+/* The role `brig-oci`: an OCI runtime's command line, as runc has it, for engines. Returns the program's exit
+ * status. drivers: the engines that containers may have, NULL-terminated. */
 #define OCI_ROLE "brig-oci"
 
 int oci_main(int argc, char **argv, const struct driver_ops *const *drivers);

@@ -15,19 +15,32 @@ enum oci_cgroup_manager {
 /* What every verb gets. */
 struct oci_context {
 	const char *
-		root; /* whole path of the folder that holds this caller's containers; may not be there */
+		root; /* whole path of the folder with this caller's containers; may not be there */
 	int debug;
 	enum oci_cgroup_manager cgroup_manager;
-	int rootless;	 /* we are not the host's root: 1, 0; --rootless auto is decided by then */
-	const char *log; /* --log, NULL: stderr; for what we start, base/log.h is set up */
-	int log_json;	 /* --log-format json */
+	int rootless; /* we are not the host's root; --rootless auto is decided by then */
+	const char
+		*log; /* whole path of --log, NULL: stderr; base/log.h is set up for us already */
+	int log_json; /* --log-format json */
 	const struct driver_ops *const *drivers; /* NULL-terminated, from main's table */
 };
+
+/* The whole command line, and what its manual page says besides the rows. */
+extern const struct verb_program oci_program;
+extern const struct verb_page oci_manual_page;
+
+/* Arguments complete to "container" "signal" (and "file" "command" "none"). */
 
 /* Every table of rows (their run_oci), ended by a row with a NULL name; oci.c lists the tables. */
 extern const struct verb oci_life_verbs[];    /* create start run kill delete */
 extern const struct verb oci_process_verbs[]; /* exec ps */
 extern const struct verb oci_control_verbs[]; /* pause resume update events */
-extern const struct verb oci_show_verbs[];    /* state list features spec */
+extern const struct verb oci_show_verbs[];    /* state list */
+extern const struct verb oci_features_verbs[];
+extern const struct verb oci_spec_verbs[];
+extern const struct verb oci_help_verbs[];
+
+/* The specification that we implement, as configurations and `features` have it. */
+#define OCI_VERSION "1.3.0"
 
 #endif
