@@ -273,11 +273,9 @@ int dev_open_null(int root, struct err *err)
 	return take_fd(&fd);
 }
 
-int dev_rules(const struct spec *spec, struct cgroup_device rules[DEV_RULES_MAX], size_t *ret_n,
-	      struct err *err)
+size_t dev_standard_rules(struct cgroup_device rules[DEV_STANDARD_RULES])
 {
 	static const struct cgroup_device base[] = {
-		{ 'a', -1, -1, "rwm", 0 },
 		/* nodes may be made; they cannot be opened */
 		{ 'c', -1, -1, "m", 1 },
 		{ 'b', -1, -1, "m", 1 },
@@ -286,10 +284,22 @@ int dev_rules(const struct spec *spec, struct cgroup_device rules[DEV_RULES_MAX]
 	};
 	size_t n = ARRAY_SIZE(base);
 
+	_Static_assert(ARRAY_SIZE(base) + ARRAY_SIZE(dev_standard) == DEV_STANDARD_RULES,
+		       "DEV_STANDARD_RULES");
 	memcpy(rules, base, sizeof(base));
 	for (size_t i = 0; i < ARRAY_SIZE(dev_standard); i++)
 		rules[n++] = (struct cgroup_device){ 'c', dev_standard[i].major,
 						     dev_standard[i].minor, "rwm", 1 };
+	return n;
+}
+
+int dev_rules(const struct spec *spec, struct cgroup_device rules[DEV_RULES_MAX], size_t *ret_n,
+	      struct err *err)
+{
+	size_t n = 1;
+
+	rules[0] = (struct cgroup_device){ 'a', -1, -1, "rwm", 0 };
+	n += dev_standard_rules(rules + n);
 	if (n + spec->n_devices > DEV_RULES_MAX)
 		return err_set(err, -E2BIG, "more than %zu devices", DEV_RULES_MAX - n);
 	for (size_t i = 0; i < spec->n_devices; i++) {

@@ -24,6 +24,10 @@ int dev_add_console(int root, int slave, struct err *err);
 /* The container's /dev/null as an O_PATH descriptor; that it is one is checked. */
 int dev_open_null(int root, struct err *err);
 
+/* Rules that allow what every container may do with devices; returns how many. */
+#define DEV_STANDARD_RULES 10
+size_t dev_standard_rules(struct cgroup_device rules[DEV_STANDARD_RULES]);
+
 /* What the device cgroup allows; rules holds DEV_RULES_MAX. */
 #define DEV_RULES_MAX 64
 int dev_rules(const struct spec *spec, struct cgroup_device rules[DEV_RULES_MAX], size_t *ret_n,
