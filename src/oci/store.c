@@ -257,7 +257,7 @@ int store_save(struct store_container *container, struct err *err)
 	return record_save(&store_table, container, container->dir, STORE_STATE, 0, err);
 }
 
-int store_remove(const char *root, struct store_container *container, struct err *err)
+int store_delete(const char *root, struct store_container *container, struct err *err)
 {
 	_cleanup_close_ int root_fd = store_open_root(root);
 	int r = root_fd < 0 ? root_fd : 0;
@@ -293,7 +293,7 @@ int store_remove_broken(const char *root, const char *id, struct err *err)
 		return store_missing(id, err);
 	if (r < 0 || store_has_state(dir))
 		return err_set(err, -EBUSY, "container '%s' is being created", id);
-	return store_remove(root, &container, err);
+	return store_delete(root, &container, err);
 }
 
 static int store_compare_ids(const void *a, const void *b)

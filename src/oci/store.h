@@ -61,7 +61,7 @@ int store_check_id(const char *id, struct err *err);
 
 /*
  * Makes the folder (and root), locked, with no record saved yet. -EEXIST "container with that ID exists
- * already: ID". Release it in any case; a creation that failed needs store_remove() first.
+ * already: ID". Release it in any case; a creation that failed needs store_delete() first.
  */
 int store_create(const char *root, const char *id, struct store_container *ret, struct err *err);
 /*
@@ -73,7 +73,7 @@ int store_open(const char *root, const char *id, int lock, struct store_containe
 /* The record, replaced at once. */
 int store_save(struct store_container *container, struct err *err);
 /* Removes the folder with what is in it; the container must be locked. */
-int store_remove(const char *root, struct store_container *container, struct err *err);
+int store_delete(const char *root, struct store_container *container, struct err *err);
 /* What a killed `create` left of the ID is removed; nothing there is -ENOENT "container 'ID' does not exist". */
 int store_remove_broken(const char *root, const char *id, struct err *err);
 /* IDs of what exists, sorted; caller frees. No root is no container. */
