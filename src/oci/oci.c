@@ -37,8 +37,7 @@ static const char *const oci_rootless_names[] = { "auto", "false", "true", NULL 
 
 static const struct option oci_options[] = {
 	OCI_OPTION("root", root, .type = OPTION_STRING, .metavar = "DIR", .complete = "file",
-		   .help = "where containers are kept (" OCI_ROOT
-			   "; a user's: $XDG_RUNTIME_DIR/brig-oci)"),
+		   .help = "where containers are kept (" OCI_ROOT ", or the user's own)"),
 	OCI_OPTION("debug", debug, .type = OPTION_FLAG,
 		   .help = "log what is done; so does BRIG_DEBUG=1"),
 	OCI_OPTION("log", log, .type = OPTION_STRING, .metavar = "FILE", .complete = "file",
