@@ -147,6 +147,14 @@ static void cgroup_add_v2(struct cgroup *cgroup, enum cgroup_layout *layout)
 		cgroup->dirs[cgroup->n++] = dir;
 }
 
+/* Cheaper than to open a hierarchy that turns out not to have the group: most have not. */
+static int cgroup_is_in(const char *name, const char *group)
+{
+	_cleanup_free_ char *path = mem_printf(CGROUP_ROOT "/%s/%s", name, group);
+
+	return access(path, F_OK) == 0;
+}
+
 static void cgroup_add_v1(struct cgroup *cgroup, const char *name, unsigned int controller)
 {
 	struct cgroup_dir dir = { .ops = &cgroup_v1_ops, .controllers = controller, .fd = -EBADF };
@@ -187,8 +195,8 @@ static unsigned int cgroup_v2_available(int root, unsigned int need)
 	return found;
 }
 
-/* Opens the tops of the hierarchies that have something of `need`. */
-static enum cgroup_layout cgroup_scan(struct cgroup *cgroup, unsigned int need)
+/* Opens the tops of the hierarchies that have something of `need`; of version 1 those that have the group, if given. */
+static enum cgroup_layout cgroup_scan(struct cgroup *cgroup, unsigned int need, const char *group)
 {
 	enum cgroup_layout layout;
 	unsigned int missing = need;
@@ -197,7 +205,8 @@ static enum cgroup_layout cgroup_scan(struct cgroup *cgroup, unsigned int need)
 	if (layout == CGROUP_LAYOUT_LEGACY)
 		need |= CGROUP_FREEZER | CGROUP_CPUACCT | CGROUP_DEVICES;
 	for (size_t i = 0; layout != CGROUP_LAYOUT_UNIFIED && i < ARRAY_SIZE(cgroup_names); i++) {
-		if (need & cgroup_names[i].controller)
+		if ((need & cgroup_names[i].controller) &&
+		    (!group || cgroup_is_in(cgroup_names[i].v1, group)))
 			cgroup_add_v1(cgroup, cgroup_names[i].v1, cgroup_names[i].controller);
 	}
 	for (size_t i = 0; i < cgroup->n; i++)
@@ -224,7 +233,7 @@ enum cgroup_layout cgroup_layout(void)
 {
 	_cleanup_cgroup_ struct cgroup *cgroup = mem_zalloc(sizeof(*cgroup));
 
-	return cgroup_scan(cgroup, UINT32_MAX);
+	return cgroup_scan(cgroup, UINT32_MAX, NULL);
 }
 
 unsigned int cgroup_controllers(void)
@@ -232,7 +241,7 @@ unsigned int cgroup_controllers(void)
 	_cleanup_cgroup_ struct cgroup *cgroup = mem_zalloc(sizeof(*cgroup));
 	unsigned int found = 0;
 
-	(void)cgroup_scan(cgroup, UINT32_MAX);
+	(void)cgroup_scan(cgroup, UINT32_MAX, NULL);
 	for (size_t i = 0; i < cgroup->n; i++)
 		found |= cgroup->dirs[i].controllers;
 	return found;
@@ -396,7 +405,7 @@ int cgroup_create(const char *path, const struct cgroup_limits *limits, unsigned
 	if (r < 0)
 		return r;
 	cgroup->path = mem_strdup(path);
-	if (cgroup_scan(cgroup, need) == CGROUP_LAYOUT_NONE)
+	if (cgroup_scan(cgroup, need, NULL) == CGROUP_LAYOUT_NONE)
 		return err_set(err, -ENOENT,
 			       "no control groups at " CGROUP_ROOT ": mount them there");
 	for (size_t i = 0; i < cgroup->n && r == 0; i++)
@@ -423,7 +432,7 @@ int cgroup_open(const char *path, struct cgroup **ret)
 	if (cgroup_check_path(path, &ignored) < 0)
 		return -ENOENT;
 	cgroup->path = mem_strdup(path);
-	(void)cgroup_scan(cgroup, UINT32_MAX);
+	(void)cgroup_scan(cgroup, UINT32_MAX, path);
 	for (size_t i = 0; i < cgroup->n; i++) {
 		struct cgroup_dir dir = cgroup->dirs[i];
 
