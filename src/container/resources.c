@@ -43,10 +43,10 @@ struct resources_line {
 struct resources_row {
 	const char *member; /* below linux.resources */
 	unsigned int controller;
-	const char *files[2][2]; /* by version; a second one is used where the first is not there */
 	enum resources_kind kind;
-	size_t offset, present; /* in struct config_resources; of a list, present is its length */
-	size_t size;		/* of an element */
+	const char *files[2][2]; /* by version; a second one is used where the first is not there */
+	size_t offset, present;	 /* in struct config_resources; of a list, present is its length */
+	size_t size;		 /* of an element */
 	void (*format)(const struct resources_row *row, const void *value,
 		       struct resources_place place,
 		       struct resources_line *line); /* NULL: the number or string itself */
@@ -65,12 +65,13 @@ static double resources_log2(uint64_t n)
 	int whole = 63 - __builtin_clzll(n);
 	double x = (double)n / (double)(1ULL << whole), result = whole, bit = 0.5;
 
-	for (int i = 0; i < 40; i++, bit /= 2) {
+	for (int i = 0; i < 40; i++) {
 		x *= x;
 		if (x >= 2) {
 			x /= 2;
 			result += bit;
 		}
+		bit /= 2;
 	}
 	return result;
 }
@@ -319,8 +320,8 @@ static int resources_write(const struct cgroup *cgroup, const struct resources_r
 			   const char *member, const void *value, int version, struct err *err)
 {
 	const char *text = "";
-	char file[RESOURCES_FILE_MAX];
-	struct resources_line line;
+	char file[RESOURCES_FILE_MAX] = "";
+	struct resources_line line = { 0 };
 	int r = -ENOENT;
 
 	for (int other = 0; other < 2 && r == -ENOENT; other++) {
@@ -366,16 +367,20 @@ static int resources_put_value(const struct cgroup *cgroup, const struct resourc
 		       "linux.resources.%s: this host has no cgroup controller for it", member);
 }
 
+static const void *resources_at(const void *base, size_t offset)
+{
+	return (const char *)base + offset;
+}
+
 static int resources_put_list(const struct cgroup *cgroup, const struct resources_row *row,
 			      const struct config_resources *resources, struct err *err)
 {
-	const char *base = (const char *)resources;
-	size_t n = *(const size_t *)(base + row->present);
-	const char *list = *(const char *const *)(base + row->offset);
+	const size_t *n = resources_at(resources, row->present);
+	const void *const *list = resources_at(resources, row->offset);
 	int r = 0;
 
-	for (size_t i = 0; i < n && r == 0; i++) {
-		const char *element = list + i * row->size;
+	for (size_t i = 0; i < *n && r == 0; i++) {
+		const void *element = resources_at(*list, i * row->size);
 		char member[RESOURCES_TEXT_MAX];
 
 		if (row->kind == RESOURCES_DICT)
@@ -391,15 +396,13 @@ static int resources_put_list(const struct cgroup *cgroup, const struct resource
 static int resources_put(const struct cgroup *cgroup, const struct resources_row *row,
 			 const struct config_resources *resources, struct err *err)
 {
-	const char *value = (const char *)resources + row->offset;
+	const void *value = resources_at(resources, row->offset);
+	const int *present = resources_at(resources, row->present);
 	int given;
 
 	if (row->kind == RESOURCES_LIST || row->kind == RESOURCES_DICT)
 		return resources_put_list(cgroup, row, resources, err);
-	if (row->kind == RESOURCES_STRING)
-		given = *(char *const *)value != NULL;
-	else
-		given = *(const int *)((const char *)resources + row->present);
+	given = row->kind == RESOURCES_STRING ? *(char *const *)value != NULL : *present;
 	return given ? resources_put_value(cgroup, row, row->member, value, err) : 0;
 }
 
