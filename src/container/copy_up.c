@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "container/copy_up.h"
+#include "base/file.h"
+#include "base/take.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+
+static int copy_up_folder(int from, int to, int depth);
+
+static int copy_up_link(int from, int to, const char *name)
+{
+	char target[PATH_MAX];
+	ssize_t n = readlinkat(from, name, target, sizeof(target) - 1);
+
+	if (n < 0)
+		return -errno;
+	target[n] = '\0';
+	return symlinkat(target, to, name) < 0 ? -errno : 0;
+}
+
+static int copy_up_file(int from, int to, const char *name)
+{
+	/* O_NONBLOCK for what is no file any more */
+	_cleanup_close_ int in =
+		openat(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	_cleanup_close_ int out = -EBADF;
+	struct stat st;
+
+	if (in < 0 || fstat(in, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -ESTALE;
+	out = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return out < 0 ? -errno : file_copy_sparse(in, out);
+}
+
+static int copy_up_subfolder(int from, int to, const char *name, dev_t device, int depth)
+{
+	_cleanup_close_ int in =
+		openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int out = -EBADF;
+	struct stat st;
+
+	if (in < 0 || fstat(in, &st) < 0)
+		return -errno;
+	if (mkdirat(to, name, 0700) < 0)
+		return -errno;
+	if (st.st_dev != device || depth >= COPY_UP_DEPTH_MAX)
+		return 0;
+	out = openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return out < 0 ? -errno : copy_up_folder(in, out, depth + 1);
+}
+
+/* Device nodes cannot be made in a user namespace; nobody inside could have opened them either. */
+static int copy_up_node(int to, const char *name, const struct stat *st)
+{
+	int r = mknodat(to, name, st->st_mode, st->st_rdev) < 0 ? -errno : 0;
+
+	return r == -EPERM ? 0 : r;
+}
+
+/* The owner before the mode, which loses its set-user-id bit with a change. */
+static int copy_up_attributes(int to, const char *name, const struct stat *st)
+{
+	const struct timespec times[2] = { st->st_atim, st->st_mtim };
+
+	if (fchownat(to, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISLNK(st->st_mode) && fchmodat(to, name, st->st_mode & 07777, 0) < 0)
+		return -errno;
+	return utimensat(to, name, times, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+}
+
+static int copy_up_entry(int from, int to, const char *name, dev_t device, int depth)
+{
+	struct stat st;
+	int r;
+
+	if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (S_ISDIR(st.st_mode))
+		r = copy_up_subfolder(from, to, name, device, depth);
+	else if (S_ISREG(st.st_mode))
+		r = copy_up_file(from, to, name);
+	else if (S_ISLNK(st.st_mode))
+		r = copy_up_link(from, to, name);
+	else
+		r = copy_up_node(to, name, &st);
+	return r < 0 ? r : copy_up_attributes(to, name, &st);
+}
+
+static int copy_up_folder(int from, int to, int depth)
+{
+	_cleanup_close_ int copy = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_closedir_ DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *entry;
+	struct stat st;
+	int r = 0;
+
+	if (!dir || fstat(from, &st) < 0)
+		return -errno;
+	(void)take_fd(&copy);
+	while (r == 0 && (entry = readdir(dir))) {
+		const char *name = entry->d_name;
+
+		if (name[0] != '.' || (name[1] && (name[1] != '.' || name[2])))
+			r = copy_up_entry(from, to, name, st.st_dev, depth);
+	}
+	return r;
+}
+
+int copy_up(int from, int to)
+{
+	struct stat st;
+
+	if (fstat(from, &st) < 0)
+		return -errno;
+	if (copy_up_attributes(to, ".", &st) < 0)
+		return -errno;
+	return copy_up_folder(from, to, 0);
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CONTAINER_COPY_UP_H
+#define CONTAINER_COPY_UP_H
+
+/*
+ * Copies what is in the folder `from` into the folder `to`, which is empty: owners, modes, times, links that are
+ * symbolic, special files as far as they can be made. Other file systems below are left out, and so is what lies
+ * deeper than COPY_UP_DEPTH_MAX. `from` is hostile: nothing of it is followed. Returns 0 or -errno.
+ */
+#define COPY_UP_DEPTH_MAX 64
+
+int copy_up(int from, int to);
+
+#endif
