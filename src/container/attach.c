@@ -18,11 +18,14 @@
 #include "container/privilege.h"
 #include "container/dev.h"
 #include "container/inner.h"
+#include "container/label.h"
+#include "container/launch.h"
 #include "container/rootfs.h"
 #include "container/seccomp_profile.h"
 #include "sys/caps.h"
 #include "sys/inroot.h"
 #include "sys/mnt.h"
+#include "sys/procfs.h"
 #include "sys/pty.h"
 #include "sys/spawn.h"
 
@@ -39,19 +42,20 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#define ATTACH_NAMESPACES \
-	(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
 #define ATTACH_CANNOT_RUN 125
 
 struct attach {
-	const struct driver_target *target;
-	const struct process *process;
+	const struct driver_target *target; /* NULL: not an instance */
+	const struct spec *spec;
+	struct spec own_spec; /* of an instance */
 	int stdio[3];
-	struct spec spec;
+	int death_signal;
 	struct cgroup *cgroup;
 	struct cgroup_entry entry;
-	struct filter filter;
-	int init; /* pidfd of the container's first process */
+	struct filter own_filter;
+	const struct filter *filter; /* NULL: none */
+	int init;		     /* pidfd of the container's first process */
+	int proc;		     /* in the child: see sys/procfs.h */
 	int sock, inner_sock;
 	int terminal; /* in the child: the slave */
 	struct process_identity identity;
@@ -62,6 +66,7 @@ struct attach {
 		.stdio = { -EBADF, -EBADF, -EBADF }, \
 		.entry = CGROUP_ENTRY_INIT,          \
 		.init = -EBADF,                      \
+		.proc = -EBADF,                      \
 		.sock = -EBADF,                      \
 		.inner_sock = -EBADF,                \
 		.terminal = -EBADF,                  \
@@ -69,10 +74,10 @@ struct attach {
 
 static void attach_release(struct attach *attach)
 {
-	spec_release(&attach->spec);
+	spec_release(&attach->own_spec);
 	cgroup_free(attach->cgroup);
 	cgroup_entry_release(&attach->entry);
-	filter_release(&attach->filter);
+	filter_release(&attach->own_filter);
 	fd_close(attach->init);
 	fd_close(attach->sock);
 	fd_close(attach->inner_sock);
@@ -101,12 +106,18 @@ static int attach_open_init(struct attach *attach, struct err *err)
 static int attach_make_spec(struct attach *attach, const struct process *process, struct err *err)
 {
 	const struct driver_target *target = attach->target;
+	struct spec *spec = &attach->own_spec;
 	int r = spec_of_instance(target->instance, process, target->layer_paths, target->state_dir,
-				 "", NULL, &attach->spec, err);
+				 "", NULL, spec, err);
 
+	attach->spec = spec;
+	/* what an init system is given besides is not for this one */
+	strv_free(spec->process.env);
+	spec->process = *process;
+	spec->process.env = strv_dup(process->env);
 	if (r == 0 && process->privileged) {
-		spec_set_caps(&attach->spec, CAPS_ALL);
-		attach->spec.no_new_privs = attach->spec.seccomp = 0;
+		spec_set_caps(spec, CAPS_ALL);
+		spec->no_new_privs = spec->seccomp = 0;
 	}
 	return r;
 }
@@ -132,13 +143,13 @@ static int attach_limit_devices(struct attach *attach, struct err *err)
 	size_t n = 0;
 	int r;
 
-	if (attach->spec.limit_devices || !(attach->spec.namespaces & CLONE_NEWUSER))
+	if (attach->spec->limit_devices || !(attach->spec->namespaces & CLONE_NEWUSER))
 		return 0;
-	r = dev_rules(&attach->spec, rules, &n, err);
+	r = dev_rules(attach->spec, rules, &n, err);
 	return r < 0 ? r : cgroup_set_devices(attach->cgroup, rules, n, err);
 }
 
-static int attach_prepare(struct attach *attach, struct err *err)
+static int attach_prepare(struct attach *attach, const struct process *process, struct err *err)
 {
 	const struct driver_target *target = attach->target;
 	/* ROOT/cache beside ROOT/instances/NAME */
@@ -146,15 +157,17 @@ static int attach_prepare(struct attach *attach, struct err *err)
 	int r = attach_open_init(attach, err);
 
 	if (r == 0)
-		r = attach_make_spec(attach, attach->process, err);
+		r = attach_make_spec(attach, process, err);
 	if (r == 0 && cgroup_open(target->run->cgroup, &attach->cgroup) < 0)
 		r = attach_not_running(attach, err);
 	if (r == 0)
 		r = cgroup_entry_open_beside(attach->cgroup, (pid_t)target->run->pid,
 					     &attach->entry, err);
-	if (r == 0 && attach->spec.seccomp)
-		seccomp_profile_get(cache, attach->spec.bounding, &attach->filter);
-	if (r == 0 && attach->process->privileged)
+	if (r == 0 && attach->spec->seccomp) {
+		seccomp_profile_get(cache, attach->spec->bounding, &attach->own_filter);
+		attach->filter = &attach->own_filter;
+	}
+	if (r == 0 && process->privileged)
 		r = attach_limit_devices(attach, err);
 	return r < 0 ? r : attach_make_socket(attach, err);
 }
@@ -195,16 +208,27 @@ static int attach_begin(struct attach *attach, struct err *err)
 		keep[n++] = attach->entry.fds[i];
 	keep[n++] = attach->init;
 	keep[n++] = attach->inner_sock;
-	if (spawn_close_others(keep, n) < 0 || setsid() < 0)
+	if (spawn_close_others(3 + attach->spec->preserve_fds, keep, n) < 0 || setsid() < 0)
 		return err_errno(err, -errno, "cannot make a session");
 	return attach_tie(SIGKILL, attach->inner_sock, err);
 }
 
+/* The host's, which shows this process, too, and nobody inside has written. */
+static int attach_open_proc(struct attach *attach, struct err *err)
+{
+	return spec_needs_proc(attach->spec) ? procfs_open(&attach->proc, err) : 0;
+}
+
 static int attach_join_cgroup(struct attach *attach, struct err *err)
 {
-	int r = cgroup_join(&attach->entry, 1);
+	int r = tuning_apply(&attach->spec->tuning, TUNING_JOINING, 0, attach->proc, err);
 
-	return r < 0 ? err_errno(err, r, "cannot join the container's cgroup") : 0;
+	if (r == 0)
+		r = cgroup_join(&attach->entry, 1);
+	if (r < 0)
+		return err_is_set(err) ? r
+				       : err_errno(err, r, "cannot join the container's cgroup");
+	return tuning_apply(&attach->spec->tuning, TUNING_JOINED, 0, attach->proc, err);
 }
 
 static int attach_become_root(struct err *err)
@@ -216,16 +240,32 @@ static int attach_become_root(struct err *err)
 
 static int attach_join(struct attach *attach, int namespaces, struct err *err)
 {
-	int has_userns = (attach->spec.namespaces & CLONE_NEWUSER) != 0;
+	int has_userns = spec_has_userns(attach->spec);
 
 	if (setns(attach->init, namespaces | (has_userns ? CLONE_NEWUSER : 0)) < 0)
 		return err_errno(err, -errno, "cannot join the container");
 	return has_userns ? attach_become_root(err) : 0;
 }
 
+/* As the host's root, who may set more than the container's; and then there is no way back to the host's /proc. */
+static int attach_tune(struct attach *attach, struct err *err)
+{
+	const struct spec *spec = attach->spec;
+	int r = tuning_apply(&spec->tuning, TUNING_PRIVILEGED, 0, attach->proc, err);
+
+	if (r == 0)
+		r = tuning_apply(&spec->tuning, TUNING_READY, 0, attach->proc, err);
+	if (r == 0 && spec->labels)
+		r = label_apply(spec->labels, attach->proc, err);
+	attach->proc = fd_close(attach->proc);
+	return r;
+}
+
 static int attach_join_namespaces(struct attach *attach, struct err *err)
 {
-	return attach_join(attach, ATTACH_NAMESPACES, err);
+	/* in the pid namespace it was born */
+	return attach_join(attach, (int)(spec_namespaces(attach->spec) & ~(uint64_t)CLONE_NEWPID),
+			   err);
 }
 
 static int attach_open_terminal(struct attach *attach, struct err *err)
@@ -233,7 +273,7 @@ static int attach_open_terminal(struct attach *attach, struct err *err)
 	_cleanup_close_ int root = -EBADF, devpts = -EBADF, master = -EBADF;
 	int r;
 
-	if (!attach->process->tty)
+	if (!attach->spec->process.tty)
 		return 0;
 	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	devpts = inroot_open(root, "/dev/pts", O_RDONLY | O_DIRECTORY);
@@ -242,8 +282,8 @@ static int attach_open_terminal(struct attach *attach, struct err *err)
 	r = pty_open(devpts, &master, &attach->terminal, err);
 	if (r < 0)
 		return r;
-	if (attach->process->rows || attach->process->columns)
-		(void)pty_resize(master, attach->process->rows, attach->process->columns);
+	if (attach->spec->process.rows || attach->spec->process.columns)
+		(void)pty_resize(master, attach->spec->process.rows, attach->spec->process.columns);
 	return attach_send(attach, INNER_TERMINAL, master) < 0
 		       ? err_set(err, -EPIPE, "the caller went away")
 		       : 0;
@@ -251,8 +291,8 @@ static int attach_open_terminal(struct attach *attach, struct err *err)
 
 static int attach_set_limits(struct attach *attach, struct err *err)
 {
-	for (size_t i = 0; i < attach->spec.n_rlimits; i++) {
-		int r = rlimit_apply(&attach->spec.rlimits[i], err);
+	for (size_t i = 0; i < attach->spec->n_rlimits; i++) {
+		int r = rlimit_apply(&attach->spec->rlimits[i], err);
 
 		if (r < 0)
 			return r;
@@ -265,9 +305,9 @@ static int attach_identify(struct attach *attach, struct err *err)
 	int keep[] = { attach->inner_sock, attach->terminal };
 	int r;
 
-	if (spawn_close_others(keep, ARRAY_SIZE(keep)) < 0)
+	if (spawn_close_others(3 + attach->spec->preserve_fds, keep, ARRAY_SIZE(keep)) < 0)
 		return err_errno(err, -errno, "cannot close files");
-	r = process_identify(attach->process->user, &attach->identity, err);
+	r = spec_identify(attach->spec, &attach->identity, err);
 	if (r == 0 && attach->terminal >= 0 &&
 	    fchown(attach->terminal, attach->identity.uid, (gid_t)-1) < 0)
 		return err_errno(err, -errno, "cannot give the terminal to the user");
@@ -290,24 +330,24 @@ static int attach_run(struct attach *attach, struct err *err)
 	struct privilege privilege;
 	int r;
 
-	/* SIGHUP, as a terminal's hang-up: who asked for it is gone */
-	spec_privilege(&attach->spec, attach->filter.n ? &attach->filter : NULL, SIGHUP,
-		       &privilege);
+	spec_privilege(attach->spec, attach->filter, attach->death_signal, &privilege);
 	r = privilege_become(&privilege, &attach->identity, err);
+	if (r == 0 && attach->death_signal)
+		r = attach_tie(attach->death_signal, attach->inner_sock, err);
 	if (r == 0)
-		r = attach_tie(SIGHUP, attach->inner_sock, err);
-	if (r == 0)
-		r = process_prepare(attach->process, &attach->identity, &program, err);
+		r = process_prepare(&attach->spec->process, &attach->identity, &program, err);
 	if (r < 0)
 		return r;
+	umask(attach->spec->umask);
 	(void)attach_send(attach, INNER_READY, -EBADF);
 	r = privilege_finish(&privilege, &attach->identity, err);
-	return r < 0 ? r : process_run(attach->process, &program, err);
+	return r < 0 ? r : process_run(&attach->spec->process, &program, err);
 }
 
 static int (*const attach_steps[])(struct attach *attach, struct err *err) = {
-	attach_begin,	   attach_join_cgroup, attach_join_namespaces, attach_open_terminal,
-	attach_set_limits, attach_identify,    attach_take_terminal,   attach_run,
+	attach_begin,		attach_open_proc,     attach_join_cgroup, attach_tune,
+	attach_join_namespaces, attach_open_terminal, attach_set_limits,  attach_identify,
+	attach_take_terminal,	attach_run,
 };
 
 static _noreturn_ void attach_fail(const struct attach *attach, const struct err *err)
@@ -334,14 +374,16 @@ static _noreturn_ void attach_main(struct attach *attach)
 static pid_t attach_clone(struct attach *attach, int *ret_pidfd, struct err *err)
 {
 	_cleanup_close_ int ours = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+	int joins = (spec_namespaces(attach->spec) & CLONE_NEWPID) != 0;
 	pid_t pid;
 
-	if (ours < 0 || setns(attach->init, CLONE_NEWPID) < 0)
+	if (ours < 0 || (joins && setns(attach->init, CLONE_NEWPID) < 0))
 		return err_errno(err, -errno, "cannot join the container's processes");
 	pid = spawn_clone(0, attach->entry.into, ret_pidfd);
 	if (!pid)
 		attach_main(attach);
-	(void)setns(ours, CLONE_NEWPID);
+	if (joins)
+		(void)setns(ours, CLONE_NEWPID);
 	if (pid < 0)
 		return err_errno(err, pid,
 				 pid == -ENOMEM ? "the container is ending"
@@ -356,51 +398,20 @@ static void attach_reap(pid_t pid)
 		continue;
 }
 
-/* Reads the child's reports to their end, which is execve if READY came before it. */
-static int attach_wait(struct attach *attach, int *ret_pty, struct err *err)
+static int attach_start(struct attach *attach, const int stdio[3], pid_t *ret_pid, int *ret_pty,
+			struct err *err)
 {
-	int ready = 0;
-
-	for (;;) {
-		struct inner_report report = { 0 };
-		int fd = -EBADF;
-		ssize_t n = spawn_receive(attach->sock, &report, sizeof(report), &fd, 0);
-
-		if (n != (ssize_t)sizeof(report))
-			break;
-		if (report.kind == INNER_TERMINAL && *ret_pty < 0)
-			*ret_pty = take_fd(&fd);
-		fd_close(fd);
-		if (report.kind == INNER_FAILED) {
-			report.err.msg[sizeof(report.err.msg) - 1] = '\0';
-			*err = report.err;
-			return report.err.code < 0 ? report.err.code : -EIO;
-		}
-		ready |= report.kind == INNER_READY;
-	}
-	return ready ? 0 : err_set(err, -ECHILD, "the process was killed before it had started");
-}
-
-int attach_exec(const struct driver_target *target, const struct process *process,
-		const int stdio[3], pid_t *ret_pid, int *ret_pty, struct err *err)
-{
-	_cleanup_(attach_release) struct attach attach = ATTACH_INIT;
 	_cleanup_close_ int pidfd = -EBADF, pty = -EBADF;
 	pid_t pid;
 	int r;
 
-	attach.target = target;
-	attach.process = process;
-	if (!process->tty)
-		memcpy(attach.stdio, stdio, sizeof(attach.stdio));
-	r = attach_prepare(&attach, err);
-	if (r < 0)
-		return r;
-	pid = attach_clone(&attach, &pidfd, err);
+	if (!attach->spec->process.tty)
+		memcpy(attach->stdio, stdio, sizeof(attach->stdio));
+	pid = attach_clone(attach, &pidfd, err);
 	if (pid < 0)
 		return pid;
-	attach.inner_sock = fd_close(attach.inner_sock);
-	r = attach_wait(&attach, &pty, err);
+	attach->inner_sock = fd_close(attach->inner_sock);
+	r = launch_wait_exec(attach->sock, &pty, err);
 	if (r < 0) {
 		attach_reap(pid);
 		return r;
@@ -408,6 +419,40 @@ int attach_exec(const struct driver_target *target, const struct process *proces
 	*ret_pid = pid;
 	*ret_pty = take_fd(&pty);
 	return 0;
+}
+
+int attach_exec(const struct driver_target *target, const struct process *process,
+		const int stdio[3], pid_t *ret_pid, int *ret_pty, struct err *err)
+{
+	_cleanup_(attach_release) struct attach attach = ATTACH_INIT;
+	int r;
+
+	attach.target = target;
+	/* as a terminal's hang-up: who asked for it is gone */
+	attach.death_signal = SIGHUP;
+	r = attach_prepare(&attach, process, err);
+	return r < 0 ? r : attach_start(&attach, stdio, ret_pid, ret_pty, err);
+}
+
+int attach_process(const struct attach_request *request, const int stdio[3], pid_t *ret_pid,
+		   int *ret_pty, struct err *err)
+{
+	_cleanup_(attach_release) struct attach attach = ATTACH_INIT;
+	int r;
+
+	attach.spec = request->spec;
+	attach.filter = request->spec->filter.n ? &request->spec->filter : NULL;
+	attach.death_signal = request->death_signal;
+	attach.init = fcntl(request->init, F_DUPFD_CLOEXEC, 3);
+	if (attach.init < 0)
+		return err_errno(err, -errno, "cannot hold on to the container");
+	if (request->cgroup) {
+		r = cgroup_entry_open_beside(request->cgroup, request->pid, &attach.entry, err);
+		if (r < 0)
+			return r;
+	}
+	r = attach_make_socket(&attach, err);
+	return r < 0 ? r : attach_start(&attach, stdio, ret_pid, ret_pty, err);
 }
 
 /* In enter's child: whose root is the container's from here on. */
@@ -426,7 +471,7 @@ static int attach_enter_stopped(struct attach *attach, struct err *err)
 		return err_errno(err, -errno, "cannot get a mount namespace");
 	if (spawn_receive(attach->inner_sock, &report, sizeof(report), &root, 0) <= 0 || root < 0)
 		return err_set(err, -EPIPE, "the caller went away");
-	if (attach->spec.namespaces & CLONE_NEWUSER)
+	if (spec_has_userns(attach->spec))
 		r = attach_become_root(err);
 	at = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (r == 0 && at < 0)
@@ -474,13 +519,13 @@ static int attach_give_root(struct attach *attach, pid_t pid, struct err *err)
 	_cleanup_close_ int userns = -EBADF, root = -EBADF;
 	int r = 0;
 
-	if (attach->spec.namespaces & CLONE_NEWUSER) {
-		r = idmap_write(pid, &attach->spec.idmap, err);
+	if (attach->spec->namespaces & CLONE_NEWUSER) {
+		r = idmap_write(pid, &attach->spec->idmap, err);
 		if (r == 0)
 			r = userns = attach_open_userns(pid, err);
 	}
 	if (r >= 0)
-		r = rootfs_mount(&attach->spec, userns, &root, err);
+		r = rootfs_mount(attach->spec, userns, &root, err);
 	if (r < 0)
 		return r;
 	(void)spawn_send(attach->sock, &report, sizeof(report), root);
@@ -510,7 +555,7 @@ int attach_enter(const struct driver_target *target, int (*fn)(void *ctx), void 
 	r = attach_prepare_enter(&attach, err);
 	if (r < 0)
 		return r;
-	flags = attach.init >= 0 ? 0 : attach.spec.namespaces & CLONE_NEWUSER;
+	flags = attach.init >= 0 ? 0 : attach.spec->namespaces & CLONE_NEWUSER;
 	pid = spawn_clone(flags, -EBADF, &pidfd);
 	if (pid < 0)
 		return err_errno(err, pid, "cannot start a process");
@@ -519,7 +564,7 @@ int attach_enter(const struct driver_target *target, int (*fn)(void *ctx), void 
 	attach.inner_sock = fd_close(attach.inner_sock);
 	r = attach.init >= 0 ? 0 : attach_give_root(&attach, pid, err);
 	if (r == 0)
-		r = attach_wait(&attach, &pty, err);
+		r = launch_wait_exec(attach.sock, &pty, err);
 	if (r < 0)
 		attach_reap(pid);
 	else

@@ -50,7 +50,7 @@ static int dev_make_node(const struct spec *spec, int folder, const char *name,
 	uid_t uid = idmap_uid(&spec->idmap, like->st_uid);
 	gid_t gid = idmap_gid(&spec->idmap, like->st_gid);
 
-	if (mknodat(folder, name, like->st_mode & (S_IFMT | 0777), like->st_rdev) < 0)
+	if (mknodat(folder, name, like->st_mode & (S_IFMT | 07777), like->st_rdev) < 0)
 		return -errno;
 	if ((!like->st_uid && !like->st_gid) || uid == IDMAP_NONE || gid == IDMAP_NONE)
 		return 0;
@@ -78,6 +78,13 @@ static int dev_make_standard(const struct spec *spec, int folder, struct err *er
 
 static int dev_stat_given(const struct spec_device *device, struct stat *ret, struct err *err)
 {
+	if (!device->source) {
+		*ret = (struct stat){ .st_mode = device->mode,
+				      .st_rdev = device->number,
+				      .st_uid = device->uid,
+				      .st_gid = device->gid };
+		return 0;
+	}
 	if (stat(device->source, ret) < 0)
 		return err_errno(err, -errno, "--device %s", device->source);
 	if (!S_ISCHR(ret->st_mode) && !S_ISBLK(ret->st_mode))
@@ -118,8 +125,7 @@ static int dev_make_given(const struct spec *spec, int folder, struct err *err)
 		else
 			r = dev_make_node(spec, folder, waiting, &like);
 		if (r < 0)
-			return err_errno(err, r, "--device %s: cannot make %s", device->source,
-					 device->path);
+			return err_errno(err, r, "cannot make the device %s", device->path);
 	}
 	return 0;
 }

@@ -284,7 +284,7 @@ static int driver_launch(struct driver *driver, struct err *err)
 	if (r == 0)
 		r = driver_write_files(host, &spec, err);
 	if (r == 0)
-		r = launch_run(&spec, cache, &driver->launch, err);
+		r = launch_run(&spec, cache, -EBADF, &driver->launch, err);
 	if (r == 0)
 		r = streams_init(&driver->streams, host->loop, &driver_streams_ops, driver,
 				 driver->launch.stdio, spec.process.tty, err);

@@ -4,8 +4,8 @@
  * and with it every namespace and mount of the container. Nothing has to be undone.
  *
  * Invariants:
- *  1. Nothing of the image is looked at before the image's root is ours (mnt_enter_root), and below it
- *     everything goes by descriptor, resolved inside the root (sys/inroot.h).
+ *  1. Until the root is ours (mnt_enter_root) every path of the image goes by the root's descriptor, resolved
+ *     inside it (sys/inroot.h); no path is looked up twice.
  *  2. From inner_begin() on, only descriptors that the steps need are open; before the workload's
  *     working directory and program are looked up there is none but the socket and stdio.
  *  3. The process is not dumpable until execve: nobody inside can look into what it shares with its keeper.
@@ -15,11 +15,15 @@
 #include "base/mem.h"
 #include "container/privilege.h"
 #include "container/dev.h"
+#include "container/gate.h"
+#include "container/label.h"
 #include "container/mounts.h"
 #include "container/reaper.h"
+#include "container/sysctl.h"
 #include "sys/inroot.h"
 #include "sys/mnt.h"
 #include "sys/netif.h"
+#include "sys/procfs.h"
 #include "sys/pty.h"
 #include "sys/spawn.h"
 
@@ -36,6 +40,9 @@
 struct inner {
 	const struct inner_input *in;
 	const struct spec *spec;
+	int sock; /* to whoever wants to know */
+	int detached;
+	int proc; /* see sys/procfs.h; until the workload's own paths are looked up */
 	int root;
 	int terminal; /* the slave */
 	struct process_identity identity;
@@ -45,38 +52,55 @@ static int inner_send(const struct inner *inner, enum inner_kind kind, int fd)
 {
 	struct inner_report report = { .kind = kind };
 
-	return spawn_send(inner->in->sock, &report, sizeof(report), fd);
+	return spawn_send(inner->sock, &report, sizeof(report), fd);
 }
 
-/* Waits for the keeper's word; *ret_fd may be NULL. */
+static int inner_lost(struct err *err)
+{
+	return err_set(err, -EPIPE, "the container's keeper went away");
+}
+
+/* The keeper's next word. */
+static int inner_receive_any(const struct inner *inner, int *ret_fd, struct err *err)
+{
+	struct inner_report report = { 0 };
+
+	if (spawn_receive(inner->sock, &report, sizeof(report), ret_fd, 0) !=
+	    (ssize_t)sizeof(report))
+		return inner_lost(err);
+	return (int)report.kind;
+}
+
+/* Waits for this word; *ret_fd may be NULL. */
 static int inner_receive(const struct inner *inner, enum inner_kind kind, int *ret_fd,
 			 struct err *err)
 {
-	struct inner_report report = { 0 };
-	int fd = -EBADF;
-	ssize_t n = spawn_receive(inner->in->sock, &report, sizeof(report), &fd, 0);
+	_cleanup_close_ int fd = -EBADF;
+	int r = inner_receive_any(inner, &fd, err);
 
-	if (n != (ssize_t)sizeof(report) || report.kind != (uint32_t)kind || (ret_fd && fd < 0)) {
-		fd_close(fd);
-		return err_set(err, -EPIPE, "the container's keeper went away");
-	}
+	if (r < 0)
+		return r;
+	if (r != (int)kind || (ret_fd && fd < 0))
+		return inner_lost(err);
 	if (ret_fd)
-		*ret_fd = fd;
+		*ret_fd = take_fd(&fd);
 	return 0;
 }
 
 static int inner_close_others(struct inner *inner)
 {
 	const struct inner_input *in = inner->in;
-	size_t n = 0, max = in->cgroup->n + inner->spec->n_mounts + 1;
+	size_t n = 0, max = in->cgroup->n + inner->spec->n_mounts + NAMESPACES_MAX + 2;
 	_cleanup_free_ int *keep = mem_zalloc(max * sizeof(*keep));
 
 	for (size_t i = 0; i < in->cgroup->n; i++)
 		keep[n++] = in->cgroup->fds[i];
 	for (size_t i = 0; i < inner->spec->n_mounts; i++)
 		keep[n++] = in->mounts[i];
+	n += namespaces_keep(in->joins, keep + n);
 	keep[n++] = in->sock;
-	return spawn_close_others(keep, n);
+	keep[n++] = in->gate;
+	return spawn_close_others(3 + inner->spec->preserve_fds, keep, n);
 }
 
 static int inner_begin(struct inner *inner, struct err *err)
@@ -113,10 +137,13 @@ static int inner_join_cgroup(struct inner *inner, struct err *err)
 static int inner_unshare(struct inner *inner, struct err *err)
 {
 	uint64_t flags = inner->spec->namespaces & ~(uint64_t)(CLONE_NEWUSER | CLONE_NEWPID);
+	int r = namespaces_join(inner->in->joins, CLONE_NEWNS, err);
 
+	if (r < 0)
+		return r;
 	if (unshare((int)flags) < 0)
 		return err_errno(err, -errno, "cannot make the container's namespaces");
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+	if ((flags & CLONE_NEWNS) && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return err_errno(err, -errno, "cannot make the mounts private");
 	return 0;
 }
@@ -125,11 +152,45 @@ static int inner_become_root(struct inner *inner, struct err *err)
 {
 	int r = inner_receive(inner, INNER_MAPPED, NULL, err);
 
-	if (r < 0 || !(inner->spec->namespaces & CLONE_NEWUSER))
+	if (r == 0)
+		r = namespaces_join(inner->in->joins, CLONE_NEWUSER, err);
+	if (r < 0 || !spec_has_userns(inner->spec))
 		return r;
 	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
 		return err_errno(err, -errno, "cannot become root of the user namespace");
 	return 0;
+}
+
+/*
+ * A process is in a new time namespace from its execve() on; so that what runs before, and the kernels that want
+ * more than that, see the same clocks, it is entered now.
+ */
+static int inner_set_clocks(struct inner *inner, struct err *err)
+{
+	const struct config_time_offset *monotonic = &inner->spec->monotonic;
+	const struct config_time_offset *boottime = &inner->spec->boottime;
+	_cleanup_close_ int namespace = -EBADF;
+	char text[160];
+	int r;
+
+	if (!(inner->spec->namespaces & CLONE_NEWTIME))
+		return 0;
+	snprintf(text, sizeof(text), "monotonic %lld %llu\nboottime %lld %llu\n",
+		 (long long)monotonic->seconds, (unsigned long long)monotonic->nanoseconds,
+		 (long long)boottime->seconds, (unsigned long long)boottime->nanoseconds);
+	r = file_write_value(AT_FDCWD, "/proc/self/timens_offsets", text);
+	if (r < 0)
+		return err_errno(err, r, "linux.timeOffsets: the kernel does not take them");
+	namespace = open("/proc/self/ns/time_for_children", O_RDONLY | O_CLOEXEC);
+	if (namespace < 0 || setns(namespace, CLONE_NEWTIME) < 0)
+		return err_errno(err, -errno, "cannot enter the container's time namespace");
+	return 0;
+}
+
+/* While the host's /proc is still to be seen: the kernel gives a new one only to who could see all of one. */
+static int inner_open_proc(struct inner *inner, struct err *err)
+{
+	return spec_needs_proc(inner->spec) ? procfs_open(&inner->proc, err) : 0;
 }
 
 static int inner_make_mounts(struct inner *inner, struct err *err)
@@ -138,18 +199,25 @@ static int inner_make_mounts(struct inner *inner, struct err *err)
 				  err);
 }
 
-/* /proc is as good as any folder to attach the root to for a moment: the host must have it. */
-static int inner_enter_root(struct inner *inner, struct err *err)
+/*
+ * Hooks look for the root where the bundle has it. Else /proc is as good as any folder to attach it to for a
+ * moment: the host must have it.
+ */
+static int inner_attach_root(struct inner *inner, struct err *err)
 {
-	_cleanup_close_ int at = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const char *path = inner->spec->hooks.times ? inner->spec->root_path : "/proc";
+	_cleanup_close_ int at = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int r;
 
 	if (at < 0)
-		return err_errno(err, -errno, "cannot open /proc");
+		return err_errno(err, -errno, "cannot open %s", path);
 	r = inner_receive(inner, INNER_ROOT, &inner->root, err);
-	if (r == 0)
-		r = mnt_attach(inner->root, at, err);
-	return r < 0 ? r : mnt_enter_root(inner->root, err);
+	return r < 0 ? r : mnt_attach(inner->root, at, err);
+}
+
+static int inner_enter_root(struct inner *inner, struct err *err)
+{
+	return mnt_enter_root(inner->root, err);
 }
 
 static int inner_attach_mounts(struct inner *inner, struct err *err)
@@ -162,6 +230,26 @@ static int inner_attach_mounts(struct inner *inner, struct err *err)
 			return r;
 	}
 	return 0;
+}
+
+/* Those of the host run outside, while they see the mounts of this process; then the container's own. */
+static int inner_run_hooks(struct inner *inner, struct err *err)
+{
+	int r;
+
+	if (!inner->spec->hooks.times)
+		return 0;
+	if (inner_send(inner, INNER_MOUNTED, -EBADF) < 0)
+		return inner_lost(err);
+	r = inner_receive(inner, INNER_HOOKED, NULL, err);
+	return r < 0 ? r
+		     : spec_hooks_run(inner->spec, CONFIG_HOOK_CREATE_CONTAINER, "creating",
+				      getpid(), err);
+}
+
+static int inner_finish_mounts(struct inner *inner, struct err *err)
+{
+	return mounts_finish(inner->spec, inner->in->mounts, err);
 }
 
 static int inner_place_devices(struct inner *inner, struct err *err)
@@ -187,9 +275,7 @@ static int inner_open_terminal(struct inner *inner, struct err *err)
 		return r;
 	if (process->rows || process->columns)
 		(void)pty_resize(master, process->rows, process->columns);
-	return inner_send(inner, INNER_TERMINAL, master) < 0
-		       ? err_set(err, -EPIPE, "the container's keeper went away")
-		       : 0;
+	return inner_send(inner, INNER_TERMINAL, master) < 0 ? inner_lost(err) : 0;
 }
 
 /* Without -i stdin is the container's own /dev/null. */
@@ -214,8 +300,10 @@ static int inner_set_up_network(struct inner *inner, struct err *err)
 		{ "sys/net/ipv4/ip_unprivileged_port_start", "0" },
 		{ "sys/net/ipv4/ping_group_range", "0 65535" },
 	};
-	int proc = mounts_find(inner->spec, "/proc");
+	int proc = inner->spec->open_network ? mounts_find(inner->spec, "/proc") : -1;
 
+	if (!(inner->spec->namespaces & CLONE_NEWNET))
+		return 0;
 	for (size_t i = 0; proc >= 0 && i < ARRAY_SIZE(settings); i++)
 		(void)file_write_value(inner->in->mounts[proc], settings[i].path,
 				       settings[i].value);
@@ -224,10 +312,12 @@ static int inner_set_up_network(struct inner *inner, struct err *err)
 
 static int inner_set_hostname(struct inner *inner, struct err *err)
 {
-	const char *name = inner->spec->hostname;
+	const char *name = inner->spec->hostname, *domain = inner->spec->domainname;
 
 	if (name && sethostname(name, strlen(name)) < 0)
 		return err_errno(err, -errno, "cannot set the host name '%s'", name);
+	if (domain && setdomainname(domain, strlen(domain)) < 0)
+		return err_errno(err, -errno, "cannot set the domain name '%s'", domain);
 	return 0;
 }
 
@@ -237,7 +327,19 @@ static int inner_mask(struct inner *inner, struct err *err)
 
 	if (r == 0 && inner->spec->read_only)
 		r = mnt_set_attributes(inner->root, MOUNT_ATTR_RDONLY, 0, 0);
-	return r < 0 && !err_is_set(err) ? err_errno(err, r, "cannot make the root read-only") : r;
+	if (r == 0 && inner->spec->root_propagation)
+		r = mnt_set_propagation(inner->root, inner->spec->root_propagation, 1);
+	return r < 0 && !err_is_set(err) ? err_errno(err, r, "cannot protect the root") : r;
+}
+
+/* What the container's namespaces have of /proc/sys. */
+static int inner_set_sysctl(struct inner *inner, struct err *err)
+{
+	const struct spec *spec = inner->spec;
+
+	if (!spec->n_sysctl)
+		return 0;
+	return sysctl_apply(inner->proc, spec->sysctl, spec->n_sysctl, err);
 }
 
 static int inner_set_limits(struct inner *inner, struct err *err)
@@ -251,7 +353,7 @@ static int inner_set_limits(struct inner *inner, struct err *err)
 	return 0;
 }
 
-/* So that it can open /dev/stdout, /dev/tty and the like again. */
+/* So that it can open /dev/stdout, /dev/tty and the like again. Pipes of others may not be ours to give. */
 static int inner_give_streams(const struct inner *inner, struct err *err)
 {
 	const struct process_identity *identity = &inner->identity;
@@ -259,7 +361,7 @@ static int inner_give_streams(const struct inner *inner, struct err *err)
 
 	for (int fd = 0; fd < 3; fd++) {
 		if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) &&
-		    fchown(fd, identity->uid, identity->gid) < 0)
+		    fchown(fd, identity->uid, identity->gid) < 0 && !inner->spec->inherit_stdio)
 			return err_errno(err, -errno, "cannot give the streams to the user");
 	}
 	if (inner->terminal >= 0 && fchown(inner->terminal, identity->uid, (gid_t)-1) < 0)
@@ -269,14 +371,53 @@ static int inner_give_streams(const struct inner *inner, struct err *err)
 
 static int inner_identify(struct inner *inner, struct err *err)
 {
-	int keep[] = { inner->in->sock, inner->terminal };
+	int keep[] = { inner->sock, inner->in->gate, inner->terminal, inner->proc };
 	int r;
 
 	/* a path of the image could lead through /proc to what is open here */
-	if (spawn_close_others(keep, ARRAY_SIZE(keep)) < 0)
+	if (spawn_close_others(3 + inner->spec->preserve_fds, keep, ARRAY_SIZE(keep)) < 0)
 		return err_errno(err, -errno, "cannot close files");
-	r = process_identify(inner->spec->process.user, &inner->identity, err);
+	r = spec_identify(inner->spec, &inner->identity, err);
 	return r < 0 ? r : inner_give_streams(inner, err);
+}
+
+/* Whoever creates the container hears already that its program is not there; and root makes the folder. */
+static int inner_check_program(struct inner *inner, struct err *err)
+{
+	_cleanup_process_program_ struct process_program program = { 0 };
+
+	if (!inner->spec->gated)
+		return 0;
+	return process_prepare(&inner->spec->process, &inner->identity, &program, err);
+}
+
+/* From here on nobody's death is ours; what we say goes to who comes to the gate. */
+static int inner_detach(struct inner *inner, struct err *err)
+{
+	if (inner->in->gate < 0 || prctl(PR_SET_PDEATHSIG, 0) < 0 ||
+	    inner_send(inner, INNER_DETACHED, -EBADF) < 0)
+		return inner_lost(err);
+	inner->detached = 1;
+	fd_close(inner->sock);
+	inner->sock = gate_accept(inner->in->gate, err);
+	return inner->sock < 0 ? inner->sock : 0;
+}
+
+static int inner_wait_start(struct inner *inner, struct err *err)
+{
+	int fd = -EBADF, r;
+
+	if (!inner->spec->gated)
+		return 0;
+	if (inner_send(inner, INNER_CREATED, -EBADF) < 0)
+		return inner_lost(err);
+	r = inner_receive_any(inner, &fd, err);
+	fd_close(fd);
+	if (r == INNER_DETACH)
+		r = inner_detach(inner, err);
+	else if (r >= 0 && r != INNER_START)
+		r = inner_lost(err);
+	return r < 0 ? r : 0;
 }
 
 /* In a session leader without a terminal. */
@@ -293,9 +434,7 @@ static int inner_take_terminal(struct inner *inner, struct err *err)
 /* A keeper that died before PDEATHSIG was set did not kill us; then nobody has the socket's other end. */
 static int inner_report_ready(struct inner *inner, struct err *err)
 {
-	return inner_send(inner, INNER_READY, -EBADF) < 0
-		       ? err_set(err, -EPIPE, "the container's keeper went away")
-		       : 0;
+	return inner_send(inner, INNER_READY, -EBADF) < 0 && !inner->detached ? inner_lost(err) : 0;
 }
 
 /* Becomes the program; returns only on failure. */
@@ -311,6 +450,7 @@ static int inner_exec(struct inner *inner, int death_signal, struct err *err)
 		r = privilege_become(&privilege, &inner->identity, err);
 	if (r == 0)
 		r = process_prepare(&spec->process, &inner->identity, &program, err);
+	umask(spec->umask);
 	if (r == 0)
 		r = inner_report_ready(inner, err);
 	if (r == 0)
@@ -322,34 +462,51 @@ static _noreturn_ void inner_fail(const struct inner *inner, const struct err *e
 {
 	struct inner_report report = { .kind = INNER_FAILED, .err = *err };
 
-	(void)spawn_send(inner->in->sock, &report, sizeof(report), -EBADF);
+	(void)spawn_send(inner->sock, &report, sizeof(report), -EBADF);
 	_exit(err->exit_status);
+}
+
+/* The last of /proc: a hook would have taken over a label. */
+static int inner_apply_proc(struct inner *inner, struct err *err)
+{
+	int r = spec_hooks_run(inner->spec, CONFIG_HOOK_START_CONTAINER, "created", getpid(), err);
+
+	if (r == 0)
+		r = tuning_apply(&inner->spec->tuning, TUNING_READY, 0, inner->proc, err);
+	if (r == 0 && inner->spec->labels)
+		r = label_apply(inner->spec->labels, inner->proc, err);
+	inner->proc = fd_close(inner->proc);
+	return r;
 }
 
 /* With a reaper as the first process, the workload is its child. */
 static int inner_run(struct inner *inner, struct err *err)
 {
+	int death_signal = inner->detached ? 0 : SIGKILL;
 	struct privilege privilege;
 	pid_t pid;
 
 	if (!inner->spec->init)
-		return inner_exec(inner, SIGKILL, err);
-	spec_privilege(inner->spec, inner->in->filter, SIGKILL, &privilege);
+		return inner_exec(inner, death_signal, err);
+	spec_privilege(inner->spec, inner->in->filter, death_signal, &privilege);
 	pid = reaper_fork(err);
 	if (pid < 0)
 		return pid;
 	if (pid > 0)
-		reaper_run(pid, inner->in->sock, &privilege);
+		reaper_run(pid, inner->sock, &privilege);
 	if (setsid() < 0)
 		return err_errno(err, -errno, "cannot make a session");
 	return inner_exec(inner, 0, err);
 }
 
 static int (*const inner_steps[])(struct inner *inner, struct err *err) = {
-	inner_begin,	     inner_join_cgroup, inner_become_root,    inner_unshare,
-	inner_make_mounts,   inner_enter_root,	inner_attach_mounts,  inner_place_devices,
-	inner_open_terminal, inner_open_stdin,	inner_set_up_network, inner_set_hostname,
-	inner_mask,	     inner_set_limits,	inner_identify,	      inner_run,
+	inner_begin,	     inner_join_cgroup,	  inner_become_root, inner_unshare,
+	inner_set_clocks,    inner_open_proc,	  inner_make_mounts, inner_attach_root,
+	inner_attach_mounts, inner_place_devices, inner_run_hooks,   inner_enter_root,
+	inner_finish_mounts, inner_open_terminal, inner_open_stdin,  inner_set_up_network,
+	inner_set_hostname,  inner_set_sysctl,	  inner_mask,	     inner_set_limits,
+	inner_identify,	     inner_check_program, inner_wait_start,  inner_apply_proc,
+	inner_run,
 };
 
 void inner_main(const struct inner_input *input)
@@ -357,6 +514,8 @@ void inner_main(const struct inner_input *input)
 	struct inner inner = {
 		.in = input,
 		.spec = input->spec,
+		.sock = input->sock,
+		.proc = -EBADF,
 		.root = -EBADF,
 		.terminal = -EBADF,
 	};

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "container/namespaces.h"
 #include "container/spec.h"
 #include "sys/filter.h"
 
@@ -13,13 +14,29 @@
  * and talks with it over one SOCK_SEQPACKET pair:
  *
  *   keeper: INNER_MAPPED once the id maps are written; then INNER_ROOT with the root's mount
- *   inner:  INNER_TERMINAL with the master, if it has one; then INNER_READY, the last before execve;
- *           or INNER_FAILED with the error; the end of the connection is execve itself
+ *   inner:  INNER_TERMINAL with the master, if it has one; then INNER_READY, the last before what a filter
+ *           could refuse and execve; or INNER_FAILED with the error, even after INNER_READY; the end of the
+ *           connection is execve itself
+ *
+ * If there are hooks (spec->hooks), and if the container is to wait (spec->gated), in between:
+ *
+ *   inner:  INNER_MOUNTED once all is mounted, before the root is entered
+ *   keeper: INNER_HOOKED once its hooks have run
+ *   inner:  INNER_CREATED, after INNER_TERMINAL
+ *   keeper: INNER_START; or INNER_DETACH
+ *   inner:  to the latter INNER_DETACHED: it lives on without its keeper, and goes on when somebody comes to
+ *           the gate (container/gate.h), with INNER_READY or INNER_FAILED to him
  */
 enum inner_kind {
 	INNER_MAPPED = 1,
 	INNER_ROOT,
 	INNER_TERMINAL,
+	INNER_MOUNTED,
+	INNER_HOOKED,
+	INNER_CREATED,
+	INNER_START,
+	INNER_DETACH,
+	INNER_DETACHED,
 	INNER_READY,
 	INNER_FAILED,
 };
@@ -35,7 +52,9 @@ struct inner_input {
 	int born_in_cgroup;
 	const struct filter *filter; /* NULL: none */
 	int *mounts;		     /* as mounts_make_outside() left them */
+	const struct namespaces *joins;
 	int sock;
+	int gate; /* negative: none, then it cannot be detached */
 	int stdio
 		[3]; /* for descriptors 0 to 2; stdin negative: /dev/null; unused with a terminal */
 };

@@ -10,8 +10,11 @@
 #include "container/dev.h"
 #include "container/inner.h"
 #include "container/mounts.h"
+#include "container/namespaces.h"
+#include "container/resources.h"
 #include "container/rootfs.h"
 #include "container/seccomp_profile.h"
+#include "sys/procfs.h"
 #include "sys/spawn.h"
 
 #include <fcntl.h>
@@ -25,8 +28,10 @@
 struct launch_parts {
 	const struct spec *spec;
 	const char *cache_dir;
+	int gate;
 	struct launch *launch;
 	struct cgroup_entry entry;
+	struct namespaces joins;
 	struct filter filter;
 	int *mounts;
 	int sock;     /* the inner end */
@@ -37,6 +42,7 @@ static void launch_parts_release(struct launch_parts *parts)
 {
 	cgroup_entry_release(&parts->entry);
 	filter_release(&parts->filter);
+	namespaces_release(&parts->joins);
 	for (size_t i = 0; parts->mounts && i < parts->spec->n_mounts; i++)
 		fd_close(parts->mounts[i]);
 	free(parts->mounts);
@@ -48,13 +54,17 @@ static void launch_parts_release(struct launch_parts *parts)
 static int launch_make_cgroup(struct launch_parts *parts, struct err *err)
 {
 	const struct spec *spec = parts->spec;
-	unsigned int also = spec->limit_devices ? CGROUP_DEVICES : 0;
+	unsigned int also = spec->cgroup_also | (spec->limit_devices ? CGROUP_DEVICES : 0);
 	struct launch *launch = parts->launch;
 	int r;
 
-	if (spec->cgroup_delegate)
-		also |= CGROUP_SYSTEMD;
+	if (!spec->cgroup_path)
+		return 0;
 	r = cgroup_create(spec->cgroup_path, &spec->limits, also, &launch->cgroup, err);
+	if (r == 0 && spec->resources)
+		cgroup_keep_parents(launch->cgroup);
+	if (r == 0 && spec->resources)
+		r = resources_apply(launch->cgroup, spec->resources, err);
 	if (r == 0 && spec->cgroup_delegate)
 		r = cgroup_delegate(launch->cgroup, idmap_uid(&spec->idmap, 0),
 				    idmap_gid(&spec->idmap, 0), err);
@@ -71,14 +81,23 @@ static int launch_get_filter(struct launch_parts *parts, struct err *err)
 
 static int launch_limit_devices(struct launch_parts *parts, struct err *err)
 {
+	const struct spec *spec = parts->spec;
 	struct cgroup_device rules[DEV_RULES_MAX];
 	size_t n = 0;
 	int r;
 
-	if (!parts->spec->limit_devices)
+	if (!spec->limit_devices || !parts->launch->cgroup)
 		return 0;
-	r = dev_rules(parts->spec, rules, &n, err);
+	if (spec->n_device_rules)
+		return cgroup_set_devices(parts->launch->cgroup, spec->device_rules,
+					  spec->n_device_rules, err);
+	r = dev_rules(spec, rules, &n, err);
 	return r < 0 ? r : cgroup_set_devices(parts->launch->cgroup, rules, n, err);
+}
+
+static int launch_open_joins(struct launch_parts *parts, struct err *err)
+{
+	return namespaces_open(parts->spec, &parts->joins, err);
 }
 
 static int launch_make_mounts(struct launch_parts *parts, struct err *err)
@@ -117,12 +136,18 @@ static int launch_make_streams(struct launch_parts *parts, struct err *err)
 		return err_errno(err, -errno, "cannot make a socket pair");
 	parts->launch->sock = pair[0];
 	parts->sock = pair[1];
-	for (int i = first; i < 3 && r == 0 && !process->tty; i++)
+	for (int i = 0; i < 3 && parts->spec->inherit_stdio && r == 0; i++) {
+		parts->stdio[i] = fcntl(i, F_DUPFD_CLOEXEC, 3);
+		r = parts->stdio[i] < 0 ? -errno : 0;
+	}
+	if (process->tty || parts->spec->inherit_stdio)
+		first = 3;
+	for (int i = first; i < 3 && r == 0; i++)
 		r = launch_make_pipe(parts, i);
 	return r < 0 ? err_errno(err, r, "cannot make the container's streams") : 0;
 }
 
-static int launch_clone(struct launch_parts *parts, struct err *err)
+static pid_t launch_clone_entered(struct launch_parts *parts, struct err *err)
 {
 	uint64_t flags = parts->spec->namespaces & (uint64_t)(CLONE_NEWUSER | CLONE_NEWPID);
 	struct launch *launch = parts->launch;
@@ -131,9 +156,13 @@ static int launch_clone(struct launch_parts *parts, struct err *err)
 		.spec = parts->spec,
 		.cgroup = &parts->entry,
 		.born_in_cgroup = 1,
-		.filter = parts->filter.n ? &parts->filter : NULL,
+		.filter = parts->spec->filter.n ? &parts->spec->filter
+			  : parts->filter.n	? &parts->filter
+						: NULL,
 		.mounts = parts->mounts,
+		.joins = &parts->joins,
 		.sock = parts->sock,
+		.gate = parts->gate,
 		.stdio = { parts->stdio[0], parts->stdio[1], parts->stdio[2] },
 	};
 
@@ -141,9 +170,24 @@ static int launch_clone(struct launch_parts *parts, struct err *err)
 		return err_errno(err, pid, "cannot start the container's first process");
 	if (!pid)
 		inner_main(&input);
-	launch->pid = pid;
+	return pid;
+}
+
+static int launch_clone(struct launch_parts *parts, struct err *err)
+{
+	struct err lost = ERR_INIT;
+	int r = namespaces_enter(&parts->joins, err);
+
+	if (r == 0)
+		r = launch_clone_entered(parts, err);
+	if (r > 0)
+		parts->launch->pid = (pid_t)r;
+	if (namespaces_leave(&parts->joins, &lost) < 0 && r >= 0) {
+		*err = lost;
+		return lost.code;
+	}
 	parts->sock = fd_close(parts->sock);
-	return 0;
+	return r < 0 ? r : 0;
 }
 
 static int launch_tell(struct launch_parts *parts, enum inner_kind kind, int fd)
@@ -165,6 +209,18 @@ static int launch_map_ids(struct launch_parts *parts, struct err *err)
 	return r < 0 ? r : launch_tell(parts, INNER_MAPPED, -EBADF);
 }
 
+/* From outside: the capabilities of a user namespace do not count for it. */
+static int launch_tune(struct launch_parts *parts, struct err *err)
+{
+	const struct tuning *tuning = &parts->spec->tuning;
+	_cleanup_close_ int proc = -EBADF;
+	int r = tuning->has_oom_score_adj ? procfs_open(&proc, err) : 0;
+
+	if (r < 0)
+		return r;
+	return tuning_apply(tuning, TUNING_PRIVILEGED, parts->launch->pid, proc, err);
+}
+
 static int launch_open_userns(struct launch_parts *parts, struct err *err)
 {
 	char path[64];
@@ -180,7 +236,7 @@ static int launch_mount_root(struct launch_parts *parts, struct err *err)
 	_cleanup_close_ int userns = -EBADF, root = -EBADF;
 	int r;
 
-	if (parts->spec->namespaces & CLONE_NEWUSER) {
+	if (!parts->spec->root_path && (parts->spec->namespaces & CLONE_NEWUSER)) {
 		userns = launch_open_userns(parts, err);
 		if (userns < 0)
 			return userns;
@@ -190,8 +246,9 @@ static int launch_mount_root(struct launch_parts *parts, struct err *err)
 }
 
 static int (*const launch_steps[])(struct launch_parts *parts, struct err *err) = {
-	launch_make_cgroup,  launch_get_filter, launch_limit_devices, launch_make_mounts,
-	launch_make_streams, launch_clone,	launch_map_ids,	      launch_mount_root,
+	launch_make_cgroup, launch_get_filter,	 launch_limit_devices, launch_open_joins,
+	launch_make_mounts, launch_make_streams, launch_clone,	       launch_tune,
+	launch_map_ids,	    launch_mount_root,
 };
 
 /* If the clone failed first, our own failure is only what followed from that. */
@@ -211,12 +268,14 @@ static int launch_first_reason(struct launch *launch, struct err *err)
 	return err->code;
 }
 
-int launch_run(const struct spec *spec, const char *cache_dir, struct launch *ret, struct err *err)
+int launch_run(const struct spec *spec, const char *cache_dir, int gate, struct launch *ret,
+	       struct err *err)
 {
 	struct launch launch = LAUNCH_INIT;
 	_cleanup_(launch_parts_release) struct launch_parts parts = {
 		.spec = spec,
 		.cache_dir = cache_dir,
+		.gate = gate,
 		.launch = &launch,
 		.entry = CGROUP_ENTRY_INIT,
 		.sock = -EBADF,
@@ -232,6 +291,102 @@ int launch_run(const struct spec *spec, const char *cache_dir, struct launch *re
 		return r;
 	}
 	*ret = launch;
+	return 0;
+}
+
+static int launch_failed(struct inner_report *report, struct err *err)
+{
+	report->err.msg[sizeof(report->err.msg) - 1] = '\0';
+	*err = report->err;
+	return err->code < 0 ? err->code : err_set(err, -EIO, "the container could not be set up");
+}
+
+/* The next report, or why there is none; a failure of its is ours. */
+static int launch_receive(int sock, int *ret_fd, struct err *err)
+{
+	struct inner_report report = { 0 };
+
+	if (spawn_receive(sock, &report, sizeof(report), ret_fd, 0) != (ssize_t)sizeof(report))
+		return err_set(err, -ECHILD, "the process was killed before it had started");
+	if (report.kind == INNER_FAILED)
+		return launch_failed(&report, err);
+	return (int)report.kind;
+}
+
+static int launch_run_hooks(struct launch *launch, const struct spec *spec, struct err *err)
+{
+	struct inner_report report = { .kind = INNER_HOOKED };
+	int r = spec_hooks_run(spec, CONFIG_HOOK_PRESTART, "creating", launch->pid, err);
+
+	if (r == 0)
+		r = spec_hooks_run(spec, CONFIG_HOOK_CREATE_RUNTIME, "creating", launch->pid, err);
+	if (r == 0)
+		(void)spawn_send(launch->sock, &report, sizeof(report), -EBADF);
+	return r;
+}
+
+int launch_wait(struct launch *launch, const struct spec *spec, int *ret_terminal, struct err *err)
+{
+	_cleanup_close_ int terminal = -EBADF;
+	int r = 0;
+
+	while (r >= 0 && r != INNER_CREATED) {
+		_cleanup_close_ int fd = -EBADF;
+
+		r = launch_receive(launch->sock, &fd, err);
+		if (r == INNER_TERMINAL && terminal < 0)
+			terminal = take_fd(&fd);
+		else if (r == INNER_MOUNTED)
+			r = launch_run_hooks(launch, spec, err);
+	}
+	if (r < 0)
+		return r;
+	*ret_terminal = take_fd(&terminal);
+	return 0;
+}
+
+int launch_wait_exec(int sock, int *ret_terminal, struct err *err)
+{
+	int ready = 0;
+
+	for (;;) {
+		struct inner_report report = { 0 };
+		_cleanup_close_ int fd = -EBADF;
+		ssize_t n = spawn_receive(sock, &report, sizeof(report), &fd, 0);
+
+		if (n != (ssize_t)sizeof(report))
+			break;
+		if (report.kind == INNER_FAILED)
+			return launch_failed(&report, err);
+		if (report.kind == INNER_TERMINAL && ret_terminal && *ret_terminal < 0)
+			*ret_terminal = take_fd(&fd);
+		ready |= report.kind == INNER_READY;
+	}
+	return ready ? 0 : err_set(err, -ECHILD, "the process was killed before it had started");
+}
+
+int launch_start(struct launch *launch, struct err *err)
+{
+	struct inner_report report = { .kind = INNER_START };
+
+	(void)spawn_send(launch->sock, &report, sizeof(report), -EBADF);
+	return launch_wait_exec(launch->sock, NULL, err);
+}
+
+int launch_detach(struct launch *launch, struct err *err)
+{
+	struct inner_report report = { .kind = INNER_DETACH };
+	int fd = -EBADF, r;
+
+	(void)spawn_send(launch->sock, &report, sizeof(report), -EBADF);
+	r = launch_receive(launch->sock, &fd, err);
+	fd_close(fd);
+	if (r < 0)
+		return r;
+	if (r != INNER_DETACHED)
+		return err_set(err, -EPROTO, "the container's first process said something else");
+	launch->pid = 0;
+	launch->cgroup = cgroup_free(launch->cgroup);
 	return 0;
 }
 

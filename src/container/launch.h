@@ -21,9 +21,25 @@ struct launch {
 
 /*
  * Starts the container and returns while it is still setting itself up; what goes wrong from then on comes by
- * sock. cache_dir: for compiled filters. On failure nothing is left.
+ * sock. cache_dir: for compiled filters; may be NULL. gate: as container/gate.h makes it, or negative. On failure
+ * nothing is left.
  */
-int launch_run(const struct spec *spec, const char *cache_dir, struct launch *ret, struct err *err);
+int launch_run(const struct spec *spec, const char *cache_dir, int gate, struct launch *ret,
+	       struct err *err);
+
+/*
+ * For a gated one: waits until it is set up, and meanwhile runs the hooks of that time. *ret_terminal: the
+ * master of its terminal, -EBADF without; the caller closes it. On failure it is still for launch_release().
+ */
+int launch_wait(struct launch *launch, const struct spec *spec, int *ret_terminal, struct err *err);
+/* Starts what waits; returns once its program runs. */
+int launch_start(struct launch *launch, struct err *err);
+/* It goes on waiting, at its gate, without us; launch_release() leaves it and its cgroup alone from now on. */
+int launch_detach(struct launch *launch, struct err *err);
+
+/* The other end of a connection to a first process, or to one that joined: hears whether its program runs.
+ * ret_terminal as above, NULL where none can come. */
+int launch_wait_exec(int sock, int *ret_terminal, struct err *err);
 
 /* Kills and reaps the first process if it is still there, removes the cgroup. */
 void launch_release(struct launch *launch);

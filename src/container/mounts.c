@@ -2,6 +2,7 @@
 #include "container/mounts.h"
 #include "base/mem.h"
 #include "base/strv.h"
+#include "container/copy_up.h"
 #include "container/dev.h"
 #include "container/mount_options.h"
 #include "sys/inroot.h"
@@ -37,20 +38,49 @@ static int mounts_apply(int fd, const struct mount_options *options)
 	return r;
 }
 
+/* Ids of its own, or the container's. */
+static int mounts_shift_ids(const struct spec *spec, const struct spec_mount *mount, int fd,
+			    int recursive, struct err *err)
+{
+	const struct idmap *ids = mount->ids.n_uids ? &mount->ids : &spec->idmap;
+	_cleanup_close_ int userns = -EBADF;
+	int r;
+
+	if (!ids->n_uids)
+		return err_set(err, -EINVAL,
+			       "mount %s: 'idmap' wants a user namespace or mappings of its own",
+			       mount->destination);
+	userns = idmap_make_userns(ids, err);
+	if (userns < 0)
+		return userns;
+	r = mnt_set_idmap(fd, userns, recursive);
+	return r < 0 ? err_errno(err, r, "mount %s: the ids of %s cannot be shifted",
+				 mount->destination, mount->source)
+		     : 0;
+}
+
 /* Nothing that is mounted later passes between the host and the container unless the options say so. */
-static int mounts_open_bind(const struct spec_mount *mount, const struct mount_options *options,
-			    int *ret_fd, struct err *err)
+static int mounts_open_bind(const struct spec *spec, const struct spec_mount *mount,
+			    const struct mount_options *options, int *ret_fd, struct err *err)
 {
 	int peers = options->propagation || options->propagation_all;
 	_cleanup_close_ int fd = -EBADF;
-	int r = (peers ? mnt_clone_peer : mnt_clone)(AT_FDCWD, mount->source, options->recursive,
-						     &fd, err);
+	int r;
+
+	if (mount->if_source && faccessat(AT_FDCWD, mount->source, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	r = (peers ? mnt_clone_peer : mnt_clone)(AT_FDCWD, mount->source, options->recursive, &fd,
+						 err);
 
 	if (r < 0)
 		return r;
 	r = mounts_apply(fd, options);
 	if (r < 0)
 		return err_errno(err, r, "cannot bind %s", mount->source);
+	if (options->idmap || mount->ids.n_uids)
+		r = mounts_shift_ids(spec, mount, fd, options->idmap == 2, err);
+	if (r < 0)
+		return r;
 	*ret_fd = take_fd(&fd);
 	return 0;
 }
@@ -65,6 +95,33 @@ static int mounts_is_dev(const struct spec_mount *mount)
 	return !strcmp(mount->destination, "/dev") && !strcmp(mount->type, "tmpfs");
 }
 
+/* Other mounts have their places in a tmpfs, which are made in it. */
+static uint64_t mounts_early(const struct spec_mount *mount, uint64_t attributes)
+{
+	return strcmp(mount->type, "tmpfs") ? attributes
+					    : attributes & ~(uint64_t)MOUNT_ATTR_RDONLY;
+}
+
+int mounts_finish(const struct spec *spec, const int *fds, struct err *err)
+{
+	for (size_t i = 0; i < spec->n_mounts; i++) {
+		const struct spec_mount *mount = &spec->mounts[i];
+		_cleanup_mount_options_ struct mount_options options = { 0 };
+		int r = 0;
+
+		if (strcmp(mount->type, "tmpfs"))
+			continue;
+		mount_options_parse(mount->options, &options);
+		if ((options.set | options.set_all) & MOUNT_ATTR_RDONLY)
+			r = mnt_set_attributes(fds[i], MOUNT_ATTR_RDONLY, 0, 0);
+		if (r == 0 && options.propagation)
+			r = mnt_set_propagation(fds[i], options.propagation, 0);
+		if (r < 0)
+			return err_errno(err, r, "mount %s", mount->destination);
+	}
+	return 0;
+}
+
 int mounts_make_outside(const struct spec *spec, int *fds, struct err *err)
 {
 	for (size_t i = 0; i < spec->n_mounts; i++) {
@@ -74,9 +131,10 @@ int mounts_make_outside(const struct spec *spec, int *fds, struct err *err)
 
 		mount_options_parse(mount->options, &options);
 		if (mounts_is_bind(mount, &options))
-			r = mounts_open_bind(mount, &options, &fds[i], err);
+			r = mounts_open_bind(spec, mount, &options, &fds[i], err);
 		else if (mounts_is_dev(mount))
-			r = dev_make(spec, options.data, options.set, &fds[i], err);
+			r = dev_make(spec, options.data, mounts_early(mount, options.set), &fds[i],
+				     err);
 		if (r < 0)
 			return r;
 	}
@@ -106,7 +164,7 @@ static int mounts_make_one(const struct spec_mount *mount, int has_cgroup2, int 
 	int r;
 
 	mount_options_parse(mount->options, &options);
-	attributes = options.set | options.set_all;
+	attributes = mounts_early(mount, options.set | options.set_all);
 	if (!strcmp(mount->type, "cgroup"))
 		r = mounts_make_cgroup(attributes, has_cgroup2, ret_fd, err);
 	else
@@ -117,12 +175,34 @@ static int mounts_make_one(const struct spec_mount *mount, int has_cgroup2, int 
 int mounts_make_inside(const struct spec *spec, int has_cgroup2, int *fds, struct err *err)
 {
 	for (size_t i = 0; i < spec->n_mounts; i++) {
-		int r = fds[i] >= 0 ? 0
-				    : mounts_make_one(&spec->mounts[i], has_cgroup2, &fds[i], err);
+		int r = 0;
 
+		if (fds[i] < 0 && !spec->mounts[i].if_source)
+			r = mounts_make_one(&spec->mounts[i], has_cgroup2, &fds[i], err);
 		if (r < 0)
 			return r;
 	}
+	return 0;
+}
+
+/* A tmpfs begins with the mode of what it covers, unless one is given; with "tmpcopyup", with all of it. */
+static int mounts_liken(const struct spec_mount *mount, int fd, int target)
+{
+	_cleanup_mount_options_ struct mount_options options = { 0 };
+	_cleanup_close_ int from = -EBADF;
+	struct stat st;
+
+	mount_options_parse(mount->options, &options);
+	if (options.copy_up) {
+		from = openat(target, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		return from < 0 ? -errno : copy_up(from, fd);
+	}
+	strv_for_each(option, options.data) {
+		if (!strncmp(*option, "mode=", 5))
+			return 0;
+	}
+	if (fstat(target, &st) < 0 || fchmodat(fd, ".", st.st_mode & 07777, 0) < 0)
+		return -errno;
 	return 0;
 }
 
@@ -132,6 +212,8 @@ int mounts_attach(const struct spec_mount *mount, int fd, int root, struct err *
 	struct stat st;
 	int r;
 
+	if (fd < 0)
+		return 0;
 	if (fstat(fd, &st) < 0)
 		return err_errno(err, -errno, "mount %s", mount->destination);
 	if (mount->if_exists)
@@ -144,6 +226,10 @@ int mounts_attach(const struct spec_mount *mount, int fd, int root, struct err *
 		return 0;
 	if (target < 0)
 		return err_errno(err, target, "cannot make %s in the image's file system",
+				 mount->destination);
+	r = strcmp(mount->type, "tmpfs") ? 0 : mounts_liken(mount, fd, target);
+	if (r < 0)
+		return err_errno(err, r, "mount %s: cannot copy what was there",
 				 mount->destination);
 	r = mnt_attach(fd, target, err);
 	return r < 0 ? err_wrap(err, "mount %s", mount->destination) : 0;

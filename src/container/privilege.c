@@ -45,7 +45,8 @@ int privilege_become(const struct privilege *privilege, const struct process_ide
 	struct caps_sets sets = privilege_sets(privilege, identity);
 	int r = caps_limit(privilege->bounding, err);
 
-	privilege_new_keyring();
+	if (!privilege->keep_keyring)
+		privilege_new_keyring();
 	if (r == 0)
 		r = privilege_change_ids(identity, err);
 	if (r == 0)

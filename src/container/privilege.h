@@ -19,6 +19,7 @@ struct privilege {
 	struct caps_sets caps;
 	int caps_of_root; /* a user other than 0 has none of them, but for set-user-id programs */
 	int no_new_privs;
+	int keep_keyring;	     /* else a new session keyring */
 	const struct filter *filter; /* NULL: none */
 	int death_signal;	     /* when whoever started it dies; 0: none */
 };

@@ -53,7 +53,7 @@ static int rootfs_open_layer(struct rootfs *rootfs, const char *path, struct err
 	if (!rootfs->n_lowers && fstat(fd, &rootfs->root) < 0)
 		return err_errno(err, -errno, "cannot read the layer %s", path);
 	if (rootfs->userns >= 0) {
-		r = mnt_set_idmap(fd, rootfs->userns);
+		r = mnt_set_idmap(fd, rootfs->userns, 0);
 		if (r < 0)
 			return err_errno(err, r,
 					 "this kernel cannot shift the ids of an erofs layer "
@@ -145,7 +145,7 @@ static int rootfs_open_state(struct rootfs *rootfs, struct err *err)
 static int rootfs_shift_upper(struct rootfs *rootfs)
 {
 	const struct idmap *map = &rootfs->spec->idmap;
-	int r = mnt_set_idmap(rootfs->data, rootfs->userns);
+	int r = mnt_set_idmap(rootfs->data, rootfs->userns, 0);
 
 	if (r == 0)
 		return 0;
@@ -245,8 +245,11 @@ int rootfs_mount(const struct spec *spec, int userns, int *ret_fd, struct err *e
 		.work = -EBADF,
 	};
 	struct err first = ERR_INIT;
-	int r = rootfs_open_layers(&rootfs, err);
+	int r;
 
+	if (spec->root_path)
+		return mnt_clone(AT_FDCWD, spec->root_path, 1, ret_fd, err);
+	r = rootfs_open_layers(&rootfs, err);
 	if (r == 0)
 		r = rootfs_open_upper(&rootfs, err);
 	if (r < 0)

@@ -6,7 +6,7 @@
 #include "container/spec.h"
 
 /*
- * The container's root as a detached mount: its layers' erofs images and, on top, state_dir/upper. All of
+ * The container's root as a detached mount: the folder spec->root_path with what is mounted below it; or its layers' erofs images and, on top, state_dir/upper. All of
  * them appear with the ids of the user namespace (-EBADF: the host's ids); on disk ids are never shifted,
  * so another kind of instance can go on with the same files.
  */

@@ -3,12 +3,16 @@
 #include "base/mem.h"
 #include "base/strv.h"
 
+#include <sched.h>
+#include <string.h>
+
 static void spec_mount_release(struct spec_mount *mount)
 {
 	free(mount->destination);
 	free(mount->type);
 	free(mount->source);
 	strv_free(mount->options);
+	idmap_release(&mount->ids);
 }
 
 void spec_release(struct spec *spec)
@@ -19,6 +23,10 @@ void spec_release(struct spec *spec)
 		free(spec->devices[i].source);
 		free(spec->devices[i].path);
 	}
+	for (size_t i = 0; i < spec->n_joins; i++)
+		free(spec->joins[i].path);
+	free(spec->joins);
+	filter_release(&spec->filter);
 	strv_free(spec->process.env);
 	idmap_release(&spec->idmap);
 	free(spec->mounts);
@@ -26,9 +34,59 @@ void spec_release(struct spec *spec)
 	free(spec->rlimits);
 	strv_free(spec->masked_paths);
 	strv_free(spec->readonly_paths);
+	free(spec->device_rules);
+	free(spec->root_folder);
 	free(spec->hostname);
+	free(spec->domainname);
 	free(spec->cgroup_path);
 	*spec = (struct spec){ 0 };
+}
+
+uint64_t spec_namespaces(const struct spec *spec)
+{
+	uint64_t all = spec->namespaces;
+
+	for (size_t i = 0; i < spec->n_joins; i++)
+		all |= spec->joins[i].type;
+	return all;
+}
+
+int spec_has_userns(const struct spec *spec)
+{
+	return (spec_namespaces(spec) & CLONE_NEWUSER) != 0;
+}
+
+int spec_needs_proc(const struct spec *spec)
+{
+	const struct config_process *labels = spec->labels;
+
+	return spec->tuning.has_oom_score_adj || spec->n_sysctl ||
+	       (labels && labels->apparmor_profile && *labels->apparmor_profile) ||
+	       (labels && labels->selinux_label && *labels->selinux_label);
+}
+
+/* The ids are given then; the root only knows where that user is at home, if it can be read at all. */
+static void spec_find_home(struct process_identity *identity)
+{
+	struct process_identity found = { 0 };
+	struct err ignored = ERR_INIT;
+	char uid[16];
+
+	snprintf(uid, sizeof(uid), "%u", identity->uid);
+	if (process_identify(uid, &found, &ignored) == 0)
+		memcpy(identity->home, found.home, sizeof(identity->home));
+	else
+		snprintf(identity->home, sizeof(identity->home), "/");
+}
+
+int spec_identify(const struct spec *spec, struct process_identity *ret, struct err *err)
+{
+	if (!spec->has_identity)
+		return process_identify(spec->process.user, ret, err);
+	*ret = spec->identity;
+	if (!strv_env_get(spec->process.env, "HOME"))
+		spec_find_home(ret);
+	return 0;
 }
 
 void spec_set_caps(struct spec *spec, uint64_t caps)
@@ -46,6 +104,7 @@ void spec_privilege(const struct spec *spec, const struct filter *filter, int de
 		.caps = spec->caps,
 		.caps_of_root = spec->caps_of_root,
 		.no_new_privs = spec->no_new_privs,
+		.keep_keyring = spec->keep_keyring,
 		.filter = filter,
 		.death_signal = death_signal,
 	};

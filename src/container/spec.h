@@ -6,7 +6,10 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/record.h"
+#include "container/config.h"
 #include "container/privilege.h"
+#include "container/tuning.h"
 #include "proto/instance.h"
 #include "proto/process.h"
 #include "sys/caps.h"
@@ -15,36 +18,74 @@
 #include "sys/rlimit.h"
 
 /*
- * What the engine makes a container of: the parts of an OCI runtime configuration that it knows, in C. An
- * instance's record becomes one by spec_of_instance(); the engine looks at nothing else.
+ * What the engine makes a container of: an OCI runtime configuration, checked and in the kernel's terms. An
+ * instance's record becomes one by spec_of_instance(), a bundle's configuration by spec_of_config(); the
+ * engine looks at nothing else.
  */
 
 /* One of mounts[]. type "bind" shows `source`, a path on the host; other types are file systems. */
 struct spec_mount {
 	char *destination, *type, *source;
-	char **options; /* as mount(8) and the OCI runtime specification have them */
-	int if_exists;	/* left out where the root has no such file, instead of making it */
+	char **options;	  /* as mount(8) and the OCI runtime specification have them */
+	int if_exists;	  /* left out where the root has no such file, instead of making it */
+	int if_source;	  /* left out where the host has no such source */
+	struct idmap ids; /* of its own, for "idmap"; else the container's */
 };
 
-/* One of linux.devices[]: a node of the host's, shown at path. */
+/* One of linux.devices[]: a node of the host's, shown at path; without a source, one made by number. */
 struct spec_device {
 	char *source, *path;
+	mode_t mode; /* S_IFCHR, S_IFBLK or S_IFIFO, and permissions */
+	dev_t number;
+	uid_t uid; /* in the container */
+	gid_t gid;
 	char access[4]; /* of "rwm" */
+};
+
+/* A namespace of somebody else's. */
+struct spec_join {
+	uint64_t type; /* CLONE_NEW* */
+	char *path;
+};
+
+/* What hooks are run with; all borrowed. times: by enum config_hook_time. */
+struct spec_hooks {
+	const struct config_hooks *times;
+	const char *version, *id, *bundle;
+	const struct record_pair *annotations;
+	size_t n_annotations;
 };
 
 struct spec {
 	/* process */
 	struct process process; /* borrowed, but for env */
-	uint64_t bounding;	/* capabilities that it and its children can ever have */
-	struct caps_sets caps;	/* those that it has */
-	int caps_of_root;	/* has them only as uid 0 */
+	int has_identity;	/* else by process.user, in the root's /etc/passwd */
+	struct process_identity identity;
+	mode_t umask;
+	uint64_t bounding;     /* capabilities that it and its children can ever have */
+	struct caps_sets caps; /* those that it has */
+	int caps_of_root;      /* has them only as uid 0 */
 	int no_new_privs;
 	int init; /* a reaper of ours is PID 1 */
 	struct privilege_rlimit *rlimits;
 	size_t n_rlimits;
-	int seccomp; /* the profile for these capabilities */
+	int seccomp;		   /* the profile for the bounding set */
+	struct filter filter;	   /* or this one, if it is not empty */
+	unsigned int filter_flags; /* SECCOMP_FILTER_FLAG_* */
+	struct tuning tuning;
+	const struct config_process *labels; /* borrowed; NULL: none for security modules */
+	int inherit_stdio;		     /* our own 0 to 2, instead of pipes */
+	unsigned int preserve_fds;	     /* so many from 3 up are passed on */
+	int keep_keyring;		     /* it stays in the caller's session keyring */
+	int gated; /* set up, it waits for launch_start() or somebody at the gate */
 
-	/* root: erofs images, lowest first, below a writable layer in state_dir */
+	/*
+	 * root: the folder root_path; or else erofs images, lowest first, below a writable layer in
+	 * state_dir
+	 */
+	const char *root_path;
+	char *root_folder;	   /* what root_path borrows, if it is ours */
+	uint64_t root_propagation; /* MS_SHARED and its like; 0: private */
 	char *const *layers;
 	const char *state_dir;
 	int read_only;
@@ -55,15 +96,26 @@ struct spec {
 	size_t n_devices;
 	int all_devices; /* every device node of the host, as --privileged has them */
 	char **masked_paths, **readonly_paths;
-	char *hostname;
+	char *hostname, *domainname;
+	struct spec_hooks hooks; /* times NULL: none */
 
 	/* linux */
-	uint64_t namespaces; /* CLONE_NEW* */
-	struct idmap idmap;  /* with CLONE_NEWUSER */
-	char *cgroup_path;
+	uint64_t namespaces; /* CLONE_NEW* of its own */
+	struct spec_join *joins;
+	size_t n_joins;
+	struct idmap idmap;			       /* with CLONE_NEWUSER */
+	struct config_time_offset monotonic, boottime; /* of its clocks, with CLONE_NEWTIME */
+	int open_network; /* ports below 1024 and ping need no capability, as docker has it */
+	const struct record_pair *sysctl; /* borrowed */
+	size_t n_sysctl;
+	char *cgroup_path;	  /* NULL: it stays in the caller's group */
+	unsigned int cgroup_also; /* controllers that it is in besides, CGROUP_* */
 	struct cgroup_limits limits;
-	int cgroup_delegate; /* it may divide its cgroup further */
-	int limit_devices;   /* by the device cgroup, to what it was given */
+	int cgroup_delegate;		    /* it may divide its cgroup further */
+	int limit_devices;		    /* by the device cgroup, to what it was given */
+	struct cgroup_device *device_rules; /* or to these */
+	size_t n_device_rules;
+	const struct config_resources *resources; /* borrowed; NULL: limits is all */
 };
 
 void spec_release(struct spec *spec);
@@ -72,9 +124,31 @@ void spec_release(struct spec *spec);
 /* An instance's: root has them, others can get them by set-user-id programs. */
 void spec_set_caps(struct spec *spec, uint64_t caps);
 
+/* What hooks are run with, of a configuration that stays; none if it has none. */
+void spec_set_hooks(struct spec *spec, const struct config *config, const char *id,
+		    const char *bundle);
+
+/* Runs the hooks of a time with the container's state; status as in the state, pid as its reader sees it. */
+int spec_hooks_run(const struct spec *spec, enum config_hook_time time, const char *status,
+		   pid_t pid, struct err *err);
+/* Those of poststop: all of them, whatever one does; a failure is logged as a warning. */
+void spec_hooks_run_last(const struct spec *spec);
+
 /* Adds a mount; options are separated by commas. */
 void spec_add_mount(struct spec *spec, const char *destination, const char *type,
 		    const char *source, const char *options);
+
+/* Whether it has a user namespace that is not the caller's. */
+int spec_has_userns(const struct spec *spec);
+
+/* CLONE_NEW* of all that it has, its own or somebody else's, but not the caller's. */
+uint64_t spec_namespaces(const struct spec *spec);
+
+/* Whether a process of it has something to set through /proc (sys/procfs.h). */
+int spec_needs_proc(const struct spec *spec);
+
+/* Who its process is; in its root. */
+int spec_identify(const struct spec *spec, struct process_identity *ret, struct err *err);
 
 /* What its processes give up; filter may be NULL. */
 void spec_privilege(const struct spec *spec, const struct filter *filter, int death_signal,
@@ -90,5 +164,16 @@ int spec_caps(const struct instance *instance, uint64_t *ret, struct err *err);
 int spec_of_instance(const struct instance *instance, const struct process *process,
 		     char *const *layers, const char *state_dir, const char *cgroup_path,
 		     const char *files_dir, struct spec *ret, struct err *err);
+
+/*
+ * The container that a bundle's configuration asks for. bundle: the whole path of its folder. All three are
+ * borrowed, and config must stay as it is. Errors name the member: "linux.namespaces[1].type: ...". What the
+ * engine cannot do is refused, never left out.
+ */
+int spec_of_config(const struct config *config, const char *id, const char *bundle,
+		   struct spec *ret, struct err *err);
+
+/* In a spec of the container: the process that joins it. Errors name members below "process". */
+int spec_set_process(struct spec *spec, const struct config_process *process, struct err *err);
 
 #endif

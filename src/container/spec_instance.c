@@ -254,6 +254,8 @@ int spec_of_instance(const struct instance *instance, const struct process *proc
 		.layers = layers,
 		.state_dir = state_dir,
 		.read_only = instance->read_only,
+		.umask = 022,
+		.open_network = 1,
 		.temporary = instance->remove,
 		.hostname = mem_strdup(hostname),
 		.cgroup_path = mem_strdup(cgroup_path),
@@ -261,6 +263,7 @@ int spec_of_instance(const struct instance *instance, const struct process *proc
 			    .cpus_milli = instance->cpus_milli,
 			    .pids = instance->pids_limit },
 		.cgroup_delegate = instance->system,
+		.cgroup_also = instance->system ? CGROUP_SYSTEMD : 0,
 	};
 	spec_add_process(ret, instance, process);
 	r = spec_add_privileges(ret, instance, err);

@@ -229,7 +229,7 @@ static int doctor_try_shift(int mount, struct err *err)
 	idmap_release(&map);
 	if (userns < 0)
 		return userns;
-	r = mnt_set_idmap(mount, userns);
+	r = mnt_set_idmap(mount, userns, 0);
 	return r < 0 ? err_errno(err, r, "erofs cannot be mounted with shifted ids") : 0;
 }
 

@@ -101,11 +101,12 @@ int mnt_clone(int dirfd, const char *path, int recursive, int *ret_fd, struct er
 	return 0;
 }
 
-int mnt_set_idmap(int mnt, int userns)
+int mnt_set_idmap(int mnt, int userns, int recursive)
 {
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns };
+	unsigned int flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
 
-	return mount_setattr(mnt, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 ? -errno : 0;
+	return mount_setattr(mnt, "", flags, &attr, sizeof(attr)) < 0 ? -errno : 0;
 }
 
 int mnt_set_attributes(int mnt, uint64_t set, uint64_t clear, int recursive)

@@ -24,7 +24,7 @@ int mnt_clone_peer(int dirfd, const char *path, int recursive, int *ret_fd, stru
 
 /* Shows files of the detached mount with the ids that they have in the user namespace; -EINVAL if the
  * file system cannot. No message. */
-int mnt_set_idmap(int mnt, int userns);
+int mnt_set_idmap(int mnt, int userns, int recursive);
 
 int mnt_set_attributes(int mnt, uint64_t set, uint64_t clear, int recursive);
 

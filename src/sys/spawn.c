@@ -45,9 +45,9 @@ static int spawn_compare(const void *a, const void *b)
 	return (*(const int *)a > *(const int *)b) - (*(const int *)a < *(const int *)b);
 }
 
-int spawn_close_others(int *keep, size_t n)
+int spawn_close_others(unsigned int first, int *keep, size_t n)
 {
-	unsigned int from = 3;
+	unsigned int from = first;
 
 	qsort(keep, n, sizeof(*keep), spawn_compare);
 	for (size_t i = 0; i < n; i++) {

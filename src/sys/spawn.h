@@ -19,8 +19,9 @@ pid_t spawn_clone(uint64_t flags, int into_cgroup, int *ret_pidfd);
 /* Waits for the child behind pidfd; its status as a shell would say it: 0-255, 128+N for signal N. */
 int spawn_wait(int pidfd);
 
-/* Closes every descriptor from 3 up but those in keep (negative ones are nothing), which is sorted. */
-int spawn_close_others(int *keep, size_t n);
+/* Closes every descriptor from `first` up (3: all but the standard streams) but those in keep (negative ones are
+ * nothing), which is sorted. */
+int spawn_close_others(unsigned int first, int *keep, size_t n);
 
 /* Unblocks all signals and gives those their default action that we ignore. */
 void spawn_reset_signals(void);
