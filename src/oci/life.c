@@ -1,7 +1,514 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What a container goes through: create, start, run, kill, delete. */
-#include "oci/verb.h"
+/*
+ * What a container goes through. The order in `create`, so that a SIGKILL at any moment leaves what
+ * `delete --force` finds:
+ *
+ *  1. the folder, locked, with the configuration;
+ *  2. the record with the cgroup's path, before there is a cgroup;
+ *  3. the first process, which dies with us until the last step;
+ *  4. the record with its pid, and the pid file; then the first process is let go of.
+ */
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/signum.h"
+#include "container/gate.h"
+#include "container/launch.h"
+#include "oci/console.h"
+#include "oci/container.h"
+#include "oci/follow.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/pidfd.h>
+
+struct life_create {
+	char *bundle, *pid_file, *console_socket;
+	int no_pivot, no_new_keyring, detach, keep;
+	int64_t preserve_fds;
+};
+
+#define LIFE_OPTION(type_, name_, letter_, metavar_, help_, member)                           \
+	{                                                                                     \
+		.name = (name_), .letter = (letter_), .type = (type_), .metavar = (metavar_), \
+		.help = (help_), .offset = offsetof(struct life_create, member)               \
+	}
+#define LIFE_CREATE_OPTIONS                                                                     \
+	{ .name = "bundle",                                                                     \
+	  .letter = 'b',                                                                        \
+	  .type = OPTION_STRING,                                                                \
+	  .metavar = "DIR",                                                                     \
+	  .help = "the bundle's folder, by default the current one",                            \
+	  .offset = offsetof(struct life_create, bundle),                                       \
+	  .complete = "file" },                                                                 \
+		{ .name = "pid-file",                                                           \
+		  .type = OPTION_STRING,                                                        \
+		  .metavar = "FILE",                                                            \
+		  .help = "write the first process's ID there",                                 \
+		  .offset = offsetof(struct life_create, pid_file),                             \
+		  .complete = "file" },                                                         \
+		{ .name = "console-socket",                                                     \
+		  .type = OPTION_STRING,                                                        \
+		  .metavar = "PATH",                                                            \
+		  .help = "the socket that gets the master of the container's terminal",        \
+		  .offset = offsetof(struct life_create, console_socket),                       \
+		  .complete = "file" },                                                         \
+		LIFE_OPTION(OPTION_INT, "preserve-fds", 0, "N",                                 \
+			    "pass N descriptors on, from 3 up, besides the standard streams",   \
+			    preserve_fds),                                                      \
+		LIFE_OPTION(OPTION_FLAG, "no-pivot", 0, NULL,                                   \
+			    "accepted for other runtimes' sake; the root is always pivoted to", \
+			    no_pivot),                                                          \
+		LIFE_OPTION(OPTION_FLAG, "no-new-keyring", 0, NULL,                             \
+			    "stay in the session keyring of the caller", no_new_keyring)
+
+static const struct option life_create_options[] = {
+	LIFE_CREATE_OPTIONS,
+	OPTION_END,
+};
+
+static const struct option life_run_options[] = {
+	LIFE_CREATE_OPTIONS,
+	LIFE_OPTION(OPTION_FLAG, "detach", 'd', NULL, "return once the program runs", detach),
+	LIFE_OPTION(OPTION_FLAG, "keep", 0, NULL, "do not delete the container at its end", keep),
+	OPTION_END,
+};
+
+/* A container on its way up, with all that it is made of. */
+struct life {
+	const struct oci_context *oci;
+	const struct life_create *values;
+	char *bundle;
+	struct json *json;
+	struct config config;
+	struct spec spec;
+	struct store_container store;
+	int stored; /* to be removed on failure */
+	int gate;
+	struct launch launch;
+};
+
+static void life_release(struct life *life)
+{
+	fd_close(life->gate);
+	store_release(&life->store);
+	spec_release(&life->spec);
+	config_release(&life->config);
+	json_free(life->json);
+	free(life->bundle);
+}
+
+static int life_read_bundle(struct life *life, const char *id, struct err *err)
+{
+	const char *given = life->values->bundle ? life->values->bundle : ".";
+	_cleanup_close_ int dir = -EBADF;
+	int r;
+
+	life->bundle = realpath(given, NULL);
+	if (!life->bundle)
+		return err_errno(err, -errno, "the bundle %s", given);
+	dir = open(life->bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return err_errno(err, -errno, "the bundle %s", life->bundle);
+	r = json_read_file(dir, STORE_CONFIG, CONFIG_SIZE_MAX, &life->json, err);
+	if (r == 0)
+		r = config_read(life->json, &life->config, err);
+	if (r == 0)
+		r = spec_of_config(&life->config, id, life->bundle, &life->spec, err);
+	if (r < 0)
+		return err_wrap(err, "%s/" STORE_CONFIG, life->bundle);
+	life->spec.preserve_fds = (unsigned int)life->values->preserve_fds;
+	life->spec.keep_keyring = life->values->no_new_keyring;
+	return 0;
+}
+
+/* Who takes the terminal must be there, and only then. */
+static int life_check_console(const struct life *life, int detached, struct err *err)
+{
+	const char *socket = life->values->console_socket;
+
+	if (life->spec.process.tty && detached && !socket)
+		return err_set(err, -EINVAL,
+			       "process.terminal: a container that outlives this call needs "
+			       "--console-socket for its terminal");
+	if (!life->spec.process.tty && socket)
+		return err_set(
+			err, -EINVAL,
+			"--console-socket: the container has no terminal (process.terminal)");
+	return 0;
+}
+
+static int life_store(struct life *life, const char *id, struct err *err)
+{
+	struct store_container *store = &life->store;
+	int r = store_create(life->oci->root, id, store, err);
+
+	if (r < 0)
+		return r;
+	life->stored = 1;
+	store->oci_version = mem_strdup(life->config.version);
+	store->bundle = mem_strdup(life->bundle);
+	store->rootfs = mem_strdup(life->spec.root_path);
+	store->cgroup = mem_strdup(life->spec.cgroup_path);
+	r = store_save_config(store, life->json, err);
+	if (r == 0)
+		r = store_save(store, err);
+	if (r == 0)
+		r = life->gate = gate_listen(store->dir, STORE_START_SOCKET, err);
+	return r < 0 ? r : 0;
+}
+
+/* *ret_terminal: the master, if nobody has got it. */
+static int life_launch(struct life *life, int *ret_terminal, struct err *err)
+{
+	_cleanup_close_ int terminal = -EBADF;
+	int r = launch_run(&life->spec, NULL, life->gate, &life->launch, err);
+
+	if (r == 0)
+		r = launch_wait(&life->launch, &life->spec, &terminal, err);
+	if (r == 0 && terminal >= 0 && life->values->console_socket) {
+		r = console_send(life->values->console_socket, terminal, err);
+		terminal = fd_close(terminal);
+	}
+	if (r == 0) {
+		r = store_set_pid(&life->store, life->launch.pid);
+		if (r < 0)
+			err_errno(err, r, "the container's first process is gone");
+	}
+	if (r == 0)
+		r = store_save(&life->store, err);
+	if (r == 0)
+		r = container_write_pid(life->values->pid_file, life->launch.pid, err);
+	*ret_terminal = take_fd(&terminal);
+	return r;
+}
+
+static int life_prepare(struct life *life, const char *id, int detached, int *ret_terminal,
+			struct err *err)
+{
+	int r = life_read_bundle(life, id, err);
+
+	if (r == 0)
+		r = life_check_console(life, detached, err);
+	if (r == 0)
+		r = life_store(life, id, err);
+	return r < 0 ? r : life_launch(life, ret_terminal, err);
+}
+
+static void life_undo(struct life *life)
+{
+	struct err ignored = ERR_INIT;
+
+	launch_release(&life->launch);
+	if (life->stored)
+		(void)store_delete(life->oci->root, &life->store, &ignored);
+}
+
+#define LIFE_INIT(oci_, values_)                                                                   \
+	{                                                                                          \
+		.oci = (oci_), .values = (values_), .store = STORE_CONTAINER_INIT, .gate = -EBADF, \
+		.launch = LAUNCH_INIT,                                                             \
+	}
+
+static int life_create(const struct oci_context *oci, const void *values, char **args,
+		       struct err *err)
+{
+	_cleanup_(life_release) struct life life = LIFE_INIT(oci, values);
+	_cleanup_close_ int terminal = -EBADF;
+	int r = life_prepare(&life, args[0], 1, &terminal, err);
+
+	if (r == 0)
+		r = launch_detach(&life.launch, err);
+	if (r < 0)
+		life_undo(&life);
+	else
+		launch_release(&life.launch);
+	return r;
+}
+
+/* The record first: alive and neither started nor waiting is one that is being created. */
+static int life_set_started(struct store_container *store, struct err *err)
+{
+	int r;
+
+	store->started = 1;
+	r = store_save(store, err);
+	if (r == 0)
+		(void)unlinkat(store->dir, STORE_START_SOCKET, 0);
+	return r;
+}
+
+/* A hook that fails then ends the container (runtime.md, "Lifecycle"). */
+static int life_run_poststart(const struct spec *spec, const struct store_container *store,
+			      int pidfd, struct err *err)
+{
+	int r = spec_hooks_run(spec, CONFIG_HOOK_POSTSTART, "running", (pid_t)store->pid, err);
+
+	if (r < 0)
+		(void)pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+	return r;
+}
+
+static int life_poststart_stored(const struct container *container, struct err *err)
+{
+	_cleanup_config_ struct config config = { 0 };
+	struct spec spec = { 0 };
+	int r = store_load_config(&container->store, &config, err);
+
+	if (r < 0)
+		return r;
+	spec_set_hooks(&spec, &config, container->store.id, container->store.bundle);
+	return life_run_poststart(&spec, &container->store, container->pidfd, err);
+}
+
+static int life_start(const struct oci_context *oci, const void *values _unused_, char **args,
+		      struct err *err)
+{
+	_cleanup_container_ struct container container = CONTAINER_INIT;
+	_cleanup_close_ int sock = -EBADF;
+	int r = container_open(oci, args[0], 1, &container, err);
+
+	if (r < 0)
+		return r;
+	if (container.status != STORE_CREATED)
+		return err_set(err, -EBUSY, "cannot start the container '%s', which is %s", args[0],
+			       store_status_names[container.status]);
+	sock = gate_connect(container.store.dir, STORE_START_SOCKET);
+	if (sock < 0)
+		return err_errno(err, sock, "cannot reach the container's first process");
+	r = life_set_started(&container.store, err);
+	if (r == 0)
+		r = launch_wait_exec(sock, NULL, err);
+	return r < 0 ? r : life_poststart_stored(&container, err);
+}
+
+/* Follows the container to its end, and removes it; its status. */
+static int life_follow(struct life *life, int terminal, struct err *err)
+{
+	_cleanup_container_ struct container container = CONTAINER_INIT;
+	_cleanup_free_ char *id = mem_strdup(life->store.id);
+	struct err ending = ERR_INIT;
+	int status = follow_process(life->launch.pidfd, terminal, err);
+
+	life->launch.pid = 0;
+	life->launch.cgroup = cgroup_free(life->launch.cgroup);
+	if (life->values->keep)
+		return status;
+	/* the lock is ours, and to be taken anew */
+	store_release(&life->store);
+	life->store = STORE_CONTAINER_INIT;
+	if (container_open(life->oci, id, 1, &container, &ending) == 0 &&
+	    container_remove(&container, &ending) < 0)
+		log_error("%s", ending.msg);
+	return status;
+}
+
+static int life_start_here(struct life *life, struct err *err)
+{
+	int r = life_set_started(&life->store, err);
+
+	if (r == 0)
+		r = launch_start(&life->launch, err);
+	return r < 0 ? r : life_run_poststart(&life->spec, &life->store, life->launch.pidfd, err);
+}
+
+/* Let go of first, so that the process lives on; then started as anybody would. */
+static int life_start_detached(struct life *life, struct err *err)
+{
+	_cleanup_close_ int sock = -EBADF;
+	int r = launch_detach(&life->launch, err);
+
+	if (r < 0)
+		return r;
+	sock = gate_connect(life->store.dir, STORE_START_SOCKET);
+	if (sock < 0)
+		return err_errno(err, sock, "cannot reach the container's first process");
+	r = life_set_started(&life->store, err);
+	if (r == 0)
+		r = launch_wait_exec(sock, NULL, err);
+	return r < 0 ? r : life_run_poststart(&life->spec, &life->store, life->launch.pidfd, err);
+}
+
+static int life_run(const struct oci_context *oci, const void *values, char **args, struct err *err)
+{
+	_cleanup_(life_release) struct life life = LIFE_INIT(oci, values);
+	_cleanup_close_ int terminal = -EBADF;
+	int r = life_prepare(&life, args[0], life.values->detach, &terminal, err);
+
+	if (r == 0)
+		r = life.values->detach ? life_start_detached(&life, err)
+					: life_start_here(&life, err);
+	if (r < 0) {
+		life_undo(&life);
+		return r;
+	}
+	if (!life.values->detach)
+		r = life_follow(&life, terminal, err);
+	launch_release(&life.launch);
+	return r;
+}
+
+struct life_kill {
+	int all;
+};
+
+static const struct option life_kill_options[] = {
+	{ .name = "all",
+	  .letter = 'a',
+	  .type = OPTION_FLAG,
+	  .help = "every process of the container, instead of the first",
+	  .offset = offsetof(struct life_kill, all) },
+	OPTION_END,
+};
+
+/* Each by a pidfd that was taken while the process was in the group. */
+static void life_signal_group(const struct container *container, int number)
+{
+	_cleanup_free_ pid_t *pids = NULL;
+	size_t n = 0;
+
+	(void)cgroup_pids(container->cgroup, &pids, &n);
+	for (size_t i = 0; i < n; i++) {
+		_cleanup_close_ int pidfd = pidfd_open(pids[i], 0);
+
+		if (pidfd >= 0 && cgroup_has_process(container->store.cgroup, pids[i]) > 0)
+			(void)pidfd_send_signal(pidfd, number, NULL, 0);
+	}
+}
+
+static int life_kill(const struct oci_context *oci, const void *values, char **args,
+		     struct err *err)
+{
+	_cleanup_container_ struct container container = CONTAINER_INIT;
+	const struct life_kill *v = values;
+	struct err ignored = ERR_INIT;
+	int number = SIGTERM;
+	int r = args[1] ? signum_parse(args[1], &number, err) : 0;
+
+	if (r == 0)
+		r = container_open(oci, args[0], 0, &container, err);
+	if (r < 0)
+		return r;
+	/* with --all there may be others left in the group */
+	if (v->all && container.cgroup) {
+		life_signal_group(&container, number);
+	} else {
+		r = container_check_alive(&container, err);
+		if (r == 0 && pidfd_send_signal(container.pidfd, number, NULL, 0) < 0)
+			r = err_errno(err, -errno, "cannot signal the container '%s'", args[0]);
+	}
+	/* version 1's freezer holds the dying, too */
+	if (r == 0 && number == SIGKILL && container.status == STORE_PAUSED)
+		(void)cgroup_freeze(container.cgroup, 0, &ignored);
+	return r;
+}
+
+struct life_delete {
+	int force;
+};
+
+static const struct option life_delete_options[] = {
+	{ .name = "force",
+	  .letter = 'f',
+	  .type = OPTION_FLAG,
+	  .help = "end it if it still runs; what does not exist is no error",
+	  .offset = offsetof(struct life_delete, force) },
+	OPTION_END,
+};
+
+static int life_delete_broken(const struct oci_context *oci, const char *id, struct err *err)
+{
+	struct err reason = ERR_INIT;
+	int r = store_remove_broken(oci->root, id, &reason);
+
+	if (r < 0 && r != -ENOENT) {
+		*err = reason;
+		return r;
+	}
+	return 0;
+}
+
+static int life_delete(const struct oci_context *oci, const void *values, char **args,
+		       struct err *err)
+{
+	_cleanup_container_ struct container container = CONTAINER_INIT;
+	const struct life_delete *v = values;
+	struct err reason = ERR_INIT;
+	int r = container_open(oci, args[0], 1, &container, &reason);
+
+	if (r == -ENOENT && v->force)
+		return life_delete_broken(oci, args[0], err);
+	if (r < 0) {
+		*err = reason;
+		return r;
+	}
+	if (!v->force && container.status != STORE_STOPPED && container.status != STORE_CREATED)
+		return err_set(err, -EBUSY,
+			       "cannot delete the container '%s', which is %s: kill it first, or "
+			       "use --force",
+			       args[0], store_status_names[container.status]);
+	return container_remove(&container, err);
+}
+
+static const struct life_create life_create_defaults;
 
 const struct verb oci_life_verbs[] = {
+	{
+		.name = "create",
+		.group = "Life of a container",
+		.args = "ID",
+		.summary = "make a container of a bundle; its program waits for start",
+		.options = life_create_options,
+		.min_args = 1,
+		.max_args = 1,
+		.values_size = sizeof(struct life_create),
+		.defaults = &life_create_defaults,
+		.run_oci = life_create,
+	},
+	{
+		.name = "start",
+		.args = "ID",
+		.summary = "start the program of a container that was created",
+		.min_args = 1,
+		.max_args = 1,
+		.complete = "container",
+		.run_oci = life_start,
+	},
+	{
+		.name = "run",
+		.args = "ID",
+		.summary = "create, start, wait for the end and delete",
+		.description = "The exit status is the program's, 128 and the signal's number if "
+			       "one ended it.",
+		.options = life_run_options,
+		.min_args = 1,
+		.max_args = 1,
+		.values_size = sizeof(struct life_create),
+		.defaults = &life_create_defaults,
+		.run_oci = life_run,
+	},
+	{
+		.name = "kill",
+		.args = "ID [SIGNAL]",
+		.summary = "send a signal, by default TERM, to the first process",
+		.options = life_kill_options,
+		.min_args = 1,
+		.max_args = 2,
+		.values_size = sizeof(struct life_kill),
+		.complete = "container none",
+		.run_oci = life_kill,
+	},
+	{
+		.name = "delete",
+		.args = "ID",
+		.summary = "remove a container that has ended",
+		.options = life_delete_options,
+		.min_args = 1,
+		.max_args = 1,
+		.values_size = sizeof(struct life_delete),
+		.complete = "container",
+		.run_oci = life_delete,
+	},
 	{ .name = NULL },
 };

@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/table.h"
-#include "oci/control.h"
+#include "oci/container.h"
 #include "oci/verb.h"
 
 #include <pwd.h>
@@ -77,13 +77,13 @@ static void show_print(const struct json *json, int pretty)
 static int show_run_state(const struct oci_context *oci, const void *values _unused_, char **args,
 			  struct err *err)
 {
-	_cleanup_store_ struct store_container container = STORE_CONTAINER_INIT;
+	_cleanup_container_ struct container container = CONTAINER_INIT;
 	_cleanup_json_ struct json *state = NULL;
-	int r = store_open(oci->root, args[0], 0, &container, err);
+	int r = container_open(oci, args[0], 0, &container, err);
 
 	if (r < 0)
 		return r;
-	state = show_state(&container, store_status(&container, control_is_frozen(&container)));
+	state = show_state(&container.store, container.status);
 	show_print(state, 1);
 	return 0;
 }
@@ -120,18 +120,16 @@ static void show_print_table(const struct json *states)
 }
 
 /* What goes away meanwhile is left out; what cannot be read is told of, and left out. */
-static void show_add_container(struct json *states, const char *root, const char *id)
+static void show_add_container(struct json *states, const struct oci_context *oci, const char *id)
 {
-	_cleanup_store_ struct store_container container = STORE_CONTAINER_INIT;
+	_cleanup_container_ struct container container = CONTAINER_INIT;
 	struct err err = ERR_INIT;
-	int r = store_open(root, id, 0, &container, &err);
+	int r = container_open(oci, id, 0, &container, &err);
 
 	if (r < 0 && r != -ENOENT)
 		log_notice("%s", err.msg);
 	if (r == 0)
-		json_array_add(states,
-			       show_state(&container,
-					  store_status(&container, control_is_frozen(&container))));
+		json_array_add(states, show_state(&container.store, container.status));
 }
 
 static int show_run_list(const struct oci_context *oci, const void *values, char **args _unused_,
@@ -148,7 +146,7 @@ static int show_run_list(const struct oci_context *oci, const void *values, char
 		if (v->quiet)
 			printf("%s\n", *id);
 		else
-			show_add_container(states, oci->root, *id);
+			show_add_container(states, oci, *id);
 	}
 	if (!v->quiet && v->format == 1)
 		show_print(states, 0);

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "oci/container.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "container/spec.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/pidfd.h>
+
+int container_open(const struct oci_context *oci, const char *id, int lock, struct container *ret,
+		   struct err *err)
+{
+	int r, frozen = 0;
+
+	*ret = CONTAINER_INIT;
+	ret->root = oci->root;
+	r = store_open(oci->root, id, lock, &ret->store, err);
+	if (r < 0)
+		return r;
+	if (ret->store.cgroup && cgroup_open(ret->store.cgroup, &ret->cgroup) == 0)
+		frozen = cgroup_is_frozen(ret->cgroup) > 0;
+	ret->pidfd = store_pidfd(&ret->store);
+	ret->status = store_status(&ret->store, frozen);
+	return 0;
+}
+
+void container_release(struct container *container)
+{
+	container->cgroup = cgroup_free(container->cgroup);
+	container->pidfd = fd_close(container->pidfd);
+	store_release(&container->store);
+}
+
+int container_check_alive(const struct container *container, struct err *err)
+{
+	if (container->pidfd >= 0)
+		return 0;
+	return err_set(err, -ESRCH, "container not running: '%s' is stopped", container->store.id);
+}
+
+/* SIGKILL to the first process takes its pid namespace along; the rest is in the cgroup. */
+static int container_end(struct container *container, struct err *err)
+{
+	struct pollfd poller = { .fd = container->pidfd, .events = POLLIN };
+	struct err ignored = ERR_INIT;
+
+	if (container->pidfd >= 0)
+		(void)pidfd_send_signal(container->pidfd, SIGKILL, NULL, 0);
+	if (container->cgroup) {
+		/* version 1's freezer holds the dying, too */
+		(void)cgroup_freeze(container->cgroup, 0, &ignored);
+		cgroup_keep_parents(container->cgroup);
+		return cgroup_destroy(container->cgroup, CONTAINER_END_MS, err);
+	}
+	if (container->pidfd >= 0 && poll(&poller, 1, CONTAINER_END_MS) <= 0)
+		return err_set(err, -EBUSY, "the first process of '%s' does not end",
+			       container->store.id);
+	return 0;
+}
+
+static void container_run_last_hooks(const struct container *container)
+{
+	_cleanup_config_ struct config config = { 0 };
+	struct err err = ERR_INIT;
+	struct spec spec = { 0 };
+
+	if (store_load_config(&container->store, &config, &err) < 0) {
+		log_notice("no poststop hooks: %s", err.msg);
+		return;
+	}
+	spec_set_hooks(&spec, &config, container->store.id, container->store.bundle);
+	spec_hooks_run_last(&spec);
+}
+
+int container_remove(struct container *container, struct err *err)
+{
+	int r = container_end(container, err);
+
+	if (r < 0)
+		return r;
+	container_run_last_hooks(container);
+	return store_delete(container->root, &container->store, err);
+}
+
+int container_write_pid(const char *path, pid_t pid, struct err *err)
+{
+	char text[16];
+	int r;
+
+	if (!path)
+		return 0;
+	snprintf(text, sizeof(text), "%d", pid);
+	r = file_replace(AT_FDCWD, path, text, strlen(text), 0644, 0);
+	return r < 0 ? err_errno(err, r, "--pid-file %s", path) : 0;
+}
