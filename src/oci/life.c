@@ -16,6 +16,7 @@
 #include "oci/console.h"
 #include "oci/container.h"
 #include "oci/follow.h"
+#include "sys/selfexec.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -216,7 +217,10 @@ static int life_create(const struct oci_context *oci, const void *values, char *
 {
 	_cleanup_(life_release) struct life life = LIFE_INIT(oci, values);
 	_cleanup_close_ int terminal = -EBADF;
-	int r = life_prepare(&life, args[0], 1, &terminal, err);
+	int r = selfexec_protect(oci->argv, err);
+
+	if (r == 0)
+		r = life_prepare(&life, args[0], 1, &terminal, err);
 
 	if (r == 0)
 		r = launch_detach(&life.launch, err);
@@ -334,7 +338,10 @@ static int life_run(const struct oci_context *oci, const void *values, char **ar
 {
 	_cleanup_(life_release) struct life life = LIFE_INIT(oci, values);
 	_cleanup_close_ int terminal = -EBADF;
-	int r = life_prepare(&life, args[0], life.values->detach, &terminal, err);
+	int r = selfexec_protect(oci->argv, err);
+
+	if (r == 0)
+		r = life_prepare(&life, args[0], life.values->detach, &terminal, err);
 
 	if (r == 0)
 		r = life.values->detach ? life_start_detached(&life, err)

@@ -173,13 +173,14 @@ static int oci_call(const struct verb *verb, const void *context, const void *va
 	return verb->run_oci(context, values, args, err);
 }
 
-static int oci_dispatch(const struct oci_values *values, char **args,
+static int oci_dispatch(const struct oci_values *values, char **argv, char **args,
 			const struct driver_ops *const *drivers, struct err *err)
 {
 	_cleanup_free_ char *root = oci_root(values->root);
 	_cleanup_free_ char *log = values->log ? oci_absolute(values->log) : NULL;
 	const struct oci_context context = {
 		.root = root,
+		.argv = argv,
 		.debug = log_is_debug(),
 		.cgroup_manager =
 			values->systemd_cgroup ? OCI_CGROUP_SYSTEMD : (int)values->cgroup_manager,
@@ -192,7 +193,7 @@ static int oci_dispatch(const struct oci_values *values, char **args,
 	return verb_dispatch(&oci_program, (int)strv_len(args), args, oci_call, &context, err);
 }
 
-static int oci_run(const struct oci_values *values, char **args,
+static int oci_run(const struct oci_values *values, char **argv, char **args,
 		   const struct driver_ops *const *drivers, struct err *err)
 {
 	int r;
@@ -211,7 +212,7 @@ static int oci_run(const struct oci_values *values, char **args,
 		return r;
 	if (!*args)
 		return err_set(err, -EINVAL, "no command; see '" OCI_NAME " help'");
-	return oci_dispatch(values, args, drivers, err);
+	return oci_dispatch(values, argv, args, drivers, err);
 }
 
 int oci_main(int argc, char **argv, const struct driver_ops *const *drivers)
@@ -226,7 +227,7 @@ int oci_main(int argc, char **argv, const struct driver_ops *const *drivers)
 	r = option_parse(oci_options, OPTION_LEAD | OPTION_ONE_DASH, argc - 1, argv + 1, &values,
 			 &args, &err);
 	if (r == 0)
-		r = oci_run(&values, args, drivers, &err);
+		r = oci_run(&values, argv, args, drivers, &err);
 	if (r >= 0 && fflush(stdout) == EOF)
 		r = err_errno(&err, -errno, "cannot write the output");
 	if (r < 0)

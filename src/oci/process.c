@@ -9,6 +9,7 @@
 #include "oci/container.h"
 #include "oci/follow.h"
 #include "sys/child.h"
+#include "sys/selfexec.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -236,8 +237,10 @@ static int process_exec_verb(const struct oci_context *oci, const void *values, 
 			     struct err *err)
 {
 	_cleanup_container_ struct container container = CONTAINER_INIT;
-	int r = container_open(oci, args[0], 0, &container, err);
+	int r = selfexec_protect(oci->argv, err);
 
+	if (r == 0)
+		r = container_open(oci, args[0], 0, &container, err);
 	if (r == 0)
 		r = process_check(&container, values, err);
 	return r < 0 ? r : process_exec_in(&container, values, args + 1, err);

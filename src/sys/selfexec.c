@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "sys/selfexec.h"
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <linux/memfd.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U /* Linux 6.3 */
+#endif
+#define SELFEXEC_FILE  "/proc/self/exe"
+#define SELFEXEC_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+static int selfexec_is_protected(int exe)
+{
+	struct statvfs fs;
+	int seals;
+
+	if (fstatvfs(exe, &fs) == 0 && (fs.f_flag & ST_RDONLY))
+		return 1;
+	seals = fcntl(exe, F_GET_SEALS);
+	return seals >= 0 && (seals & F_SEAL_WRITE);
+}
+
+/* Nobody can make it writable again: it is in no mount namespace once its descriptor is closed. */
+static int selfexec_open_view(void)
+{
+	struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
+	_cleanup_close_ int fd =
+		open_tree(AT_FDCWD, SELFEXEC_FILE, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+	if (fd < 0 || mount_setattr(fd, "", AT_EMPTY_PATH, &read_only, sizeof(read_only)) < 0)
+		return -errno;
+	return take_fd(&fd);
+}
+
+static int selfexec_memfd(void)
+{
+	unsigned int flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+	int fd = memfd_create("brig", flags | MFD_EXEC);
+
+	/* older kernels have but executable ones */
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create("brig", flags);
+	return fd < 0 ? -errno : fd;
+}
+
+static int selfexec_open_copy(int exe)
+{
+	_cleanup_close_ int fd = selfexec_memfd();
+	int r = fd < 0 ? fd : file_copy_sparse(exe, fd);
+
+	if (r < 0)
+		return r;
+	return fchmod(fd, 0500) < 0 || fcntl(fd, F_ADD_SEALS, SELFEXEC_SEALS) < 0 ? -errno
+										  : take_fd(&fd);
+}
+
+int selfexec_protect(char **argv, struct err *err)
+{
+	_cleanup_close_ int exe = open(SELFEXEC_FILE, O_RDONLY | O_CLOEXEC), fd = -EBADF;
+
+	if (exe < 0)
+		return err_errno(err, -errno, "cannot open our own program");
+	if (selfexec_is_protected(exe)) {
+		/* execveat() called us by the descriptor's number */
+		(void)prctl(PR_SET_NAME, "brig-oci");
+		return 0;
+	}
+	fd = selfexec_open_view();
+	if (fd < 0)
+		fd = selfexec_open_copy(exe);
+	if (fd < 0)
+		return err_errno(err, fd,
+				 "cannot make a view of our own program that nobody can "
+				 "write to");
+	(void)syscall(SYS_execveat, fd, "", argv, environ, AT_EMPTY_PATH);
+	return err_errno(err, -errno, "cannot execute our own program again");
+}
