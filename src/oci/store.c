@@ -367,7 +367,7 @@ static int store_read_start_time(pid_t pid, uint64_t *ret)
 		return r == -ENOENT ? -ESRCH : r;
 	end = strrchr(text, ')'); /* the name may have blanks and brackets */
 	fields = end ? strv_split(end + 1, " \n") : NULL;
-	if (strv_len(fields) <= STORE_START_TIME_AT ||
+	if (!fields || strv_len(fields) <= STORE_START_TIME_AT ||
 	    units_parse_int(fields[STORE_START_TIME_AT], 0, INT64_MAX, &value, &unused) < 0)
 		return -EBADMSG;
 	*ret = (uint64_t)value;

@@ -84,8 +84,8 @@ int store_save_config(struct store_container *container, const struct json *conf
 		      struct err *err);
 int store_read_config(const struct store_container *container, struct json **ret, struct err *err);
 int store_load_config(const struct store_container *container, struct config *ret, struct err *err);
-/* As large as CONFIG_SIZE_MAX is what can have come in. */
-#define STORE_CONFIG_MAX (2 * CONFIG_SIZE_MAX)
+/* What came in has at most CONFIG_SIZE_MAX; written again it may be somewhat longer. */
+#define STORE_CONFIG_MAX ((size_t)2 * CONFIG_SIZE_MAX)
 
 /* Notes pid and its start time; -ESRCH if it is gone. Saves nothing. */
 int store_set_pid(struct store_container *container, pid_t pid);

@@ -19,9 +19,10 @@ def installed(tmp_path_factory):
 
 def test_everything_is_where_it_belongs(installed):
     assert {str(path.relative_to(installed)) for path in installed.rglob("*") if not path.is_dir()} == {
-        "bin/brig", "bin/brig-oci", "libexec/brig/brig-guest", "share/man/man1/brig.1",
+        "bin/brig", "bin/brig-oci", "libexec/brig/brig-guest", "share/man/man1/brig.1", "share/man/man8/brig-oci.8",
         "share/bash-completion/completions/brig", "share/zsh/site-functions/_brig",
-        "share/fish/vendor_completions.d/brig.fish"}
+        "share/fish/vendor_completions.d/brig.fish", "share/bash-completion/completions/brig-oci",
+        "share/zsh/site-functions/_brig-oci", "share/fish/vendor_completions.d/brig-oci.fish"}
 
 
 def test_the_program_runs(installed):
@@ -30,13 +31,15 @@ def test_the_program_runs(installed):
     assert version.stdout.startswith("brig ")
 
 
-def test_the_manual_page_is_well_formed(installed):
-    page = installed / "share/man/man1/brig.1"
+@pytest.mark.parametrize("name, option", [("man1/brig.1", "--pids-limit"), ("man8/brig-oci.8", "--systemd-cgroup")])
+def test_the_manual_page_is_well_formed(installed, name, option):
+    page = installed / "share/man" / name
     lint = subprocess.run(["mandoc", "-T", "lint", page], capture_output=True, text=True)
     assert lint.stdout == ""
     shown = subprocess.run(["mandoc", "-T", "html", page], check=True, capture_output=True, text=True).stdout
-    assert "--pids-limit" in shown
+    assert option in shown
 
 
-def test_bash_takes_the_completion(installed):
-    subprocess.run(["bash", "-n", installed / "share/bash-completion/completions/brig"], check=True)
+@pytest.mark.parametrize("name", ["brig", "brig-oci"])
+def test_bash_takes_the_completion(installed, name):
+    subprocess.run(["bash", "-n", installed / "share/bash-completion/completions" / name], check=True)
