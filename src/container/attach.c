@@ -231,9 +231,10 @@ static int attach_join_cgroup(struct attach *attach, struct err *err)
 	return tuning_apply(&attach->spec->tuning, TUNING_JOINED, 0, attach->proc, err);
 }
 
-static int attach_become_root(struct err *err)
+static int attach_become_root(const struct attach *attach, struct err *err)
 {
-	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+	if ((setgroups(0, NULL) < 0 && !attach->spec->unprivileged) || setresgid(0, 0, 0) < 0 ||
+	    setresuid(0, 0, 0) < 0)
 		return err_errno(err, -errno, "cannot become root of the user namespace");
 	return 0;
 }
@@ -242,9 +243,12 @@ static int attach_join(struct attach *attach, int namespaces, struct err *err)
 {
 	int has_userns = spec_has_userns(attach->spec);
 
-	if (setns(attach->init, namespaces | (has_userns ? CLONE_NEWUSER : 0)) < 0)
+	namespaces &= ~CLONE_NEWUSER;
+	if (has_userns && !attach->spec->unprivileged)
+		namespaces |= CLONE_NEWUSER;
+	if (setns(attach->init, namespaces) < 0)
 		return err_errno(err, -errno, "cannot join the container");
-	return has_userns ? attach_become_root(err) : 0;
+	return has_userns ? attach_become_root(attach, err) : 0;
 }
 
 /* As the host's root, who may set more than the container's; and then there is no way back to the host's /proc. */
@@ -374,15 +378,18 @@ static _noreturn_ void attach_main(struct attach *attach)
 static pid_t attach_clone(struct attach *attach, int *ret_pidfd, struct err *err)
 {
 	_cleanup_close_ int ours = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
-	int joins = (spec_namespaces(attach->spec) & CLONE_NEWPID) != 0;
+	int joins = (int)(spec_namespaces(attach->spec) & CLONE_NEWPID);
 	pid_t pid;
 
-	if (ours < 0 || (joins && setns(attach->init, CLONE_NEWPID) < 0))
+	/* who is not root enters by the user namespace, which was his to make, and stays in there */
+	if (attach->spec->unprivileged && spec_has_userns(attach->spec))
+		joins |= CLONE_NEWUSER;
+	if (ours < 0 || (joins && setns(attach->init, joins) < 0))
 		return err_errno(err, -errno, "cannot join the container's processes");
 	pid = spawn_clone(0, attach->entry.into, ret_pidfd);
 	if (!pid)
 		attach_main(attach);
-	if (joins)
+	if (joins == CLONE_NEWPID)
 		(void)setns(ours, CLONE_NEWPID);
 	if (pid < 0)
 		return err_errno(err, pid,
@@ -472,7 +479,7 @@ static int attach_enter_stopped(struct attach *attach, struct err *err)
 	if (spawn_receive(attach->inner_sock, &report, sizeof(report), &root, 0) <= 0 || root < 0)
 		return err_set(err, -EPIPE, "the caller went away");
 	if (spec_has_userns(attach->spec))
-		r = attach_become_root(err);
+		r = attach_become_root(attach, err);
 	at = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (r == 0 && at < 0)
 		r = err_errno(err, -errno, "cannot open /proc");

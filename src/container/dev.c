@@ -57,6 +57,15 @@ static int dev_make_node(const struct spec *spec, int folder, const char *name,
 	return fchownat(folder, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
 
+static int dev_make_links(int folder, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(dev_links); i++) {
+		if (symlinkat(dev_links[i].target, folder, dev_links[i].name) < 0)
+			return err_errno(err, -errno, "cannot make /dev/%s", dev_links[i].name);
+	}
+	return 0;
+}
+
 static int dev_make_standard(const struct spec *spec, int folder, struct err *err)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(dev_standard); i++) {
@@ -69,11 +78,7 @@ static int dev_make_standard(const struct spec *spec, int folder, struct err *er
 		if (r < 0)
 			return err_errno(err, r, "cannot make /dev/%s", dev_standard[i].name);
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(dev_links); i++) {
-		if (symlinkat(dev_links[i].target, folder, dev_links[i].name) < 0)
-			return err_errno(err, -errno, "cannot make /dev/%s", dev_links[i].name);
-	}
-	return 0;
+	return dev_make_links(folder, err);
 }
 
 static int dev_stat_given(const struct spec_device *device, struct stat *ret, struct err *err)
@@ -196,6 +201,11 @@ static int dev_make_nodes(const struct spec *spec, int folder, struct err *err)
 	mode_t mask = umask(0);
 	int r;
 
+	if (spec->no_nodes) {
+		r = dev_make_links(folder, err);
+		umask(mask);
+		return r;
+	}
 	caps_set_fs_ids(idmap_uid(&spec->idmap, 0), idmap_gid(&spec->idmap, 0));
 	r = dev_make_standard(spec, folder, err);
 	if (r == 0 && spec->all_devices)
@@ -214,8 +224,11 @@ int dev_make(const struct spec *spec, char *const *options, uint64_t attributes,
 	_cleanup_close_ int fd = -EBADF;
 	int r;
 
-	strv_add_printf(&all, "uid=%u", idmap_uid(&spec->idmap, 0));
-	strv_add_printf(&all, "gid=%u", idmap_gid(&spec->idmap, 0));
+	/* else it is made inside */
+	if (!spec->unprivileged) {
+		strv_add_printf(&all, "uid=%u", idmap_uid(&spec->idmap, 0));
+		strv_add_printf(&all, "gid=%u", idmap_gid(&spec->idmap, 0));
+	}
 	r = mnt_new("tmpfs", "tmpfs", all, attributes, &fd, err);
 	if (r == 0)
 		r = dev_make_nodes(spec, fd, err);

@@ -19,6 +19,7 @@
 #include "container/label.h"
 #include "container/mounts.h"
 #include "container/reaper.h"
+#include "container/rootfs.h"
 #include "container/sysctl.h"
 #include "sys/inroot.h"
 #include "sys/mnt.h"
@@ -107,7 +108,9 @@ static int inner_begin(struct inner *inner, struct err *err)
 {
 	spawn_reset_signals();
 	umask(022);
-	if (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+	/* a keeper that is not root could not write the id maps of what is not dumpable */
+	if ((!inner->spec->unprivileged && prctl(PR_SET_DUMPABLE, 0) < 0) ||
+	    prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return err_errno(err, -errno, "cannot tie the container to its keeper");
 	for (int i = 0; i < 3; i++) {
 		if (inner->in->stdio[i] >= 0 && dup2(inner->in->stdio[i], i) < 0)
@@ -156,7 +159,9 @@ static int inner_become_root(struct inner *inner, struct err *err)
 		r = namespaces_join(inner->in->joins, CLONE_NEWUSER, err);
 	if (r < 0 || !spec_has_userns(inner->spec))
 		return r;
-	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+	if (prctl(PR_SET_DUMPABLE, 0) < 0 ||
+	    (setgroups(0, NULL) < 0 && !inner->spec->unprivileged) || setresgid(0, 0, 0) < 0 ||
+	    setresuid(0, 0, 0) < 0)
 		return err_errno(err, -errno, "cannot become root of the user namespace");
 	return 0;
 }
@@ -195,8 +200,12 @@ static int inner_open_proc(struct inner *inner, struct err *err)
 
 static int inner_make_mounts(struct inner *inner, struct err *err)
 {
-	return mounts_make_inside(inner->spec, inner->in->cgroup->into >= 0, inner->in->mounts,
-				  err);
+	int r = inner->spec->unprivileged ? mounts_make_outside(inner->spec, inner->in->mounts, err)
+					  : 0;
+
+	return r < 0 ? r
+		     : mounts_make_inside(inner->spec, inner->in->cgroup->into >= 0,
+					  inner->in->mounts, err);
 }
 
 /*
@@ -211,7 +220,10 @@ static int inner_attach_root(struct inner *inner, struct err *err)
 
 	if (at < 0)
 		return err_errno(err, -errno, "cannot open %s", path);
-	r = inner_receive(inner, INNER_ROOT, &inner->root, err);
+	if (inner->spec->unprivileged)
+		r = rootfs_mount(inner->spec, -EBADF, &inner->root, err);
+	else
+		r = inner_receive(inner, INNER_ROOT, &inner->root, err);
 	return r < 0 ? r : mnt_attach(inner->root, at, err);
 }
 

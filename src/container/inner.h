@@ -13,7 +13,8 @@
  * The container's first process, from its clone to execve. It shares its keeper's memory as of the clone
  * and talks with it over one SOCK_SEQPACKET pair:
  *
- *   keeper: INNER_MAPPED once the id maps are written; then INNER_ROOT with the root's mount
+ *   keeper: INNER_MAPPED once the id maps are written; then INNER_ROOT with the root's mount, unless it may not
+ *           make one (spec->unprivileged)
  *   inner:  INNER_TERMINAL with the master, if it has one; then INNER_READY, the last before what a filter
  *           could refuse and execve; or INNER_FAILED with the error, even after INNER_READY; the end of the
  *           connection is execve itself

@@ -6,6 +6,7 @@
  * undone by launch_release().
  */
 #include "container/launch.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "container/dev.h"
 #include "container/inner.h"
@@ -51,6 +52,23 @@ static void launch_parts_release(struct launch_parts *parts)
 		fd_close(parts->stdio[i]);
 }
 
+/* Rootless, most hosts let us make none; that matters if there is something to limit. */
+static int launch_try_cgroup(struct launch_parts *parts, unsigned int also, struct err *err)
+{
+	const struct spec *spec = parts->spec;
+	struct launch *launch = parts->launch;
+	struct err reason = ERR_INIT;
+	int r = cgroup_create(spec->cgroup_path, &spec->limits, also, &launch->cgroup, &reason);
+
+	if (r < 0) {
+		log_debug("no cgroup: %s", reason.msg);
+		return resources_apply(NULL, spec->resources, err);
+	}
+	cgroup_keep_parents(launch->cgroup);
+	r = resources_apply(launch->cgroup, spec->resources, err);
+	return r < 0 ? r : cgroup_entry_open(launch->cgroup, &parts->entry, err);
+}
+
 static int launch_make_cgroup(struct launch_parts *parts, struct err *err)
 {
 	const struct spec *spec = parts->spec;
@@ -60,6 +78,8 @@ static int launch_make_cgroup(struct launch_parts *parts, struct err *err)
 
 	if (!spec->cgroup_path)
 		return 0;
+	if (spec->cgroup_optional)
+		return launch_try_cgroup(parts, also, err);
 	r = cgroup_create(spec->cgroup_path, &spec->limits, also, &launch->cgroup, err);
 	if (r == 0 && spec->resources)
 		cgroup_keep_parents(launch->cgroup);
@@ -107,7 +127,7 @@ static int launch_make_mounts(struct launch_parts *parts, struct err *err)
 	parts->mounts = mem_zalloc((n + 1) * sizeof(*parts->mounts));
 	for (size_t i = 0; i < n; i++)
 		parts->mounts[i] = -EBADF;
-	return mounts_make_outside(parts->spec, parts->mounts, err);
+	return parts->spec->unprivileged ? 0 : mounts_make_outside(parts->spec, parts->mounts, err);
 }
 
 /* One stream; the container's root may open its end again by /dev/stdout, so it becomes the owner. */
@@ -241,6 +261,8 @@ static int launch_mount_root(struct launch_parts *parts, struct err *err)
 		if (userns < 0)
 			return userns;
 	}
+	if (parts->spec->unprivileged)
+		return 0;
 	r = rootfs_mount(parts->spec, userns, &root, err);
 	return r < 0 ? r : launch_tell(parts, INNER_ROOT, root);
 }

@@ -84,6 +84,7 @@ int spec_identify(const struct spec *spec, struct process_identity *ret, struct 
 	if (!spec->has_identity)
 		return process_identify(spec->process.user, ret, err);
 	*ret = spec->identity;
+	ret->keep_groups = spec->unprivileged;
 	if (!strv_env_get(spec->process.env, "HOME"))
 		spec_find_home(ret);
 	return 0;

@@ -100,6 +100,8 @@ struct spec {
 	struct spec_hooks hooks; /* times NULL: none */
 
 	/* linux */
+	int unprivileged;    /* its keeper is not root: all mounts are made by the first process */
+	int no_nodes;	     /* no device nodes can be made: those of the host are shown */
 	uint64_t namespaces; /* CLONE_NEW* of its own */
 	struct spec_join *joins;
 	size_t n_joins;
@@ -108,7 +110,8 @@ struct spec {
 	int open_network; /* ports below 1024 and ping need no capability, as docker has it */
 	const struct record_pair *sysctl; /* borrowed */
 	size_t n_sysctl;
-	char *cgroup_path;	  /* NULL: it stays in the caller's group */
+	char *cgroup_path;   /* NULL: it stays in the caller's group */
+	int cgroup_optional; /* where none can be made, it does without, unless there are limits */
 	unsigned int cgroup_also; /* controllers that it is in besides, CGROUP_* */
 	struct cgroup_limits limits;
 	int cgroup_delegate;		    /* it may divide its cgroup further */
@@ -167,10 +170,11 @@ int spec_of_instance(const struct instance *instance, const struct process *proc
 
 /*
  * The container that a bundle's configuration asks for. bundle: the whole path of its folder. All three are
- * borrowed, and config must stay as it is. Errors name the member: "linux.namespaces[1].type: ...". What the
+ * borrowed, and config must stay as it is. rootless: we are not the host's root, and do without what only he
+ * may do. Errors name the member: "linux.namespaces[1].type: ...". What the
  * engine cannot do is refused, never left out.
  */
-int spec_of_config(const struct config *config, const char *id, const char *bundle,
+int spec_of_config(const struct config *config, const char *id, const char *bundle, int rootless,
 		   struct spec *ret, struct err *err);
 
 /* In a spec of the container: the process that joins it. Errors name members below "process". */

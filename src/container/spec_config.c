@@ -314,14 +314,37 @@ static int spec_config_add_mount(struct spec *spec, const struct config_mount *i
 	return r;
 }
 
+static void spec_config_bind_device(struct spec *spec, const char *path)
+{
+	spec_add_mount(spec, path, "bind", path, "bind,nosuid,noexec");
+	spec->mounts[spec->n_mounts - 1].if_source = 1;
+}
+
+/* Those of the host at the same paths, whatever numbers they have. */
+static void spec_config_bind_devices(struct spec *spec, const struct config_linux *in)
+{
+	static const char *const standard[] = { "/dev/null",   "/dev/zero",    "/dev/full",
+						"/dev/random", "/dev/urandom", "/dev/tty" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(standard); i++)
+		spec_config_bind_device(spec, standard[i]);
+	for (size_t i = 0; i < in->n_devices; i++)
+		spec_config_bind_device(spec, in->devices[i].path);
+}
+
 static int spec_config_add_mounts(struct spec *spec, const struct config *config,
 				  const char *bundle, struct err *err)
 {
 	_cleanup_free_ char *label = label_mount_option(&config->on_linux);
 
 	for (size_t i = 0; i < config->n_mounts; i++) {
-		if (spec_config_add_mount(spec, &config->mounts[i], bundle, label, err) < 0)
+		const struct config_mount *mount = &config->mounts[i];
+
+		if (spec_config_add_mount(spec, mount, bundle, label, err) < 0)
 			return err_wrap(err, "mounts[%zu]", i);
+		if (spec->no_nodes && !spec_config_is_bind(mount) &&
+		    !strcmp(mount->destination, "/dev"))
+			spec_config_bind_devices(spec, &config->on_linux);
 	}
 	return 0;
 }
@@ -371,7 +394,7 @@ static int spec_config_add_device(struct spec *spec, const struct config_device 
 static int spec_config_add_devices(struct spec *spec, const struct config_linux *in,
 				   struct err *err)
 {
-	for (size_t i = 0; i < in->n_devices; i++) {
+	for (size_t i = 0; i < in->n_devices && !spec->no_nodes; i++) {
 		if (spec_config_add_device(spec, &in->devices[i], err) < 0)
 			return err_wrap(err, "linux.devices[%zu]", i);
 	}
@@ -539,12 +562,18 @@ static const struct {
 	{ "vm", spec_config_has_vm },
 };
 
-int spec_of_config(const struct config *config, const char *id, const char *bundle,
+int spec_of_config(const struct config *config, const char *id, const char *bundle, int rootless,
 		   struct spec *ret, struct err *err)
 {
 	int r = 0;
 
-	*ret = (struct spec){ .inherit_stdio = 1, .gated = 1 };
+	*ret = (struct spec){
+		.inherit_stdio = 1,
+		.gated = 1,
+		.unprivileged = geteuid() != 0,
+		.no_nodes = rootless,
+		.cgroup_optional = rootless,
+	};
 	for (size_t i = 0; i < ARRAY_SIZE(spec_config_refused); i++) {
 		if (spec_config_refused[i].given(config))
 			return err_set(err, -EOPNOTSUPP, "%s: not built yet",

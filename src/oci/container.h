@@ -30,6 +30,9 @@ void container_release(struct container *container);
 /* "container not running" unless its first process is alive; its program may not be running yet. */
 int container_check_alive(const struct container *container, struct err *err);
 
+/* Its processes, as we number them; caller frees. Without a cgroup, those of its pid namespace. */
+void container_pids(const struct container *container, pid_t **ret, size_t *ret_n);
+
 /*
  * Ends what is still there of a locked container, runs its last hooks, and removes it. Processes have
  * CONTAINER_END_MS to die, which only the kernel can hold up.

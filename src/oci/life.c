@@ -116,7 +116,8 @@ static int life_read_bundle(struct life *life, const char *id, struct err *err)
 	if (r == 0)
 		r = config_read(life->json, &life->config, err);
 	if (r == 0)
-		r = spec_of_config(&life->config, id, life->bundle, &life->spec, err);
+		r = spec_of_config(&life->config, id, life->bundle, life->oci->rootless,
+				   &life->spec, err);
 	if (r < 0)
 		return err_wrap(err, "%s/" STORE_CONFIG, life->bundle);
 	life->spec.preserve_fds = (unsigned int)life->values->preserve_fds;
@@ -465,7 +466,7 @@ const struct verb oci_life_verbs[] = {
 		.name = "create",
 		.group = "Life of a container",
 		.args = "ID",
-		.summary = "make a container of a bundle; its program waits for start",
+		.summary = "Make a container of a bundle; its program waits for start",
 		.options = life_create_options,
 		.min_args = 1,
 		.max_args = 1,
@@ -475,8 +476,9 @@ const struct verb oci_life_verbs[] = {
 	},
 	{
 		.name = "start",
+		.group = "Life of a container",
 		.args = "ID",
-		.summary = "start the program of a container that was created",
+		.summary = "Start the program of a container that was created",
 		.min_args = 1,
 		.max_args = 1,
 		.complete = "container",
@@ -484,8 +486,9 @@ const struct verb oci_life_verbs[] = {
 	},
 	{
 		.name = "run",
+		.group = "Life of a container",
 		.args = "ID",
-		.summary = "create, start, wait for the end and delete",
+		.summary = "Create, start, wait for the end and delete",
 		.description = "The exit status is the program's, 128 and the signal's number if "
 			       "one ended it.",
 		.options = life_run_options,
@@ -497,8 +500,9 @@ const struct verb oci_life_verbs[] = {
 	},
 	{
 		.name = "kill",
+		.group = "Life of a container",
 		.args = "ID [SIGNAL]",
-		.summary = "send a signal, by default TERM, to the first process",
+		.summary = "Send a signal, by default TERM, to the first process",
 		.options = life_kill_options,
 		.min_args = 1,
 		.max_args = 2,
@@ -508,8 +512,9 @@ const struct verb oci_life_verbs[] = {
 	},
 	{
 		.name = "delete",
+		.group = "Life of a container",
 		.args = "ID",
-		.summary = "remove a container that has ended",
+		.summary = "Remove a container that has ended",
 		.options = life_delete_options,
 		.min_args = 1,
 		.max_args = 1,

@@ -206,8 +206,8 @@ static int process_start(const struct container *container, const struct spec *s
 	return r < 0 ? r : process_finish(v, pid, terminal, err);
 }
 
-static int process_exec_in(const struct container *container, const struct process_exec_values *v,
-			   char *const *args, struct err *err)
+static int process_exec_in(const struct container *container, int rootless,
+			   const struct process_exec_values *v, char *const *args, struct err *err)
 {
 	_cleanup_config_process_ struct config_process given = { 0 };
 	_cleanup_config_ struct config config = { 0 };
@@ -216,8 +216,8 @@ static int process_exec_in(const struct container *container, const struct proce
 	int r = store_load_config(&container->store, &config, err);
 
 	if (r == 0)
-		r = spec_of_config(&config, container->store.id, container->store.bundle, &spec,
-				   err);
+		r = spec_of_config(&config, container->store.id, container->store.bundle, rootless,
+				   &spec, err);
 	if (r == 0)
 		r = v->process ? process_of_file(v->process, &given, err)
 			       : process_of_options(&config.process, v, args, err);
@@ -243,7 +243,7 @@ static int process_exec_verb(const struct oci_context *oci, const void *values, 
 		r = container_open(oci, args[0], 0, &container, err);
 	if (r == 0)
 		r = process_check(&container, values, err);
-	return r < 0 ? r : process_exec_in(&container, values, args + 1, err);
+	return r < 0 ? r : process_exec_in(&container, oci->rootless, values, args + 1, err);
 }
 
 enum process_format { PROCESS_TABLE, PROCESS_JSON };
@@ -347,8 +347,7 @@ static int process_ps_verb(const struct oci_context *oci, const void *values, ch
 
 	if (r < 0)
 		return r;
-	if (container.cgroup)
-		(void)cgroup_pids(container.cgroup, &pids, &n);
+	container_pids(&container, &pids, &n);
 	if (v->format == PROCESS_JSON) {
 		process_print_json(pids, n);
 		return 0;
@@ -361,7 +360,7 @@ const struct verb oci_process_verbs[] = {
 		.name = "exec",
 		.group = "Processes",
 		.args = "ID [COMMAND [ARG...]]",
-		.summary = "run a program in a container",
+		.summary = "Run a program in a container",
 		.description = "The exit status is the program's, 128 and the signal's number if "
 			       "one ended it. Without --process it is like the container's first "
 			       "process but for what the options say.",
@@ -375,8 +374,9 @@ const struct verb oci_process_verbs[] = {
 	},
 	{
 		.name = "ps",
+		.group = "Processes",
 		.args = "ID [OPTION...]",
-		.summary = "list the processes of a container",
+		.summary = "List the processes of a container",
 		.options = process_ps_options,
 		.mode = OPTION_LEAD,
 		.min_args = 1,

@@ -16,7 +16,7 @@ enum oci_cgroup_manager {
 struct oci_context {
 	const char *
 		root; /* whole path of the folder with this caller's containers; may not be there */
-	char **argv; /* of the program */
+	char **argv;  /* of the program */
 	int debug;
 	enum oci_cgroup_manager cgroup_manager;
 	int rootless; /* we are not the host's root; --rootless auto is decided by then */

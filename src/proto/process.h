@@ -36,6 +36,7 @@ struct process_identity {
 	gid_t gid;
 	gid_t groups[PROCESS_GROUPS_MAX];
 	size_t n_groups;
+	int keep_groups; /* those of the caller stay where they cannot be changed */
 	char home[256];
 	char shell[256];
 };

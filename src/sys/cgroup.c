@@ -249,7 +249,7 @@ unsigned int cgroup_controllers(void)
 
 static const struct cgroup_dir *cgroup_dir_of(const struct cgroup *cgroup, unsigned int controller)
 {
-	for (size_t i = 0; i < cgroup->n; i++) {
+	for (size_t i = 0; cgroup && i < cgroup->n; i++) {
 		if (cgroup->dirs[i].controllers & controller)
 			return &cgroup->dirs[i];
 	}

@@ -101,7 +101,7 @@ void cgroup_keep_parents(struct cgroup *cgroup);
  * Files of a controller, for what is not worth a function of its own here. Of what version 2 has built in
  * (freezer, devices, cpuacct), the files there belong to CGROUP_CORE.
  *
- * 1 or 2: the version that has the controller for this group; -ENOENT: neither.
+ * 1 or 2: the version that has the controller for this group; -ENOENT: neither, or cgroup is NULL.
  */
 int cgroup_version(const struct cgroup *cgroup, unsigned int controller);
 /* file: a plain name. -ENOENT: no such controller or file; what else the kernel says to the value. */

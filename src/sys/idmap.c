@@ -3,7 +3,9 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/strv.h"
 #include "base/units.h"
+#include "sys/child.h"
 #include "sys/spawn.h"
 
 #include <fcntl.h>
@@ -115,10 +117,56 @@ static int idmap_write_one(pid_t pid, const char *file, const struct idmap_range
 		     : 0;
 }
 
+/* Nothing but the caller's own id: that needs no help. */
+static int idmap_is_own(const struct idmap_range *ranges, size_t n, uint32_t id)
+{
+	return n == 1 && ranges[0].count == 1 && ranges[0].outside == id;
+}
+
+static int idmap_run_tool(const char *tool, pid_t pid, const struct idmap_range *ranges, size_t n,
+			  struct err *err)
+{
+	_cleanup_strv_ char **argv = NULL;
+	struct child_spec child = CHILD_SPEC_INIT;
+
+	strv_add(&argv, tool);
+	strv_add_printf(&argv, "%d", pid);
+	for (size_t i = 0; i < n; i++) {
+		strv_add_printf(&argv, "%u", ranges[i].inside);
+		strv_add_printf(&argv, "%u", ranges[i].outside);
+		strv_add_printf(&argv, "%u", ranges[i].count);
+	}
+	child.argv = argv;
+	child.hint = "install uidmap";
+	return child_run(&child, err);
+}
+
+static int idmap_write_unprivileged(pid_t pid, const struct idmap *map, struct err *err)
+{
+	char path[64];
+	int r;
+
+	if (idmap_is_own(map->uids, map->n_uids, geteuid()) &&
+	    idmap_is_own(map->gids, map->n_gids, getegid())) {
+		/* user_namespaces(7): a group could have been kept from something */
+		snprintf(path, sizeof(path), "/proc/%d/setgroups", pid);
+		r = file_write_value(AT_FDCWD, path, "deny");
+		if (r < 0)
+			return err_errno(err, r, "cannot give up the change of groups");
+		r = idmap_write_one(pid, "uid_map", map->uids, map->n_uids, err);
+		return r < 0 ? r : idmap_write_one(pid, "gid_map", map->gids, map->n_gids, err);
+	}
+	r = idmap_run_tool("newuidmap", pid, map->uids, map->n_uids, err);
+	return r < 0 ? r : idmap_run_tool("newgidmap", pid, map->gids, map->n_gids, err);
+}
+
 int idmap_write(pid_t pid, const struct idmap *map, struct err *err)
 {
-	int r = idmap_write_one(pid, "uid_map", map->uids, map->n_uids, err);
+	int r;
 
+	if (geteuid())
+		return idmap_write_unprivileged(pid, map, err);
+	r = idmap_write_one(pid, "uid_map", map->uids, map->n_uids, err);
 	return r < 0 ? r : idmap_write_one(pid, "gid_map", map->gids, map->n_gids, err);
 }
 

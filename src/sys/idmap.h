@@ -44,7 +44,10 @@ int idmap_find(const char *text, const char *user, uint32_t count, uint32_t *ret
 /* Lines that the kernel takes in one map. */
 #define IDMAP_RANGES_MAX 340
 
-/* Gives a fresh user namespace, that of the process, its ids. */
+/*
+ * Gives a fresh user namespace, that of the process, its ids. Who is not root may map but its own, then the process
+ * cannot change its groups any more; more is done by newuidmap(1), which knows /etc/subuid.
+ */
 int idmap_write(pid_t pid, const struct idmap *map, struct err *err);
 
 /* A user namespace with these ids that nobody is in, for idmapped mounts: a descriptor, or -errno. */
