@@ -7,7 +7,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define CGROUP_MOUNTS_ROOT "/sys/fs/cgroup"
 
@@ -25,13 +24,10 @@ static void cgroup_mounts_bind(struct spec *spec, const char *name, const char *
 		strv_add(&mount->options, *option);
 }
 
-/* A folder of a hierarchy, or the name of a controller that shares one. */
-static int cgroup_mounts_is_hierarchy(int root, const char *name)
+/* A hierarchy's folder, or the name of a controller that shares one; the container's group in it is what counts. */
+static int cgroup_mounts_is_hierarchy(const struct dirent *entry)
 {
-	struct stat top, st;
-
-	return name[0] != '.' && fstat(root, &top) == 0 && fstatat(root, name, &st, 0) == 0 &&
-	       S_ISDIR(st.st_mode) && st.st_dev != top.st_dev;
+	return entry->d_name[0] != '.' && (entry->d_type == DT_DIR || entry->d_type == DT_LNK);
 }
 
 static void cgroup_mounts_add_v1(struct spec *spec, const char *destination, char *const *options)
@@ -48,7 +44,7 @@ static void cgroup_mounts_add_v1(struct spec *spec, const char *destination, cha
 		_cleanup_free_ char *name = mem_printf("%s/", entry->d_name);
 		_cleanup_free_ char *at = mem_printf("%s/%s", destination, entry->d_name);
 
-		if (cgroup_mounts_is_hierarchy(dirfd(dir), entry->d_name))
+		if (cgroup_mounts_is_hierarchy(entry))
 			cgroup_mounts_bind(spec, name, at, options);
 	}
 }

@@ -206,13 +206,15 @@ static int dev_make_nodes(const struct spec *spec, int folder, struct err *err)
 		umask(mask);
 		return r;
 	}
-	caps_set_fs_ids(idmap_uid(&spec->idmap, 0), idmap_gid(&spec->idmap, 0));
+	if (spec->idmap.n_uids)
+		caps_set_fs_ids(idmap_uid(&spec->idmap, 0), idmap_gid(&spec->idmap, 0));
 	r = dev_make_standard(spec, folder, err);
 	if (r == 0 && spec->all_devices)
 		r = dev_make_all(spec, folder, err);
 	if (r == 0)
 		r = dev_make_given(spec, folder, err);
-	caps_set_fs_ids(0, 0);
+	if (spec->idmap.n_uids)
+		caps_set_fs_ids(0, 0);
 	umask(mask);
 	return r;
 }

@@ -38,6 +38,28 @@ static int mounts_apply(int fd, const struct mount_options *options)
 	return r;
 }
 
+/* Most are one mount that nobody shares: for these all is said in one call. */
+static int mounts_clone(const struct spec_mount *mount, const struct mount_options *options,
+			int *ret_fd, struct err *err)
+{
+	int peers = options->propagation || options->propagation_all;
+	_cleanup_close_ int fd = -EBADF;
+	int r;
+
+	if (!peers && !options->recursive && !options->set_all && !options->clear_all)
+		return mnt_clone_with(AT_FDCWD, mount->source, 0, options->set, options->clear,
+				      ret_fd, err);
+	r = (peers ? mnt_clone_peer : mnt_clone)(AT_FDCWD, mount->source, options->recursive, &fd,
+						 err);
+	if (r < 0)
+		return r;
+	r = mounts_apply(fd, options);
+	if (r < 0)
+		return err_errno(err, r, "cannot bind %s", mount->source);
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
 /* Ids of its own, or the container's. */
 static int mounts_shift_ids(const struct spec *spec, const struct spec_mount *mount, int fd,
 			    int recursive, struct err *err)
@@ -63,20 +85,14 @@ static int mounts_shift_ids(const struct spec *spec, const struct spec_mount *mo
 static int mounts_open_bind(const struct spec *spec, const struct spec_mount *mount,
 			    const struct mount_options *options, int *ret_fd, struct err *err)
 {
-	int peers = options->propagation || options->propagation_all;
 	_cleanup_close_ int fd = -EBADF;
 	int r;
 
 	if (mount->if_source && faccessat(AT_FDCWD, mount->source, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
-	r = (peers ? mnt_clone_peer : mnt_clone)(AT_FDCWD, mount->source, options->recursive, &fd,
-						 err);
-
+	r = mounts_clone(mount, options, &fd, err);
 	if (r < 0)
 		return r;
-	r = mounts_apply(fd, options);
-	if (r < 0)
-		return err_errno(err, r, "cannot bind %s", mount->source);
 	if (options->idmap || mount->ids.n_uids)
 		r = mounts_shift_ids(spec, mount, fd, options->idmap == 2, err);
 	if (r < 0)
@@ -282,12 +298,10 @@ static int mounts_make_readonly(const char *path, int root, struct err *err)
 		return 0;
 	if (target < 0)
 		return err_errno(err, target, "cannot protect %s", path);
-	r = mnt_clone(target, "", 1, &view, err);
+	r = mnt_clone_with(target, "", 1, MOUNT_ATTR_RDONLY, 0, &view, err);
 	if (r == 0)
-		r = mnt_set_attributes(view, MOUNT_ATTR_RDONLY, 0, 1);
-	if (r < 0)
-		return err_errno(err, r, "cannot make %s read-only", path);
-	return mnt_attach(view, target, err);
+		r = mnt_attach(view, target, err);
+	return r < 0 ? err_wrap(err, "cannot make %s read-only", path) : 0;
 }
 
 int mounts_mask(const struct spec *spec, int root, struct err *err)

@@ -4,7 +4,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/units.h"
-#include "container/spec.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -123,13 +122,16 @@ static void container_run_last_hooks(const struct container *container)
 	spec_hooks_run_last(&spec);
 }
 
-int container_remove(struct container *container, struct err *err)
+int container_remove(struct container *container, const struct spec *spec, struct err *err)
 {
 	int r = container_end(container, err);
 
 	if (r < 0)
 		return r;
-	container_run_last_hooks(container);
+	if (spec)
+		spec_hooks_run_last(spec);
+	else
+		container_run_last_hooks(container);
 	return store_delete(container->root, &container->store, err);
 }
 

@@ -2,6 +2,7 @@
 #ifndef OCI_CONTAINER_H
 #define OCI_CONTAINER_H
 
+#include "container/spec.h"
 #include "oci/store.h"
 #include "oci/verb.h"
 #include "sys/cgroup.h"
@@ -35,10 +36,11 @@ void container_pids(const struct container *container, pid_t **ret, size_t *ret_
 
 /*
  * Ends what is still there of a locked container, runs its last hooks, and removes it. Processes have
- * CONTAINER_END_MS to die, which only the kernel can hold up.
+ * CONTAINER_END_MS to die, which only the kernel can hold up. spec: who has it knows the hooks; NULL: as the store
+ * has kept them.
  */
 #define CONTAINER_END_MS 10000
-int container_remove(struct container *container, struct err *err);
+int container_remove(struct container *container, const struct spec *spec, struct err *err);
 
 /* The process ID in a file, as engines wait for it: complete or not there. path may be NULL. */
 int container_write_pid(const char *path, pid_t pid, struct err *err);

@@ -291,20 +291,16 @@ static int life_start(const struct oci_context *oci, const void *values _unused_
 /* Follows the container to its end, and removes it; its status. */
 static int life_follow(struct life *life, int terminal, struct err *err)
 {
-	_cleanup_container_ struct container container = CONTAINER_INIT;
-	_cleanup_free_ char *id = mem_strdup(life->store.id);
-	struct err ending = ERR_INIT;
 	int status = follow_process(life->launch.pidfd, terminal, err);
+	_cleanup_container_ struct container container = CONTAINER_INIT;
+	struct err ending = ERR_INIT;
 
 	life->launch.pid = 0;
-	life->launch.cgroup = cgroup_free(life->launch.cgroup);
-	if (life->values->keep)
-		return status;
-	/* the lock is ours, and to be taken anew */
-	store_release(&life->store);
+	container.root = life->oci->root;
+	container.store = life->store;
+	container.cgroup = take_ptr(life->launch.cgroup);
 	life->store = STORE_CONTAINER_INIT;
-	if (container_open(life->oci, id, 1, &container, &ending) == 0 &&
-	    container_remove(&container, &ending) < 0)
+	if (!life->values->keep && container_remove(&container, &life->spec, &ending) < 0)
 		log_error("%s", ending.msg);
 	return status;
 }
@@ -456,7 +452,7 @@ static int life_delete(const struct oci_context *oci, const void *values, char *
 			       "cannot delete the container '%s', which is %s: kill it first, or "
 			       "use --force",
 			       args[0], store_status_names[container.status]);
-	return container_remove(&container, err);
+	return container_remove(&container, NULL, err);
 }
 
 static const struct life_create life_create_defaults;

@@ -155,9 +155,9 @@ static int store_empty(int dir)
 static int store_claim(int root, const char *id, int *ret_dir)
 {
 	_cleanup_close_ int dir = -EBADF;
-	int r;
+	int made = mkdirat(root, id, 0700) == 0, r;
 
-	if (mkdirat(root, id, 0700) < 0 && errno != EEXIST)
+	if (!made && errno != EEXIST)
 		return -errno;
 	dir = store_open_folder(root, id);
 	if (dir < 0)
@@ -169,7 +169,7 @@ static int store_claim(int root, const char *id, int *ret_dir)
 		return -EAGAIN;
 	if (store_has_state(dir))
 		return -EEXIST;
-	r = store_empty(dir);
+	r = made ? 0 : store_empty(dir);
 	if (r < 0)
 		return r;
 	*ret_dir = take_fd(&dir);

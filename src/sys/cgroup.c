@@ -233,7 +233,8 @@ enum cgroup_layout cgroup_layout(void)
 {
 	_cleanup_cgroup_ struct cgroup *cgroup = mem_zalloc(sizeof(*cgroup));
 
-	return cgroup_scan(cgroup, UINT32_MAX, NULL);
+	/* not every controller has to be looked for to tell one from another */
+	return cgroup_scan(cgroup, CGROUP_CORE | CGROUP_MEMORY, NULL);
 }
 
 unsigned int cgroup_controllers(void)

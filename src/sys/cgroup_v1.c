@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "sys/cgroup-internal.h"
 #include "base/file.h"
+
+#include <fcntl.h>
+#include <string.h>
 #include "base/mem.h"
 
 #include <string.h>
@@ -85,17 +88,22 @@ static void cgroup_v1_device_text(const struct cgroup_device *rule, char *text, 
 		snprintf(text, size, "%c %s:%s %.3s", rule->type, major, minor, rule->access);
 }
 
+/* One write for each rule, as the kernel wants it. */
 static int cgroup_v1_set_devices(int fd, const struct cgroup_device *rules, size_t n)
 {
-	int r = 0;
+	_cleanup_close_ int allow = openat(fd, "devices.allow", O_WRONLY | O_CLOEXEC);
+	_cleanup_close_ int deny = openat(fd, "devices.deny", O_WRONLY | O_CLOEXEC);
 
-	for (size_t i = 0; i < n && r == 0; i++) {
+	if (allow < 0 || deny < 0)
+		return -errno;
+	for (size_t i = 0; i < n; i++) {
 		char text[64];
 
 		cgroup_v1_device_text(&rules[i], text, sizeof(text));
-		r = file_write_value(fd, rules[i].allow ? "devices.allow" : "devices.deny", text);
+		if (write(rules[i].allow ? allow : deny, text, strlen(text)) < 0)
+			return -errno;
 	}
-	return r;
+	return 0;
 }
 
 static int cgroup_v1_freeze(int fd, int frozen)

@@ -87,18 +87,25 @@ int mnt_clone_peer(int dirfd, const char *path, int recursive, int *ret_fd, stru
 	return 0;
 }
 
-int mnt_clone(int dirfd, const char *path, int recursive, int *ret_fd, struct err *err)
+int mnt_clone_with(int dirfd, const char *path, int recursive, uint64_t set, uint64_t clear,
+		   int *ret_fd, struct err *err)
 {
+	struct mount_attr attr = { .attr_set = set, .attr_clr = clear, .propagation = MS_PRIVATE };
+	unsigned int flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
 	_cleanup_close_ int fd = -EBADF;
 	int r = mnt_clone_peer(dirfd, path, recursive, &fd, err);
 
 	if (r < 0)
 		return r;
-	r = mnt_set_propagation(fd, MS_PRIVATE, recursive);
-	if (r < 0)
-		return err_errno(err, r, "cannot bind %s", *path ? path : "a file");
+	if (mount_setattr(fd, "", flags, &attr, sizeof(attr)) < 0)
+		return err_errno(err, -errno, "cannot bind %s", *path ? path : "a file");
 	*ret_fd = take_fd(&fd);
 	return 0;
+}
+
+int mnt_clone(int dirfd, const char *path, int recursive, int *ret_fd, struct err *err)
+{
+	return mnt_clone_with(dirfd, path, recursive, 0, 0, ret_fd, err);
 }
 
 int mnt_set_idmap(int mnt, int userns, int recursive)

@@ -19,7 +19,10 @@ int mnt_new(const char *type, const char *source, char *const *options, uint64_t
 /* A second view of what is at path; recursive: with the mounts below it. What is mounted in one of the two
  * later is not seen in the other. */
 int mnt_clone(int dirfd, const char *path, int recursive, int *ret_fd, struct err *err);
-/* The same, but where the mount at path is shared, what is mounted in one of the two is mounted in the other. */
+/* The same, with attributes as mnt_set_attributes() has them, of all of it. */
+int mnt_clone_with(int dirfd, const char *path, int recursive, uint64_t set, uint64_t clear,
+		   int *ret_fd, struct err *err);
+/* mnt_clone(), but where the mount at path is shared, what is mounted in one of the two is mounted in the other. */
 int mnt_clone_peer(int dirfd, const char *path, int recursive, int *ret_fd, struct err *err);
 
 /* Shows files of the detached mount with the ids that they have in the user namespace; -EINVAL if the
