@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "cli/home.h"
 #include "base/table.h"
+#include "instance/confinement.h"
 #include "instance/logs.h"
 #include "instance/paths.h"
 #include "proto/procs.h"
@@ -45,8 +46,23 @@ static void show_add_ways_in(struct json *json, const struct instance_home *home
 		json_object_add(json, "gdb_socket", json_new_null());
 }
 
+/* Of the first process of a container, or of what a VM's guest would have taken over. */
+static struct json *show_json_confinement(const struct instance_view *view)
+{
+	struct err err = ERR_INIT;
+	struct json *json = NULL;
+
+	if (!view->alive || view->run.pid <= 0)
+		return json_new_null();
+	if (confinement_read((pid_t)view->run.pid, view->run.cgroup, &json, &err) < 0) {
+		log_debug("%s: %s", view->record.name, err.msg);
+		return json_new_null();
+	}
+	return json;
+}
+
 static struct json *show_json_view(const struct instance_home *home,
-				   const struct instance_view *view)
+				   const struct instance_view *view, int confinement)
 {
 	struct json *json = record_to_json(&instance_table, &view->record);
 
@@ -55,12 +71,19 @@ static struct json *show_json_view(const struct instance_home *home,
 			view->alive ? record_to_json(&instance_run_table, &view->run)
 				    : json_new_null());
 	show_add_ways_in(json, home, view);
+	if (confinement)
+		json_object_add(json, "confinement", show_json_confinement(view));
 	return json;
 }
 
-static int show_inspect(const struct cli_context *cli, const void *values _unused_, char **args,
+struct show_inspect {
+	int json, confinement;
+};
+
+static int show_inspect(const struct cli_context *cli, const void *values, char **args,
 			struct err *err _unused_)
 {
+	const struct show_inspect *v = values;
 	const struct instance_home home = home_of(cli);
 	_cleanup_json_ struct json *all = json_new_array();
 	_cleanup_free_ char *text = NULL;
@@ -71,7 +94,7 @@ static int show_inspect(const struct cli_context *cli, const void *values _unuse
 		struct err problem = ERR_INIT;
 
 		if (instance_view(&home, *name, &view, &problem) == 0) {
-			json_array_add(all, show_json_view(&home, &view));
+			json_array_add(all, show_json_view(&home, &view, v->confinement));
 			continue;
 		}
 		log_error("%s", problem.msg);
@@ -283,7 +306,10 @@ static const struct option show_top_options[] = {
 /* What every listing verb takes is taken here too, though there is no other output. */
 static const struct option show_inspect_options[] = {
 	{ "json", 0, OPTION_FLAG, NULL, "print JSON, as it does anyway",
-	  offsetof(struct show_top, json) },
+	  offsetof(struct show_inspect, json) },
+	{ "confinement", 0, OPTION_FLAG, NULL,
+	  "add what holds its process in, as the kernel has it",
+	  offsetof(struct show_inspect, confinement) },
 	OPTION_END,
 };
 
@@ -292,6 +318,8 @@ static const char *const show_inspect_examples[] = {
 	"all that brig knows of it, as JSON",
 	"brig inspect web | jq '.[0].run.pid'",
 	"one value of it",
+	"brig inspect --confinement web | jq '.[0].confinement'",
+	"what its process may and may not do",
 	NULL,
 };
 
@@ -321,10 +349,15 @@ const struct verb cli_show_verbs[] = {
 		  "the guest, once it has read a line 'OK ...'; it waits where the guest has no "
 		  "driver of sockets yet. systemd's ssh proxy speaks it "
 		  "(ssh vsock-mux/SOCKET). 'gdb_socket' is where a debugger of the guest's kernel "
-		  "connects to, with --gdb: 'target remote SOCKET' in gdb.",
+		  "connects to, with --gdb: 'target remote SOCKET' in gdb.\n\n"
+		  "With --confinement, 'confinement' is what holds its process in, read from the "
+		  "kernel now: ids and their maps, capabilities, filter, label of a security "
+		  "module, whose each namespace is, devices, paths that are covered or read-only. "
+		  "Of a container that is its first process, of a virtual machine the process "
+		  "that a guest would have to break out of.",
 	  .examples = show_inspect_examples,
 	  .options = show_inspect_options,
-	  .values_size = sizeof(struct show_top),
+	  .values_size = sizeof(struct show_inspect),
 	  .min_args = 1,
 	  .max_args = -1,
 	  .complete = "instance",

@@ -15,6 +15,7 @@
 #include "base/strv.h"
 #include "base/units.h"
 #include "sys/cgroup-internal.h"
+#include "sys/cgroup_bpf.h"
 
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -548,6 +549,13 @@ int cgroup_set_devices(struct cgroup *cgroup, const struct cgroup_device *rules,
 	r = dir->ops->set_devices(dir->fd, rules, n);
 	return r < 0 ? err_errno(err, r, "cannot limit the devices of the cgroup %s", cgroup->path)
 		     : 0;
+}
+
+int cgroup_has_device_program(const struct cgroup *cgroup)
+{
+	const struct cgroup_dir *dir = cgroup_dir_of(cgroup, CGROUP_CORE);
+
+	return dir ? cgroup_bpf_is_attached(dir->fd) : 0;
 }
 
 static int cgroup_chown(int fd, const char *const *files, uid_t uid, gid_t gid)

@@ -119,6 +119,8 @@ int cgroup_set_limits(struct cgroup *cgroup, const struct cgroup_limits *limits,
 #define CGROUP_DEVICES_MAX 1024
 int cgroup_set_devices(struct cgroup *cgroup, const struct cgroup_device *rules, size_t n,
 		       struct err *err);
+/* 1: a program of version 2's decides about devices here; 0: none does; -errno. */
+int cgroup_has_device_program(const struct cgroup *cgroup);
 /* Lets uid divide the group's part of version 2 (or name=systemd), as an init system does. */
 int cgroup_delegate(struct cgroup *cgroup, uid_t uid, gid_t gid, struct err *err);
 

@@ -152,3 +152,16 @@ int cgroup_bpf_attach(int fd, const struct cgroup_device *rules, size_t n)
 	attr.attach_type = BPF_CGROUP_DEVICE;
 	return syscall(SYS_bpf, BPF_PROG_ATTACH, &attr, sizeof(attr)) < 0 ? -errno : 0;
 }
+
+int cgroup_bpf_is_attached(int fd)
+{
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.query.target_fd = (uint32_t)fd;
+	attr.query.attach_type = BPF_CGROUP_DEVICE;
+	attr.query.query_flags = BPF_F_QUERY_EFFECTIVE;
+	if (syscall(SYS_bpf, BPF_PROG_QUERY, &attr, sizeof(attr)) < 0)
+		return -errno;
+	return attr.query.prog_cnt > 0;
+}

@@ -9,6 +9,8 @@
  * takes them (in order, the last match wins; nothing matching is allowed), and attaches it to the group's
  * folder, with which it goes, in place of an earlier one. Returns 0 or -errno.
  */
+/* 1: there is such a program at the folder or above it; 0; -errno. */
+int cgroup_bpf_is_attached(int fd);
 int cgroup_bpf_attach(int fd, const struct cgroup_device *rules, size_t n);
 
 #endif

@@ -424,6 +424,38 @@ def test_a_passwd_that_never_ends_is_no_harm(brig, import_tree):
     assert brig("run", "--rm", import_tree(add), "id", check=False).code in (0, 125)
 
 
+# --- what holds it in, as the kernel has it
+
+def confinement(brig, name):
+    return brig.json("inspect", "--confinement", name)[0]["confinement"]
+
+
+def test_confinement_is_what_the_kernel_enforces(brig, busybox_image):
+    brig("run", "-d", "--name", "a", busybox_image, "sleep", "1000")
+    held = confinement(brig, "a")
+    assert held["uid"] > 0 and held["uid_map"][0]["outside"] == held["uid"]
+    assert set(held["namespaces"].values()) - {"own"} == {"host"}
+    assert held["namespaces"]["time"] == "host" and held["namespaces"]["user"] == "own"
+    assert "CAP_NET_ADMIN" not in held["capabilities_bounding"] and "CAP_CHOWN" in held["capabilities_effective"]
+    assert held["capabilities_inheritable"] == held["capabilities_ambient"] == []
+    assert held["no_new_privs"] and held["seccomp"] == "filter"
+    assert "/proc/keys" in held["covered_paths"] and "/proc/sys" in held["read_only_mounts"]
+
+
+def test_confinement_tells_when_there_is_little(brig, busybox_image):
+    brig("run", "-d", "--privileged", "--name", "a", busybox_image, "sleep", "1000")
+    held = confinement(brig, "a")
+    assert held["uid"] == 0 and held["namespaces"]["user"] == "host"
+    assert "CAP_SYS_ADMIN" in held["capabilities_effective"]
+    assert held["seccomp"] == "none" and held["devices"] == "all" and held["covered_paths"] == []
+
+
+def test_confinement_of_what_does_not_run_is_null(brig, busybox_image):
+    brig("create", "--name", "a", busybox_image)
+    assert confinement(brig, "a") is None
+    assert "confinement" not in brig.json("inspect", "a")[0]
+
+
 # --- whole systems
 
 @pytest.fixture

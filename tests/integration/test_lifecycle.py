@@ -80,6 +80,11 @@ def test_inspect_has_the_record_the_state_and_what_runs(brig, sleeper, kind):
     assert inspected["name"] == "a" and inspected["kind"] == kind.name and inspected["state"] == "running"
     assert inspected["run"]["pid"] == row(brig, "a")["pid"]
     assert inspected["argv"][0] == "sh"
+    held = json.loads(brig("inspect", "--confinement", sleeper).out)[0]["confinement"]
+    assert held["pid"] == inspected["run"]["pid"] and held["uid"] > 0
+    shared = {"time", "cgroup"} | ({"user"} if inspected["run"]["engine"] == "qemu" else set())
+    assert {whose for name, whose in held["namespaces"].items() if name not in shared} == {"own"}
+    assert held["no_new_privs"] and held["seccomp"] == "filter"
 
 
 @pytest.mark.lab
