@@ -8,6 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from oci import oci_runtime
 from support import images
 from support.command import Brig
 
@@ -239,4 +240,5 @@ MEASURES = {
     "memory": keeper_memory,
     "listing": listing,
     "image": image_unpack,
+    "oci": oci_runtime,
 }
