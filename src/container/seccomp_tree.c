@@ -29,7 +29,10 @@ struct seccomp_tree {
 
 static size_t seccomp_tree_put(struct filter *filter, uint16_t code, uint32_t k)
 {
-	filter->code = mem_realloc(filter->code, filter->n + 1, sizeof(*filter->code));
+	/* room for twice as many whenever it is full */
+	if (!(filter->n & (filter->n - 1)))
+		filter->code = mem_realloc(filter->code, filter->n ? 2 * filter->n : 1,
+					   sizeof(*filter->code));
 	filter->code[filter->n] = (struct sock_filter){ .code = code, .k = k };
 	return filter->n++;
 }

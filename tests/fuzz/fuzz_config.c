@@ -4,6 +4,7 @@
 #include "container/config.h"
 #include "container/hooks.h"
 #include "container/seccomp_config.h"
+#include "container/spec.h"
 #include "container/sysctl.h"
 #include "container/tuning.h"
 
@@ -58,6 +59,23 @@ static void look(const struct config *config)
 		abort();
 }
 
+/* All that becomes of it before anything is started. Its root is one that is there, so that the rest is looked at. */
+static void make_spec(struct config *config)
+{
+	_cleanup_spec_ struct spec spec = { 0 };
+	struct err err = ERR_INIT;
+
+	free(config->root);
+	config->root = strdup("/");
+	config->has_root = 1;
+	if (spec_of_config(config, "id", "/", (int)(config->process.user.uid & 1), &spec, &err) < 0) {
+		if (!err_is_set(&err) || strchr(err.msg, '\n'))
+			abort();
+	} else if (!spec.process.argv || !spec.process.argv[0]) {
+		abort();
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_config_ struct config config = { 0 }, again = { 0 };
@@ -79,5 +97,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text_again = json_text(second, 0);
 	if (strcmp(text, text_again) != 0)
 		abort();
+	make_spec(&again);
 	return 0;
 }
