@@ -434,26 +434,39 @@ struct process_reason {
 	const char *text;
 };
 
-/* Says why execve() failed, with the exit status that docker gives for it. */
+/*
+ * Says why execve() failed, with the exit status that docker gives for it. Engines whose runtime we are
+ * take that status from words in it: "executable file not found", "no such file or directory" and
+ * "permission denied".
+ */
 static int process_explain(const char *name, int code, struct err *err)
 {
 	static const struct process_reason reasons[] = {
-		{ -ENOENT, PROCESS_NOT_FOUND, "there is no such program in the image" },
-		{ -ELIBACC, PROCESS_NOT_FOUND, "its interpreter is not in the image" },
-		{ -EISDIR, PROCESS_CANNOT_EXECUTE, "it is a folder" },
-		{ -EACCES, PROCESS_CANNOT_EXECUTE, "it may not be executed; see its mode" },
+		{ -ENOENT, PROCESS_NOT_FOUND, "no such file or directory" },
+		{ -ELIBACC, PROCESS_NOT_FOUND,
+		  "no such file or directory: its interpreter is missing" },
+		{ -EISDIR, PROCESS_CANNOT_EXECUTE, "permission denied: it is a directory" },
+		{ -EACCES, PROCESS_CANNOT_EXECUTE, "permission denied: see the mode of the file" },
 		{ -ENOEXEC, PROCESS_CANNOT_EXECUTE,
-		  "it is no program for this machine, nor a script that begins with #!" },
+		  "exec format error: it is no program for this machine, nor a script that "
+		  "begins with #!" },
 	};
+	const char *text = NULL;
+	int status = PROCESS_CANNOT_EXECUTE;
 
-	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(reasons) && !text; i++) {
 		if (reasons[i].code == code) {
-			err_set(err, code, "cannot run '%.200s': %s", name, reasons[i].text);
-			return process_fail(err, code, reasons[i].exit_status);
+			text = reasons[i].text;
+			status = reasons[i].exit_status;
 		}
 	}
-	err_errno(err, code, "cannot run '%.200s'", name);
-	return process_fail(err, code, PROCESS_CANNOT_EXECUTE);
+	if (code == -ENOENT && !strchr(name, '/'))
+		text = "executable file not found in $PATH";
+	if (text)
+		err_set(err, code, "cannot run '%.200s': %s", name, text);
+	else
+		err_errno(err, code, "cannot run '%.200s'", name);
+	return process_fail(err, code, status);
 }
 
 void process_program_release(struct process_program *program)

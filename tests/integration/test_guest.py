@@ -99,8 +99,8 @@ def test_the_exit_status_is_the_programs(agent, command, status):
 
 
 @pytest.mark.parametrize("argv, status, says", [
-    (["/no/such"], 127, "no such program"), (["nosuch"], 127, "no such program"), ([""], 127, ""),
-    (["/etc/passwd"], 126, "may not be executed"), (["/etc"], 126, "folder")])
+    (["/no/such"], 127, "no such file or directory"), (["nosuch"], 127, r"executable file not found in \$PATH"),
+    ([""], 127, ""), (["/etc/passwd"], 126, "permission denied"), (["/etc"], 126, "directory")])
 def test_what_cannot_run_says_why(agent, argv, status, says):
     session = agent.exec(argv)
     with pytest.raises(Failure, match=says) as failed:

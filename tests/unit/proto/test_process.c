@@ -223,7 +223,11 @@ static void failures_have_dockers_exit_statuses(void **state _unused_)
 	assert_int_equal(run_words("", WORDS(script), NULL, said), 127);
 	assert_non_null(strstr(said, "interpreter"));
 	assert_int_equal(run_words("", WORDS(folder), NULL, said), 126);
+	assert_non_null(strstr(said, "permission denied"));
 	assert_int_equal(run_words("", WORDS("/no/such/thing"), NULL, said), 127);
+	assert_non_null(strstr(said, "no such file or directory"));
+	assert_int_equal(run_words("", WORDS("nosuch"), NULL, said), 127);
+	assert_non_null(strstr(said, "executable file not found in $PATH"));
 	assert_int_equal(run_words("", WORDS(""), NULL, said), 127);
 	assert_int_equal(run_words("", WORDS("plain"), WORDS(env_path), said), 126);
 	assert_int_equal(run_words("", WORDS("script"), WORDS(env_path), said), 127);
