@@ -55,7 +55,8 @@ struct attach {
 	struct filter own_filter;
 	const struct filter *filter; /* NULL: none */
 	int init;		     /* pidfd of the container's first process */
-	int proc;		     /* in the child: see sys/procfs.h */
+	struct listener listener;
+	int proc; /* in the child: see sys/procfs.h */
 	int sock, inner_sock;
 	int terminal; /* in the child: the slave */
 	struct process_identity identity;
@@ -66,6 +67,7 @@ struct attach {
 		.stdio = { -EBADF, -EBADF, -EBADF }, \
 		.entry = CGROUP_ENTRY_INIT,          \
 		.init = -EBADF,                      \
+		.listener = LISTENER_INIT,           \
 		.proc = -EBADF,                      \
 		.sock = -EBADF,                      \
 		.inner_sock = -EBADF,                \
@@ -79,6 +81,7 @@ static void attach_release(struct attach *attach)
 	cgroup_entry_release(&attach->entry);
 	filter_release(&attach->own_filter);
 	fd_close(attach->init);
+	listener_release(&attach->listener);
 	fd_close(attach->sock);
 	fd_close(attach->inner_sock);
 }
@@ -335,6 +338,8 @@ static int attach_run(struct attach *attach, struct err *err)
 	int r;
 
 	spec_privilege(attach->spec, attach->filter, attach->death_signal, &privilege);
+	if (attach->spec->notifies)
+		privilege.listener_to = attach->inner_sock;
 	r = privilege_become(&privilege, &attach->identity, err);
 	if (r == 0 && attach->death_signal)
 		r = attach_tie(attach->death_signal, attach->inner_sock, err);
@@ -418,7 +423,7 @@ static int attach_start(struct attach *attach, const int stdio[3], pid_t *ret_pi
 	if (pid < 0)
 		return pid;
 	attach->inner_sock = fd_close(attach->inner_sock);
-	r = launch_wait_exec(attach->sock, &pty, err);
+	r = launch_wait_exec(attach->sock, pid, &attach->listener, &pty, err);
 	if (r < 0) {
 		attach_reap(pid);
 		return r;
@@ -458,7 +463,9 @@ int attach_process(const struct attach_request *request, const int stdio[3], pid
 		if (r < 0)
 			return r;
 	}
-	r = attach_make_socket(&attach, err);
+	r = listener_open(attach.spec, request->status, request->pid, &attach.listener, err);
+	if (r == 0)
+		r = attach_make_socket(&attach, err);
 	return r < 0 ? r : attach_start(&attach, stdio, ret_pid, ret_pty, err);
 }
 
@@ -571,7 +578,7 @@ int attach_enter(const struct driver_target *target, int (*fn)(void *ctx), void 
 	attach.inner_sock = fd_close(attach.inner_sock);
 	r = attach.init >= 0 ? 0 : attach_give_root(&attach, pid, err);
 	if (r == 0)
-		r = launch_wait_exec(attach.sock, &pty, err);
+		r = launch_wait_exec(attach.sock, pid, NULL, &pty, err);
 	if (r < 0)
 		attach_reap(pid);
 	else

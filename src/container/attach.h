@@ -17,6 +17,7 @@ struct attach_request {
 	const struct spec *spec;     /* its process is the one to start */
 	int init;		     /* pidfd of the container's first process, surely of it */
 	pid_t pid;		     /* the same one's number */
+	const char *status;	     /* the container's, for a filter's listener */
 	const struct cgroup *cgroup; /* NULL: it stays in the caller's */
 	int death_signal;	     /* that it gets if the caller dies; 0: it lives on */
 };

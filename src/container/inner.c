@@ -458,6 +458,8 @@ static int inner_exec(struct inner *inner, int death_signal, struct err *err)
 	int r = inner->terminal >= 0 ? inner_take_terminal(inner, err) : 0;
 
 	spec_privilege(spec, inner->in->filter, death_signal, &privilege);
+	if (spec->notifies)
+		privilege.listener_to = inner->sock;
 	if (r == 0)
 		r = privilege_become(&privilege, &inner->identity, err);
 	if (r == 0)

@@ -16,8 +16,9 @@
  *   keeper: INNER_MAPPED once the id maps are written; then INNER_ROOT with the root's mount, unless it may not
  *           make one (spec->unprivileged)
  *   inner:  INNER_TERMINAL with the master, if it has one; then INNER_READY, the last before what a filter
- *           could refuse and execve; or INNER_FAILED with the error, even after INNER_READY; the end of the
- *           connection is execve itself
+ *           could refuse and execve; or INNER_FAILED with the error, even after INNER_READY; with a filter
+ *           that is listened to, INNER_LISTENER with its descriptor, which whoever hears it passes on at
+ *           once, since execve itself may wait for the answer; the end of the connection is execve itself
  *
  * If there are hooks (spec->hooks), and if the container is to wait (spec->gated), in between:
  *
@@ -39,6 +40,7 @@ enum inner_kind {
 	INNER_DETACH,
 	INNER_DETACHED,
 	INNER_READY,
+	INNER_LISTENER,
 	INNER_FAILED,
 };
 

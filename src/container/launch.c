@@ -367,11 +367,12 @@ int launch_wait(struct launch *launch, const struct spec *spec, int *ret_termina
 	return 0;
 }
 
-int launch_wait_exec(int sock, int *ret_terminal, struct err *err)
+int launch_wait_exec(int sock, pid_t pid, struct listener *listener, int *ret_terminal,
+		     struct err *err)
 {
-	int ready = 0;
+	int ready = 0, r = 0;
 
-	for (;;) {
+	while (r == 0) {
 		struct inner_report report = { 0 };
 		_cleanup_close_ int fd = -EBADF;
 		ssize_t n = spawn_receive(sock, &report, sizeof(report), &fd, 0);
@@ -382,17 +383,25 @@ int launch_wait_exec(int sock, int *ret_terminal, struct err *err)
 			return launch_failed(&report, err);
 		if (report.kind == INNER_TERMINAL && ret_terminal && *ret_terminal < 0)
 			*ret_terminal = take_fd(&fd);
+		if (report.kind == INNER_LISTENER && listener)
+			r = listener_send(listener, pid, fd, err);
 		ready |= report.kind == INNER_READY;
 	}
+	if (r < 0)
+		return r;
 	return ready ? 0 : err_set(err, -ECHILD, "the process was killed before it had started");
 }
 
-int launch_start(struct launch *launch, struct err *err)
+int launch_start(struct launch *launch, const struct spec *spec, struct err *err)
 {
 	struct inner_report report = { .kind = INNER_START };
+	_cleanup_listener_ struct listener listener = LISTENER_INIT;
+	int r = listener_open(spec, "created", launch->pid, &listener, err);
 
+	if (r < 0)
+		return r;
 	(void)spawn_send(launch->sock, &report, sizeof(report), -EBADF);
-	return launch_wait_exec(launch->sock, NULL, err);
+	return launch_wait_exec(launch->sock, launch->pid, &listener, NULL, err);
 }
 
 int launch_detach(struct launch *launch, struct err *err)

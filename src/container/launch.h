@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "container/listener.h"
 #include "container/spec.h"
 
 /* A container on its way up: what launch_run() makes of a spec. Release it in any case. */
@@ -33,13 +34,15 @@ int launch_run(const struct spec *spec, const char *cache_dir, int gate, struct 
  */
 int launch_wait(struct launch *launch, const struct spec *spec, int *ret_terminal, struct err *err);
 /* Starts what waits; returns once its program runs. */
-int launch_start(struct launch *launch, struct err *err);
+int launch_start(struct launch *launch, const struct spec *spec, struct err *err);
 /* It goes on waiting, at its gate, without us; launch_release() leaves it and its cgroup alone from now on. */
 int launch_detach(struct launch *launch, struct err *err);
 
 /* The other end of a connection to a first process, or to one that joined: hears whether its program runs.
- * ret_terminal as above, NULL where none can come. */
-int launch_wait_exec(int sock, int *ret_terminal, struct err *err);
+ * pid: of that process, for listener, who gets its filter's descriptor; NULL where there is none. ret_terminal as
+ * above, NULL where none can come. */
+int launch_wait_exec(int sock, pid_t pid, struct listener *listener, int *ret_terminal,
+		     struct err *err);
 
 /* Kills and reaps the first process if it is still there, removes the cgroup. */
 void launch_release(struct launch *launch);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "container/privilege.h"
+#include "container/inner.h"
 
 #include <linux/capability.h>
 #include <linux/keyctl.h>
@@ -61,6 +62,18 @@ int privilege_become(const struct privilege *privilege, const struct process_ide
 	return 0;
 }
 
+static int privilege_filter(const struct privilege *privilege, struct err *err)
+{
+	struct inner_report report = { .kind = INNER_LISTENER };
+
+	if (!privilege->filter)
+		return 0;
+	if (privilege->listener_to < 0)
+		return filter_install(privilege->filter, privilege->filter_flags, err);
+	return filter_install_listener(privilege->filter, privilege->filter_flags,
+				       privilege->listener_to, &report, sizeof(report), err);
+}
+
 int privilege_finish(const struct privilege *privilege, const struct process_identity *identity,
 		     struct err *err)
 {
@@ -69,7 +82,7 @@ int privilege_finish(const struct privilege *privilege, const struct process_ide
 
 	if (privilege->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_errno(err, -errno, "cannot set no_new_privs");
-	r = privilege->filter ? filter_install(privilege->filter, err) : 0;
+	r = privilege_filter(privilege, err);
 	if (r == 0 && privilege_keeps_admin(privilege))
 		r = caps_set(&sets, err);
 	return r;

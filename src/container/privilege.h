@@ -21,7 +21,9 @@ struct privilege {
 	int no_new_privs;
 	int keep_keyring;	     /* else a new session keyring */
 	const struct filter *filter; /* NULL: none */
-	int death_signal;	     /* when whoever started it dies; 0: none */
+	unsigned int filter_flags;   /* SECCOMP_FILTER_FLAG_* */
+	int listener_to;  /* the socket for its listener, as INNER_LISTENER; negative: none */
+	int death_signal; /* when whoever started it dies; 0: none */
 };
 
 /* Both irreversible. */

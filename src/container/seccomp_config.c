@@ -8,6 +8,7 @@
 #include <linux/seccomp.h>
 #include <string.h>
 
+#define SECCOMP_CONFIG_NOTIFY	 "SCMP_ACT_NOTIFY"
 #define SECCOMP_CONFIG_ARGUMENTS SECCOMP_TREE_TESTS
 
 /* The order of the names is that of the values. */
@@ -102,8 +103,24 @@ static int seccomp_config_find(const char *const *names, const char *name)
 	return -EINVAL;
 }
 
-static int seccomp_config_action(struct seccomp_config_compiler *compiler, const char *name,
-				 int has_errno, uint64_t number, uint32_t *ret)
+int seccomp_config_notifies(const struct config_seccomp *config)
+{
+	int notifies =
+		config->default_action && !strcmp(config->default_action, SECCOMP_CONFIG_NOTIFY);
+
+	for (size_t i = 0; i < config->n_rules; i++)
+		notifies |= !strcmp(config->rules[i].action, SECCOMP_CONFIG_NOTIFY);
+	return notifies;
+}
+
+int seccomp_config_has_flag(const char *name)
+{
+	int at = seccomp_config_find(seccomp_config_flags, name);
+
+	return at >= 0 && filter_knows_flag(seccomp_config_flag_values[at]);
+}
+
+static int seccomp_config_action(const char *name, int has_errno, uint64_t number, uint32_t *ret)
 {
 	int i = seccomp_config_find(seccomp_config_actions, name);
 
@@ -112,8 +129,6 @@ static int seccomp_config_action(struct seccomp_config_compiler *compiler, const
 	*ret = seccomp_config_action_values[i];
 	if (*ret == SECCOMP_RET_ERRNO || *ret == SECCOMP_RET_TRACE)
 		*ret |= has_errno ? (uint32_t)number : EPERM;
-	if (*ret == SECCOMP_RET_USER_NOTIF)
-		compiler->result->notifies = 1;
 	return 0;
 }
 
@@ -203,8 +218,8 @@ static int seccomp_config_fill(struct seccomp_config_compiler *compiler,
 	for (size_t i = 0; i < config->n_rules; i++) {
 		const struct config_seccomp_rule *rule = &config->rules[i];
 
-		if (seccomp_config_action(compiler, rule->action, rule->has_errno,
-					  rule->errno_value, &action) < 0)
+		if (seccomp_config_action(rule->action, rule->has_errno, rule->errno_value,
+					  &action) < 0)
 			return err_set(compiler->err, -EINVAL,
 				       "linux.seccomp.syscalls[%zu].action: '%.32s' is no action",
 				       i, rule->action);
@@ -307,7 +322,7 @@ static int seccomp_config_check(struct seccomp_config_compiler *compiler)
 	const struct config_seccomp *config = compiler->config;
 	size_t i = 0;
 
-	if (seccomp_config_action(compiler, config->default_action, config->has_default_errno,
+	if (seccomp_config_action(config->default_action, config->has_default_errno,
 				  config->default_errno, &compiler->default_action) < 0)
 		return err_set(compiler->err, -EINVAL,
 			       "linux.seccomp.defaultAction: '%.32s' is no action",
@@ -327,6 +342,10 @@ static int seccomp_config_check(struct seccomp_config_compiler *compiler)
 		if (at < 0)
 			return err_set(compiler->err, -EINVAL,
 				       "linux.seccomp.flags[%zu]: '%.48s' is no flag", i, *flag);
+		if (!filter_knows_flag(seccomp_config_flag_values[at]))
+			return err_set(compiler->err, -EOPNOTSUPP,
+				       "linux.seccomp.flags[%zu]: the kernel does not have %s", i,
+				       *flag);
 		compiler->result->flags |= seccomp_config_flag_values[at];
 		i++;
 	}
@@ -339,7 +358,7 @@ int seccomp_config_compile(const struct config_seccomp *config, struct seccomp_c
 	struct seccomp_config_compiler compiler = { .config = config, .result = ret, .err = err };
 	int r;
 
-	*ret = (struct seccomp_config){ 0 };
+	*ret = (struct seccomp_config){ .notifies = seccomp_config_notifies(config) };
 	r = seccomp_config_check(&compiler);
 	seccomp_tree_begin(&ret->filter);
 	for (const struct seccomp_arch *arch = seccomp_archs; arch->name && r == 0; arch++) {

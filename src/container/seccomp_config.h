@@ -25,9 +25,14 @@ int seccomp_config_compile(const struct config_seccomp *config, struct seccomp_c
 void seccomp_config_release(struct seccomp_config *seccomp);
 #define _cleanup_seccomp_config_ _cleanup_(seccomp_config_release)
 
+/* Whether it has SCMP_ACT_NOTIFY, without compiling it. */
+int seccomp_config_notifies(const struct config_seccomp *config);
+
 /* What the specification knows and so do we, for `features`; each ends with NULL. */
 extern const char *const seccomp_config_actions[], *const seccomp_config_operators[],
 							   *const seccomp_config_flags[],
 								   *const seccomp_config_archs[];
+/* Whether the kernel has the flag of that name, too. */
+int seccomp_config_has_flag(const char *name);
 
 #endif

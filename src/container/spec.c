@@ -107,6 +107,8 @@ void spec_privilege(const struct spec *spec, const struct filter *filter, int de
 		.no_new_privs = spec->no_new_privs,
 		.keep_keyring = spec->keep_keyring,
 		.filter = filter,
+		.filter_flags = filter == &spec->filter ? spec->filter_flags : 0,
+		.listener_to = -EBADF,
 		.death_signal = death_signal,
 	};
 }

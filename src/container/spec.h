@@ -48,12 +48,18 @@ struct spec_join {
 	char *path;
 };
 
-/* What hooks are run with; all borrowed. times: by enum config_hook_time. */
+/* What hooks are run with, and a filter's listener is told; all borrowed. times: by enum config_hook_time. */
 struct spec_hooks {
-	const struct config_hooks *times;
+	const struct config_hooks *times; /* NULL: none */
 	const char *version, *id, *bundle;
 	const struct record_pair *annotations;
 	size_t n_annotations;
+};
+
+/* Who hears of a filter that is listened to; borrowed. */
+struct spec_listener {
+	const char *path;     /* of an AF_UNIX stream socket; NULL: nobody */
+	const char *metadata; /* may be NULL */
 };
 
 struct spec {
@@ -72,6 +78,7 @@ struct spec {
 	int seccomp;		   /* the profile for the bounding set */
 	struct filter filter;	   /* or this one, if it is not empty */
 	unsigned int filter_flags; /* SECCOMP_FILTER_FLAG_* */
+	int notifies;		   /* it has SECCOMP_RET_USER_NOTIF: somebody listens (listener) */
 	struct tuning tuning;
 	const struct config_process *labels; /* borrowed; NULL: none for security modules */
 	int inherit_stdio;		     /* our own 0 to 2, instead of pipes */
@@ -97,7 +104,8 @@ struct spec {
 	int all_devices; /* every device node of the host, as --privileged has them */
 	char **masked_paths, **readonly_paths;
 	char *hostname, *domainname;
-	struct spec_hooks hooks; /* times NULL: none */
+	struct spec_hooks hooks;
+	struct spec_listener listener;
 
 	/* linux */
 	int unprivileged;    /* its keeper is not root: all mounts are made by the first process */
@@ -127,10 +135,12 @@ void spec_release(struct spec *spec);
 /* An instance's: root has them, others can get them by set-user-id programs. */
 void spec_set_caps(struct spec *spec, uint64_t caps);
 
-/* What hooks are run with, of a configuration that stays; none if it has none. */
+/* What hooks are run with, and who listens to the filter, of a configuration that stays. */
 void spec_set_hooks(struct spec *spec, const struct config *config, const char *id,
 		    const char *bundle);
 
+/* The state that they are told (runtime.md, "State"), the value of the caller's; status and pid as below. */
+struct json *spec_state(const struct spec *spec, const char *status, pid_t pid);
 /* Runs the hooks of a time with the container's state; status as in the state, pid as its reader sees it. */
 int spec_hooks_run(const struct spec *spec, enum config_hook_time time, const char *status,
 		   pid_t pid, struct err *err);

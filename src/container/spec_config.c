@@ -14,6 +14,7 @@
 #include "container/tuning.h"
 
 #include <limits.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -441,6 +442,22 @@ static int spec_config_set_propagation(struct spec *spec, const char *word, stru
 		       word);
 }
 
+/* config-linux.md, "Seccomp" */
+static int spec_config_check_listener(const struct config_seccomp *in, int notifies,
+				      struct err *err)
+{
+	int has_path = in->listener_path && *in->listener_path;
+
+	if (in->listener_metadata && *in->listener_metadata && !has_path)
+		return err_set(err, -EINVAL,
+			       "linux.seccomp.listenerMetadata: there is no listenerPath");
+	if (notifies && !has_path)
+		return err_set(err, -EINVAL,
+			       "linux.seccomp.listenerPath: there is none, but SCMP_ACT_NOTIFY "
+			       "wants somebody who listens");
+	return 0;
+}
+
 static int spec_config_set_filter(struct spec *spec, const struct config_linux *in, struct err *err)
 {
 	_cleanup_seccomp_config_ struct seccomp_config seccomp = { 0 };
@@ -449,13 +466,17 @@ static int spec_config_set_filter(struct spec *spec, const struct config_linux *
 	if (!in->has_seccomp)
 		return 0;
 	r = seccomp_config_compile(&in->seccomp, &seccomp, err);
+	if (r == 0)
+		r = spec_config_check_listener(&in->seccomp, seccomp.notifies, err);
 	if (r < 0)
 		return r;
-	if (seccomp.notifies)
-		return err_set(err, -EOPNOTSUPP, "linux.seccomp: SCMP_ACT_NOTIFY is not built yet");
 	spec->filter = seccomp.filter;
 	seccomp.filter = (struct filter){ 0 };
 	spec->filter_flags = seccomp.flags;
+	spec->notifies = seccomp.notifies;
+	/* it is about who listens, and the kernel refuses it if nobody does */
+	if (!spec->notifies)
+		spec->filter_flags &= ~(unsigned int)SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
 	return 0;
 }
 
@@ -525,16 +546,19 @@ static int spec_config_has_hooks(const struct config *config)
 void spec_set_hooks(struct spec *spec, const struct config *config, const char *id,
 		    const char *bundle)
 {
-	if (!spec_config_has_hooks(config))
-		return;
+	const struct config_seccomp *seccomp = &config->on_linux.seccomp;
+
 	spec->hooks = (struct spec_hooks){
-		.times = config->hooks,
+		.times = spec_config_has_hooks(config) ? config->hooks : NULL,
 		.version = config->version,
 		.id = id,
 		.bundle = bundle,
 		.annotations = config->annotations,
 		.n_annotations = config->n_annotations,
 	};
+	if (config->on_linux.has_seccomp && seccomp_config_notifies(seccomp))
+		spec->listener = (struct spec_listener){ .path = seccomp->listener_path,
+							 .metadata = seccomp->listener_metadata };
 }
 
 static int spec_config_has_net_devices(const struct config *config)

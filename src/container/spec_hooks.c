@@ -4,12 +4,10 @@
 #include "container/hooks.h"
 #include "container/spec.h"
 
-/* runtime.md, "State" */
-static char *spec_hooks_state(const struct spec *spec, const char *status, pid_t pid)
+struct json *spec_state(const struct spec *spec, const char *status, pid_t pid)
 {
 	const struct spec_hooks *hooks = &spec->hooks;
-	_cleanup_json_ struct json *state = json_new_object();
-	struct json *annotations = json_new_object();
+	struct json *state = json_new_object(), *annotations = json_new_object();
 
 	json_object_add(state, "ociVersion", json_new_string(hooks->version));
 	json_object_add(state, "id", json_new_string(hooks->id));
@@ -21,6 +19,13 @@ static char *spec_hooks_state(const struct spec *spec, const char *status, pid_t
 		json_object_add(annotations, hooks->annotations[i].key,
 				json_new_string(hooks->annotations[i].value));
 	json_object_add(state, "annotations", annotations);
+	return state;
+}
+
+static char *spec_hooks_state(const struct spec *spec, const char *status, pid_t pid)
+{
+	_cleanup_json_ struct json *state = spec_state(spec, status, pid);
+
 	return json_text(state, 0);
 }
 

@@ -12,9 +12,7 @@
 #include "oci/verb.h"
 #include "sys/caps.h"
 
-#include <linux/seccomp.h>
 #include <string.h>
-#include <sys/syscall.h>
 
 /* What the engine does by now. */
 static const struct features_have {
@@ -109,35 +107,12 @@ static struct json *features_cgroup(void)
 	return cgroup;
 }
 
-/* The kernel looks at the flags before the filter, which is none: EFAULT, not EINVAL, if it knows them. */
-static int features_kernel_has_flag(const char *name)
-{
-	static const struct {
-		const char *name;
-		unsigned int flag;
-	} flags[] = {
-		{ "SECCOMP_FILTER_FLAG_TSYNC", SECCOMP_FILTER_FLAG_TSYNC },
-		{ "SECCOMP_FILTER_FLAG_LOG", SECCOMP_FILTER_FLAG_LOG },
-		{ "SECCOMP_FILTER_FLAG_SPEC_ALLOW", SECCOMP_FILTER_FLAG_SPEC_ALLOW },
-		{ "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
-		  SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV | SECCOMP_FILTER_FLAG_NEW_LISTENER },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
-		if (!strcmp(flags[i].name, name))
-			return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags[i].flag, NULL) <
-				       0 &&
-			       errno == EFAULT;
-	}
-	return 0;
-}
-
 static struct json *features_supported_flags(void)
 {
 	struct json *names = json_new_array();
 
 	for (const char *const *flag = seccomp_config_flags; *flag; flag++) {
-		if (features_kernel_has_flag(*flag))
+		if (seccomp_config_has_flag(*flag))
 			json_array_add(names, json_new_string(*flag));
 	}
 	return names;

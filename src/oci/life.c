@@ -255,23 +255,35 @@ static int life_run_poststart(const struct spec *spec, const struct store_contai
 	return r;
 }
 
-static int life_poststart_stored(const struct container *container, struct err *err)
+/* Goes to the gate of a container that is created, and stays until its program runs. */
+static int life_open_gate(struct store_container *store, const struct spec *spec, int pidfd,
+			  struct err *err)
 {
-	_cleanup_config_ struct config config = { 0 };
-	struct spec spec = { 0 };
-	int r = store_load_config(&container->store, &config, err);
+	_cleanup_listener_ struct listener listener = LISTENER_INIT;
+	_cleanup_close_ int sock = -EBADF;
+	int r = listener_open(spec, store_status_names[STORE_CREATED], (pid_t)store->pid, &listener,
+			      err);
 
 	if (r < 0)
 		return r;
-	spec_set_hooks(&spec, &config, container->store.id, container->store.bundle);
-	return life_run_poststart(&spec, &container->store, container->pidfd, err);
+	sock = gate_connect(store->dir, STORE_START_SOCKET);
+	if (sock < 0)
+		return err_errno(err, sock, "cannot reach the container's first process");
+	r = life_set_started(store, err);
+	if (r == 0)
+		r = launch_wait_exec(sock, (pid_t)store->pid, &listener, NULL, err);
+	/* its program may run, but who should hear of its calls does not */
+	if (r < 0)
+		(void)pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+	return r < 0 ? r : life_run_poststart(spec, store, pidfd, err);
 }
 
 static int life_start(const struct oci_context *oci, const void *values _unused_, char **args,
 		      struct err *err)
 {
 	_cleanup_container_ struct container container = CONTAINER_INIT;
-	_cleanup_close_ int sock = -EBADF;
+	_cleanup_config_ struct config config = { 0 };
+	struct spec spec = { 0 };
 	int r = container_open(oci, args[0], 1, &container, err);
 
 	if (r < 0)
@@ -279,13 +291,11 @@ static int life_start(const struct oci_context *oci, const void *values _unused_
 	if (container.status != STORE_CREATED)
 		return err_set(err, -EBUSY, "cannot start the container '%s', which is %s", args[0],
 			       store_status_names[container.status]);
-	sock = gate_connect(container.store.dir, STORE_START_SOCKET);
-	if (sock < 0)
-		return err_errno(err, sock, "cannot reach the container's first process");
-	r = life_set_started(&container.store, err);
-	if (r == 0)
-		r = launch_wait_exec(sock, NULL, err);
-	return r < 0 ? r : life_poststart_stored(&container, err);
+	r = store_load_config(&container.store, &config, err);
+	if (r < 0)
+		return r;
+	spec_set_hooks(&spec, &config, container.store.id, container.store.bundle);
+	return life_open_gate(&container.store, &spec, container.pidfd, err);
 }
 
 /* Follows the container to its end, and removes it; its status. */
@@ -310,25 +320,16 @@ static int life_start_here(struct life *life, struct err *err)
 	int r = life_set_started(&life->store, err);
 
 	if (r == 0)
-		r = launch_start(&life->launch, err);
+		r = launch_start(&life->launch, &life->spec, err);
 	return r < 0 ? r : life_run_poststart(&life->spec, &life->store, life->launch.pidfd, err);
 }
 
 /* Let go of first, so that the process lives on; then started as anybody would. */
 static int life_start_detached(struct life *life, struct err *err)
 {
-	_cleanup_close_ int sock = -EBADF;
 	int r = launch_detach(&life->launch, err);
 
-	if (r < 0)
-		return r;
-	sock = gate_connect(life->store.dir, STORE_START_SOCKET);
-	if (sock < 0)
-		return err_errno(err, sock, "cannot reach the container's first process");
-	r = life_set_started(&life->store, err);
-	if (r == 0)
-		r = launch_wait_exec(sock, NULL, err);
-	return r < 0 ? r : life_run_poststart(&life->spec, &life->store, life->launch.pidfd, err);
+	return r < 0 ? r : life_open_gate(&life->store, &life->spec, life->launch.pidfd, err);
 }
 
 static int life_run(const struct oci_context *oci, const void *values, char **args, struct err *err)

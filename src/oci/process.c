@@ -196,6 +196,7 @@ static int process_start(const struct container *container, const struct spec *s
 		.spec = spec,
 		.init = container->pidfd,
 		.pid = (pid_t)container->store.pid,
+		.status = store_status_names[container->status],
 		.cgroup = container->cgroup,
 		.death_signal = v->detach ? 0 : SIGHUP,
 	};

@@ -139,5 +139,5 @@ int jail_enter(enum jail_thread kind, struct err *err)
 		return 0;
 	/* a thread that is older than jail_close() has its own capabilities still */
 	r = sandbox_drop_capabilities(err);
-	return r < 0 ? r : filter_install(&jail_filters[kind], err);
+	return r < 0 ? r : filter_install(&jail_filters[kind], 0, err);
 }
