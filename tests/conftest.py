@@ -6,6 +6,8 @@ brig            the command line, with a root and a run folder of the test's own
 busybox_image   the name of a small image in brig's store (also busybox_tree, the folder it is made of)
 debian_image    the name of a Debian image with systemd (also debian_tar)
 debian_kernel   the name of a Debian kernel in brig's store, the default one
+oci             brig-oci, with a root of the test's own; fails like `brig` if anything stays behind
+bundle          a bundle for it, with a small root file system to write in
 kind            a test that takes it runs twice: kind.args is ["--container"], then ["--vm"]
 """
 
@@ -21,6 +23,7 @@ import pytest
 
 from support import images, leaks, wait
 from support.command import Brig
+from support.oci import Bundle, Oci
 
 NEEDS = {"root": (os.geteuid() == 0, "needs root"),
          "vm": (shutil.which("qemu-system-x86_64") is not None, "needs qemu-system-x86")}
@@ -188,6 +191,32 @@ def debian_image(brig, debian_store):
 def debian_kernel(brig, kernel_store):
     images.clone(kernel_store, brig.root)
     return "debian"
+
+
+@pytest.fixture
+def oci():
+    folder = Path(tempfile.mkdtemp(prefix="brig-oci-", dir="/var/tmp"))
+    command = Oci(folder)
+    yield command
+    problems = []
+    if command.root.is_dir():
+        for name in command.ids():
+            removed = command("delete", "--force", name, check=False)
+            problems += [f"delete --force {name}: {removed.stderr}"] if removed.returncode else []
+    leaks.wait_for_processes(folder, 5)
+    problems += command.leftovers()
+    if problems:
+        _force_clean(folder)
+    shutil.rmtree(folder)
+    if problems:
+        pytest.fail("the test left behind:\n" + "\n".join(problems), pytrace=False)
+
+
+@pytest.fixture
+def bundle(oci, busybox_tree):
+    folder = oci.folder / "bundle"
+    folder.mkdir()
+    return Bundle(oci, folder, busybox_tree)
 
 
 @dataclass

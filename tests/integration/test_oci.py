@@ -6,49 +6,11 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 import pytest
 
-from support.command import TREE
-
 LEVELS = {"error", "info", "debug"}
-
-
-class Oci:
-    """brig-oci with a root of its own: oci("list").stdout."""
-
-    def __init__(self, folder):
-        self.folder, self.root = folder, folder / "root"
-        self.program = Path(os.environ.get("BRIG", str(TREE / "build/brig"))).with_name("brig-oci")
-
-    def __call__(self, *args, options=None, check=True, **how):
-        before = ["--root", str(self.root)] if options is None else options
-        env = {"PATH": os.environ["PATH"], "HOME": "/root", **how.pop("env", {})}
-        result = subprocess.run([self.program, *before, *map(str, args)], capture_output=True, text=True,
-                                timeout=60, env=env, stdin=subprocess.DEVNULL, **how)
-        if check:
-            assert result.returncode == 0, result.stderr
-        return result
-
-    def fails(self, *args, **how):
-        """Returns the one line that stderr then has."""
-        result = self(*args, check=False, **how)
-        assert result.returncode == 1, (result.stdout, result.stderr)
-        assert result.stdout == ""
-        assert result.stderr.count("\n") == 1
-        return result.stderr
-
-    def log(self, name="log.json"):
-        return [json.loads(line) for line in (self.folder / name).read_text().splitlines()]
-
-
-@pytest.fixture
-def oci():
-    folder = Path(tempfile.mkdtemp(prefix="brig-oci-", dir="/var/tmp"))
-    yield Oci(folder)
-    shutil.rmtree(folder)
 
 
 def test_the_version_is_what_podman_and_cri_o_show(oci):
@@ -80,7 +42,7 @@ def test_the_probe_for_checkpoints_fails(oci):
 
 
 def test_mistakes_are_told(oci):
-    assert "did you mean 'state'?" in oci.fails("sttate", "x")
+    assert "did you mean 'list'?" in oci.fails("lst", "x")
     assert "unknown option --formt; did you mean --format?" in oci.fails("list", "--formt", "json")
     assert "unknown option --rot" in oci.fails("list", options=["--rot", "x"])
     assert "too few arguments; usage: brig-oci state ID" in oci.fails("state")
