@@ -218,6 +218,10 @@ static int seccomp_config_fill(struct seccomp_config_compiler *compiler,
 	for (size_t i = 0; i < config->n_rules; i++) {
 		const struct config_seccomp_rule *rule = &config->rules[i];
 
+		/* config-linux.md, "Seccomp": a rule for nothing is a mistake, and no rule for everything */
+		if (!rule->names || !rule->names[0])
+			return err_set(compiler->err, -EINVAL,
+				       "linux.seccomp.syscalls[%zu].names: there are none", i);
 		if (seccomp_config_action(rule->action, rule->has_errno, rule->errno_value,
 					  &action) < 0)
 			return err_set(compiler->err, -EINVAL,
