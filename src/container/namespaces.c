@@ -58,21 +58,24 @@ int namespaces_open(const struct spec *spec, struct namespaces *ret, struct err 
 {
 	*ret = (struct namespaces){ 0 };
 	if (spec->n_joins > NAMESPACES_MAX)
-		return err_set(err, -E2BIG, "more than %d namespaces to join", NAMESPACES_MAX);
+		return err_set(err, -E2BIG, "linux.namespaces: more than %d to join",
+			       NAMESPACES_MAX);
 	for (size_t i = 0; i < spec->n_joins; i++) {
 		const struct spec_join *join = &spec->joins[i];
 		/* whatever the path leads to: a pipe must not hold us up */
 		int fd = open(join->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
 		if (fd < 0)
-			return err_errno(err, -errno, "cannot open the namespace %s", join->path);
+			return err_errno(err, -errno,
+					 "linux.namespaces: cannot open the namespace %s",
+					 join->path);
 		ret->list[i].type = join->type;
 		ret->list[i].fd = fd;
 		ret->list[i].ours = -EBADF;
 		ret->n = i + 1;
 		if (ioctl(fd, NS_GET_NSTYPE) != (int)join->type)
-			return err_set(err, -EINVAL, "%s is no %s namespace", join->path,
-				       namespaces_link(join->type));
+			return err_set(err, -EINVAL, "linux.namespaces: %s is no %s namespace",
+				       join->path, namespaces_link(join->type));
 	}
 	return 0;
 }
@@ -99,7 +102,7 @@ int namespaces_enter(struct namespaces *namespaces, struct err *err)
 			int r = -errno;
 
 			fd_close(ours);
-			return err_errno(err, r, "cannot join a %s namespace",
+			return err_errno(err, r, "linux.namespaces: cannot join a %s namespace",
 					 namespaces_link(type));
 		}
 		namespaces->list[i].ours = ours;
@@ -127,7 +130,8 @@ int namespaces_join(const struct namespaces *namespaces, uint64_t type, struct e
 	for (size_t i = 0; i < namespaces->n; i++) {
 		if (namespaces->list[i].type == type &&
 		    setns(namespaces->list[i].fd, (int)type) < 0)
-			return err_errno(err, -errno, "cannot join a %s namespace",
+			return err_errno(err, -errno,
+					 "linux.namespaces: cannot join a %s namespace",
 					 namespaces_link(type));
 	}
 	return 0;
