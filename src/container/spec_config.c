@@ -273,13 +273,22 @@ static int spec_config_takes_label(const char *type)
 	return !strcmp(type, "tmpfs") || !strcmp(type, "devpts") || !strcmp(type, "mqueue");
 }
 
+/* As it is looked for: "dev/" is "/dev". */
+static char *spec_config_destination(const char *given)
+{
+	char *path = mem_printf("%s%s", *given == '/' ? "" : "/", given);
+
+	for (size_t len = strlen(path); len > 1 && path[len - 1] == '/'; len--)
+		path[len - 1] = '\0';
+	return path;
+}
+
 /* label: an option, or NULL. */
 static int spec_config_add_mount(struct spec *spec, const struct config_mount *in,
 				 const char *bundle, const char *label, struct err *err)
 {
 	int bind = spec_config_is_bind(in), r;
-	_cleanup_free_ char *destination =
-		mem_printf("%s%s", *in->destination == '/' ? "" : "/", in->destination);
+	_cleanup_free_ char *destination = spec_config_destination(in->destination);
 	_cleanup_free_ char *source = NULL;
 	struct spec_mount *mount;
 
@@ -333,11 +342,27 @@ static void spec_config_bind_devices(struct spec *spec, const struct config_linu
 		spec_config_bind_device(spec, in->devices[i].path);
 }
 
+/* The default devices are there whatever the mounts are; an image's own nodes would not be as safe. */
+static void spec_config_add_dev(struct spec *spec, const struct config *config)
+{
+	for (size_t i = 0; i < config->n_mounts; i++) {
+		_cleanup_free_ char *destination =
+			spec_config_destination(config->mounts[i].destination);
+
+		if (!strcmp(destination, "/dev"))
+			return;
+	}
+	spec_add_mount(spec, "/dev", "tmpfs", "tmpfs", "nosuid,mode=755,size=64k");
+	if (spec->no_nodes)
+		spec_config_bind_devices(spec, &config->on_linux);
+}
+
 static int spec_config_add_mounts(struct spec *spec, const struct config *config,
 				  const char *bundle, struct err *err)
 {
 	_cleanup_free_ char *label = label_mount_option(&config->on_linux);
 
+	spec_config_add_dev(spec, config);
 	for (size_t i = 0; i < config->n_mounts; i++) {
 		const struct config_mount *mount = &config->mounts[i];
 
