@@ -338,8 +338,10 @@ static int launch_receive(int sock, int *ret_fd, struct err *err)
 static int launch_run_hooks(struct launch *launch, const struct spec *spec, struct err *err)
 {
 	struct inner_report report = { .kind = INNER_HOOKED };
-	int r = spec_hooks_run(spec, CONFIG_HOOK_PRESTART, "creating", launch->pid, err);
+	int r;
 
+	launch->hooked = 1;
+	r = spec_hooks_run(spec, CONFIG_HOOK_PRESTART, "creating", launch->pid, err);
 	if (r == 0)
 		r = spec_hooks_run(spec, CONFIG_HOOK_CREATE_RUNTIME, "creating", launch->pid, err);
 	if (r == 0)

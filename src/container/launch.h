@@ -13,7 +13,8 @@ struct launch {
 	struct cgroup *cgroup;
 	pid_t pid; /* of its first process, on the host; 0: there is none */
 	int pidfd;
-	int sock; /* struct inner_report come in; its end is execve */
+	int sock;   /* struct inner_report come in; its end is execve */
+	int hooked; /* hooks were run, so that those of the end are due (runtime.md, "Lifecycle") */
 	int stdio
 		[3]; /* our ends of its streams; negative: none, or a terminal that comes by sock */
 };

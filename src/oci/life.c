@@ -201,8 +201,11 @@ static int life_prepare(struct life *life, const char *id, int detached, int *re
 static void life_undo(struct life *life)
 {
 	struct err ignored = ERR_INIT;
+	int hooked = life->launch.hooked;
 
 	launch_release(&life->launch);
+	if (hooked)
+		spec_hooks_run_last(&life->spec);
 	if (life->stored)
 		(void)store_delete(life->oci->root, &life->store, &ignored);
 }
