@@ -8,6 +8,7 @@ debian_image    the name of a Debian image with systemd (also debian_tar)
 debian_kernel   the name of a Debian kernel in brig's store, the default one
 oci             brig-oci, with a root of the test's own; fails like `brig` if anything stays behind
 bundle          a bundle for it, with a small root file system to write in
+oci_probe       a program for it that says what a shell cannot find out (support/oci_probe.c)
 kind            a test that takes it runs twice: kind.args is ["--container"], then ["--vm"]
 """
 
@@ -196,6 +197,7 @@ def debian_kernel(brig, kernel_store):
 @pytest.fixture
 def oci():
     folder = Path(tempfile.mkdtemp(prefix="brig-oci-", dir="/var/tmp"))
+    folder.chmod(0o755)
     command = Oci(folder)
     yield command
     problems = []
@@ -203,13 +205,21 @@ def oci():
         for name in command.ids():
             removed = command("delete", "--force", name, check=False)
             problems += [f"delete --force {name}: {removed.stderr}"] if removed.returncode else []
-    leaks.wait_for_processes(folder, 5)
-    problems += command.leftovers()
+    left = command.leftovers()
+    if left:
+        leaks.wait_for_processes(folder, 5)
+        left = command.leftovers()
+    problems += left
     if problems:
         _force_clean(folder)
-    shutil.rmtree(folder)
+    shutil.rmtree(folder, ignore_errors=bool(problems))
     if problems:
         pytest.fail("the test left behind:\n" + "\n".join(problems), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def oci_probe(session_folder):
+    return images.made_once(session_folder / "oci-probe", images.oci_probe)
 
 
 @pytest.fixture

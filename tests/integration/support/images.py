@@ -91,6 +91,10 @@ def hostile_agent():
         "gcc", "-static", "-O1", "-o", path, source))
 
 
+def oci_probe(path):
+    run("gcc", "-static", "-O1", "-o", path, Path(__file__).with_name("oci_probe.c"))
+
+
 def _newest_kernel_package(meta):
     def depends():
         shown = subprocess.run(["apt-cache", "depends", meta], capture_output=True, text=True)

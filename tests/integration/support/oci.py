@@ -89,7 +89,7 @@ class Oci:
         return {"PATH": os.environ["PATH"], "HOME": "/root", **(env or {})}
 
     def __call__(self, *args, options=None, check=True, **how):
-        how = {"stdin": subprocess.DEVNULL, "timeout": 60, **how, "env": self.environment(how.get("env"))}
+        how = {"stdin": subprocess.DEVNULL, "timeout": 20, **how, "env": self.environment(how.get("env"))}
         result = subprocess.run(self.command(*args, options=options), capture_output=True, text=True, **how)
         if check:
             assert result.returncode == 0, result.stderr
@@ -120,7 +120,8 @@ class Oci:
 
     def leftovers(self):
         """What is there of containers that are deleted, or were never made."""
-        groups = [path for root in leaks.cgroup_roots() for path in root.glob(f"**/*{self.id}*")]
+        groups = [path for root in leaks.cgroup_roots() for folder in (root, root / "brig-oci") if folder.is_dir()
+                  for path in folder.iterdir() if self.id in path.name]
         return ([f"process {pid}: {command}" for pid, command in leaks.processes(self.folder)]
                 + [f"mount: {line}" for line in leaks.mounts(self.folder)]
                 + [f"cgroup {path}" for path in groups]
