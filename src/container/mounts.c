@@ -9,9 +9,13 @@
 #include "sys/mnt.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/mount.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
+
+#define MOUNTS_PROC_ROOT 1 /* PROC_ROOT_INO, include/linux/proc_ns.h */
 
 int mounts_find(const struct spec *spec, const char *destination)
 {
@@ -222,6 +226,53 @@ static int mounts_liken(const struct spec_mount *mount, int fd, int target)
 	return 0;
 }
 
+static int mounts_is_same(int fd, int root, const char *path)
+{
+	_cleanup_close_ int other = inroot_open(root, path, O_PATH);
+	struct stat a, b;
+
+	return other >= 0 && fstat(fd, &a) == 0 && fstat(other, &b) == 0 && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
+}
+
+/*
+ * What lies over a part of /proc could pass for the kernel's word, to programs that run with privileges, or catch
+ * what is written there (CVE-2019-19921, CVE-2025-52881). These say no more than how much there is of something.
+ */
+static int mounts_check_proc(const struct spec_mount *mount, int fd, int target, int root,
+			     struct err *err)
+{
+	static const char *const harmless[] = {
+		"/proc/cpuinfo",
+		"/proc/diskstats",
+		"/proc/meminfo",
+		"/proc/stat",
+		"/proc/swaps",
+		"/proc/uptime",
+		"/proc/loadavg",
+		"/proc/slabinfo",
+		"/proc/net/dev",
+		"/proc/sys/kernel/ns_last_pid",
+		"/proc/sys/crypto/fips_enabled",
+	};
+	struct statfs at, own;
+	struct stat st;
+
+	if (fstatfs(target, &at) < 0 || fstatfs(fd, &own) < 0 || fstat(target, &st) < 0)
+		return err_errno(err, -errno, "mount %s", mount->destination);
+	if (at.f_type != PROC_SUPER_MAGIC)
+		return 0;
+	if (st.st_ino == MOUNTS_PROC_ROOT && own.f_type == PROC_SUPER_MAGIC)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(harmless); i++) {
+		if (mounts_is_same(target, root, harmless[i]))
+			return 0;
+	}
+	return err_set(err, -EPERM,
+		       "mount %s: nothing may lie over /proc but files such as /proc/meminfo",
+		       mount->destination);
+}
+
 int mounts_attach(const struct spec_mount *mount, int fd, int root, struct err *err)
 {
 	_cleanup_close_ int target = -EBADF;
@@ -243,6 +294,9 @@ int mounts_attach(const struct spec_mount *mount, int fd, int root, struct err *
 	if (target < 0)
 		return err_errno(err, target, "cannot make %s in the image's file system",
 				 mount->destination);
+	r = mounts_check_proc(mount, fd, target, root, err);
+	if (r < 0)
+		return r;
 	r = strcmp(mount->type, "tmpfs") ? 0 : mounts_liken(mount, fd, target);
 	if (r < 0)
 		return err_errno(err, r, "mount %s: cannot copy what was there",
