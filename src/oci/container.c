@@ -26,6 +26,9 @@ int container_open(const struct oci_context *oci, const char *id, int lock, stru
 		frozen = cgroup_is_frozen(ret->cgroup) > 0;
 	ret->pidfd = store_pidfd(&ret->store);
 	ret->status = store_status(&ret->store, frozen);
+	/* nobody creates it while the lock is ours; who did has been killed */
+	if (lock && !ret->store.pid)
+		ret->status = STORE_STOPPED;
 	return 0;
 }
 

@@ -23,6 +23,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/stat.h>
 
 struct life_create {
 	char *bundle, *pid_file, *console_socket;
@@ -100,6 +101,16 @@ static void life_release(struct life *life)
 	free(life->bundle);
 }
 
+/* A pipe would hold us up. */
+static int life_check_file(int dir, struct err *err)
+{
+	struct stat st;
+
+	if (fstatat(dir, STORE_CONFIG, &st, 0) == 0 && !S_ISREG(st.st_mode))
+		return err_set(err, -EINVAL, "that is no file");
+	return 0;
+}
+
 static int life_read_bundle(struct life *life, const char *id, struct err *err)
 {
 	const char *given = life->values->bundle ? life->values->bundle : ".";
@@ -112,7 +123,9 @@ static int life_read_bundle(struct life *life, const char *id, struct err *err)
 	dir = open(life->bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return err_errno(err, -errno, "the bundle %s", life->bundle);
-	r = json_read_file(dir, STORE_CONFIG, CONFIG_SIZE_MAX, &life->json, err);
+	r = life_check_file(dir, err);
+	if (r == 0)
+		r = json_read_file(dir, STORE_CONFIG, CONFIG_SIZE_MAX, &life->json, err);
 	if (r == 0)
 		r = config_read(life->json, &life->config, err);
 	if (r == 0)
