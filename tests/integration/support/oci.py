@@ -118,11 +118,25 @@ class Oci:
     def ids(self):
         return self("list", "-q").stdout.split()
 
+    def processes(self):
+        """Those that name the folder, or have it in a mount namespace of their own."""
+        needle, ours, found = os.fsencode(self.folder), os.readlink("/proc/self/ns/mnt"), []
+        for entry in Path("/proc").iterdir():
+            try:
+                if entry.name.isdigit() and int(entry.name) != os.getpid():
+                    command = (entry / "cmdline").read_bytes()
+                    if needle in command or (os.readlink(entry / "ns/mnt") != ours
+                                             and needle in (entry / "mountinfo").read_bytes()):
+                        found.append(f"process {entry.name}: {command}")
+            except OSError:  # it has ended meanwhile
+                pass
+        return found
+
     def leftovers(self):
         """What is there of containers that are deleted, or were never made."""
         groups = [path for root in leaks.cgroup_roots() for folder in (root, root / "brig-oci") if folder.is_dir()
                   for path in folder.iterdir() if self.id in path.name]
-        return ([f"process {pid}: {command}" for pid, command in leaks.processes(self.folder)]
+        return (self.processes()
                 + [f"mount: {line}" for line in leaks.mounts(self.folder)]
                 + [f"cgroup {path}" for path in groups]
                 + ([f"folder {path}" for path in self.root.iterdir()] if self.root.is_dir() else []))
