@@ -32,7 +32,8 @@ static int under_filter(uint64_t caps, int (*question)(void))
 	seccomp_profile_compile(caps, &filter);
 	pid = fork();
 	if (!pid) {
-		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || filter_install(&filter, 0, &err) < 0)
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+		    filter_install(&filter, 0, &err) < 0)
 			_exit(99);
 		_exit(question());
 	}
