@@ -249,7 +249,7 @@ static int inner_run_hooks(struct inner *inner, struct err *err)
 {
 	int r;
 
-	if (!inner->spec->hooks.times)
+	if (!inner->spec->hooks.times && !inner->spec->n_net_devices)
 		return 0;
 	if (inner_send(inner, INNER_MOUNTED, -EBADF) < 0)
 		return inner_lost(err);

@@ -20,10 +20,10 @@
  *           that is listened to, INNER_LISTENER with its descriptor, which whoever hears it passes on at
  *           once, since execve itself may wait for the answer; the end of the connection is execve itself
  *
- * If there are hooks (spec->hooks), and if the container is to wait (spec->gated), in between:
+ * If there are hooks (spec->hooks) or interfaces to come (spec->net_devices), and if the container is to wait (spec->gated), in between:
  *
  *   inner:  INNER_MOUNTED once all is mounted, before the root is entered
- *   keeper: INNER_HOOKED once its hooks have run
+ *   keeper: INNER_HOOKED once the interfaces are there and its hooks have run
  *   inner:  INNER_CREATED, after INNER_TERMINAL
  *   keeper: INNER_START; or INNER_DETACH
  *   inner:  to the latter INNER_DETACHED: it lives on without its keeper, and goes on when somebody comes to

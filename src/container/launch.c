@@ -335,13 +335,16 @@ static int launch_receive(int sock, int *ret_fd, struct err *err)
 	return (int)report.kind;
 }
 
-static int launch_run_hooks(struct launch *launch, const struct spec *spec, struct err *err)
+/* What is done from outside while all is there that the container has; then the container goes on. */
+static int launch_work_outside(struct launch *launch, const struct spec *spec, struct err *err)
 {
 	struct inner_report report = { .kind = INNER_HOOKED };
-	int r;
+	int r = net_devices_move(spec->net_devices, spec->n_net_devices, launch->pid,
+				 &launch->net_devices, err);
 
 	launch->hooked = 1;
-	r = spec_hooks_run(spec, CONFIG_HOOK_PRESTART, "creating", launch->pid, err);
+	if (r == 0)
+		r = spec_hooks_run(spec, CONFIG_HOOK_PRESTART, "creating", launch->pid, err);
 	if (r == 0)
 		r = spec_hooks_run(spec, CONFIG_HOOK_CREATE_RUNTIME, "creating", launch->pid, err);
 	if (r == 0)
@@ -361,7 +364,7 @@ int launch_wait(struct launch *launch, const struct spec *spec, int *ret_termina
 		if (r == INNER_TERMINAL && terminal < 0)
 			terminal = take_fd(&fd);
 		else if (r == INNER_MOUNTED)
-			r = launch_run_hooks(launch, spec, err);
+			r = launch_work_outside(launch, spec, err);
 	}
 	if (r < 0)
 		return r;
@@ -428,12 +431,14 @@ void launch_release(struct launch *launch)
 	struct err ignored = ERR_INIT;
 
 	if (launch->pid > 0) {
+		net_devices_return(&launch->net_devices);
 		(void)kill(launch->pid, SIGKILL);
 		(void)spawn_wait(launch->pidfd);
 	}
 	if (launch->cgroup)
 		(void)cgroup_destroy(launch->cgroup, LAUNCH_KILL_MS, &ignored);
 	launch->cgroup = cgroup_free(launch->cgroup);
+	net_devices_release(&launch->net_devices);
 	fd_close(launch->pidfd);
 	fd_close(launch->sock);
 	for (int i = 0; i < 3; i++)

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "container/listener.h"
+#include "container/net_devices.h"
 #include "container/spec.h"
 
 /* A container on its way up: what launch_run() makes of a spec. Release it in any case. */
@@ -17,9 +18,13 @@ struct launch {
 	int hooked; /* hooks were run, so that those of the end are due (runtime.md, "Lifecycle") */
 	int stdio
 		[3]; /* our ends of its streams; negative: none, or a terminal that comes by sock */
+	struct net_devices net_devices;
 };
-#define LAUNCH_INIT \
-	((struct launch){ .pidfd = -EBADF, .sock = -EBADF, .stdio = { -EBADF, -EBADF, -EBADF } })
+#define LAUNCH_INIT                                            \
+	((struct launch){ .pidfd = -EBADF,                     \
+			  .sock = -EBADF,                      \
+			  .stdio = { -EBADF, -EBADF, -EBADF }, \
+			  .net_devices = NET_DEVICES_INIT })
 
 /*
  * Starts the container and returns while it is still setting itself up; what goes wrong from then on comes by
@@ -30,7 +35,7 @@ int launch_run(const struct spec *spec, const char *cache_dir, int gate, struct 
 	       struct err *err);
 
 /*
- * For a gated one: waits until it is set up, and meanwhile runs the hooks of that time. *ret_terminal: the
+ * For a gated one: waits until it is set up, and meanwhile gives it its interfaces and runs the hooks of that time. *ret_terminal: the
  * master of its terminal, -EBADF without; the caller closes it. On failure it is still for launch_release().
  */
 int launch_wait(struct launch *launch, const struct spec *spec, int *ret_terminal, struct err *err);

@@ -118,6 +118,8 @@ struct spec {
 	int open_network; /* ports below 1024 and ping need no capability, as docker has it */
 	const struct record_pair *sysctl; /* borrowed */
 	size_t n_sysctl;
+	const struct config_net_device *net_devices; /* borrowed */
+	size_t n_net_devices;
 	char *cgroup_path;   /* NULL: it stays in the caller's group */
 	int cgroup_optional; /* where none can be made, it does without, unless there are limits */
 	unsigned int cgroup_also; /* controllers that it is in besides, CGROUP_* */

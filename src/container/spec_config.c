@@ -7,6 +7,7 @@
 #include "container/label.h"
 #include "container/mount_options.h"
 #include "container/namespaces.h"
+#include "container/net_devices.h"
 #include "container/resources.h"
 #include "container/seccomp_config.h"
 #include "container/spec.h"
@@ -521,6 +522,17 @@ static int spec_config_set_clocks(struct spec *spec, const struct config_linux *
 	return 0;
 }
 
+static int spec_config_set_net_devices(struct spec *spec, const struct config_linux *in,
+				       struct err *err)
+{
+	if (in->n_net_devices && !(spec_namespaces(spec) & CLONE_NEWNET))
+		return err_set(err, -EINVAL,
+			       "linux.netDevices: wants a network namespace in linux.namespaces");
+	spec->net_devices = in->net_devices;
+	spec->n_net_devices = in->n_net_devices;
+	return net_devices_check(in->net_devices, in->n_net_devices, err);
+}
+
 static int spec_config_set_linux(struct spec *spec, const struct config *config, const char *id,
 				 const char *bundle, struct err *err)
 {
@@ -536,6 +548,8 @@ static int spec_config_set_linux(struct spec *spec, const struct config *config,
 					 err);
 	if (r == 0)
 		r = spec_config_set_clocks(spec, in, err);
+	if (r == 0)
+		r = spec_config_set_net_devices(spec, in, err);
 	if (r == 0)
 		r = spec_config_set_cgroup(spec, in, id, err);
 	if (r == 0)
@@ -586,11 +600,6 @@ void spec_set_hooks(struct spec *spec, const struct config *config, const char *
 							 .metadata = seccomp->listener_metadata };
 }
 
-static int spec_config_has_net_devices(const struct config *config)
-{
-	return config->on_linux.n_net_devices > 0;
-}
-
 static int spec_config_has_rdt(const struct config *config)
 {
 	return config->on_linux.has_intel_rdt;
@@ -606,7 +615,6 @@ static const struct {
 	const char *path;
 	int (*given)(const struct config *config);
 } spec_config_refused[] = {
-	{ "linux.netDevices", spec_config_has_net_devices },
 	{ "linux.intelRdt", spec_config_has_rdt },
 	{ "vm", spec_config_has_vm },
 };
