@@ -8,6 +8,7 @@
 #include "container/mount_options.h"
 #include "container/namespaces.h"
 #include "container/net_devices.h"
+#include "container/rdt.h"
 #include "container/resources.h"
 #include "container/seccomp_config.h"
 #include "container/spec.h"
@@ -562,6 +563,8 @@ static int spec_config_set_linux(struct spec *spec, const struct config *config,
 		r = spec_config_set_filter(spec, in, err);
 	if (r == 0)
 		r = tuning_of_config(&config->process, in, &spec->tuning, err);
+	if (r == 0 && in->has_intel_rdt)
+		r = rdt_check(&in->intel_rdt, err);
 	if (r == 0)
 		r = label_check(&config->process, in, err);
 	if (r == 0)
@@ -600,11 +603,6 @@ void spec_set_hooks(struct spec *spec, const struct config *config, const char *
 							 .metadata = seccomp->listener_metadata };
 }
 
-static int spec_config_has_rdt(const struct config *config)
-{
-	return config->on_linux.has_intel_rdt;
-}
-
 static int spec_config_has_vm(const struct config *config)
 {
 	return config->has_vm;
@@ -615,7 +613,6 @@ static const struct {
 	const char *path;
 	int (*given)(const struct config *config);
 } spec_config_refused[] = {
-	{ "linux.intelRdt", spec_config_has_rdt },
 	{ "vm", spec_config_has_vm },
 };
 

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/units.h"
+#include "container/rdt.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -125,12 +126,24 @@ static void container_run_last_hooks(const struct container *container)
 	spec_hooks_run_last(&spec);
 }
 
+static void container_remove_rdt(const struct container *container)
+{
+	struct err err = ERR_INIT;
+	_cleanup_close_ int root = container->store.rdt ? rdt_open_root(&err) : -EBADF;
+
+	if (root >= 0)
+		rdt_remove(root, container->store.rdt);
+	else if (err_is_set(&err))
+		log_notice("%s", err.msg);
+}
+
 int container_remove(struct container *container, const struct spec *spec, struct err *err)
 {
 	int r = container_end(container, err);
 
 	if (r < 0)
 		return r;
+	container_remove_rdt(container);
 	if (spec)
 		spec_hooks_run_last(spec);
 	else

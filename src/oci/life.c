@@ -13,6 +13,7 @@
 #include "base/signum.h"
 #include "container/gate.h"
 #include "container/launch.h"
+#include "container/rdt.h"
 #include "oci/console.h"
 #include "oci/container.h"
 #include "oci/follow.h"
@@ -89,11 +90,15 @@ struct life {
 	int stored; /* to be removed on failure */
 	int gate;
 	struct launch launch;
+	int rdt_root; /* of linux.intelRdt, if it is there; else negative */
+	struct rdt rdt;
 };
 
 static void life_release(struct life *life)
 {
 	fd_close(life->gate);
+	fd_close(life->rdt_root);
+	rdt_release(&life->rdt);
 	store_release(&life->store);
 	spec_release(&life->spec);
 	config_release(&life->config);
@@ -154,6 +159,30 @@ static int life_check_console(const struct life *life, int detached, struct err 
 	return 0;
 }
 
+/* What it makes is in the record first. */
+static int life_plan_rdt(struct life *life, const char *id, struct err *err)
+{
+	const struct config_linux *config = &life->config.on_linux;
+	int r;
+
+	if (!config->has_intel_rdt)
+		return 0;
+	life->rdt_root = rdt_open_root(err);
+	if (life->rdt_root < 0)
+		return life->rdt_root;
+	r = rdt_plan(life->rdt_root, &config->intel_rdt, id, &life->rdt, err);
+	if (r == 0)
+		life->store.rdt = strv_dup(life->rdt.make);
+	return r;
+}
+
+static int life_make_rdt(struct life *life, struct err *err)
+{
+	int r = life->rdt_root < 0 ? 0 : rdt_make(life->rdt_root, &life->rdt, err);
+
+	return r < 0 || life->rdt_root < 0 ? r : rdt_write(life->rdt_root, &life->rdt, err);
+}
+
 static int life_store(struct life *life, const char *id, struct err *err)
 {
 	struct store_container *store = &life->store;
@@ -166,9 +195,13 @@ static int life_store(struct life *life, const char *id, struct err *err)
 	store->bundle = mem_strdup(life->bundle);
 	store->rootfs = mem_strdup(life->spec.root_path);
 	store->cgroup = mem_strdup(life->spec.cgroup_path);
-	r = store_save_config(store, life->json, err);
+	r = life_plan_rdt(life, id, err);
+	if (r == 0)
+		r = store_save_config(store, life->json, err);
 	if (r == 0)
 		r = store_save(store, err);
+	if (r == 0)
+		r = life_make_rdt(life, err);
 	if (r == 0)
 		r = life->gate = gate_listen(store->dir, STORE_START_SOCKET, err);
 	return r < 0 ? r : 0;
@@ -180,6 +213,8 @@ static int life_launch(struct life *life, int *ret_terminal, struct err *err)
 	_cleanup_close_ int terminal = -EBADF;
 	int r = launch_run(&life->spec, NULL, life->gate, &life->launch, err);
 
+	if (r == 0 && life->rdt_root >= 0)
+		r = rdt_join(life->rdt_root, &life->rdt, life->launch.pid, err);
 	if (r == 0)
 		r = launch_wait(&life->launch, &life->spec, &terminal, err);
 	if (r == 0 && terminal >= 0 && life->values->console_socket) {
@@ -217,6 +252,8 @@ static void life_undo(struct life *life)
 	int hooked = life->launch.hooked;
 
 	launch_release(&life->launch);
+	if (life->rdt_root >= 0)
+		rdt_remove(life->rdt_root, life->store.rdt);
 	if (hooked)
 		spec_hooks_run_last(&life->spec);
 	if (life->stored)
@@ -226,7 +263,7 @@ static void life_undo(struct life *life)
 #define LIFE_INIT(oci_, values_)                                                                   \
 	{                                                                                          \
 		.oci = (oci_), .values = (values_), .store = STORE_CONTAINER_INIT, .gate = -EBADF, \
-		.launch = LAUNCH_INIT,                                                             \
+		.launch = LAUNCH_INIT, .rdt_root = -EBADF,                                         \
 	}
 
 static int life_create(const struct oci_context *oci, const void *values, char **args,

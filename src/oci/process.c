@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "container/attach.h"
+#include "container/rdt.h"
 #include "oci/console.h"
 #include "oci/container.h"
 #include "oci/follow.h"
@@ -188,6 +189,22 @@ static int process_finish(const struct process_exec_values *v, pid_t pid, int te
 	return v->detach ? 0 : follow_process(pidfd, terminal, err);
 }
 
+/* Where its child is born. */
+static int process_join_rdt(const struct container *container, const struct config_linux *config,
+			    struct err *err)
+{
+	_cleanup_close_ int root = -EBADF;
+	_cleanup_rdt_ struct rdt rdt = { 0 };
+
+	if (!config->has_intel_rdt)
+		return 0;
+	root = rdt_open_root(err);
+	if (root < 0)
+		return root;
+	rdt_name(&config->intel_rdt, container->store.id, &rdt);
+	return rdt_join(root, &rdt, 0, err);
+}
+
 static int process_start(const struct container *container, const struct spec *spec,
 			 const struct process_exec_values *v, struct err *err)
 {
@@ -231,6 +248,8 @@ static int process_exec_in(const struct container *container, int rootless,
 	if (r == 0 && !process->terminal && v->console_socket)
 		r = err_set(err, -EINVAL, "--console-socket: the process has no terminal");
 	spec.preserve_fds = (unsigned int)v->preserve_fds;
+	if (r == 0)
+		r = process_join_rdt(container, &config.on_linux, err);
 	return r < 0 ? r : process_start(container, &spec, v, err);
 }
 

@@ -41,6 +41,7 @@ struct store_container {
 	uint64_t owner;	     /* real uid of who created it; store_create() sets it */
 	char *cgroup;	     /* path below the roots of the hierarchies; NULL: none of its own */
 	char *unit;	     /* systemd's scope; NULL: none */
+	char **rdt;	     /* what was made for it below resctrl's root */
 	int started;
 };
 
