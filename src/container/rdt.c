@@ -149,7 +149,7 @@ static int rdt_has_line(char *const *there, const char *wanted)
 	strv_for_each(line, there) {
 		const char *text = *line + strspn(*line, " ");
 		_cleanup_strv_ char **has = NULL;
-		int all = 1;
+		int all = domains != NULL;
 
 		if (strcspn(text, ":") != len || strncmp(text, wanted, len) != 0 || !text[len])
 			continue;
