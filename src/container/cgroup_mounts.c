@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define CGROUP_MOUNTS_ROOT "/sys/fs/cgroup"
+#define CGROUP_MOUNTS_V2   "unified" /* of a hybrid layout */
 
 static void cgroup_mounts_bind(struct spec *spec, const char *name, const char *destination,
 			       char *const *options)
@@ -24,10 +25,14 @@ static void cgroup_mounts_bind(struct spec *spec, const char *name, const char *
 		strv_add(&mount->options, *option);
 }
 
-/* A hierarchy's folder, or the name of a controller that shares one; the container's group in it is what counts. */
+/*
+ * A folder of a hierarchy of version 1, or the name of a controller that shares one; the container's group in it is
+ * what counts. Of version 2 beside them nothing is shown: an init system inside would want to write there.
+ */
 static int cgroup_mounts_is_hierarchy(const struct dirent *entry)
 {
-	return entry->d_name[0] != '.' && (entry->d_type == DT_DIR || entry->d_type == DT_LNK);
+	return entry->d_name[0] != '.' && strcmp(entry->d_name, CGROUP_MOUNTS_V2) != 0 &&
+	       (entry->d_type == DT_DIR || entry->d_type == DT_LNK);
 }
 
 static void cgroup_mounts_add_v1(struct spec *spec, const char *destination, char *const *options)
