@@ -23,13 +23,72 @@ static int mnt_fail(int fs, int code, const char *what, struct err *err)
 	return err_errno(err, code, "%s: %s", what, text + 2);
 }
 
-static int mnt_set_option(int fs, const char *option)
+/* fsconfig() takes no longer value. */
+#define MNT_VALUE_MAX 255
+
+/* Folders that an option names by their descriptors, until the file system is made. */
+struct mnt_folders {
+	int fds[16];
+	size_t n;
+};
+
+static void mnt_folders_release(struct mnt_folders *folders)
 {
+	for (size_t i = 0; i < folders->n; i++)
+		fd_close(folders->fds[i]);
+}
+
+/* The next folder of an overlay's list, in which a backslash takes the meaning from a colon. */
+static const char *mnt_next_folder(const char *list, struct buf *ret)
+{
+	while (*list && *list != ':') {
+		if (*list == '\\' && list[1])
+			list++;
+		buf_add(ret, list++, 1);
+	}
+	return list;
+}
+
+/* The value that names the folders of an overlay's list by descriptors. */
+static int mnt_shorten(const char *list, struct mnt_folders *folders, struct buf *ret)
+{
+	for (;; list++, buf_add_str(ret, ":")) {
+		_cleanup_buf_ struct buf folder = BUF_INIT;
+		int fd;
+
+		list = mnt_next_folder(list, &folder);
+		if (folders->n == ARRAY_SIZE(folders->fds))
+			return -ENAMETOOLONG;
+		fd = open(folder.len ? folder.data : "", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0)
+			return -errno;
+		folders->fds[folders->n++] = fd;
+		buf_printf(ret, "/proc/self/fd/%d", fd);
+		if (!*list)
+			return ret->len <= MNT_VALUE_MAX ? 0 : -ENAMETOOLONG;
+	}
+}
+
+static int mnt_is_folders(const char *key)
+{
+	return !strcmp(key, "lowerdir") || !strcmp(key, "upperdir") || !strcmp(key, "workdir");
+}
+
+static int mnt_set_option(int fs, const char *option, struct mnt_folders *folders)
+{
+	_cleanup_buf_ struct buf shorter = BUF_INIT;
 	_cleanup_free_ char *key = mem_strdup(option);
 	char *value = strchr(key, '=');
+	int r;
 
 	if (value)
 		*value++ = '\0';
+	if (value && strlen(value) > MNT_VALUE_MAX) {
+		r = mnt_is_folders(key) ? mnt_shorten(value, folders, &shorter) : -ENAMETOOLONG;
+		if (r < 0)
+			return r;
+		value = shorter.data;
+	}
 	if (fsconfig(fs, value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, key, value, 0) < 0)
 		return -errno;
 	return 0;
@@ -51,6 +110,7 @@ static int mnt_finish(int fs, const char *what, uint64_t attributes, int *ret_fd
 int mnt_new(const char *type, const char *source, char *const *options, uint64_t attributes,
 	    int *ret_fd, struct err *err)
 {
+	_cleanup_(mnt_folders_release) struct mnt_folders folders = { .n = 0 };
 	_cleanup_close_ int fs = fsopen(type, FSOPEN_CLOEXEC);
 	char what[64];
 
@@ -60,7 +120,7 @@ int mnt_new(const char *type, const char *source, char *const *options, uint64_t
 	if (source && fsconfig(fs, FSCONFIG_SET_STRING, "source", source, 0) < 0)
 		return mnt_fail(fs, -errno, what, err);
 	for (; options && *options; options++) {
-		int r = mnt_set_option(fs, *options);
+		int r = mnt_set_option(fs, *options, &folders);
 
 		if (r < 0)
 			return mnt_fail(fs, r, what, err);

@@ -12,7 +12,10 @@
  * attached where wanted, or gone when closed. Attributes are MOUNT_ATTR_* of <linux/mount.h>.
  */
 
-/* A new file system. options: "KEY=VALUE" or "KEY", ended by NULL; source may be NULL. */
+/*
+ * A new file system. options: "KEY=VALUE" or "KEY", ended by NULL; source may be NULL. A value has at most
+ * 255 bytes, but for an overlay's folders, of which there may be 15: else -ENAMETOOLONG.
+ */
 int mnt_new(const char *type, const char *source, char *const *options, uint64_t attributes,
 	    int *ret_fd, struct err *err);
 
