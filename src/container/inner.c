@@ -415,23 +415,6 @@ static int inner_detach(struct inner *inner, struct err *err)
 	return inner->sock < 0 ? inner->sock : 0;
 }
 
-static int inner_wait_start(struct inner *inner, struct err *err)
-{
-	int fd = -EBADF, r;
-
-	if (!inner->spec->gated)
-		return 0;
-	if (inner_send(inner, INNER_CREATED, -EBADF) < 0)
-		return inner_lost(err);
-	r = inner_receive_any(inner, &fd, err);
-	fd_close(fd);
-	if (r == INNER_DETACH)
-		r = inner_detach(inner, err);
-	else if (r >= 0 && r != INNER_START)
-		r = inner_lost(err);
-	return r < 0 ? r : 0;
-}
-
 /* In a session leader without a terminal. */
 static int inner_take_terminal(struct inner *inner, struct err *err)
 {
@@ -441,6 +424,27 @@ static int inner_take_terminal(struct inner *inner, struct err *err)
 		r = dup2(inner->terminal, i) < 0 ? -errno : 0;
 	inner->terminal = fd_close(inner->terminal);
 	return r < 0 ? err_errno(err, r, "cannot take the terminal") : 0;
+}
+
+static int inner_wait_start(struct inner *inner, struct err *err)
+{
+	int fd = -EBADF, r;
+
+	if (!inner->spec->gated)
+		return 0;
+	/* Who made us waits until nobody has the streams that it gave. */
+	r = inner->terminal >= 0 ? inner_take_terminal(inner, err) : 0;
+	if (r < 0)
+		return r;
+	if (inner_send(inner, INNER_CREATED, -EBADF) < 0)
+		return inner_lost(err);
+	r = inner_receive_any(inner, &fd, err);
+	fd_close(fd);
+	if (r == INNER_DETACH)
+		r = inner_detach(inner, err);
+	else if (r >= 0 && r != INNER_START)
+		r = inner_lost(err);
+	return r < 0 ? r : 0;
 }
 
 /* A keeper that died before PDEATHSIG was set did not kill us; then nobody has the socket's other end. */
