@@ -80,7 +80,9 @@ static int launch_make_cgroup(struct launch_parts *parts, struct err *err)
 		return 0;
 	if (spec->cgroup_optional)
 		return launch_try_cgroup(parts, also, err);
-	r = cgroup_create(spec->cgroup_path, &spec->limits, also, &launch->cgroup, err);
+	r = spec->cgroup_made
+		    ? cgroup_adopt(spec->cgroup_path, also, &launch->cgroup, err)
+		    : cgroup_create(spec->cgroup_path, &spec->limits, also, &launch->cgroup, err);
 	if (r == 0 && spec->resources)
 		cgroup_keep_parents(launch->cgroup);
 	if (r == 0 && spec->resources)

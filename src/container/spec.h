@@ -121,6 +121,7 @@ struct spec {
 	const struct config_net_device *net_devices; /* borrowed */
 	size_t n_net_devices;
 	char *cgroup_path;   /* NULL: it stays in the caller's group */
+	int cgroup_made;     /* an init system has made that one for it */
 	int cgroup_optional; /* where none can be made, it does without, unless there are limits */
 	unsigned int cgroup_also; /* controllers that it is in besides, CGROUP_* */
 	struct cgroup_limits limits;

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "container/rdt.h"
+#include "container/scope.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -141,6 +142,8 @@ int container_remove(struct container *container, const struct spec *spec, struc
 {
 	int r = container_end(container, err);
 
+	if (r == 0 && container->store.unit)
+		r = scope_stop(container->store.unit, err);
 	if (r < 0)
 		return r;
 	container_remove_rdt(container);

@@ -2,6 +2,8 @@
 /* What is done to a container that runs: pause, resume, update. */
 #include "base/json.h"
 #include "container/resources.h"
+#include "container/scope.h"
+#include "container/scope_properties.h"
 #include "oci/container.h"
 
 #include <fcntl.h>
@@ -138,6 +140,20 @@ static int control_of_file(const char *path, struct config_resources *ret, struc
 	return r < 0 ? r : config_read_resources(json, ret, err);
 }
 
+/* systemd first: it writes all files of a controller, and what it has no word for comes after. */
+static int control_set(const struct container *container, const struct config_resources *resources,
+		       struct err *err)
+{
+	int version = cgroup_layout() == CGROUP_LAYOUT_UNIFIED ? 2 : 1, r = 0;
+	_cleanup_strv_ char **properties = NULL;
+
+	if (container->store.unit) {
+		scope_properties_limits(resources, version, &properties);
+		r = scope_set(container->store.unit, properties, err);
+	}
+	return r < 0 ? r : resources_apply(container->cgroup, resources, err);
+}
+
 static int control_update(const struct oci_context *oci, const void *values, char **args,
 			  struct err *err)
 {
@@ -157,7 +173,7 @@ static int control_update(const struct oci_context *oci, const void *values, cha
 		r = control_of_file(v->resources, &resources, err);
 	else
 		control_of_options(v, &resources);
-	return r < 0 ? r : resources_apply(container.cgroup, &resources, err);
+	return r < 0 ? r : control_set(&container, &resources, err);
 }
 
 const struct verb oci_control_verbs[] = {

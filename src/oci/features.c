@@ -24,6 +24,7 @@ static const struct features_have {
 } features_have = {
 	.cgroup_v1 = 1,
 	.cgroup_v2 = 1,
+	.cgroup_systemd = 1,
 	.seccomp = 1,
 };
 

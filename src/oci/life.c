@@ -4,7 +4,7 @@
  * `delete --force` finds:
  *
  *  1. the folder, locked, with the configuration;
- *  2. the record with the cgroup's path, before there is a cgroup;
+ *  2. the record with the cgroup's path, before there is a cgroup, and before systemd makes it;
  *  3. the first process, which dies with us until the last step;
  *  4. the record with its pid, and the pid file; then the first process is let go of.
  */
@@ -14,6 +14,8 @@
 #include "container/gate.h"
 #include "container/launch.h"
 #include "container/rdt.h"
+#include "container/scope.h"
+#include "container/scope_properties.h"
 #include "oci/console.h"
 #include "oci/container.h"
 #include "oci/follow.h"
@@ -86,6 +88,9 @@ struct life {
 	struct json *json;
 	struct config config;
 	struct spec spec;
+	struct scope_name scope; /* unit NULL: systemd has no part in it */
+	struct scope_holder holder;
+	int scoped; /* it is made, and ours to be stopped on failure */
 	struct store_container store;
 	int stored; /* to be removed on failure */
 	int gate;
@@ -99,6 +104,8 @@ static void life_release(struct life *life)
 	fd_close(life->gate);
 	fd_close(life->rdt_root);
 	rdt_release(&life->rdt);
+	scope_holder_release(&life->holder);
+	scope_name_release(&life->scope);
 	store_release(&life->store);
 	spec_release(&life->spec);
 	config_release(&life->config);
@@ -114,6 +121,26 @@ static int life_check_file(int dir, struct err *err)
 	if (fstatat(dir, STORE_CONFIG, &st, 0) == 0 && !S_ISREG(st.st_mode))
 		return err_set(err, -EINVAL, "that is no file");
 	return 0;
+}
+
+/* From here on linux.cgroupsPath is the path of the cgroup that systemd will make. */
+static int life_name_scope(struct life *life, const char *id, struct err *err)
+{
+	struct config_linux *in = &life->config.on_linux;
+	_cleanup_free_ char *above = NULL;
+	int r;
+
+	if (life->oci->cgroup_manager != OCI_CGROUP_SYSTEMD)
+		return 0;
+	if (life->oci->rootless)
+		return err_set(err, -EOPNOTSUPP,
+			       "--systemd-cgroup wants root: a user's own manager is not asked");
+	r = scope_root(&above, err);
+	if (r == 0)
+		r = scope_parse(in->cgroups_path, id, above, &life->scope, err);
+	if (r == 0)
+		mem_replace(&in->cgroups_path, life->scope.path);
+	return r;
 }
 
 static int life_read_bundle(struct life *life, const char *id, struct err *err)
@@ -134,12 +161,15 @@ static int life_read_bundle(struct life *life, const char *id, struct err *err)
 	if (r == 0)
 		r = config_read(life->json, &life->config, err);
 	if (r == 0)
+		r = life_name_scope(life, id, err);
+	if (r == 0)
 		r = spec_of_config(&life->config, id, life->bundle, life->oci->rootless,
 				   &life->spec, err);
 	if (r < 0)
 		return err_wrap(err, "%s/" STORE_CONFIG, life->bundle);
 	life->spec.preserve_fds = (unsigned int)life->values->preserve_fds;
 	life->spec.keep_keyring = life->values->no_new_keyring;
+	life->spec.cgroup_made = life->scope.unit != NULL;
 	return 0;
 }
 
@@ -195,6 +225,7 @@ static int life_store(struct life *life, const char *id, struct err *err)
 	store->bundle = mem_strdup(life->bundle);
 	store->rootfs = mem_strdup(life->spec.root_path);
 	store->cgroup = mem_strdup(life->spec.cgroup_path);
+	store->unit = mem_strdup(life->scope.unit);
 	r = life_plan_rdt(life, id, err);
 	if (r == 0)
 		r = store_save_config(store, life->json, err);
@@ -207,16 +238,38 @@ static int life_store(struct life *life, const char *id, struct err *err)
 	return r < 0 ? r : 0;
 }
 
+static int life_start_scope(struct life *life, struct err *err)
+{
+	int version = cgroup_layout() == CGROUP_LAYOUT_UNIFIED ? 2 : 1, r;
+	const struct config *config = &life->config;
+	_cleanup_strv_ char **properties = NULL;
+
+	if (!life->scope.unit)
+		return 0;
+	strv_add_printf(&properties, "Description=container %s of brig-oci", life->store.id);
+	scope_properties_limits(&config->on_linux.resources, version, &properties);
+	scope_properties_devices(life->spec.device_rules, life->spec.n_device_rules, &properties);
+	r = scope_properties_annotations(config->annotations, config->n_annotations, &properties,
+					 err);
+	if (r == 0)
+		r = scope_start(&life->scope, properties, &life->holder, err);
+	life->scoped = r == 0;
+	return r;
+}
+
 /* *ret_terminal: the master, if nobody has got it. */
 static int life_launch(struct life *life, int *ret_terminal, struct err *err)
 {
 	_cleanup_close_ int terminal = -EBADF;
-	int r = launch_run(&life->spec, NULL, life->gate, &life->launch, err);
+	int r = life_start_scope(life, err);
 
+	if (r == 0)
+		r = launch_run(&life->spec, NULL, life->gate, &life->launch, err);
 	if (r == 0 && life->rdt_root >= 0)
 		r = rdt_join(life->rdt_root, &life->rdt, life->launch.pid, err);
 	if (r == 0)
 		r = launch_wait(&life->launch, &life->spec, &terminal, err);
+	scope_holder_release(&life->holder);
 	if (r == 0 && terminal >= 0 && life->values->console_socket) {
 		r = console_send(life->values->console_socket, terminal, err);
 		terminal = fd_close(terminal);
@@ -252,6 +305,8 @@ static void life_undo(struct life *life)
 	int hooked = life->launch.hooked;
 
 	launch_release(&life->launch);
+	if (life->scoped)
+		(void)scope_stop(life->scope.unit, &ignored);
 	if (life->rdt_root >= 0)
 		rdt_remove(life->rdt_root, life->store.rdt);
 	if (hooked)
@@ -263,7 +318,7 @@ static void life_undo(struct life *life)
 #define LIFE_INIT(oci_, values_)                                                                   \
 	{                                                                                          \
 		.oci = (oci_), .values = (values_), .store = STORE_CONTAINER_INIT, .gate = -EBADF, \
-		.launch = LAUNCH_INIT, .rdt_root = -EBADF,                                         \
+		.launch = LAUNCH_INIT, .rdt_root = -EBADF, .holder = SCOPE_HOLDER_INIT,            \
 	}
 
 static int life_create(const struct oci_context *oci, const void *values, char **args,

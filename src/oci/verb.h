@@ -35,8 +35,9 @@ extern const struct verb_page oci_manual_page;
 /* Every table of rows (their run_oci), ended by a row with a NULL name; oci.c lists the tables. */
 extern const struct verb oci_life_verbs[];    /* create start run kill delete */
 extern const struct verb oci_process_verbs[]; /* exec ps */
-extern const struct verb oci_control_verbs[]; /* pause resume update events */
-extern const struct verb oci_show_verbs[];    /* state list */
+extern const struct verb oci_control_verbs[]; /* pause resume update */
+extern const struct verb oci_events_verbs[];
+extern const struct verb oci_show_verbs[]; /* state list */
 extern const struct verb oci_features_verbs[];
 extern const struct verb oci_spec_verbs[];
 extern const struct verb oci_help_verbs[];

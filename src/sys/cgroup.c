@@ -22,6 +22,8 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -357,10 +359,11 @@ static void cgroup_v2_enable(int root, const char *path, unsigned int controller
 	}
 }
 
-static int cgroup_make(struct cgroup_dir *dir, const char *path, struct err *err)
+static int cgroup_make(struct cgroup_dir *dir, const char *path, int adopt, struct err *err)
 {
 	unsigned int wanted = dir->controllers & ~(unsigned int)CGROUP_CORE;
-	int r = cgroup_mkdir(dir->root, path);
+	int there = adopt && faccessat(dir->root, path, F_OK, 0) == 0;
+	int r = there ? 0 : cgroup_mkdir(dir->root, path);
 
 	if (r == -EBUSY)
 		return err_set(err, r, "the cgroup %s still has processes of an earlier run", path);
@@ -392,18 +395,11 @@ static int cgroup_check_path(const char *path, struct err *err)
 	}
 }
 
-int cgroup_create(const char *path, const struct cgroup_limits *limits, unsigned int also,
-		  struct cgroup **ret, struct err *err)
+static int cgroup_make_all(struct cgroup *cgroup, const char *path, unsigned int need, int adopt,
+			   struct err *err)
 {
-	_cleanup_cgroup_ struct cgroup *cgroup = mem_zalloc(sizeof(*cgroup));
-	unsigned int need = CGROUP_CORE | CGROUP_MEMORY | also;
-	int r = 0;
+	int r = cgroup_check_path(path, err);
 
-	if (limits->cpus_milli)
-		need |= CGROUP_CPU;
-	if (limits->pids)
-		need |= CGROUP_PIDS;
-	r = cgroup_check_path(path, err);
 	if (r < 0)
 		return r;
 	cgroup->path = mem_strdup(path);
@@ -411,7 +407,22 @@ int cgroup_create(const char *path, const struct cgroup_limits *limits, unsigned
 		return err_set(err, -ENOENT,
 			       "no control groups at " CGROUP_ROOT ": mount them there");
 	for (size_t i = 0; i < cgroup->n && r == 0; i++)
-		r = cgroup_make(&cgroup->dirs[i], path, err);
+		r = cgroup_make(&cgroup->dirs[i], path, adopt, err);
+	return r;
+}
+
+int cgroup_create(const char *path, const struct cgroup_limits *limits, unsigned int also,
+		  struct cgroup **ret, struct err *err)
+{
+	_cleanup_cgroup_ struct cgroup *cgroup = mem_zalloc(sizeof(*cgroup));
+	unsigned int need = CGROUP_CORE | CGROUP_MEMORY | also;
+	int r;
+
+	if (limits->cpus_milli)
+		need |= CGROUP_CPU;
+	if (limits->pids)
+		need |= CGROUP_PIDS;
+	r = cgroup_make_all(cgroup, path, need, 0, err);
 	if (r == 0)
 		r = cgroup_set_limits(cgroup, limits, err);
 	if (r < 0) {
@@ -423,6 +434,17 @@ int cgroup_create(const char *path, const struct cgroup_limits *limits, unsigned
 	}
 	*ret = take_ptr(cgroup);
 	return 0;
+}
+
+/* On failure what was made is left to whom the group belongs. */
+int cgroup_adopt(const char *path, unsigned int also, struct cgroup **ret, struct err *err)
+{
+	_cleanup_cgroup_ struct cgroup *cgroup = mem_zalloc(sizeof(*cgroup));
+	int r = cgroup_make_all(cgroup, path, CGROUP_CORE | CGROUP_MEMORY | also, 1, err);
+
+	if (r == 0)
+		*ret = take_ptr(cgroup);
+	return r;
 }
 
 int cgroup_open(const char *path, struct cgroup **ret)
@@ -766,6 +788,78 @@ void cgroup_stats(const struct cgroup *cgroup, struct cgroup_stats *ret)
 		if (cgroup_pids(cgroup, &pids, &n) == 0)
 			ret->pids = n;
 	}
+}
+
+/* Version 1 counts for whom gives it an eventfd: memory.txt, "OOM Control". */
+static int cgroup_oom_open_v1(const struct cgroup_dir *dir, struct cgroup_oom *ret)
+{
+	_cleanup_close_ int control = openat(dir->fd, "memory.oom_control", O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	char text[64];
+	int r;
+
+	if (control < 0 || event < 0)
+		return -errno;
+	snprintf(text, sizeof(text), "%d %d", event, control);
+	r = file_write_value(dir->fd, "cgroup.event_control", text);
+	if (r == 0)
+		*ret = (struct cgroup_oom){ take_fd(&event), EPOLLIN, 0, 1 };
+	return r;
+}
+
+/* Reading arms the descriptor for the next change; the file has a line "oom_kill N" since 4.13. */
+static uint64_t cgroup_oom_read_v2(int fd)
+{
+	char text[512] = "", *at;
+	struct err ignored = ERR_INIT;
+	int64_t value = 0;
+
+	if (pread(fd, text, sizeof(text) - 1, 0) <= 0)
+		return 0;
+	at = strstr(text, "oom_kill ");
+	if (!at)
+		return 0;
+	at += strlen("oom_kill ");
+	at[strcspn(at, "\n")] = '\0';
+	(void)units_parse_int(at, 0, INT64_MAX, &value, &ignored);
+	return (uint64_t)value;
+}
+
+int cgroup_oom_open(const struct cgroup *cgroup, struct cgroup_oom *ret, struct err *err)
+{
+	const struct cgroup_dir *dir = cgroup_dir_of(cgroup, CGROUP_MEMORY);
+	int r = dir ? 0 : -EOPNOTSUPP;
+
+	*ret = CGROUP_OOM_INIT;
+	if (dir && dir->ops->version == 1) {
+		r = cgroup_oom_open_v1(dir, ret);
+	} else if (dir) {
+		ret->fd = openat(dir->fd, "memory.events", O_RDONLY | O_CLOEXEC);
+		ret->events = EPOLLPRI;
+		ret->version = 2;
+		r = ret->fd < 0 ? -errno : 0;
+	}
+	if (r < 0)
+		return err_errno(err, r, "cannot hear of want of memory in the cgroup %s",
+				 cgroup->path);
+	ret->seen = ret->version == 2 ? cgroup_oom_read_v2(ret->fd) : 0;
+	return 0;
+}
+
+uint64_t cgroup_oom_count(struct cgroup_oom *oom)
+{
+	uint64_t now = 0, seen = oom->seen;
+
+	if (oom->version == 1)
+		return read(oom->fd, &now, sizeof(now)) == sizeof(now) ? now : 0;
+	now = cgroup_oom_read_v2(oom->fd);
+	oom->seen = now > seen ? now : seen;
+	return oom->seen - seen;
+}
+
+void cgroup_oom_release(struct cgroup_oom *oom)
+{
+	oom->fd = fd_close(oom->fd);
 }
 
 int cgroup_freeze(struct cgroup *cgroup, int frozen, struct err *err)

@@ -80,6 +80,11 @@ struct cgroup;
  */
 int cgroup_create(const char *path, const struct cgroup_limits *limits, unsigned int also,
 		  struct cgroup **ret, struct err *err);
+/*
+ * The same for a group that an init system has made: where it is there it stays, processes and all, and where it
+ * is not it is made. No limit is set.
+ */
+int cgroup_adopt(const char *path, unsigned int also, struct cgroup **ret, struct err *err);
 /* An existing group; -ENOENT (and no message) if it is in no hierarchy. */
 int cgroup_open(const char *path, struct cgroup **ret);
 /* Lets go of the group, which stays. NULL is fine. Returns NULL. */
@@ -154,6 +159,22 @@ int cgroup_pids(const struct cgroup *cgroup, pid_t **ret, size_t *ret_n);
 int cgroup_has_process(const char *path, pid_t pid);
 
 void cgroup_stats(const struct cgroup *cgroup, struct cgroup_stats *ret);
+
+/*
+ * Hears of processes in the group that want for memory. fd: for epoll, with events; at one of them ask
+ * cgroup_oom_count(), which tells how many times it has come to that since the last time.
+ */
+struct cgroup_oom {
+	int fd;
+	uint32_t events;
+	uint64_t seen;
+	int version;
+};
+#define CGROUP_OOM_INIT ((struct cgroup_oom){ .fd = -EBADF })
+/* -EOPNOTSUPP: this host does not tell. */
+int cgroup_oom_open(const struct cgroup *cgroup, struct cgroup_oom *ret, struct err *err);
+uint64_t cgroup_oom_count(struct cgroup_oom *oom);
+void cgroup_oom_release(struct cgroup_oom *oom);
 
 /* Stops or continues all processes; that they stand still comes soon after. */
 int cgroup_freeze(struct cgroup *cgroup, int frozen, struct err *err);

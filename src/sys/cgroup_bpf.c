@@ -150,6 +150,12 @@ int cgroup_bpf_attach(int fd, const struct cgroup_device *rules, size_t n)
 	attr.target_fd = (uint32_t)fd;
 	attr.attach_bpf_fd = (uint32_t)loaded;
 	attr.attach_type = BPF_CGROUP_DEVICE;
+	if (syscall(SYS_bpf, BPF_PROG_ATTACH, &attr, sizeof(attr)) == 0)
+		return 0;
+	if (errno != EPERM)
+		return -errno;
+	/* beside one of systemd's, where both have to allow a device */
+	attr.attach_flags = BPF_F_ALLOW_MULTI;
 	return syscall(SYS_bpf, BPF_PROG_ATTACH, &attr, sizeof(attr)) < 0 ? -errno : 0;
 }
 

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CONTAINER_SCOPE_H
+#define CONTAINER_SCOPE_H
+
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/strv.h"
+
+/* A container's cgroup that systemd makes and knows of: a transient scope of the system's manager. */
+
+/* What linux.cgroupsPath means then; all owned. */
+struct scope_name {
+	char *slice; /* "system.slice" */
+	char *unit;  /* "brig-web.scope" */
+	char *path;  /* below the roots of the hierarchies: "system.slice/brig-web.scope" */
+};
+
+/*
+ * "SLICE:PREFIX:NAME", as engines give it to a runtime with --systemd-cgroup: PREFIX-NAME.scope in SLICE.
+ * Absent or empty is ":brig:ID", an empty SLICE is system.slice, an empty PREFIX leaves the dash out too.
+ * above: where systemd's own tree begins, as scope_root() has it. Release it even on failure.
+ */
+int scope_parse(const char *cgroups_path, const char *id, const char *above, struct scope_name *ret,
+		struct err *err);
+void scope_name_release(struct scope_name *name);
+#define _cleanup_scope_name_ _cleanup_(scope_name_release)
+
+/*
+ * The cgroup that systemd's slices are in, "" on a host, something else for one that runs in a container;
+ * caller frees. -EOPNOTSUPP: this host was not booted by systemd.
+ */
+int scope_root(char **ret, struct err *err);
+
+/* The process in a scope that has nothing else in it yet: the scope goes when the last one does. */
+struct scope_holder {
+	int pidfd;
+	int stream; /* its stdin and stdout; it ends when this is closed */
+};
+#define SCOPE_HOLDER_INIT ((struct scope_holder){ .pidfd = -EBADF, .stream = -EBADF })
+
+/*
+ * Makes the scope, with properties ("NAME=VALUE", as in unit files); its cgroup is there on return. It may be
+ * divided further (Delegate), and does not stay behind as failed.
+ */
+int scope_start(const struct scope_name *name, char *const *properties, struct scope_holder *ret,
+		struct err *err);
+/* Lets go of the scope once the container is in it. */
+void scope_holder_release(struct scope_holder *holder);
+
+/* Tells systemd of other limits of a scope that is there. */
+int scope_set(const char *unit, char *const *properties, struct err *err);
+
+/* Makes systemd forget the scope, and waits until it has; what is in it ends. None of that name is fine. */
+int scope_stop(const char *unit, struct err *err);
+
+#endif
