@@ -3,6 +3,8 @@
  * rules become code that the kernel would take, and no other part of it does harm to who looks at it. */
 #include "container/config.h"
 #include "container/hooks.h"
+#include "container/scope.h"
+#include "container/scope_properties.h"
 #include "container/seccomp_config.h"
 #include "container/spec.h"
 #include "container/sysctl.h"
@@ -76,6 +78,28 @@ static void make_spec(struct config *config)
 	}
 }
 
+/* What becomes systemd-run's arguments: names of units, and NAME=VALUE without bytes that are no text. */
+static void name_scope(const struct config *config)
+{
+	_cleanup_scope_name_ struct scope_name name = { 0 };
+	_cleanup_strv_ char **properties = NULL;
+	struct err errors[2] = { 0 };
+
+	if (scope_parse(config->on_linux.cgroups_path, "id", "", &name, &errors[0]) == 0 &&
+	    (strpbrk(name.unit, "/: \n") || strstr(name.path, "..") || strstr(name.path, "//")))
+		abort();
+	scope_properties_limits(&config->on_linux.resources, 1, &properties);
+	scope_properties_limits(&config->on_linux.resources, 2, &properties);
+	if (scope_properties_annotations(config->annotations, config->n_annotations, &properties,
+					 &errors[1]) < 0 &&
+	    !err_is_set(&errors[1]))
+		abort();
+	strv_for_each(property, properties) {
+		if (!strchr(*property, '='))
+			abort();
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_config_ struct config config = { 0 }, again = { 0 };
@@ -89,6 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return !err_is_set(&err);
 	compile(&config);
 	look(&config);
+	name_scope(&config);
 	first = config_write(&config);
 	if (config_read(first, &again, &err) < 0)
 		abort();
