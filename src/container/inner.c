@@ -118,10 +118,11 @@ static int inner_begin(struct inner *inner, struct err *err)
 	}
 	if (inner_close_others(inner) < 0)
 		return err_errno(err, -errno, "cannot close the keeper's files");
-	/* a reaper stays as it is, and its child gets a session of its own */
-	if (inner->spec->init)
+	/* these are to be seen for longer than a moment */
+	if (inner->spec->init || inner->spec->gated)
 		spawn_hide_arguments();
-	else if (setsid() < 0)
+	/* a reaper stays as it is, and its child gets a session of its own */
+	if (!inner->spec->init && setsid() < 0)
 		return err_errno(err, -errno, "cannot make a session");
 	return 0;
 }

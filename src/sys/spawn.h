@@ -26,8 +26,8 @@ int spawn_close_others(unsigned int first, int *keep, size_t n);
 /* Unblocks all signals and gives those their default action that we ignore. */
 void spawn_reset_signals(void);
 
-/* A fork shows the command line of its parent; this blanks it, in this process alone. Nothing may point into
- * main's argv any more. */
+/* A fork shows the command line and the environment of its parent; this blanks them, in this process alone.
+ * Nothing may point into main's argv or use getenv() any more. */
 void spawn_hide_arguments(void);
 
 /*
