@@ -21,6 +21,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 
 /* How long the container's processes may take to die; only the kernel can hold one up. */
@@ -169,12 +170,9 @@ static int launch_make_streams(struct launch_parts *parts, struct err *err)
 	return r < 0 ? err_errno(err, r, "cannot make the container's streams") : 0;
 }
 
-static pid_t launch_clone_entered(struct launch_parts *parts, struct err *err)
+static _noreturn_ void launch_become_inner(const struct launch_parts *parts)
 {
-	uint64_t flags = parts->spec->namespaces & (uint64_t)(CLONE_NEWUSER | CLONE_NEWPID);
-	struct launch *launch = parts->launch;
-	pid_t pid = spawn_clone(flags, parts->entry.into, &launch->pidfd);
-	struct inner_input input = {
+	const struct inner_input input = {
 		.spec = parts->spec,
 		.cgroup = &parts->entry,
 		.born_in_cgroup = 1,
@@ -188,10 +186,79 @@ static pid_t launch_clone_entered(struct launch_parts *parts, struct err *err)
 		.stdio = { parts->stdio[0], parts->stdio[1], parts->stdio[2] },
 	};
 
+	inner_main(&input);
+}
+
+/* What the middle process below says. */
+struct launch_middle {
+	pid_t pid;
+	struct err err;
+};
+
+/*
+ * A pid namespace belongs to the user namespace that its maker is in, and only the root of that one can mount its
+ * /proc. So if the user namespace is another's, a process in the middle joins it and makes the container's
+ * first process, as our child and not its own. It is not dumpable before it can be seen from in there.
+ */
+static _noreturn_ void launch_be_middle(struct launch_parts *parts, uint64_t flags, int sock)
+{
+	struct launch_middle said = { 0 };
+	int pidfd = -EBADF;
+
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		err_errno(&said.err, -errno, "cannot close up");
+	else if (namespaces_join(&parts->joins, CLONE_NEWUSER, &said.err) == 0)
+		said.pid = spawn_clone(flags | CLONE_PARENT, parts->entry.into, &pidfd);
+	if (!said.pid && !said.err.code) {
+		namespaces_forget(&parts->joins, CLONE_NEWUSER);
+		fd_close(sock);
+		launch_become_inner(parts);
+	}
+	(void)spawn_send(sock, &said, sizeof(said), pidfd);
+	_exit(0);
+}
+
+static pid_t launch_clone_by_middle(struct launch_parts *parts, uint64_t flags, struct err *err)
+{
+	_cleanup_close_ int ours = -EBADF, theirs = -EBADF, pidfd = -EBADF;
+	struct launch_middle said = { 0 };
+	int pair[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_errno(err, -errno, "cannot make a socket pair");
+	ours = pair[0];
+	theirs = pair[1];
+	pid = spawn_clone(0, -EBADF, &pidfd);
+	if (pid == 0)
+		launch_be_middle(parts, flags, theirs);
 	if (pid < 0)
 		return err_errno(err, pid, "cannot start the container's first process");
+	theirs = fd_close(theirs);
+	if (spawn_receive(ours, &said, sizeof(said), &parts->launch->pidfd, 0) !=
+	    (ssize_t)sizeof(said))
+		err_set(&said.err, -ECHILD, "the process was killed before it had started");
+	(void)spawn_wait(pidfd);
+	if (said.err.code) {
+		*err = said.err;
+		return said.err.code;
+	}
+	return said.pid;
+}
+
+static pid_t launch_clone_entered(struct launch_parts *parts, struct err *err)
+{
+	uint64_t flags = parts->spec->namespaces & (uint64_t)(CLONE_NEWUSER | CLONE_NEWPID);
+	pid_t pid;
+
+	if ((flags & CLONE_NEWPID) && namespaces_has(&parts->joins, CLONE_NEWUSER))
+		pid = launch_clone_by_middle(parts, flags, err);
+	else
+		pid = spawn_clone(flags, parts->entry.into, &parts->launch->pidfd);
+	if (pid < 0 && !err_is_set(err))
+		return err_errno(err, pid, "cannot start the container's first process");
 	if (!pid)
-		inner_main(&input);
+		launch_become_inner(parts);
 	return pid;
 }
 

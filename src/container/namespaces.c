@@ -128,13 +128,30 @@ int namespaces_leave(struct namespaces *namespaces, struct err *err)
 int namespaces_join(const struct namespaces *namespaces, uint64_t type, struct err *err)
 {
 	for (size_t i = 0; i < namespaces->n; i++) {
-		if (namespaces->list[i].type == type &&
+		if (namespaces->list[i].type == type && namespaces->list[i].fd >= 0 &&
 		    setns(namespaces->list[i].fd, (int)type) < 0)
 			return err_errno(err, -errno,
 					 "linux.namespaces: cannot join a %s namespace",
 					 namespaces_link(type));
 	}
 	return 0;
+}
+
+int namespaces_has(const struct namespaces *namespaces, uint64_t type)
+{
+	for (size_t i = 0; i < namespaces->n; i++) {
+		if (namespaces->list[i].type == type && namespaces->list[i].fd >= 0)
+			return 1;
+	}
+	return 0;
+}
+
+void namespaces_forget(struct namespaces *namespaces, uint64_t type)
+{
+	for (size_t i = 0; i < namespaces->n; i++) {
+		if (namespaces->list[i].type == type)
+			namespaces->list[i].fd = fd_close(namespaces->list[i].fd);
+	}
 }
 
 size_t namespaces_keep(const struct namespaces *namespaces, int *keep)

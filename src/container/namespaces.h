@@ -31,6 +31,10 @@ int namespaces_leave(struct namespaces *namespaces, struct err *err);
 /* In the child: the user or mount namespace, if it is among them. */
 int namespaces_join(const struct namespaces *namespaces, uint64_t type, struct err *err);
 
+int namespaces_has(const struct namespaces *namespaces, uint64_t type);
+/* For one that is joined by now, and is not to be joined again. */
+void namespaces_forget(struct namespaces *namespaces, uint64_t type);
+
 /* Keeps their descriptors in a list for spawn_close_others(), which has room for NAMESPACES_MAX. */
 size_t namespaces_keep(const struct namespaces *namespaces, int *keep);
 

@@ -18,7 +18,7 @@ pid_t spawn_clone(uint64_t flags, int into_cgroup, int *ret_pidfd)
 	struct clone_args args = {
 		.flags = flags | CLONE_CLEAR_SIGHAND | CLONE_PIDFD,
 		.pidfd = (uint64_t)(uintptr_t)ret_pidfd,
-		.exit_signal = SIGCHLD,
+		.exit_signal = flags & CLONE_PARENT ? 0 : SIGCHLD, /* or as the caller's own */
 	};
 	long pid;
 
