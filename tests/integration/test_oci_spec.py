@@ -650,12 +650,30 @@ def test_root_of_a_user_namespace_is_nobody_outside(bundle, oci):
     assert re.search(r"^Uid:\s+100000\s+100000", text, re.M) and re.search(r"^Gid:\s+200000", text, re.M)
 
 
-@pytest.mark.xfail(strict=True, reason="the pid namespace is made before the user namespace is joined")
 def test_a_user_namespace_is_joined_by_its_path(bundle, oci):
     pid = bundle.start(changes=USERNS, name=f"{oci.id}-first")
-    changes = {"linux.namespaces[+]": {"type": "user", "path": f"/proc/{pid}/ns/user"}}
-    out = bundle.out("readlink /proc/self/ns/user; id -u", changes)
-    assert out.split() == [os.readlink(f"/proc/{pid}/ns/user"), "0"]
+    changes = {**USERNS, "linux.namespaces[+]": {"type": "user", "path": f"/proc/{pid}/ns/user"}}
+    out = bundle.out("readlink /proc/self/ns/user; id -u; readlink /proc/self/ns/pid; echo $$", changes).split()
+    assert out[:2] == [os.readlink(f"/proc/{pid}/ns/user"), "0"]
+    assert out[2] != os.readlink(f"/proc/{pid}/ns/pid") and out[3] == "1"
+
+
+def test_a_container_in_the_namespaces_of_a_pod(bundle, oci):
+    """As Kubernetes makes them: its own pid namespace, the others are the first container's."""
+    pid = bundle.start(changes=USERNS, name=f"{oci.id}-first")
+    shared = [{"type": kind, "path": f"/proc/{pid}/ns/{NAMESPACES.get(kind, kind)}"}
+              for kind in ("user", "network", "ipc", "uts")]
+    changes = {**USERNS, "linux.namespaces": [{"type": kind} for kind in ("pid", "mount", "cgroup")] + shared}
+    del changes["linux.namespaces[+]"]
+    second = bundle.start(changes=changes)
+    for entry in shared:
+        link = entry["path"].rsplit("/", 1)[1]
+        assert os.readlink(f"/proc/{second}/ns/{link}") == os.readlink(f"/proc/{pid}/ns/{link}")
+    assert oci("exec", oci.id, "sh", "-c", "id -u; readlink /proc/self").stdout.split()[0] == "0"
+    oci("kill", oci.id, "KILL")
+    wait.process_end(second)
+    oci("delete", oci.id)
+    assert oci.state(f"{oci.id}-first")["status"] == "running"
 
 
 def test_time_offsets(bundle, oci_probe):
