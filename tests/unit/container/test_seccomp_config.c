@@ -330,9 +330,12 @@ static void an_error_says_which_member_is_wrong(void **state _unused_)
 		  "linux.seccomp.architectures[1]: 'Z80' is no architecture" },
 		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"flags\":[\"F\"]}",
 		  "linux.seccomp.flags[0]: 'F' is no flag" },
-		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[],\"action\":"
-		  "\"X\"}]}",
+		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"read\"],"
+		  "\"action\":\"X\"}]}",
 		  "linux.seccomp.syscalls[0].action: 'X' is no action" },
+		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[],\"action\":"
+		  "\"SCMP_ACT_LOG\"}]}",
+		  "linux.seccomp.syscalls[0].names: there are none" },
 		{ "{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"read\"],"
 		  "\"action\":\"SCMP_ACT_LOG\",\"args\":[{\"index\":0,\"value\":0,\"op\":\"==\"}]}]"
 		  "}",
