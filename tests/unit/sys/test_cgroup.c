@@ -10,7 +10,9 @@
 #include <stdarg.h>
 #include <cmocka.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
 /* These run on the host's real cgroups, below brig-test/PID. */
@@ -385,9 +387,78 @@ static void version_2_decides_about_devices_by_the_last_rule_that_matches(void *
 	cgroup_entry_release(&entry);
 }
 
+static void a_group_that_was_made_for_us_is_taken_as_it_is(void **state)
+{
+	static const struct cgroup_limits none, limits = { .pids = 7 };
+	_cleanup_cgroup_ struct cgroup *made = NULL, *adopted = NULL;
+	_cleanup_free_ char *text = NULL;
+	struct err err = ERR_INIT;
+	pid_t pid;
+
+	(void)state;
+	need_cgroups();
+	made = create(&limits);
+	pid = spawn_in(made);
+	assert_int_equal(cgroup_adopt(path, CGROUP_PIDS | CGROUP_CPU, &adopted, &err), 0);
+	assert_int_equal(cgroup_has_process(path, pid), 1);
+	assert_int_equal(cgroup_read(adopted, CGROUP_PIDS, "pids.max", &text), 0);
+	assert_string_equal(text, "7");
+	assert_true(cgroup_version(adopted, CGROUP_CPU) > 0);
+	assert_int_equal(cgroup_create(path, &none, 0, &(struct cgroup *){ NULL }, &err), -EBUSY);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+/* Takes twice what it may. */
+static _noreturn_ void use_too_much(const struct cgroup_entry *entry, size_t size)
+{
+	char *at;
+
+	if (cgroup_join(entry, 0) < 0)
+		_exit(1);
+	at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (at != MAP_FAILED)
+		memset(at, 1, size);
+	_exit(2);
+}
+
+static void each_process_killed_for_want_of_memory_is_told_of_once(void **state)
+{
+	static const struct cgroup_limits limits = { .memory = 16 << 20 };
+	_cleanup_(cgroup_entry_release) struct cgroup_entry entry = CGROUP_ENTRY_INIT;
+	_cleanup_(cgroup_oom_release) struct cgroup_oom oom = CGROUP_OOM_INIT;
+	_cleanup_cgroup_ struct cgroup *cgroup = NULL;
+	struct err err = ERR_INIT;
+	int status = 0;
+	pid_t pid;
+
+	(void)state;
+	need_cgroups();
+	cgroup = create(&limits);
+	assert_int_equal(cgroup_entry_open(cgroup, &entry, &err), 0);
+	assert_int_equal(cgroup_oom_open(cgroup, &oom, &err), 0);
+	assert_int_equal(cgroup_oom_count(&oom), 0);
+	for (int i = 0; i < 2; i++) {
+		struct pollfd poller = { .fd = oom.fd, .events = (short)oom.events };
+
+		pid = fork();
+		if (!pid)
+			use_too_much(&entry, 32 << 20);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+		assert_int_equal(poll(&poller, 1, 10000), 1);
+		assert_int_equal(cgroup_oom_count(&oom), 1);
+		assert_int_equal(cgroup_oom_count(&oom), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_group_that_was_made_for_us_is_taken_as_it_is,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			each_process_killed_for_want_of_memory_is_told_of_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_process_that_joins_is_listed_and_counted, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(
