@@ -491,7 +491,7 @@ const struct verb oci_events_verbs[] = {
 		.name = "events",
 		.group = "While it runs",
 		.args = "ID",
-		.summary = "show what a container uses, and when it wants for memory, as JSON",
+		.summary = "Show what a container uses, and when it wants for memory, as JSON",
 		.description =
 			"A line at each interval, and one of the type \"oom\" for each time that a "
 			"process was killed for want of memory; until the container ends.",
