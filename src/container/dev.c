@@ -17,6 +17,7 @@
 #define DEV_CONSOLE   makedev(5, 1)
 #define DEV_PTMX      makedev(5, 2)
 #define DEV_PTS_MAJOR 136
+#define DEV_PTMX_NAME "ptmx"
 
 static const struct {
 	const char *name;
@@ -31,7 +32,7 @@ static const struct {
 } dev_links[] = {
 	{ "fd", "/proc/self/fd" },	 { "stdin", "/proc/self/fd/0" },
 	{ "stdout", "/proc/self/fd/1" }, { "stderr", "/proc/self/fd/2" },
-	{ "core", "/proc/kcore" },	 { "ptmx", "pts/ptmx" },
+	{ "core", "/proc/kcore" },	 { DEV_PTMX_NAME, "pts/ptmx" },
 };
 
 #define DEV_PREFIX    "/dev/"
@@ -254,27 +255,117 @@ static int dev_bind(int root, int node, const char *path, struct err *err)
 	return r < 0 ? err_wrap(err, "%s", path) : 0;
 }
 
-int dev_place_others(const struct spec *spec, int root, struct err *err)
+void dev_prepare(const struct spec *spec, int root)
 {
-	for (size_t i = 0; i < spec->n_devices; i++) {
-		const char *path = spec->devices[i].path;
-		_cleanup_close_ int folder = -EBADF, node = -EBADF;
-		char name[32];
-		int r;
+	_cleanup_close_ int folder = -EBADF;
+	struct stat st;
 
-		if (!strncmp(path, DEV_PREFIX, strlen(DEV_PREFIX)))
-			continue;
-		dev_waiting_name(i, name);
-		folder = inroot_open(root, "/dev", O_RDONLY | O_DIRECTORY);
-		node = folder < 0 ? folder : openat(folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-		if (node < 0)
-			return err_errno(err, -errno, "cannot show a device at %s", path);
-		r = dev_bind(root, node, path, err);
+	if (!spec->bare_dev)
+		return;
+	folder = inroot_make_dir(root, "/dev", 0755);
+	if (folder < 0)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(dev_standard); i++)
+		(void)mknodat(folder, dev_standard[i].name, S_IFREG | 0644, 0);
+	for (size_t i = 0; i < spec->n_devices; i++)
+		fd_close(inroot_make_file(root, spec->devices[i].path, 0644));
+	/* a node of an image's would lead to the host's terminals */
+	if (fstatat(folder, DEV_PTMX_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISLNK(st.st_mode))
+		(void)unlinkat(folder, DEV_PTMX_NAME, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(dev_links); i++) {
+		if (symlinkat(dev_links[i].target, folder, dev_links[i].name) < 0 &&
+		    errno != EEXIST)
+			return;
+	}
+}
+
+static int dev_find_store(const struct spec *spec, const int *mounts)
+{
+	for (size_t i = 0; i < spec->n_mounts; i++) {
+		if (spec->mounts[i].is_store)
+			return mounts[i];
+	}
+	return -EBADF;
+}
+
+/* config-linux.md, "Devices": what is there already is the same, or an error. 1: the same. */
+static int dev_compare(int root, const char *path, int node, struct err *err)
+{
+	_cleanup_close_ int fd = inroot_open(root, path, O_PATH);
+	struct stat there, wanted;
+
+	if (fd == -ENOENT)
+		return 0;
+	if (fd < 0 || fstat(fd, &there) < 0 || fstat(node, &wanted) < 0)
+		return err_errno(err, fd < 0 ? fd : -errno, "cannot look at %s", path);
+	/* a place that was made for it earlier */
+	if (S_ISREG(there.st_mode) && !there.st_size)
+		return 0;
+	if ((there.st_mode & S_IFMT) != (wanted.st_mode & S_IFMT) ||
+	    there.st_rdev != wanted.st_rdev)
+		return err_set(err, -EEXIST,
+			       "cannot show a device at %s: there is something else already", path);
+	return 1;
+}
+
+static int dev_place(int root, int folder, const char *name, const char *path, struct err *err)
+{
+	_cleanup_close_ int node = openat(folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	if (node < 0)
+		return err_errno(err, -errno, "cannot show a device at %s", path);
+	return dev_bind(root, node, path, err);
+}
+
+/* What the host's /dev shows already, bound there, stays as it is. */
+static int dev_place_given(const struct spec *spec, int root, int folder, const char *name,
+			   const char *path, struct err *err)
+{
+	_cleanup_close_ int node = openat(folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	int r;
+
+	if (node < 0)
+		return err_errno(err, -errno, "cannot show a device at %s", path);
+	r = dev_compare(root, path, node, err);
+	return r < 0 || (r > 0 && !spec->bare_dev) ? r : dev_bind(root, node, path, err);
+}
+
+static int dev_place_standard(int root, int store, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(dev_standard); i++) {
+		_cleanup_free_ char *path = mem_printf(DEV_PREFIX "%s", dev_standard[i].name);
+		int r = dev_place(root, store, dev_standard[i].name, path, err);
+
 		if (r < 0)
 			return r;
-		(void)unlinkat(folder, name, 0);
 	}
 	return 0;
+}
+
+int dev_place_others(const struct spec *spec, const int *mounts, int root, struct err *err)
+{
+	int store = dev_find_store(spec, mounts);
+	int r = store >= 0 && spec->bare_dev ? dev_place_standard(root, store, err) : 0;
+
+	for (size_t i = 0; i < spec->n_devices && r >= 0; i++) {
+		const char *path = spec->devices[i].path;
+		int below = !strncmp(path, DEV_PREFIX, strlen(DEV_PREFIX));
+		_cleanup_close_ int folder = -EBADF;
+		char waiting[32];
+
+		if (below && store < 0)
+			continue;
+		dev_waiting_name(i, waiting);
+		folder = store < 0 ? inroot_open(root, "/dev", O_RDONLY | O_DIRECTORY)
+				   : fcntl(store, F_DUPFD_CLOEXEC, 3);
+		if (folder < 0)
+			return err_errno(err, folder, "cannot show a device at %s", path);
+		r = dev_place_given(spec, root, folder, below ? path + strlen(DEV_PREFIX) : waiting,
+				    path, err);
+		if (!below)
+			(void)unlinkat(folder, waiting, 0);
+	}
+	return r < 0 ? r : 0;
 }
 
 int dev_add_console(int root, int slave, struct err *err)

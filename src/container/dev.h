@@ -9,14 +9,22 @@
  * The container's /dev: a small tmpfs with device nodes, all made by the keeper, since a user namespace can make
  * none that opens. They belong to the container's root; what they are is decided by number here, not by what lies at
  * some path.
+ *
+ * Where something else is at /dev, or nothing, the tmpfs is shown nowhere (spec_mount.is_store): its nodes are bound to
+ * their places one by one.
  */
 
 /* Makes it as a detached mount, with options as the mount of spec for /dev has them. */
 int dev_make(const struct spec *spec, char *const *options, uint64_t attributes, int *ret_fd,
 	     struct err *err);
 
-/* Shows devices at paths that are not below /dev; by the container's first process, in its root. */
-int dev_place_others(const struct spec *spec, int root, struct err *err);
+/* For a root without a mount at /dev: makes the places there that its own root may not be able to make, and the
+ * usual links, as far as they can be made. By who made the root's mount. */
+void dev_prepare(const struct spec *spec, int root);
+
+/* Shows the devices that are not yet where they belong; by the container's first process, in its root. mounts: as
+ * mounts_make_outside() left them. */
+int dev_place_others(const struct spec *spec, const int *mounts, int root, struct err *err);
 
 /* /dev/console is the terminal behind slave. */
 int dev_add_console(int root, int slave, struct err *err);

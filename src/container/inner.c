@@ -267,7 +267,7 @@ static int inner_finish_mounts(struct inner *inner, struct err *err)
 
 static int inner_place_devices(struct inner *inner, struct err *err)
 {
-	return dev_place_others(inner->spec, inner->root, err);
+	return dev_place_others(inner->spec, inner->in->mounts, inner->root, err);
 }
 
 static int inner_open_terminal(struct inner *inner, struct err *err)

@@ -279,7 +279,7 @@ int mounts_attach(const struct spec_mount *mount, int fd, int root, struct err *
 	struct stat st;
 	int r;
 
-	if (fd < 0)
+	if (fd < 0 || mount->is_store)
 		return 0;
 	if (fstat(fd, &st) < 0)
 		return err_errno(err, -errno, "mount %s", mount->destination);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/strv.h"
+#include "container/dev.h"
 #include "sys/mnt.h"
 
 #include <fcntl.h>
@@ -247,8 +248,12 @@ int rootfs_mount(const struct spec *spec, int userns, int *ret_fd, struct err *e
 	struct err first = ERR_INIT;
 	int r;
 
-	if (spec->root_path)
-		return mnt_clone(AT_FDCWD, spec->root_path, 1, ret_fd, err);
+	if (spec->root_path) {
+		r = mnt_clone(AT_FDCWD, spec->root_path, 1, ret_fd, err);
+		if (r == 0)
+			dev_prepare(spec, *ret_fd);
+		return r;
+	}
 	r = rootfs_open_layers(&rootfs, err);
 	if (r == 0)
 		r = rootfs_open_upper(&rootfs, err);

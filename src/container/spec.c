@@ -36,6 +36,7 @@ void spec_release(struct spec *spec)
 	strv_free(spec->readonly_paths);
 	free(spec->device_rules);
 	free(spec->root_folder);
+	free(spec->groups);
 	free(spec->hostname);
 	free(spec->domainname);
 	free(spec->cgroup_path);

@@ -30,6 +30,7 @@ struct spec_mount {
 	int if_exists;	  /* left out where the root has no such file, instead of making it */
 	int if_source;	  /* left out where the host has no such source */
 	struct idmap ids; /* of its own, for "idmap"; else the container's */
+	int is_store;	  /* shown nowhere itself: what is in it are devices for elsewhere */
 };
 
 /* One of linux.devices[]: a node of the host's, shown at path; without a source, one made by number. */
@@ -67,6 +68,7 @@ struct spec {
 	struct process process; /* borrowed, but for env */
 	int has_identity;	/* else by process.user, in the root's /etc/passwd */
 	struct process_identity identity;
+	gid_t *groups; /* what it borrows */
 	mode_t umask;
 	uint64_t bounding;     /* capabilities that it and its children can ever have */
 	struct caps_sets caps; /* those that it has */
@@ -101,6 +103,7 @@ struct spec {
 	size_t n_mounts;
 	struct spec_device *devices;
 	size_t n_devices;
+	int bare_dev; /* nothing is mounted at /dev: the default devices come to the root's own */
 	int all_devices; /* every device node of the host, as --privileged has them */
 	char **masked_paths, **readonly_paths;
 	char *hostname, *domainname;

@@ -41,20 +41,22 @@ static int spec_config_set_user(struct spec *spec, const struct config_user *use
 
 	if (r == 0)
 		r = spec_config_check_id(user->gid, "process.user.gid", err);
-	if (r == 0 && user->n_groups > PROCESS_GROUPS_MAX)
-		r = err_set(err, -E2BIG, "process.user.additionalGids: more than %d",
-			    PROCESS_GROUPS_MAX);
+	if (r == 0 && user->n_groups > NGROUPS_MAX)
+		r = err_set(err, -E2BIG, "process.user.additionalGids: more than %d", NGROUPS_MAX);
 	if (r == 0 && user->umask > 0777)
 		r = err_set(err, -ERANGE, "process.user.umask: %llu is more than 0777",
 			    (unsigned long long)user->umask);
+	free(spec->groups);
+	spec->groups = mem_zalloc((user->n_groups + 1) * sizeof(*spec->groups));
 	for (size_t i = 0; i < user->n_groups && r == 0; i++) {
 		r = spec_config_check_id(user->groups[i], "process.user.additionalGids", err);
-		identity->groups[i] = (gid_t)user->groups[i];
+		spec->groups[i] = (gid_t)user->groups[i];
 	}
 	if (r < 0)
 		return r;
 	identity->uid = (uid_t)user->uid;
 	identity->gid = (gid_t)user->gid;
+	identity->all_groups = spec->groups;
 	identity->n_groups = user->n_groups;
 	spec->has_identity = 1;
 	spec->umask = user->has_umask ? (mode_t)user->umask : 022;
@@ -344,19 +346,27 @@ static void spec_config_bind_devices(struct spec *spec, const struct config_linu
 		spec_config_bind_device(spec, in->devices[i].path);
 }
 
-/* The default devices are there whatever the mounts are; an image's own nodes would not be as safe. */
-static void spec_config_add_dev(struct spec *spec, const struct config *config)
+/* Where no tmpfs of ours is at /dev, devices have to be brought to their places one by one. */
+static void spec_config_place_devices(struct spec *spec, const struct config_linux *in)
 {
-	for (size_t i = 0; i < config->n_mounts; i++) {
-		_cleanup_free_ char *destination =
-			spec_config_destination(config->mounts[i].destination);
+	int has_tmpfs = 0;
 
-		if (!strcmp(destination, "/dev"))
-			return;
+	spec->bare_dev = 1;
+	for (size_t i = 0; i < spec->n_mounts; i++) {
+		if (!strcmp(spec->mounts[i].destination, "/dev")) {
+			spec->bare_dev = 0;
+			has_tmpfs |= !strcmp(spec->mounts[i].type, "tmpfs");
+		}
 	}
-	spec_add_mount(spec, "/dev", "tmpfs", "tmpfs", "nosuid,mode=755,size=64k");
-	if (spec->no_nodes)
-		spec_config_bind_devices(spec, &config->on_linux);
+	if (has_tmpfs || (!spec->bare_dev && !in->n_devices))
+		return;
+	if (spec->no_nodes) {
+		if (spec->bare_dev)
+			spec_config_bind_devices(spec, in);
+		return;
+	}
+	spec_add_mount(spec, "/dev", "tmpfs", "tmpfs", "mode=700");
+	spec->mounts[spec->n_mounts - 1].is_store = 1;
 }
 
 static int spec_config_add_mounts(struct spec *spec, const struct config *config,
@@ -364,7 +374,6 @@ static int spec_config_add_mounts(struct spec *spec, const struct config *config
 {
 	_cleanup_free_ char *label = label_mount_option(&config->on_linux);
 
-	spec_config_add_dev(spec, config);
 	for (size_t i = 0; i < config->n_mounts; i++) {
 		const struct config_mount *mount = &config->mounts[i];
 
@@ -374,6 +383,7 @@ static int spec_config_add_mounts(struct spec *spec, const struct config *config
 		    !strcmp(mount->destination, "/dev"))
 			spec_config_bind_devices(spec, &config->on_linux);
 	}
+	spec_config_place_devices(spec, &config->on_linux);
 	return 0;
 }
 

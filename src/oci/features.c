@@ -22,10 +22,20 @@ static const struct features_have {
 	int intel_rdt, intel_rdt_schemata, intel_rdt_monitoring;
 	int memory_policy, mount_idmap, net_devices;
 } features_have = {
+	.hooks = 1,
 	.cgroup_v1 = 1,
 	.cgroup_v2 = 1,
 	.cgroup_systemd = 1,
+	.cgroup_rdma = 1,
 	.seccomp = 1,
+	.apparmor = 1,
+	.selinux = 1,
+	.intel_rdt = 1,
+	.intel_rdt_schemata = 1,
+	.intel_rdt_monitoring = 1,
+	.memory_policy = 1,
+	.mount_idmap = 1,
+	.net_devices = 1,
 };
 
 static const char *const features_hooks[] = {
@@ -34,7 +44,7 @@ static const char *const features_hooks[] = {
 };
 
 static const char *const features_namespaces[] = {
-	"cgroup", "ipc", "mount", "network", "pid", "user", "uts", NULL,
+	"cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts", NULL,
 };
 
 /* linux.memoryPolicy: config-linux.md, "Memory policy" */

@@ -338,7 +338,9 @@ int process_identify(const char *user, struct process_identity *ret, struct err 
 
 int process_become(const struct process_identity *identity, struct err *err)
 {
-	if (setgroups(identity->n_groups, identity->groups) < 0 &&
+	const gid_t *groups = identity->all_groups ? identity->all_groups : identity->groups;
+
+	if (setgroups(identity->n_groups, groups) < 0 &&
 	    (errno != EPERM || identity->n_groups || !identity->keep_groups))
 		return err_errno(err, -errno, "cannot set the supplementary groups");
 	if (setresgid(identity->gid, identity->gid, identity->gid) < 0)

@@ -36,7 +36,8 @@ struct process_identity {
 	gid_t gid;
 	gid_t groups[PROCESS_GROUPS_MAX];
 	size_t n_groups;
-	int keep_groups; /* those of the caller stay where they cannot be changed */
+	const gid_t *all_groups; /* these n_groups instead, where there are too many; borrowed */
+	int keep_groups;	 /* those of the caller stay where they cannot be changed */
 	char home[256];
 	char shell[256];
 };
