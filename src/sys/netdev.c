@@ -80,6 +80,26 @@ static void netdev_put(struct netdev_request *request, uint16_t type, const void
 	request->header.nlmsg_len = (uint32_t)(at + RTA_LENGTH(len));
 }
 
+/* What follows, and how much is left of it: the kernel's macros for this wrap around at an end that is not aligned. */
+static const void *netdev_skip(const void *at, size_t len, size_t *left)
+{
+	len = NLMSG_ALIGN(len);
+	*left -= len < *left ? len : *left;
+	return (const char *)at + len;
+}
+
+/* Of an address's message. */
+static const struct rtattr *netdev_attributes(const struct nlmsghdr *message, size_t *left)
+{
+	*left = message->nlmsg_len;
+	return netdev_skip(message, NLMSG_LENGTH(sizeof(struct ifaddrmsg)), left);
+}
+
+static const struct rtattr *netdev_next(const struct rtattr *attribute, size_t *left)
+{
+	return netdev_skip(attribute, attribute->rta_len, left);
+}
+
 /* Calls each(ctx, message) with the messages of the answer up to its end. */
 static int netdev_receive(int sock, void (*each)(void *ctx, const struct nlmsghdr *message),
 			  void *ctx)
@@ -93,7 +113,8 @@ static int netdev_receive(int sock, void (*each)(void *ctx, const struct nlmsghd
 
 		if (n < 0 && errno != EINTR)
 			return -errno;
-		for (; NLMSG_OK(message, left); message = NLMSG_NEXT(message, left)) {
+		for (; NLMSG_OK(message, left);
+		     message = netdev_skip(message, message->nlmsg_len, &left)) {
 			int code = 0;
 
 			if (message->nlmsg_type == NLMSG_DONE)
@@ -185,9 +206,8 @@ static void netdev_read_address(void *ctx, const struct nlmsghdr *message)
 		return;
 	memcpy(&info, NLMSG_DATA(message), sizeof(info));
 	flags = info.ifa_flags;
-	attribute = IFA_RTA(NLMSG_DATA(message));
-	left = IFA_PAYLOAD(message);
-	for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left)) {
+	attribute = netdev_attributes(message, &left);
+	for (; RTA_OK(attribute, left); attribute = netdev_next(attribute, &left)) {
 		if (attribute->rta_type == IFA_FLAGS && RTA_PAYLOAD(attribute) == sizeof(flags))
 			memcpy(&flags, RTA_DATA(attribute), sizeof(flags));
 	}
@@ -217,8 +237,8 @@ static int netdev_is_kept(unsigned short type)
 
 static int netdev_add_address(int sock, int index, const struct nlmsghdr *message)
 {
-	const struct rtattr *attribute = IFA_RTA(NLMSG_DATA(message));
-	size_t left = IFA_PAYLOAD(message);
+	size_t left;
+	const struct rtattr *attribute = netdev_attributes(message, &left);
 	struct netdev_request request;
 	struct ifaddrmsg info;
 	uint32_t flags;
@@ -229,8 +249,8 @@ static int netdev_add_address(int sock, int index, const struct nlmsghdr *messag
 	info.ifa_flags &= (uint8_t)NETDEV_ADDRESS_FLAGS;
 	netdev_begin(&request, RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, &info,
 		     sizeof(info));
-	for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left)) {
-		if (attribute->rta_type == IFA_FLAGS)
+	for (; RTA_OK(attribute, left); attribute = netdev_next(attribute, &left)) {
+		if (attribute->rta_type == IFA_FLAGS && RTA_PAYLOAD(attribute) == sizeof(flags))
 			memcpy(&flags, RTA_DATA(attribute), sizeof(flags));
 		else if (netdev_is_kept(attribute->rta_type))
 			netdev_put(&request, attribute->rta_type, RTA_DATA(attribute),
@@ -247,7 +267,8 @@ static int netdev_add_addresses(int sock, int index, const struct buf *messages)
 	size_t left = messages->len;
 	int r = 0;
 
-	for (; r == 0 && left && NLMSG_OK(message, left); message = NLMSG_NEXT(message, left))
+	for (; r == 0 && left && NLMSG_OK(message, left);
+	     message = netdev_skip(message, message->nlmsg_len, &left))
 		r = netdev_add_address(sock, index, message);
 	return r;
 }
