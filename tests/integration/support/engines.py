@@ -19,9 +19,11 @@ from support.command import TREE, CommandError, Running
 RUNTIME = os.environ.get("BRIG_OCI", str(TREE / "build/brig-oci"))
 RUNTIME_ROOT = "/run/brig-oci"  # in the host
 
-# SIGCHLD ignored: whoever is orphaned here is reaped by the kernel.
+# What engines store lies in memory, which no busy disk holds up. SIGCHLD ignored: whoever is orphaned here is
+# reaped by the kernel.
 FIRST_PROCESS = """
-mount -t tmpfs -o mode=755 run /run && ip link set lo up && echo ready && exec env --ignore-signal=CHLD cat
+mount -t tmpfs -o mode=755 run /run && mount -t tmpfs -o mode=711 store "$TMPDIR" &&
+ip link set lo up && echo ready && exec env --ignore-signal=CHLD cat
 """
 
 
@@ -32,17 +34,18 @@ class Host:
         # short, since sockets lie below it
         self.folder = Path(f"/var/tmp/brig-engine-{secrets.token_hex(4)}")
         self.folder.mkdir(0o711)
+        self.store = self.folder / "store"  # seen inside only
+        self.store.mkdir()
         self.parent = f"/{self.folder.name}"
         self.deadline = wait.Deadline(60, "the host to start")
         self._running = []
         self._first = Running(["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child",
                                "--mount-proc", "sh", "-c", FIRST_PROCESS], self.environment())
         self._first.expect("ready", self.deadline.left())
-        self.mounts = self.mounted()
 
     def environment(self, env=None):
         clean = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8", "TERM": "xterm",
-                 "TMPDIR": str(self.folder)}
+                 "TMPDIR": str(self.store)}
         for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
             if name in os.environ:
                 clean[name] = os.environ[name]
@@ -65,9 +68,6 @@ class Host:
         if code is not None and result.code != code:
             raise CommandError(result)
         return result
-
-    def mounted(self):
-        return set(self("cut", "-d", " ", "-f", "5", "/proc/self/mountinfo").out.split())
 
     def cgroups(self):
         """The cgroups of containers, in any hierarchy. Podman, whatever the runtime, keeps one for its
@@ -96,8 +96,7 @@ class Host:
             if running.process.poll() is None:
                 running.kill()
         self._first.finish(30)  # kills, as a namespace's first process, the rest
-        wait_for = wait.Deadline(10, "the host's processes to end")
-        leaks.wait_for_processes(self.folder, wait_for.left())
+        leaks.wait_for_processes(self.folder, 10)
         for root in leaks.cgroup_roots():
             for path, folders, _ in os.walk(root / self.parent[1:], topdown=False):
                 with contextlib.suppress(OSError):
@@ -115,8 +114,8 @@ def oci_archive(tree, target):
     """The tree as an image `busybox` in an OCI archive, which each of the engines can read."""
     with Host() as host:
         podman = Podman(host)
-        host("tar", "-C", tree, "-cf", host.folder / "tree.tar", ".")
-        podman("import", host.folder / "tree.tar", "localhost/busybox:latest")
+        host("tar", "-C", tree, "-cf", host.store / "tree.tar", ".")
+        podman("import", host.store / "tree.tar", "localhost/busybox:latest")
         podman("save", "--format", "oci-archive", "-o", target, "localhost/busybox:latest")
 
 
@@ -138,7 +137,7 @@ brig = ["{runtime}"]
 STORAGE_CONFIG = """\
 [storage]
 driver = "overlay"
-graphroot = "{folder}/storage"
+graphroot = "{store}/storage"
 runroot = "{folder}/run"
 """
 
@@ -151,7 +150,7 @@ class Podman:
         config = host.folder / "containers.conf"
         config.write_text(PODMAN_CONFIG.format(runtime=RUNTIME))
         storage = host.folder / "storage.conf"
-        storage.write_text(STORAGE_CONFIG.format(folder=host.folder))
+        storage.write_text(STORAGE_CONFIG.format(folder=host.folder, store=host.store))
         self.env = {"CONTAINERS_CONF": str(config),
                     "CONTAINERS_STORAGE_CONF": str(storage)}
 
@@ -179,7 +178,7 @@ class Podman:
 
 CONTAINERD_CONFIG = """\
 version = 2
-root = "{folder}/containerd"
+root = "{store}/containerd"
 state = "/run/containerd"
 disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"]
 [grpc]
@@ -193,7 +192,7 @@ class Containerd:
     def __init__(self, host):
         self.host = host
         config = host.folder / "containerd.toml"
-        config.write_text(CONTAINERD_CONFIG.format(folder=host.folder))
+        config.write_text(CONTAINERD_CONFIG.format(store=host.store))
         self.daemon = host.popen("sh", "-c", f"exec containerd --config {config} 2>&1")
         self.daemon.expect("containerd successfully booted", host.deadline.left())
 
