@@ -14,6 +14,7 @@
 #include "container/gate.h"
 #include "container/launch.h"
 #include "container/rdt.h"
+#include "container/resources.h"
 #include "container/scope.h"
 #include "container/scope_properties.h"
 #include "oci/console.h"
@@ -143,6 +144,14 @@ static int life_name_scope(struct life *life, const char *id, struct err *err)
 	return r;
 }
 
+/* It stays where its caller is, and can have no limits of its own. */
+static int life_drop_cgroup(struct life *life, struct err *err)
+{
+	free(life->spec.cgroup_path);
+	life->spec.cgroup_path = NULL;
+	return resources_apply(NULL, &life->config.on_linux.resources, err);
+}
+
 static int life_read_bundle(struct life *life, const char *id, struct err *err)
 {
 	const char *given = life->values->bundle ? life->values->bundle : ".";
@@ -170,7 +179,7 @@ static int life_read_bundle(struct life *life, const char *id, struct err *err)
 	life->spec.preserve_fds = (unsigned int)life->values->preserve_fds;
 	life->spec.keep_keyring = life->values->no_new_keyring;
 	life->spec.cgroup_made = life->scope.unit != NULL;
-	return 0;
+	return life->oci->cgroup_manager == OCI_CGROUP_DISABLED ? life_drop_cgroup(life, err) : 0;
 }
 
 /* Who takes the terminal must be there, and only then. */

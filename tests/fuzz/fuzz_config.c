@@ -70,7 +70,8 @@ static void make_spec(struct config *config)
 	free(config->root);
 	config->root = strdup("/");
 	config->has_root = 1;
-	if (spec_of_config(config, "id", "/", (int)(config->process.user.uid & 1), &spec, &err) < 0) {
+	if (spec_of_config(config, "id", "/", (int)(config->process.user.uid & 1), &spec, &err) <
+	    0) {
 		if (!err_is_set(&err) || strchr(err.msg, '\n'))
 			abort();
 	} else if (!spec.process.argv || !spec.process.argv[0]) {

@@ -1048,3 +1048,13 @@ def test_a_program_that_is_not_there_is_told_at_once(bundle, oci):
 def test_unknown_members_are_ignored(bundle):
     """config.md, "Extensibility": what comes after us must not stop us."""
     assert bundle.out("echo done", {"future": {"a": 1}, "process.future": 1, "linux.future": []}) == "done"
+
+
+def test_without_a_cgroup_it_stays_where_its_caller_is(bundle, oci):
+    ours = Path("/proc/self/cgroup").read_text()
+    manager = ["--root", oci.root, "--cgroup-manager=disabled"]
+    shared = [each for each in bundle.base["linux"]["namespaces"] if each["type"] != "cgroup"]
+    bundle.write({"linux.resources": {}, "linux.namespaces": shared}, "cat /proc/self/cgroup")
+    assert oci("run", "--bundle", bundle.folder, oci.id, options=manager).stdout == ours
+    bundle.write({"linux.resources": {"memory": {"limit": 1 << 26}}}, "true")
+    assert "linux.resources.memory.limit" in oci.fails("run", "--bundle", bundle.folder, oci.id, options=manager)

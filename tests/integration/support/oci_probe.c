@@ -89,8 +89,9 @@ static const struct {
 	const char *name;
 	int (*run)(const char *arg);
 } probes[] = {
-	{ "clock", probe_clock }, { "keyring", probe_keyring }, { "policy", probe_policy }, { "type", probe_type },
-	{ "trace", probe_trace }, { "files", probe_files },	{ "escape", probe_escape },
+	{ "clock", probe_clock },   { "keyring", probe_keyring }, { "policy", probe_policy },
+	{ "type", probe_type },	    { "trace", probe_trace },	  { "files", probe_files },
+	{ "escape", probe_escape },
 };
 
 int main(int argc, char **argv)
