@@ -282,17 +282,19 @@ static int record_enum_from_json(const struct record_field *field, const struct 
 static int record_strv_from_json(const struct json *json, const struct record_where *where,
 				 char ***ret, struct err *err)
 {
+	size_t n = json_array_len(json);
 	_cleanup_strv_ char **v = NULL;
 
 	if (json_kind(json) != JSON_ARRAY)
 		return record_wrong(where, "must be an array of strings", err);
-	for (size_t i = 0; i < json_array_len(json); i++) {
+	v = n ? mem_zalloc((n + 1) * sizeof(*v)) : NULL;
+	for (size_t i = 0; i < n; i++) {
 		struct record_where element = { .up = where, .index = i };
 		const char *s = json_string(json_array_at(json, i));
 
 		if (!s)
 			return record_wrong(&element, "must be a string", err);
-		strv_add(&v, s);
+		v[i] = mem_strdup(s);
 	}
 	strv_free(*ret);
 	*ret = take_ptr(v);

@@ -51,10 +51,11 @@ void strv_add_printf(char ***v, const char *fmt, ...)
 
 char **strv_dup(char *const *v)
 {
-	char **copy = NULL;
+	size_t n = strv_len(v);
+	char **copy = n ? mem_zalloc((n + 1) * sizeof(*copy)) : NULL;
 
-	strv_for_each(s, v)
-		strv_add(&copy, *s);
+	for (size_t i = 0; i < n; i++)
+		copy[i] = mem_strdup(v[i]);
 	return copy;
 }
 
