@@ -34,6 +34,7 @@ struct record_pair {
 struct record_field {
 	const char *key;
 	enum record_type type;
+	int required;
 	size_t offset;
 	const char *const *names;	   /* RECORD_ENUM: NULL-terminated, index = value */
 	const struct record_field *fields; /* RECORD_STRUCT, _ARRAY, _DICT: ends with a NULL key */
@@ -41,7 +42,6 @@ struct record_field {
 	size_t count;	  /* RECORD_ARRAY, _DICT, _UINTV, _MAP: offset of their size_t number */
 	int64_t min, max; /* RECORD_INT: both 0: any; RECORD_UINT: max 0: any */
 	size_t present;	  /* offset of an int that becomes 1 with a value; 0: of none */
-	int required;
 };
 
 #define RECORD_FIELD(kind, type_, member)                                         \

@@ -18,7 +18,9 @@ static void privilege_new_keyring(void)
 static struct caps_sets privilege_sets(const struct privilege *privilege,
 				       const struct process_identity *identity)
 {
-	return privilege->caps_of_root && identity->uid ? (struct caps_sets){ 0 } : privilege->caps;
+	static const struct caps_sets none;
+
+	return privilege->caps_of_root && identity->uid ? none : privilege->caps;
 }
 
 /* Without no_new_privs the filter needs CAP_SYS_ADMIN up to the end. */

@@ -85,6 +85,7 @@ static const struct option life_run_options[] = {
 struct life {
 	const struct oci_context *oci;
 	const struct life_create *values;
+	char *id; /* our own, since the first process blanks the command line */
 	char *bundle;
 	struct json *json;
 	struct config config;
@@ -112,6 +113,7 @@ static void life_release(struct life *life)
 	config_release(&life->config);
 	json_free(life->json);
 	free(life->bundle);
+	free(life->id);
 }
 
 /* A pipe would hold us up. */
@@ -296,9 +298,10 @@ static int life_launch(struct life *life, int *ret_terminal, struct err *err)
 	return r;
 }
 
-static int life_prepare(struct life *life, const char *id, int detached, int *ret_terminal,
+static int life_prepare(struct life *life, const char *given, int detached, int *ret_terminal,
 			struct err *err)
 {
+	const char *id = life->id = mem_strdup(given);
 	int r = life_read_bundle(life, id, err);
 
 	if (r == 0)

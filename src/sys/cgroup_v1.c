@@ -6,8 +6,6 @@
 #include <string.h>
 #include "base/mem.h"
 
-#include <string.h>
-
 #define CGROUP_V1_PERIOD_US 100000
 #define CGROUP_V1_STATE_MAX 64
 /* Of a list of processors or nodes. */

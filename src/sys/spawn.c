@@ -50,7 +50,8 @@ int spawn_close_others(unsigned int first, int *keep, size_t n)
 {
 	unsigned int from = first;
 
-	qsort(keep, n, sizeof(*keep), spawn_compare);
+	if (n)
+		qsort(keep, n, sizeof(*keep), spawn_compare);
 	for (size_t i = 0; i < n; i++) {
 		unsigned int fd = (unsigned int)keep[i];
 

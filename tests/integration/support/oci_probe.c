@@ -19,7 +19,7 @@ static int probe_result(const char *what, long r)
 	return 0;
 }
 
-static int probe_clock(const char *arg)
+static int probe_clock(const char *arg __attribute__((unused)))
 {
 	struct timespec monotonic, boottime;
 
@@ -29,13 +29,13 @@ static int probe_clock(const char *arg)
 	return 0;
 }
 
-static int probe_keyring(const char *arg)
+static int probe_keyring(const char *arg __attribute__((unused)))
 {
 	printf("%ld\n", syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0));
 	return 0;
 }
 
-static int probe_policy(const char *arg)
+static int probe_policy(const char *arg __attribute__((unused)))
 {
 	unsigned long nodes[16] = { 0 };
 	int mode = -1;
@@ -57,11 +57,12 @@ static int probe_type(const char *arg)
 
 static int probe_trace(const char *arg)
 {
-	return probe_result("ptrace", ptrace(PTRACE_SEIZE, atoi(arg), NULL, NULL));
+	return probe_result("ptrace",
+			    ptrace(PTRACE_SEIZE, (pid_t)strtol(arg, NULL, 10), NULL, NULL));
 }
 
 /* All that is open but the standard streams. */
-static int probe_files(const char *arg)
+static int probe_files(const char *arg __attribute__((unused)))
 {
 	for (int fd = 3; fd < 1024; fd++) {
 		if (fcntl(fd, F_GETFD) >= 0)
@@ -72,7 +73,7 @@ static int probe_files(const char *arg)
 }
 
 /* By descriptors up to 64: what can be opened above them that is no part of the root? */
-static int probe_escape(const char *arg)
+static int probe_escape(const char *arg __attribute__((unused)))
 {
 	for (int fd = 0; fd < 64; fd++) {
 		char path[64];

@@ -27,9 +27,8 @@ static void bash_learns_verbs_options_and_kinds(void **state _unused_)
 {
 	static const char *const parts[] = {
 		"_tool_x_about() {",
-		"\t'make' | 'create' | 'new') opts='--help --force -f --name -n --color' valued=' "
-		"--name=thing "
-		"-n=thing --color=:red,blue' args='file' ;;\n",
+		("\t'make' | 'create' | 'new') opts='--help --force -f --name -n --color' valued=' "
+		 "--name=thing -n=thing --color=:red,blue' args='file' ;;\n"),
 		"\t'') opts='--help --where --quiet' valued=' --where=file' ;;\n",
 		"\tbox) echo 'ls,send,' ;;\n",
 		"\tthing) words=\"$(\"${program[@]}\" list -q 2>/dev/null) all\" ;;\n",
@@ -59,9 +58,8 @@ static void fish_learns_verbs_options_and_kinds(void **state _unused_)
 {
 	static const char *const parts[] = {
 		"contains -- $word --where\n",
-		"complete -c tool-x -n '__tool_x_is make create new' -l force -s f -d 'don'\\''t "
-		"ask; as "
-		"~/.tool or `so`'\n",
+		("complete -c tool-x -n '__tool_x_is make create new' -l force -s f -d 'don'\\''t "
+		 "ask; as ~/.tool or `so`'\n"),
 		"-l color -x -a 'red blue' -d",
 		"-a '(string split \" \" \"all\"; tool-x list -q 2>/dev/null)'\n",
 		"-a '(tool-x list -q 2>/dev/null | string replace -r \"\\$\" :)' -F\n",
