@@ -276,6 +276,9 @@ static int life_launch(struct life *life, int *ret_terminal, struct err *err)
 
 	if (r == 0)
 		r = launch_run(&life->spec, NULL, life->gate, &life->launch, err);
+	/* it does without: what has that path then is somebody else's */
+	if (r == 0 && !life->launch.cgroup)
+		mem_replace(&life->store.cgroup, NULL);
 	if (r == 0 && life->rdt_root >= 0)
 		r = rdt_join(life->rdt_root, &life->rdt, life->launch.pid, err);
 	if (r == 0)

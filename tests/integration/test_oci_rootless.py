@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from support import leaks
 from support.command import TREE
 
 UID = 65534
@@ -117,3 +118,20 @@ def test_ids_of_others_cannot_be_mapped(rootless):
     assert result.returncode == 1
     assert result.stderr.count("\n") == 1
     assert rootless("list", "-q").stdout == ""
+
+
+def test_a_group_of_that_name_is_somebody_elses(rootless):
+    """root has a container of the same ID: its cgroup is not ours to look into, nor to remove."""
+    group = Path(next(iter(leaks.cgroup_roots()))) / "brig-oci" / rootless.folder.name
+    group.mkdir(parents=True)
+    try:
+        rootless.configure("/bin/sleep", "1000")
+        name = group.name
+        rootless("create", name, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        rootless("start", name)
+        pid = json.loads(rootless("state", name).stdout)["pid"]
+        assert json.loads(rootless("ps", "--format", "json", name).stdout) == [pid]
+        rootless("delete", "--force", name)
+        assert group.is_dir()
+    finally:
+        group.rmdir()
