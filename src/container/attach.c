@@ -298,13 +298,7 @@ static int attach_open_terminal(struct attach *attach, struct err *err)
 
 static int attach_set_limits(struct attach *attach, struct err *err)
 {
-	for (size_t i = 0; i < attach->spec->n_rlimits; i++) {
-		int r = rlimit_apply(&attach->spec->rlimits[i], err);
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return spec_apply_rlimits(attach->spec, err);
 }
 
 static int attach_identify(struct attach *attach, struct err *err)

@@ -357,13 +357,7 @@ static int inner_set_sysctl(struct inner *inner, struct err *err)
 
 static int inner_set_limits(struct inner *inner, struct err *err)
 {
-	for (size_t i = 0; i < inner->spec->n_rlimits; i++) {
-		int r = rlimit_apply(&inner->spec->rlimits[i], err);
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return spec_apply_rlimits(inner->spec, err);
 }
 
 /* So that it can open /dev/stdout, /dev/tty and the like again. Pipes of others may not be ours to give. */

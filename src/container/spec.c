@@ -98,6 +98,17 @@ void spec_set_caps(struct spec *spec, uint64_t caps)
 	spec->caps_of_root = 1;
 }
 
+int spec_apply_rlimits(const struct spec *spec, struct err *err)
+{
+	for (size_t i = 0; i < spec->n_rlimits; i++) {
+		int r = rlimit_apply(&spec->rlimits[i], err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 void spec_privilege(const struct spec *spec, const struct filter *filter, int death_signal,
 		    struct privilege *ret)
 {

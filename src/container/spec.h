@@ -169,6 +169,9 @@ int spec_needs_proc(const struct spec *spec);
 /* Who its process is; in its root. */
 int spec_identify(const struct spec *spec, struct process_identity *ret, struct err *err);
 
+/* Of the calling process, which becomes one of the container's. */
+int spec_apply_rlimits(const struct spec *spec, struct err *err);
+
 /* What its processes give up; filter may be NULL. */
 void spec_privilege(const struct spec *spec, const struct filter *filter, int death_signal,
 		    struct privilege *ret);
