@@ -24,6 +24,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -367,6 +368,15 @@ static int life_set_started(struct store_container *store, struct err *err)
 	return r;
 }
 
+/* And waits, so that who hears of the failure finds the container stopped. */
+static void life_end(int pidfd)
+{
+	struct pollfd poller = { .fd = pidfd, .events = POLLIN };
+
+	(void)pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+	(void)poll(&poller, 1, CONTAINER_END_MS);
+}
+
 /* A hook that fails then ends the container (runtime.md, "Lifecycle"). */
 static int life_run_poststart(const struct spec *spec, const struct store_container *store,
 			      int pidfd, struct err *err)
@@ -374,7 +384,7 @@ static int life_run_poststart(const struct spec *spec, const struct store_contai
 	int r = spec_hooks_run(spec, CONFIG_HOOK_POSTSTART, "running", (pid_t)store->pid, err);
 
 	if (r < 0)
-		(void)pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+		life_end(pidfd);
 	return r;
 }
 
@@ -397,7 +407,7 @@ static int life_open_gate(struct store_container *store, const struct spec *spec
 		r = launch_wait_exec(sock, (pid_t)store->pid, &listener, NULL, err);
 	/* its program may run, but who should hear of its calls does not */
 	if (r < 0)
-		(void)pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+		life_end(pidfd);
 	return r < 0 ? r : life_run_poststart(spec, store, pidfd, err);
 }
 
