@@ -18,15 +18,25 @@
 #define SELFEXEC_FILE  "/proc/self/exe"
 #define SELFEXEC_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
-static int selfexec_is_protected(int exe)
+static int selfexec_is_view(void)
 {
 	struct statvfs fs;
-	int seals;
 
-	if (fstatvfs(exe, &fs) == 0 && (fs.f_flag & ST_RDONLY))
-		return 1;
-	seals = fcntl(exe, F_GET_SEALS);
+	return statvfs(SELFEXEC_FILE, &fs) == 0 && (fs.f_flag & ST_RDONLY);
+}
+
+static int selfexec_is_sealed(int exe)
+{
+	int seals = fcntl(exe, F_GET_SEALS);
+
 	return seals >= 0 && (seals & F_SEAL_WRITE);
+}
+
+/* execveat() called us by the descriptor's number. */
+static int selfexec_keep_name(void)
+{
+	(void)prctl(PR_SET_NAME, "brig-oci");
+	return 0;
 }
 
 /* Nobody can make it writable again: it is in no mount namespace once its descriptor is closed. */
@@ -65,15 +75,15 @@ static int selfexec_open_copy(int exe)
 
 int selfexec_protect(char **argv, struct err *err)
 {
-	_cleanup_close_ int exe = open(SELFEXEC_FILE, O_RDONLY | O_CLOEXEC), fd = -EBADF;
+	_cleanup_close_ int exe = -EBADF, fd = -EBADF;
 
+	if (selfexec_is_view())
+		return selfexec_keep_name();
+	exe = open(SELFEXEC_FILE, O_RDONLY | O_CLOEXEC);
 	if (exe < 0)
 		return err_errno(err, -errno, "cannot open our own program");
-	if (selfexec_is_protected(exe)) {
-		/* execveat() called us by the descriptor's number */
-		(void)prctl(PR_SET_NAME, "brig-oci");
-		return 0;
-	}
+	if (selfexec_is_sealed(exe))
+		return selfexec_keep_name();
 	fd = selfexec_open_view();
 	if (fd < 0)
 		fd = selfexec_open_copy(exe);
