@@ -3,8 +3,7 @@
  * How it works: a hierarchy is a folder whose file system is cgroup or cgroup2; `struct cgroup` is
  * a group's folders in those hierarchies that it is in. Invariants:
  *  1. A controller that version 1 has mounted is used there; version 2 cannot have it then.
- *  2. Co-mounted controllers (cpu,cpuacct) are one hierarchy, found twice, told by its device
- * number.
+ *  2. Co-mounted controllers (cpu,cpuacct) are one hierarchy, found twice, told by its file system.
  *  3. Nothing waits without a deadline: a container may hold processes that do not die.
  */
 #include "sys/cgroup.h"
@@ -29,6 +28,7 @@
 #include <sys/vfs.h>
 
 #define CGROUP_ROOT	"/sys/fs/cgroup"
+#define CGROUP_TOP_MAX	64
 #define CGROUP_FILE_MAX (1U << 20)
 /* What cgroup_delegate() allows below a group, so that cgroup_destroy() can go through all of it.
  */
@@ -44,9 +44,9 @@ const char *const cgroup_layout_names[] = { "none", "unified", "hybrid", "legacy
 struct cgroup_dir {
 	const struct cgroup_ops *ops;
 	unsigned int controllers;
-	dev_t dev;
-	int root; /* the hierarchy's top */
-	int fd;	  /* the group in it */
+	uint64_t id; /* of the hierarchy */
+	int root;    /* its top */
+	int fd;	     /* the group in it */
 };
 
 struct cgroup {
@@ -121,33 +121,49 @@ int cgroup_write_number(int fd, const char *file, int64_t value)
 	return file_write_value(fd, file, text);
 }
 
-/* The hierarchy at path, or -EBADF if there is none of that kind. */
-static int cgroup_open_root(const char *path, long magic, dev_t *ret_dev)
+static int cgroup_is_root(const char *path, long magic)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct statfs fs;
-	struct stat st;
 
-	if (fd < 0 || fstatfs(fd, &fs) < 0 || fs.f_type != magic || fstat(fd, &st) < 0)
-		return -EBADF;
-	*ret_dev = st.st_dev;
-	return take_fd(&fd);
+	return statfs(path, &fs) == 0 && fs.f_type == magic;
+}
+
+/* Where version 2 is; NULL: nowhere, and version 1 may be there or not. */
+static const char *cgroup_v2_root(enum cgroup_layout *layout)
+{
+	*layout = CGROUP_LAYOUT_UNIFIED;
+	if (cgroup_is_root(CGROUP_ROOT, CGROUP2_SUPER_MAGIC))
+		return CGROUP_ROOT;
+	*layout = CGROUP_LAYOUT_HYBRID;
+	if (cgroup_is_root(CGROUP_ROOT "/unified", CGROUP2_SUPER_MAGIC))
+		return CGROUP_ROOT "/unified";
+	*layout = CGROUP_LAYOUT_LEGACY;
+	return NULL;
 }
 
 static void cgroup_add_v2(struct cgroup *cgroup, enum cgroup_layout *layout)
 {
 	struct cgroup_dir dir = { .ops = &cgroup_v2_ops, .controllers = CGROUP_CORE, .fd = -EBADF };
+	const char *path = cgroup_v2_root(layout);
 
-	*layout = CGROUP_LAYOUT_UNIFIED;
-	dir.root = cgroup_open_root(CGROUP_ROOT, CGROUP2_SUPER_MAGIC, &dir.dev);
-	if (dir.root < 0) {
-		*layout = CGROUP_LAYOUT_HYBRID;
-		dir.root = cgroup_open_root(CGROUP_ROOT "/unified", CGROUP2_SUPER_MAGIC, &dir.dev);
-	}
-	if (dir.root < 0)
-		*layout = CGROUP_LAYOUT_LEGACY;
-	else
+	dir.root = path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -EBADF;
+	if (dir.root >= 0)
 		cgroup->dirs[cgroup->n++] = dir;
+}
+
+/* A hierarchy of version 1, or -EBADF if that is none. A file system's ID is one only since Linux 6.7. */
+static int cgroup_open_v1(const char *path, uint64_t *ret_id)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct statfs fs;
+	struct stat st;
+
+	if (fd < 0 || fstatfs(fd, &fs) < 0 || fs.f_type != CGROUP_SUPER_MAGIC)
+		return -EBADF;
+	memcpy(ret_id, &fs.f_fsid, sizeof(*ret_id));
+	if (!*ret_id && fstat(fd, &st) == 0)
+		*ret_id = st.st_dev;
+	return take_fd(&fd);
 }
 
 /* Cheaper than to open a hierarchy that turns out not to have the group: most have not. */
@@ -161,14 +177,14 @@ static int cgroup_is_in(const char *name, const char *group)
 static void cgroup_add_v1(struct cgroup *cgroup, const char *name, unsigned int controller)
 {
 	struct cgroup_dir dir = { .ops = &cgroup_v1_ops, .controllers = controller, .fd = -EBADF };
-	char path[64];
+	char path[CGROUP_TOP_MAX];
 
 	snprintf(path, sizeof(path), CGROUP_ROOT "/%s", name);
-	dir.root = cgroup_open_root(path, CGROUP_SUPER_MAGIC, &dir.dev);
+	dir.root = cgroup_open_v1(path, &dir.id);
 	if (dir.root < 0)
 		return;
 	for (size_t i = 0; i < cgroup->n; i++) {
-		if (cgroup->dirs[i].dev == dir.dev) {
+		if (cgroup->dirs[i].id == dir.id) {
 			cgroup->dirs[i].controllers |= controller;
 			fd_close(dir.root);
 			return;
@@ -234,10 +250,18 @@ struct cgroup *cgroup_free(struct cgroup *cgroup)
 
 enum cgroup_layout cgroup_layout(void)
 {
-	_cleanup_cgroup_ struct cgroup *cgroup = mem_zalloc(sizeof(*cgroup));
+	enum cgroup_layout layout;
 
-	/* not every controller has to be looked for to tell one from another */
-	return cgroup_scan(cgroup, CGROUP_CORE | CGROUP_MEMORY, NULL);
+	if (cgroup_v2_root(&layout))
+		return layout;
+	for (size_t i = 0; i < ARRAY_SIZE(cgroup_names); i++) {
+		char path[CGROUP_TOP_MAX];
+
+		snprintf(path, sizeof(path), CGROUP_ROOT "/%s", cgroup_names[i].v1);
+		if (cgroup_is_root(path, CGROUP_SUPER_MAGIC))
+			return layout;
+	}
+	return CGROUP_LAYOUT_NONE;
 }
 
 unsigned int cgroup_controllers(void)

@@ -17,32 +17,45 @@ static char *cgroup_v1_cpuset_file(const char *level, int len, const char *name)
 	return mem_printf("%.*s%scpuset.%s", len, level, len ? "/" : "", name);
 }
 
-static int cgroup_v1_fill_level(int root, const char *path, int parent, int level, const char *name)
+/* The length of path without its last name; 0: it has but one. */
+static int cgroup_v1_parent(const char *path, int len)
 {
-	_cleanup_free_ char *from = cgroup_v1_cpuset_file(path, parent, name);
-	_cleanup_free_ char *to = cgroup_v1_cpuset_file(path, level, name);
-	_cleanup_free_ char *value = NULL, *theirs = NULL;
-	int r = file_read(root, to, CGROUP_V1_LIST_MAX, &value, NULL);
+	while (len > 0 && path[--len] != '/')
+		;
+	return len;
+}
 
-	if (r < 0 || strspn(value, " \n") != strlen(value))
+/* Asks the group first, and who is above only if it has none; all but the first container find one that has. */
+static int cgroup_v1_fill_from_above(int root, const char *path, int len, const char *name,
+				     char **ret)
+{
+	_cleanup_free_ char *file = cgroup_v1_cpuset_file(path, len, name);
+	_cleanup_free_ char *value = NULL, *above = NULL;
+	int r = file_read(root, file, CGROUP_V1_LIST_MAX, &value, NULL);
+
+	if (r < 0)
 		return r;
-	r = file_read(root, from, CGROUP_V1_LIST_MAX, &theirs, NULL);
-	return r < 0 ? r : file_write_value(root, to, theirs);
+	if (!len || strspn(value, " \n") != strlen(value)) {
+		*ret = take_ptr(value);
+		return 0;
+	}
+	r = cgroup_v1_fill_from_above(root, path, cgroup_v1_parent(path, len), name, &above);
+	if (r == 0)
+		r = file_write_value(root, file, above);
+	if (r == 0)
+		*ret = take_ptr(above);
+	return r;
 }
 
 int cgroup_v1_fill_cpuset(int root, const char *path)
 {
-	int parent = 0, r = 0;
+	static const char *const names[] = { "cpus", "mems" };
+	int r = 0;
 
-	for (const char *end = path; end && r == 0;) {
-		int level;
+	for (size_t i = 0; i < ARRAY_SIZE(names) && r == 0; i++) {
+		_cleanup_free_ char *value = NULL;
 
-		end = strchr(end + (end != path), '/');
-		level = end ? (int)(end - path) : (int)strlen(path);
-		r = cgroup_v1_fill_level(root, path, parent, level, "cpus");
-		if (r == 0)
-			r = cgroup_v1_fill_level(root, path, parent, level, "mems");
-		parent = level;
+		r = cgroup_v1_fill_from_above(root, path, (int)strlen(path), names[i], &value);
 	}
 	return r;
 }
