@@ -12,7 +12,7 @@
 #define CGROUP_MOUNTS_V2   "unified" /* of a hybrid layout */
 
 static void cgroup_mounts_bind(struct spec *spec, const char *name, const char *destination,
-			       char *const *options)
+			       size_t within, char *const *options)
 {
 	_cleanup_free_ char *source =
 		mem_printf(CGROUP_MOUNTS_ROOT "/%s%s", name, spec->cgroup_path);
@@ -21,6 +21,7 @@ static void cgroup_mounts_bind(struct spec *spec, const char *name, const char *
 	spec_add_mount(spec, destination, "bind", source, "bind");
 	mount = &spec->mounts[spec->n_mounts - 1];
 	mount->if_source = 1;
+	mount->within = within;
 	strv_for_each(option, options)
 		strv_add(&mount->options, *option);
 }
@@ -40,8 +41,10 @@ static void cgroup_mounts_add_v1(struct spec *spec, const char *destination, cha
 	_cleanup_closedir_ DIR *dir = opendir(CGROUP_MOUNTS_ROOT);
 	struct spec_mount *top;
 	struct dirent *entry;
+	size_t within;
 
 	spec_add_mount(spec, destination, "tmpfs", "tmpfs", "mode=755");
+	within = spec->n_mounts;
 	top = &spec->mounts[spec->n_mounts - 1];
 	strv_for_each(option, options)
 		strv_add(&top->options, *option);
@@ -50,14 +53,14 @@ static void cgroup_mounts_add_v1(struct spec *spec, const char *destination, cha
 		_cleanup_free_ char *at = mem_printf("%s/%s", destination, entry->d_name);
 
 		if (cgroup_mounts_is_hierarchy(entry))
-			cgroup_mounts_bind(spec, name, at, options);
+			cgroup_mounts_bind(spec, name, at, within, options);
 	}
 }
 
 void cgroup_mounts_add(struct spec *spec, const char *destination, char *const *options)
 {
 	if (cgroup_layout() == CGROUP_LAYOUT_UNIFIED)
-		cgroup_mounts_bind(spec, "", destination, options);
+		cgroup_mounts_bind(spec, "", destination, 0, options);
 	else
 		cgroup_mounts_add_v1(spec, destination, options);
 }

@@ -235,14 +235,7 @@ static int inner_enter_root(struct inner *inner, struct err *err)
 
 static int inner_attach_mounts(struct inner *inner, struct err *err)
 {
-	for (size_t i = 0; i < inner->spec->n_mounts; i++) {
-		const struct spec_mount *mount = &inner->spec->mounts[i];
-		int r = mounts_attach(mount, inner->in->mounts[i], inner->root, err);
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return mounts_attach(inner->spec, inner->in->mounts, inner->root, err);
 }
 
 /* Those of the host run outside, while they see the mounts of this process; then the container's own. */

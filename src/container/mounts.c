@@ -90,13 +90,16 @@ static int mounts_open_bind(const struct spec *spec, const struct spec_mount *mo
 			    const struct mount_options *options, int *ret_fd, struct err *err)
 {
 	_cleanup_close_ int fd = -EBADF;
+	struct err failure = ERR_INIT;
 	int r;
 
-	if (mount->if_source && faccessat(AT_FDCWD, mount->source, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+	r = mounts_clone(mount, options, &fd, &failure);
+	if (r == -ENOENT && mount->if_source)
 		return 0;
-	r = mounts_clone(mount, options, &fd, err);
-	if (r < 0)
+	if (r < 0) {
+		*err = failure;
 		return r;
+	}
 	if (options->idmap || mount->ids.n_uids)
 		r = mounts_shift_ids(spec, mount, fd, options->idmap == 2, err);
 	if (r < 0)
@@ -258,10 +261,12 @@ static int mounts_check_proc(const struct spec_mount *mount, int fd, int target,
 	struct statfs at, own;
 	struct stat st;
 
-	if (fstatfs(target, &at) < 0 || fstatfs(fd, &own) < 0 || fstat(target, &st) < 0)
+	if (fstatfs(target, &at) < 0)
 		return err_errno(err, -errno, "mount %s", mount->destination);
 	if (at.f_type != PROC_SUPER_MAGIC)
 		return 0;
+	if (fstatfs(fd, &own) < 0 || fstat(target, &st) < 0)
+		return err_errno(err, -errno, "mount %s", mount->destination);
 	if (st.st_ino == MOUNTS_PROC_ROOT && own.f_type == PROC_SUPER_MAGIC)
 		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(harmless); i++) {
@@ -273,14 +278,12 @@ static int mounts_check_proc(const struct spec_mount *mount, int fd, int target,
 		       mount->destination);
 }
 
-int mounts_attach(const struct spec_mount *mount, int fd, int root, struct err *err)
+static int mounts_attach_one(const struct spec_mount *mount, int fd, int root, struct err *err)
 {
 	_cleanup_close_ int target = -EBADF;
 	struct stat st;
 	int r;
 
-	if (fd < 0 || mount->is_store)
-		return 0;
 	if (fstat(fd, &st) < 0)
 		return err_errno(err, -errno, "mount %s", mount->destination);
 	if (mount->if_exists)
@@ -303,6 +306,34 @@ int mounts_attach(const struct spec_mount *mount, int fd, int root, struct err *
 				 mount->destination);
 	r = mnt_attach(fd, target, err);
 	return r < 0 ? err_wrap(err, "mount %s", mount->destination) : 0;
+}
+
+/* There can be no symlink in the way, and nothing to look at before. */
+static int mounts_attach_within(const struct spec_mount *mount, int fd, int top, struct err *err)
+{
+	const char *name = strrchr(mount->destination, '/') + 1;
+	int r = mkdirat(top, name, 0755) < 0 ? err_errno(err, -errno, "cannot make its folder")
+					     : mnt_attach_at(fd, top, name, err);
+
+	return r < 0 ? err_wrap(err, "mount %s", mount->destination) : 0;
+}
+
+int mounts_attach(const struct spec *spec, const int *fds, int root, struct err *err)
+{
+	for (size_t i = 0; i < spec->n_mounts; i++) {
+		const struct spec_mount *mount = &spec->mounts[i];
+		int r = 0;
+
+		if (fds[i] < 0 || mount->is_store)
+			continue;
+		if (mount->within)
+			r = mounts_attach_within(mount, fds[i], fds[mount->within - 1], err);
+		else
+			r = mounts_attach_one(mount, fds[i], root, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 /* An empty folder for all of them: the first is a file system, the others are views of it. */

@@ -18,8 +18,8 @@ int mounts_make_inside(const struct spec *spec, int has_cgroup2, int *fds, struc
 /* Once all are attached: what could not be read-only before others had their places in it. */
 int mounts_finish(const struct spec *spec, const int *fds, struct err *err);
 
-/* Attaches one below root. */
-int mounts_attach(const struct spec_mount *mount, int fd, int root, struct err *err);
+/* Attaches them below root, in their order. */
+int mounts_attach(const struct spec *spec, const int *fds, int root, struct err *err);
 
 /* Covers spec->masked_paths, and makes spec->readonly_paths read-only, as far as they are there. */
 int mounts_mask(const struct spec *spec, int root, struct err *err);

@@ -31,6 +31,8 @@ struct spec_mount {
 	int if_source;	  /* left out where the host has no such source */
 	struct idmap ids; /* of its own, for "idmap"; else the container's */
 	int is_store;	  /* shown nowhere itself: what is in it are devices for elsewhere */
+	/* 1 + which of mounts[], a tmpfs right above that nobody else has seen, it has its place in; else 0 */
+	size_t within;
 };
 
 /* One of linux.devices[]: a node of the host's, shown at path; without a source, one made by number. */

@@ -184,11 +184,21 @@ int mnt_set_attributes(int mnt, uint64_t set, uint64_t clear, int recursive)
 	return mount_setattr(mnt, "", flags, &attr, sizeof(attr)) < 0 ? -errno : 0;
 }
 
-int mnt_attach(int mnt, int target, struct err *err)
+static int mnt_move(int mnt, int dir, const char *name, unsigned int flags, struct err *err)
 {
-	if (move_mount(mnt, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+	if (move_mount(mnt, "", dir, name, MOVE_MOUNT_F_EMPTY_PATH | flags) < 0)
 		return err_errno(err, -errno, "cannot attach a mount");
 	return 0;
+}
+
+int mnt_attach(int mnt, int target, struct err *err)
+{
+	return mnt_move(mnt, target, "", MOVE_MOUNT_T_EMPTY_PATH, err);
+}
+
+int mnt_attach_at(int mnt, int dir, const char *name, struct err *err)
+{
+	return mnt_move(mnt, dir, name, 0, err);
 }
 
 /* The old root ends up on top of the new one, in ".", where it is let go. */

@@ -39,6 +39,8 @@ int mnt_set_propagation(int mnt, uint64_t propagation, int recursive);
 
 /* Puts the mount on what the descriptor `target` is. */
 int mnt_attach(int mnt, int target, struct err *err);
+/* The same on `name` in the folder dir, which must be no symlink. */
+int mnt_attach_at(int mnt, int dir, const char *name, struct err *err);
 
 /* Makes the root of the calling process the mount `root`, which is attached somewhere, and lets go of
  * everything else in its mount namespace. */
