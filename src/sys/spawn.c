@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "sys/spawn.h"
-#include "base/file.h"
-#include "base/strv.h"
-#include "base/units.h"
+#include "base/mem.h"
+#include "sys/procfs.h"
 
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -74,39 +73,16 @@ void spawn_reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Fields of proc(5)'s stat: 48 to 51 are arg_start, arg_end, env_start and env_end; field 2 is the name in
- * parentheses, which may hold anything. */
-#define SPAWN_STAT_NAME_END  2
-#define SPAWN_STAT_ARG_START 48
-#define SPAWN_STAT_ENV_START 50
-#define SPAWN_STAT_MAX	     4096
-
-static void spawn_blank(char *const *fields, size_t first)
-{
-	struct err ignored = ERR_INIT;
-	int64_t start = 0, end = 0;
-
-	if (units_parse_int(fields[first], 1, INT64_MAX, &start, &ignored) == 0 &&
-	    units_parse_int(fields[first + 1], start, INT64_MAX, &end, &ignored) == 0)
-		memset((char *)(uintptr_t)start, 0, (size_t)(end - start));
-}
-
 void spawn_hide_arguments(void)
 {
-	_cleanup_free_ char *text = NULL;
-	_cleanup_strv_ char **fields = NULL;
-	const char *rest;
-	/* the first of the list is the field behind the name */
-	const size_t skipped = SPAWN_STAT_NAME_END + 1;
+	uint64_t at[4]; /* where arguments begin and end, and the environment */
 
-	if (file_read(AT_FDCWD, "/proc/self/stat", SPAWN_STAT_MAX, &text, NULL) < 0)
+	if (procfs_stat(0, PROCFS_STAT_ARG_START, at, ARRAY_SIZE(at)) < 0)
 		return;
-	rest = strrchr(text, ')');
-	fields = rest ? strv_split(rest + 1, " \n") : NULL;
-	if (strv_len(fields) < SPAWN_STAT_ENV_START + 2 - skipped)
-		return;
-	spawn_blank(fields, SPAWN_STAT_ARG_START - skipped);
-	spawn_blank(fields, SPAWN_STAT_ENV_START - skipped);
+	for (size_t i = 0; i < ARRAY_SIZE(at); i += 2) {
+		if (at[i] && at[i] <= at[i + 1])
+			memset((char *)(uintptr_t)at[i], 0, at[i + 1] - at[i]);
+	}
 }
 
 union spawn_control {
