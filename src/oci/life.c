@@ -8,6 +8,7 @@
  *  3. the first process, which dies with us until the last step;
  *  4. the record with its pid, and the pid file; then the first process is let go of.
  */
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/signum.h"
@@ -88,7 +89,8 @@ struct life {
 	const struct life_create *values;
 	char *id; /* our own, since the first process blanks the command line */
 	char *bundle;
-	struct json *json;
+	char *text; /* of the bundle's configuration */
+	size_t text_len;
 	struct config config;
 	struct spec spec;
 	struct scope_name scope; /* unit NULL: systemd has no part in it */
@@ -112,7 +114,7 @@ static void life_release(struct life *life)
 	store_release(&life->store);
 	spec_release(&life->spec);
 	config_release(&life->config);
-	json_free(life->json);
+	free(life->text);
 	free(life->bundle);
 	free(life->id);
 }
@@ -155,6 +157,21 @@ static int life_drop_cgroup(struct life *life, struct err *err)
 	return resources_apply(NULL, &life->config.on_linux.resources, err);
 }
 
+/* The parsed form, many times the size of the text, is gone before there is a process to share its pages with. */
+static int life_read_config(struct life *life, int dir, struct err *err)
+{
+	_cleanup_json_ struct json *json = NULL;
+	int r = life_check_file(dir, err);
+
+	if (r < 0)
+		return r;
+	r = file_read(dir, STORE_CONFIG, CONFIG_SIZE_MAX, &life->text, &life->text_len);
+	if (r < 0)
+		return err_errno(err, r, "cannot read " STORE_CONFIG);
+	r = json_parse(life->text, life->text_len, STORE_CONFIG, &json, err);
+	return r < 0 ? r : config_read(json, &life->config, err);
+}
+
 static int life_read_bundle(struct life *life, const char *id, struct err *err)
 {
 	const char *given = life->values->bundle ? life->values->bundle : ".";
@@ -167,11 +184,7 @@ static int life_read_bundle(struct life *life, const char *id, struct err *err)
 	dir = open(life->bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return err_errno(err, -errno, "the bundle %s", life->bundle);
-	r = life_check_file(dir, err);
-	if (r == 0)
-		r = json_read_file(dir, STORE_CONFIG, CONFIG_SIZE_MAX, &life->json, err);
-	if (r == 0)
-		r = config_read(life->json, &life->config, err);
+	r = life_read_config(life, dir, err);
 	if (r == 0)
 		r = life_name_scope(life, id, err);
 	if (r == 0)
@@ -240,7 +253,7 @@ static int life_store(struct life *life, const char *id, struct err *err)
 	store->unit = mem_strdup(life->scope.unit);
 	r = life_plan_rdt(life, id, err);
 	if (r == 0)
-		r = store_save_config(store, life->json, err);
+		r = store_save_config(store, life->text, life->text_len, err);
 	if (r == 0)
 		r = store_save(store, err);
 	if (r == 0)

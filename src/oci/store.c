@@ -323,10 +323,10 @@ int store_list(const char *root, char ***ret_ids, struct err *err)
 	return 0;
 }
 
-int store_save_config(struct store_container *container, const struct json *config, struct err *err)
+int store_save_config(struct store_container *container, const char *text, size_t len,
+		      struct err *err)
 {
-	_cleanup_free_ char *text = json_text(config, 0);
-	int r = file_replace(container->dir, STORE_CONFIG, text, strlen(text), 0600, 0);
+	int r = file_replace(container->dir, STORE_CONFIG, text, len, 0600, 0);
 
 	return r < 0 ? err_errno(err, r, "cannot keep the configuration") : 0;
 }

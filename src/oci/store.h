@@ -80,12 +80,12 @@ int store_remove_broken(const char *root, const char *id, struct err *err);
 /* IDs of what exists, sorted; caller frees. No root is no container. */
 int store_list(const char *root, char ***ret_ids, struct err *err);
 
-/* The bundle's configuration, kept at `create` for all that come later; as it came, and as its members. */
-int store_save_config(struct store_container *container, const struct json *config,
+/* The bundle's configuration, kept at `create` as it came for all that come later; read as JSON, and as its members. */
+int store_save_config(struct store_container *container, const char *text, size_t len,
 		      struct err *err);
 int store_read_config(const struct store_container *container, struct json **ret, struct err *err);
 int store_load_config(const struct store_container *container, struct config *ret, struct err *err);
-/* What came in has at most CONFIG_SIZE_MAX; written again it may be somewhat longer. */
+/* It came with at most CONFIG_SIZE_MAX; written again, by an earlier brig-oci, it may be somewhat longer. */
 #define STORE_CONFIG_MAX ((size_t)2 * CONFIG_SIZE_MAX)
 
 /* Notes pid and its start time; -ESRCH if it is gone. Saves nothing. */
