@@ -14,24 +14,38 @@
 #include <sys/pidfd.h>
 #include <sys/stat.h>
 
+static int container_is_frozen(const struct container *container)
+{
+	_cleanup_cgroup_ struct cgroup *cgroup = NULL;
+	const char *path = container->store.cgroup;
+
+	return path && cgroup_open_for(path, CGROUP_CORE | CGROUP_FREEZER, &cgroup) == 0 &&
+	       cgroup_is_frozen(cgroup) > 0;
+}
+
 int container_open(const struct oci_context *oci, const char *id, int lock, struct container *ret,
 		   struct err *err)
 {
-	int r, frozen = 0;
+	int r;
 
 	*ret = CONTAINER_INIT;
 	ret->root = oci->root;
 	r = store_open(oci->root, id, lock, &ret->store, err);
 	if (r < 0)
 		return r;
-	if (ret->store.cgroup && cgroup_open(ret->store.cgroup, &ret->cgroup) == 0)
-		frozen = cgroup_is_frozen(ret->cgroup) > 0;
 	ret->pidfd = store_pidfd(&ret->store);
-	ret->status = store_status(&ret->store, frozen);
+	ret->status = store_status(&ret->store, ret->pidfd >= 0 && container_is_frozen(ret));
 	/* nobody creates it while the lock is ours; who did has been killed */
 	if (lock && !ret->store.pid)
 		ret->status = STORE_STOPPED;
 	return 0;
+}
+
+struct cgroup *container_cgroup(struct container *container)
+{
+	if (!container->cgroup && container->store.cgroup)
+		(void)cgroup_open(container->store.cgroup, &container->cgroup);
+	return container->cgroup;
 }
 
 void container_release(struct container *container)
@@ -83,11 +97,11 @@ static void container_pids_of_namespace(const struct container *container, pid_t
 	}
 }
 
-void container_pids(const struct container *container, pid_t **ret, size_t *ret_n)
+void container_pids(struct container *container, pid_t **ret, size_t *ret_n)
 {
 	*ret = NULL;
 	*ret_n = 0;
-	if (container->cgroup)
+	if (container_cgroup(container))
 		(void)cgroup_pids(container->cgroup, ret, ret_n);
 	else if (container->pidfd >= 0)
 		container_pids_of_namespace(container, ret, ret_n);
@@ -101,16 +115,16 @@ static int container_end(struct container *container, struct err *err)
 
 	if (container->pidfd >= 0)
 		(void)pidfd_send_signal(container->pidfd, SIGKILL, NULL, 0);
-	if (container->cgroup) {
-		/* version 1's freezer holds the dying, too */
+	/* version 1's freezer holds the dying, too */
+	if (container_cgroup(container))
 		(void)cgroup_freeze(container->cgroup, 0, &ignored);
-		cgroup_keep_parents(container->cgroup);
-		return cgroup_destroy(container->cgroup, CONTAINER_END_MS, err);
-	}
 	if (container->pidfd >= 0 && poll(&poller, 1, CONTAINER_END_MS) <= 0)
 		return err_set(err, -EBUSY, "the first process of '%s' does not end",
 			       container->store.id);
-	return 0;
+	if (!container->cgroup)
+		return 0;
+	cgroup_keep_parents(container->cgroup);
+	return cgroup_destroy(container->cgroup, CONTAINER_END_MS, err);
 }
 
 static void container_run_last_hooks(const struct container *container)

@@ -11,7 +11,7 @@
 struct container {
 	const char *root;
 	struct store_container store;
-	struct cgroup *cgroup; /* NULL: it has none (any more) */
+	struct cgroup *cgroup; /* as container_cgroup() has found it */
 	int pidfd;	       /* of its first process; -ESRCH if that has ended */
 	enum store_status status;
 };
@@ -28,11 +28,14 @@ int container_open(const struct oci_context *oci, const char *id, int lock, stru
 void container_release(struct container *container);
 #define _cleanup_container_ _cleanup_(container_release)
 
+/* Opened when first asked for, and the container's; NULL: it has none (any more). */
+struct cgroup *container_cgroup(struct container *container);
+
 /* "container not running" unless its first process is alive; its program may not be running yet. */
 int container_check_alive(const struct container *container, struct err *err);
 
 /* Its processes, as we number them; caller frees. Without a cgroup, those of its pid namespace. */
-void container_pids(const struct container *container, pid_t **ret, size_t *ret_n);
+void container_pids(struct container *container, pid_t **ret, size_t *ret_n);
 
 /*
  * Ends what is still there of a locked container, runs its last hooks, and removes it. Processes have

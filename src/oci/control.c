@@ -19,7 +19,7 @@ static int control_freeze(const struct oci_context *oci, const char *id, int fro
 		r = container_check_alive(&container, err);
 	if (r < 0)
 		return r;
-	if (!container.cgroup)
+	if (!container_cgroup(&container))
 		return err_set(err, -EOPNOTSUPP, "the container '%s' has no cgroup to stop", id);
 	if (frozen && container.status == STORE_PAUSED)
 		return err_set(err, -EBUSY, "the container '%s' is paused already", id);
@@ -141,7 +141,7 @@ static int control_of_file(const char *path, struct config_resources *ret, struc
 }
 
 /* systemd first: it writes all files of a controller, and what it has no word for comes after. */
-static int control_set(const struct container *container, const struct config_resources *resources,
+static int control_set(struct container *container, const struct config_resources *resources,
 		       struct err *err)
 {
 	int version = cgroup_layout() == CGROUP_LAYOUT_UNIFIED ? 2 : 1, r = 0;
@@ -151,7 +151,7 @@ static int control_set(const struct container *container, const struct config_re
 		scope_properties_limits(resources, version, &properties);
 		r = scope_set(container->store.unit, properties, err);
 	}
-	return r < 0 ? r : resources_apply(container->cgroup, resources, err);
+	return r < 0 ? r : resources_apply(container_cgroup(container), resources, err);
 }
 
 static int control_update(const struct oci_context *oci, const void *values, char **args,
@@ -166,7 +166,7 @@ static int control_update(const struct oci_context *oci, const void *values, cha
 		r = container_check_alive(&container, err);
 	if (r < 0)
 		return r;
-	if (!container.cgroup)
+	if (!container_cgroup(&container))
 		return err_set(err, -EOPNOTSUPP, "the container '%s' has no cgroup to limit",
 			       args[0]);
 	if (v->resources)

@@ -477,7 +477,7 @@ static int events_run(const struct oci_context *oci, const void *values, char **
 		r = container_check_alive(&container, err);
 	if (r < 0)
 		return r;
-	if (!container.cgroup)
+	if (!container_cgroup(&container))
 		return err_set(err, -EOPNOTSUPP, "the container '%s' has no cgroup to measure",
 			       args[0]);
 	if (!v->stats)

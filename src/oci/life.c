@@ -514,12 +514,12 @@ static const struct option life_kill_options[] = {
 };
 
 /* Each by a pidfd that was taken while the process was in the group. */
-static void life_signal_group(const struct container *container, int number)
+static void life_signal_group(struct container *container, int number)
 {
 	_cleanup_free_ pid_t *pids = NULL;
 	size_t n = 0;
 
-	(void)cgroup_pids(container->cgroup, &pids, &n);
+	(void)cgroup_pids(container_cgroup(container), &pids, &n);
 	for (size_t i = 0; i < n; i++) {
 		_cleanup_close_ int pidfd = pidfd_open(pids[i], 0);
 
@@ -542,7 +542,7 @@ static int life_kill(const struct oci_context *oci, const void *values, char **a
 	if (r < 0)
 		return r;
 	/* with --all there may be others left in the group */
-	if (v->all && container.cgroup) {
+	if (v->all && container_cgroup(&container)) {
 		life_signal_group(&container, number);
 	} else {
 		r = container_check_alive(&container, err);
@@ -551,7 +551,7 @@ static int life_kill(const struct oci_context *oci, const void *values, char **a
 	}
 	/* version 1's freezer holds the dying, too */
 	if (r == 0 && number == SIGKILL && container.status == STORE_PAUSED)
-		(void)cgroup_freeze(container.cgroup, 0, &ignored);
+		(void)cgroup_freeze(container_cgroup(&container), 0, &ignored);
 	return r;
 }
 

@@ -205,7 +205,7 @@ static int process_join_rdt(const struct container *container, const struct conf
 	return rdt_join(root, &rdt, 0, err);
 }
 
-static int process_start(const struct container *container, const struct spec *spec,
+static int process_start(struct container *container, const struct spec *spec,
 			 const struct process_exec_values *v, struct err *err)
 {
 	static const int stdio[3] = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO };
@@ -214,7 +214,7 @@ static int process_start(const struct container *container, const struct spec *s
 		.init = container->pidfd,
 		.pid = (pid_t)container->store.pid,
 		.status = store_status_names[container->status],
-		.cgroup = container->cgroup,
+		.cgroup = container_cgroup(container),
 		.death_signal = v->detach ? 0 : SIGHUP,
 	};
 	_cleanup_close_ int terminal = -EBADF;
@@ -224,7 +224,7 @@ static int process_start(const struct container *container, const struct spec *s
 	return r < 0 ? r : process_finish(v, pid, terminal, err);
 }
 
-static int process_exec_in(const struct container *container, int rootless,
+static int process_exec_in(struct container *container, int rootless,
 			   const struct process_exec_values *v, char *const *args, struct err *err)
 {
 	_cleanup_config_process_ struct config_process given = { 0 };

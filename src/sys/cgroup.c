@@ -221,7 +221,7 @@ static enum cgroup_layout cgroup_scan(struct cgroup *cgroup, unsigned int need, 
 	unsigned int missing = need;
 
 	cgroup_add_v2(cgroup, &layout);
-	if (layout == CGROUP_LAYOUT_LEGACY)
+	if (layout == CGROUP_LAYOUT_LEGACY && !group)
 		need |= CGROUP_FREEZER | CGROUP_CPUACCT | CGROUP_DEVICES;
 	for (size_t i = 0; layout != CGROUP_LAYOUT_UNIFIED && i < ARRAY_SIZE(cgroup_names); i++) {
 		if ((need & cgroup_names[i].controller) &&
@@ -473,6 +473,11 @@ int cgroup_adopt(const char *path, unsigned int also, struct cgroup **ret, struc
 
 int cgroup_open(const char *path, struct cgroup **ret)
 {
+	return cgroup_open_for(path, UINT32_MAX, ret);
+}
+
+int cgroup_open_for(const char *path, unsigned int need, struct cgroup **ret)
+{
 	_cleanup_cgroup_ struct cgroup *cgroup = mem_zalloc(sizeof(*cgroup));
 	struct err ignored = ERR_INIT;
 	size_t kept = 0;
@@ -480,7 +485,7 @@ int cgroup_open(const char *path, struct cgroup **ret)
 	if (cgroup_check_path(path, &ignored) < 0)
 		return -ENOENT;
 	cgroup->path = mem_strdup(path);
-	(void)cgroup_scan(cgroup, UINT32_MAX, path);
+	(void)cgroup_scan(cgroup, need, path);
 	for (size_t i = 0; i < cgroup->n; i++) {
 		struct cgroup_dir dir = cgroup->dirs[i];
 

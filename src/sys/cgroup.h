@@ -87,6 +87,8 @@ int cgroup_create(const char *path, const struct cgroup_limits *limits, unsigned
 int cgroup_adopt(const char *path, unsigned int also, struct cgroup **ret, struct err *err);
 /* An existing group; -ENOENT (and no message) if it is in no hierarchy. */
 int cgroup_open(const char *path, struct cgroup **ret);
+/* The same, but only where it has something of `need` (CGROUP_*): quicker, and good for that alone. */
+int cgroup_open_for(const char *path, unsigned int need, struct cgroup **ret);
 /* Lets go of the group, which stays. NULL is fine. Returns NULL. */
 struct cgroup *cgroup_free(struct cgroup *cgroup);
 
