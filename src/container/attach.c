@@ -380,6 +380,7 @@ static pid_t attach_clone(struct attach *attach, int *ret_pidfd, struct err *err
 	int joins = (int)(spec_namespaces(attach->spec) & CLONE_NEWPID);
 	pid_t pid;
 
+	spec_raise_rlimits(attach->spec);
 	/* who is not root enters by the user namespace, which was his to make, and stays in there */
 	if (attach->spec->unprivileged && spec_has_userns(attach->spec))
 		joins |= CLONE_NEWUSER;

@@ -265,8 +265,10 @@ static pid_t launch_clone_entered(struct launch_parts *parts, struct err *err)
 static int launch_clone(struct launch_parts *parts, struct err *err)
 {
 	struct err lost = ERR_INIT;
-	int r = namespaces_enter(&parts->joins, err);
+	int r;
 
+	spec_raise_rlimits(parts->spec);
+	r = namespaces_enter(&parts->joins, err);
 	if (r == 0)
 		r = launch_clone_entered(parts, err);
 	if (r > 0)

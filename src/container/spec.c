@@ -109,6 +109,12 @@ int spec_apply_rlimits(const struct spec *spec, struct err *err)
 	return 0;
 }
 
+void spec_raise_rlimits(const struct spec *spec)
+{
+	for (size_t i = 0; i < spec->n_rlimits; i++)
+		rlimit_raise(&spec->rlimits[i]);
+}
+
 void spec_privilege(const struct spec *spec, const struct filter *filter, int death_signal,
 		    struct privilege *ret)
 {

@@ -173,6 +173,8 @@ int spec_identify(const struct spec *spec, struct process_identity *ret, struct 
 
 /* Of the calling process, which becomes one of the container's. */
 int spec_apply_rlimits(const struct spec *spec, struct err *err);
+/* Of whoever clones such a process, before it does: what only they may raise. */
+void spec_raise_rlimits(const struct spec *spec);
 
 /* What its processes give up; filter may be NULL. */
 void spec_privilege(const struct spec *spec, const struct filter *filter, int death_signal,

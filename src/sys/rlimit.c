@@ -22,3 +22,16 @@ int rlimit_apply(const struct privilege_rlimit *limit, struct err *err)
 		value.rlim_cur = value.rlim_max;
 	return setrlimit(resource, &value) < 0 ? err_errno(err, -errno, "cannot set a limit") : 0;
 }
+
+void rlimit_raise(const struct privilege_rlimit *limit)
+{
+	__rlimit_resource_t resource = (__rlimit_resource_t)limit->resource;
+	struct rlimit ours;
+
+	if (getrlimit(resource, &ours) < 0 || limit->hard <= ours.rlim_max)
+		return;
+	ours.rlim_max = limit->hard;
+	if (setrlimit(resource, &ours) < 0)
+		log_debug("limit %d: cannot be raised to %llu", limit->resource,
+			  (unsigned long long)limit->hard);
+}

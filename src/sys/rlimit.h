@@ -7,4 +7,10 @@
 /* Sets it for the calling process. What we may not raise is set as high as we may (a debug line says so). */
 int rlimit_apply(const struct privilege_rlimit *limit, struct err *err);
 
+/*
+ * Raises the caller's own hard limit to the limit's where it is below and may be: a child that gets a user namespace
+ * of its own can then set it, and could not raise it any more.
+ */
+void rlimit_raise(const struct privilege_rlimit *limit);
+
 #endif

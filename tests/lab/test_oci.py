@@ -3,6 +3,7 @@
 
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -261,3 +262,21 @@ def test_podman_runs_containers_under_apparmor(podman):
     assert podman.inspect("a", "State.ExitCode") == "3"
     assert not group.exists() and group.name not in scopes()
     podman("rm", "a")
+
+
+def test_a_limit_above_our_own_is_given_in_a_user_namespace(bundle):
+    above = resource.getrlimit(resource.RLIMIT_MSGQUEUE)[1] + 4096
+    assert above > 0, "the machine's limit is to be one"
+    ids = [{"containerID": 0, "hostID": 200000, "size": 1000}]
+    bundle.config["linux"]["namespaces"].append({"type": "user"})
+    bundle.config["linux"].update(uidMappings=ids, gidMappings=ids)
+    bundle.config["mounts"] = []
+    bundle.config["root"]["readonly"] = False
+    bundle.config["process"].update(
+        args=["sleep", "1000"],
+        rlimits=[{"type": "RLIMIT_MSGQUEUE", "soft": above, "hard": above}])
+    bundle.start()
+    assert resource.prlimit(bundle.pid(), resource.RLIMIT_MSGQUEUE) == (above, above)
+    bundle("exec", "--detach", "--pid-file", bundle.folder / "pid", "one", "sleep", "1000")
+    pid = int((bundle.folder / "pid").read_text())
+    assert resource.prlimit(pid, resource.RLIMIT_MSGQUEUE) == (above, above)
