@@ -39,8 +39,9 @@
 #define SCOPE_SLICE  ".slice"
 /* What sd_booted(3) looks at. */
 #define SCOPE_BOOTED "/run/systemd/system"
-/* Where the manager has files of its transient units. */
-#define SCOPE_TRANSIENT "/run/systemd/transient"
+/* Below /run or the user's own: where the manager is spoken to, and where it has files of its transient units. */
+#define SCOPE_SOCKET	"systemd/private"
+#define SCOPE_TRANSIENT "systemd/transient"
 
 #define SCOPE_FILE_MAX (1U << 20)
 /* D-Bus's own deadline is 25 s for one call. */
@@ -115,21 +116,22 @@ static int scope_split(char *text, const char *parts[3])
 	return rest ? -EINVAL : 0;
 }
 
-int scope_parse(const char *cgroups_path, const char *id, const char *above, struct scope_name *ret,
-		struct err *err)
+int scope_parse(enum scope_manager manager, const char *cgroups_path, const char *id,
+		const char *above, struct scope_name *ret, struct err *err)
 {
+	const char *slice = manager == SCOPE_USER ? "user" SCOPE_SLICE : "system" SCOPE_SLICE;
 	int given = cgroups_path && *cgroups_path, r;
 	_cleanup_free_ char *text = given ? mem_strdup(cgroups_path) : mem_printf(":brig:%s", id);
 	_cleanup_buf_ struct buf path = BUF_INIT;
 	const char *parts[3] = { NULL };
 
-	*ret = (struct scope_name){ 0 };
+	*ret = (struct scope_name){ .manager = manager };
 	if (scope_split(text, parts) < 0)
 		return err_set(err, -EINVAL,
 			       "linux.cgroupsPath: \"%.128s\" is not SLICE:PREFIX:NAME, which "
 			       "--systemd-cgroup wants",
 			       cgroups_path);
-	ret->slice = mem_strdup(*parts[0] ? parts[0] : "system" SCOPE_SLICE);
+	ret->slice = mem_strdup(*parts[0] ? parts[0] : slice);
 	buf_printf(&path, "%s%s", above, *above ? "/" : "");
 	r = scope_slice_path(ret->slice, &path, err);
 	if (r == 0)
@@ -160,12 +162,70 @@ static char *scope_of_process(const char *pid)
 	return NULL;
 }
 
-int scope_root(char **ret, struct err *err)
+/* "systemctl" and "systemd-run", with what both take. */
+static void scope_add_tool(char ***argv, const char *tool, enum scope_manager manager)
+{
+	strv_add(argv, tool);
+	strv_add(argv, "--no-ask-password");
+	if (manager == SCOPE_USER)
+		strv_add(argv, "--user");
+}
+
+static int scope_call(char *const *argv, struct buf *out, struct err *err)
+{
+	struct child_spec child = CHILD_SPEC_INIT;
+
+	child.argv = argv;
+	child.out = out;
+	child.hint = SCOPE_HINT;
+	child.timeout_ms = SCOPE_CALL_MS;
+	return child_run(&child, err);
+}
+
+/* Where the manager has its files of this boot; caller frees. NULL: a user has none. */
+static char *scope_runtime_path(enum scope_manager manager, const char *name)
+{
+	const char *folder = manager == SCOPE_USER ? getenv("XDG_RUNTIME_DIR") : "/run";
+
+	return folder && *folder == '/' ? mem_printf("%s/%s", folder, name) : NULL;
+}
+
+/* Asked, since the process's own place, in a login's session, says nothing of the manager's. */
+static int scope_root_of_user(char **ret, struct err *err)
+{
+	_cleanup_free_ char *socket = scope_runtime_path(SCOPE_USER, SCOPE_SOCKET);
+	_cleanup_buf_ struct buf out = BUF_INIT;
+	_cleanup_strv_ char **argv = NULL;
+	int r;
+
+	if (!socket || access(socket, F_OK) < 0)
+		return err_set(
+			err, -EOPNOTSUPP,
+			"no systemd of this user's runs (there is no $XDG_RUNTIME_DIR/" SCOPE_SOCKET
+			"), so it cannot make the cgroup: log in, see `loginctl enable-linger`, or "
+			"leave out --systemd-cgroup");
+	scope_add_tool(&argv, "systemctl", SCOPE_USER);
+	strv_add(&argv, "show");
+	strv_add(&argv, "--property=ControlGroup");
+	strv_add(&argv, "--value");
+	r = scope_call(argv, &out, err);
+	if (r < 0)
+		return r;
+	buf_add(&out, "", 1);
+	if (out.data[0] != '/')
+		return err_set(err, -EPROTO, "systemd does not say which cgroup is its own");
+	*ret = mem_strndup(out.data + 1, strcspn(out.data + 1, "\n"));
+	return 0;
+}
+
+int scope_root(enum scope_manager manager, char **ret, struct err *err)
 {
 	static const char init[] = "init" SCOPE_ENDING;
 	_cleanup_free_ char *path = NULL;
 	size_t len, ending = strlen(init);
 
+	if (manager == SCOPE_USER)
+		return scope_root_of_user(ret, err);
 	if (access(SCOPE_BOOTED, F_OK) < 0)
 		return err_set(err, -EOPNOTSUPP,
 			       "systemd does not run this host (there is no " SCOPE_BOOTED
@@ -185,12 +245,11 @@ int scope_root(char **ret, struct err *err)
 
 static char **scope_command(const struct scope_name *name, char *const *properties)
 {
-	static const char *const first[] = {
-		"systemd-run", "--scope", "--quiet", "--collect", "--no-ask-password", NULL,
-	};
+	static const char *const first[] = { "--scope", "--quiet", "--collect" };
 	char **argv = NULL;
 
-	for (size_t i = 0; first[i]; i++)
+	scope_add_tool(&argv, "systemd-run", name->manager);
+	for (size_t i = 0; i < ARRAY_SIZE(first); i++)
 		strv_add(&argv, first[i]);
 	strv_add_printf(&argv, "--slice=%s", name->slice);
 	strv_add_printf(&argv, "--unit=%s", name->unit);
@@ -303,47 +362,38 @@ void scope_holder_release(struct scope_holder *holder)
 	holder->pidfd = fd_close(holder->pidfd);
 }
 
-static int scope_call(char *const *argv, struct err *err)
-{
-	struct child_spec child = CHILD_SPEC_INIT;
-
-	child.argv = argv;
-	child.hint = SCOPE_HINT;
-	child.timeout_ms = SCOPE_CALL_MS;
-	return child_run(&child, err);
-}
-
-int scope_set(const char *unit, char *const *properties, struct err *err)
+int scope_set(enum scope_manager manager, const char *unit, char *const *properties,
+	      struct err *err)
 {
 	_cleanup_strv_ char **argv = NULL;
 
 	if (!properties || !*properties)
 		return 0;
-	strv_add(&argv, "systemctl");
-	strv_add(&argv, "--no-ask-password");
+	scope_add_tool(&argv, "systemctl", manager);
 	strv_add(&argv, "--runtime");
 	strv_add(&argv, "set-property");
 	strv_add(&argv, "--");
 	strv_add(&argv, unit);
 	strv_for_each(property, properties)
 		strv_add(&argv, *property);
-	return scope_call(argv, err);
+	return scope_call(argv, NULL, err);
 }
 
-int scope_stop(const char *unit, struct err *err)
+int scope_stop(enum scope_manager manager, const char *unit, struct err *err)
 {
-	_cleanup_free_ char *file = mem_printf(SCOPE_TRANSIENT "/%s", unit);
+	_cleanup_free_ char *name = mem_printf(SCOPE_TRANSIENT "/%s", unit);
+	_cleanup_free_ char *file = scope_runtime_path(manager, name);
 	_cleanup_strv_ char **argv = NULL;
 	struct err failure = ERR_INIT;
 
-	strv_add(&argv, "systemctl");
-	strv_add(&argv, "--no-ask-password");
+	scope_add_tool(&argv, "systemctl", manager);
 	strv_add(&argv, "stop");
 	strv_add(&argv, "--");
 	strv_add(&argv, unit);
 
 	/* the file goes with the unit, which may go by itself at any moment, and has what scope_set() set */
-	if (access(file, F_OK) < 0 || scope_call(argv, &failure) == 0 || access(file, F_OK) < 0)
+	if (!file || access(file, F_OK) < 0 || scope_call(argv, NULL, &failure) == 0 ||
+	    access(file, F_OK) < 0)
 		return 0;
 	*err = failure;
 	return failure.code;

@@ -7,10 +7,15 @@
 #include "base/err.h"
 #include "base/strv.h"
 
-/* A container's cgroup that systemd makes and knows of: a transient scope of the system's manager. */
+/* A container's cgroup that systemd makes and knows of: a transient scope of a manager's. */
+enum scope_manager {
+	SCOPE_SYSTEM, /* PID 1 */
+	SCOPE_USER,   /* of the user who has $XDG_RUNTIME_DIR */
+};
 
 /* What linux.cgroupsPath means then; all owned. */
 struct scope_name {
+	enum scope_manager manager;
 	char *slice; /* "system.slice" */
 	char *unit;  /* "brig-web.scope" */
 	char *path;  /* below the roots of the hierarchies: "system.slice/brig-web.scope" */
@@ -18,19 +23,20 @@ struct scope_name {
 
 /*
  * "SLICE:PREFIX:NAME", as engines give it to a runtime with --systemd-cgroup: PREFIX-NAME.scope in SLICE.
- * Absent or empty is ":brig:ID", an empty SLICE is system.slice, an empty PREFIX leaves the dash out too.
+ * Absent or empty is ":brig:ID", an empty SLICE is system.slice, or user.slice of a user's manager; an empty PREFIX
+ * leaves the dash out too.
  * above: where systemd's own tree begins, as scope_root() has it. Release it even on failure.
  */
-int scope_parse(const char *cgroups_path, const char *id, const char *above, struct scope_name *ret,
-		struct err *err);
+int scope_parse(enum scope_manager manager, const char *cgroups_path, const char *id,
+		const char *above, struct scope_name *ret, struct err *err);
 void scope_name_release(struct scope_name *name);
 #define _cleanup_scope_name_ _cleanup_(scope_name_release)
 
 /*
- * The cgroup that systemd's slices are in, "" on a host, something else for one that runs in a container;
- * caller frees. -EOPNOTSUPP: this host was not booted by systemd.
+ * The cgroup that the manager's slices are in: the system's has "" on a host, something else in a container; a user's is
+ * in a slice of the system's. Caller frees. -EOPNOTSUPP: there is no such manager.
  */
-int scope_root(char **ret, struct err *err);
+int scope_root(enum scope_manager manager, char **ret, struct err *err);
 
 /* The process in a scope that has nothing else in it yet: the scope goes when the last one does. */
 struct scope_holder {
@@ -49,9 +55,10 @@ int scope_start(const struct scope_name *name, char *const *properties, struct s
 void scope_holder_release(struct scope_holder *holder);
 
 /* Tells systemd of other limits of a scope that is there. */
-int scope_set(const char *unit, char *const *properties, struct err *err);
+int scope_set(enum scope_manager manager, const char *unit, char *const *properties,
+	      struct err *err);
 
 /* Makes systemd forget the scope, and waits until it has; what is in it ends. None of that name is fine. */
-int scope_stop(const char *unit, struct err *err);
+int scope_stop(enum scope_manager manager, const char *unit, struct err *err);
 
 #endif

@@ -30,6 +30,7 @@ int container_open(const struct oci_context *oci, const char *id, int lock, stru
 
 	*ret = CONTAINER_INIT;
 	ret->root = oci->root;
+	ret->systemd = oci->systemd;
 	r = store_open(oci->root, id, lock, &ret->store, err);
 	if (r < 0)
 		return r;
@@ -157,7 +158,7 @@ int container_remove(struct container *container, const struct spec *spec, struc
 	int r = container_end(container, err);
 
 	if (r == 0 && container->store.unit)
-		r = scope_stop(container->store.unit, err);
+		r = scope_stop(container->systemd, container->store.unit, err);
 	if (r < 0)
 		return r;
 	container_remove_rdt(container);

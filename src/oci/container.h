@@ -10,6 +10,7 @@
 /* A container of the store with what its verbs work on. */
 struct container {
 	const char *root;
+	enum scope_manager systemd;
 	struct store_container store;
 	struct cgroup *cgroup; /* as container_cgroup() has found it */
 	int pidfd;	       /* of its first process; -ESRCH if that has ended */

@@ -149,7 +149,7 @@ static int control_set(struct container *container, const struct config_resource
 
 	if (container->store.unit) {
 		scope_properties_limits(resources, version, &properties);
-		r = scope_set(container->store.unit, properties, err);
+		r = scope_set(container->systemd, container->store.unit, properties, err);
 	}
 	return r < 0 ? r : resources_apply(container_cgroup(container), resources, err);
 }

@@ -26,6 +26,7 @@ static const struct features_have {
 	.cgroup_v1 = 1,
 	.cgroup_v2 = 1,
 	.cgroup_systemd = 1,
+	.cgroup_systemd_user = 1,
 	.cgroup_rdma = 1,
 	.seccomp = 1,
 	.apparmor = 1,

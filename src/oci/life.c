@@ -138,12 +138,9 @@ static int life_name_scope(struct life *life, const char *id, struct err *err)
 
 	if (life->oci->cgroup_manager != OCI_CGROUP_SYSTEMD)
 		return 0;
-	if (life->oci->rootless)
-		return err_set(err, -EOPNOTSUPP,
-			       "--systemd-cgroup wants root: a user's own manager is not asked");
-	r = scope_root(&above, err);
+	r = scope_root(life->oci->systemd, &above, err);
 	if (r == 0)
-		r = scope_parse(in->cgroups_path, id, above, &life->scope, err);
+		r = scope_parse(life->oci->systemd, in->cgroups_path, id, above, &life->scope, err);
 	if (r == 0)
 		mem_replace(&in->cgroups_path, life->scope.path);
 	return r;
@@ -335,7 +332,7 @@ static void life_undo(struct life *life)
 
 	launch_release(&life->launch);
 	if (life->scoped)
-		(void)scope_stop(life->scope.unit, &ignored);
+		(void)scope_stop(life->scope.manager, life->scope.unit, &ignored);
 	if (life->rdt_root >= 0)
 		rdt_remove(life->rdt_root, life->store.rdt);
 	if (hooked)
@@ -453,6 +450,7 @@ static int life_follow(struct life *life, int terminal, struct err *err)
 
 	life->launch.pid = 0;
 	container.root = life->oci->root;
+	container.systemd = life->oci->systemd;
 	container.store = life->store;
 	container.cgroup = take_ptr(life->launch.cgroup);
 	life->store = STORE_CONTAINER_INIT;

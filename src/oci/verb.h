@@ -3,6 +3,7 @@
 #define OCI_VERB_H
 
 #include "base/verb.h"
+#include "container/scope.h"
 
 struct driver_ops;
 
@@ -19,6 +20,7 @@ struct oci_context {
 	char **argv;  /* of the program */
 	int debug;
 	enum oci_cgroup_manager cgroup_manager;
+	enum scope_manager systemd; /* whose scopes OCI_CGROUP_SYSTEMD makes */
 	int rootless; /* we are not the host's root; --rootless auto is decided by then */
 	const char
 		*log; /* whole path of --log, NULL: stderr; base/log.h is set up for us already */

@@ -13,7 +13,7 @@ static void expect_name(const char *cgroups_path, const char *above, const char 
 	_cleanup_scope_name_ struct scope_name name = { 0 };
 	struct err err = ERR_INIT;
 
-	if (scope_parse(cgroups_path, "web", above, &name, &err) < 0)
+	if (scope_parse(SCOPE_SYSTEM, cgroups_path, "web", above, &name, &err) < 0)
 		fail_msg("%s", err.msg);
 	assert_string_equal(name.slice, slice);
 	assert_string_equal(name.unit, unit);
@@ -25,7 +25,7 @@ static void expect_refused(const char *cgroups_path, int code, const char *words
 	_cleanup_scope_name_ struct scope_name name = { 0 };
 	struct err err = ERR_INIT;
 
-	assert_int_equal(scope_parse(cgroups_path, "web", "", &name, &err), code);
+	assert_int_equal(scope_parse(SCOPE_SYSTEM, cgroups_path, "web", "", &name, &err), code);
 	if (!strstr(err.msg, "linux.cgroupsPath") || !strstr(err.msg, words))
 		fail_msg("%s", err.msg);
 }
@@ -56,6 +56,19 @@ static void test_the_scope_is_below_the_manager_s_own_cgroup(void **state)
 	(void)state;
 	expect_name(":a:x", "docker/1234", "system.slice", "a-x.scope",
 		    "docker/1234/system.slice/a-x.scope");
+}
+
+static void test_a_user_s_scope_is_in_a_slice_of_his_own(void **state)
+{
+	_cleanup_scope_name_ struct scope_name name = { 0 };
+	struct err err = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(scope_parse(SCOPE_USER, NULL, "web",
+				     "user.slice/user-1.slice/user@1.service", &name, &err),
+			 0);
+	assert_string_equal(name.path,
+			    "user.slice/user-1.slice/user@1.service/user.slice/brig-web.scope");
 }
 
 static void test_what_is_no_slice_prefix_and_name_is_refused(void **state)
@@ -93,7 +106,7 @@ static void test_a_name_longer_than_systemd_takes_is_refused(void **state)
 	snprintf(text, sizeof(text), "a.slice:b:%0*d", 248, 1);
 	expect_refused(text, -EINVAL, "cannot be the name of a unit");
 	text[strlen(text) - 1] = '\0';
-	assert_int_equal(scope_parse(text, "web", "", &name, &err), 0);
+	assert_int_equal(scope_parse(SCOPE_SYSTEM, text, "web", "", &name, &err), 0);
 }
 
 int main(void)
@@ -102,6 +115,7 @@ int main(void)
 		cmocka_unit_test(test_the_scope_is_named_by_prefix_and_name_in_its_slice),
 		cmocka_unit_test(test_what_is_left_out_has_a_default),
 		cmocka_unit_test(test_the_scope_is_below_the_manager_s_own_cgroup),
+		cmocka_unit_test(test_a_user_s_scope_is_in_a_slice_of_his_own),
 		cmocka_unit_test(test_what_is_no_slice_prefix_and_name_is_refused),
 		cmocka_unit_test(test_a_name_that_leads_out_of_its_slice_is_refused),
 		cmocka_unit_test(test_a_name_longer_than_systemd_takes_is_refused),
