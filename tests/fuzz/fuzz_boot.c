@@ -3,6 +3,7 @@
 #include "vmm/boot/boot.h"
 #include "vmm/layout.h"
 
+#include <asm/bootparam.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -10,18 +11,33 @@
 #define FUZZ_MEMORY ((uint64_t)64 << 20)
 #define FUZZ_INITRD 5000
 
-/* A kernel file is loaded below the initramfs and above our own structures, or refused with a reason. */
+/* Where the guest is told that it is: a bzImage has a say in it. */
+static uint64_t find_initrd(const struct ram *ram, const struct boot_entry *entry)
+{
+	struct boot_params params;
+
+	if (entry->mode != BOOT_LONG)
+		return FUZZ_MEMORY - 8192;
+	memcpy(&params, ram_at(ram, entry->rsi, sizeof(params)), sizeof(params));
+	if (params.hdr.ramdisk_size != FUZZ_INITRD)
+		abort();
+	return params.hdr.ramdisk_image;
+}
+
+/* A kernel file is loaded beside the initramfs and above our own structures, or refused with a reason. */
 static void check(const struct ram *ram, const struct boot_entry *entry)
 {
-	if (entry->kernel < LAYOUT_HIGH_MEMORY ||
-	    entry->kernel + entry->kernel_size > FUZZ_MEMORY - 8192 || entry->rip < entry->kernel ||
-	    entry->rip >= entry->kernel + entry->kernel_size)
+	uint64_t initrd = find_initrd(ram, entry), end = entry->kernel + entry->kernel_size;
+
+	if (entry->kernel < LAYOUT_HIGH_MEMORY || end > FUZZ_MEMORY || entry->rip < entry->kernel ||
+	    entry->rip >= end || initrd < LAYOUT_HIGH_MEMORY ||
+	    (initrd < end && entry->kernel < initrd + FUZZ_INITRD))
 		abort();
 	if (!ram_at(ram, entry->rip, 1) || entry->virtual_offset % ((uint64_t)2 << 20))
 		abort();
 	/* nobody wrote over the initramfs */
-	if (*(const char *)ram_at(ram, FUZZ_MEMORY - 8192, 1) != 'i' ||
-	    *(const char *)ram_at(ram, FUZZ_MEMORY - 8192 + FUZZ_INITRD - 1, 1) != 'i')
+	if (*(const char *)ram_at(ram, initrd, 1) != 'i' ||
+	    *(const char *)ram_at(ram, initrd + FUZZ_INITRD - 1, 1) != 'i')
 		abort();
 }
 
