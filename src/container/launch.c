@@ -79,7 +79,7 @@ static int launch_make_cgroup(struct launch_parts *parts, struct err *err)
 
 	if (!spec->cgroup_path)
 		return 0;
-	if (spec->cgroup_optional)
+	if (spec->cgroup_optional && !spec->cgroup_made)
 		return launch_try_cgroup(parts, also, err);
 	r = spec->cgroup_made
 		    ? cgroup_adopt(spec->cgroup_path, also, &launch->cgroup, err)
@@ -106,16 +106,25 @@ static int launch_limit_devices(struct launch_parts *parts, struct err *err)
 {
 	const struct spec *spec = parts->spec;
 	struct cgroup_device rules[DEV_RULES_MAX];
+	struct err reason = ERR_INIT;
 	size_t n = 0;
 	int r;
 
 	if (!spec->limit_devices || !parts->launch->cgroup)
 		return 0;
 	if (spec->n_device_rules)
-		return cgroup_set_devices(parts->launch->cgroup, spec->device_rules,
-					  spec->n_device_rules, err);
-	r = dev_rules(spec, rules, &n, err);
-	return r < 0 ? r : cgroup_set_devices(parts->launch->cgroup, rules, n, err);
+		r = cgroup_set_devices(parts->launch->cgroup, spec->device_rules,
+				       spec->n_device_rules, &reason);
+	else
+		r = dev_rules(spec, rules, &n, &reason) < 0
+			    ? reason.code
+			    : cgroup_set_devices(parts->launch->cgroup, rules, n, &reason);
+	/* to a user no rule is granted, nor any node that it would be about */
+	if (r == -EPERM && spec->cgroup_optional)
+		return 0;
+	if (r < 0)
+		*err = reason;
+	return r;
 }
 
 static int launch_open_joins(struct launch_parts *parts, struct err *err)
