@@ -8,6 +8,7 @@
 #include "image/unpack.h"
 #include "sys/child.h"
 #include "sys/confine.h"
+#include "sys/idmap.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -24,6 +25,17 @@ struct layer_task {
 };
 
 #define LAYER_PROGRESS_STEP ((int64_t)2 << 20)
+
+/* Who can mount no erofs image keeps folders. */
+static int layer_stays_unpacked(void)
+{
+	return geteuid() != 0;
+}
+
+char *layer_name(const char *diff_id)
+{
+	return mem_printf("%s%s", diff_id, layer_stays_unpacked() ? "" : ".erofs");
+}
 
 static void layer_tell(void *ctx, int64_t position)
 {
@@ -102,6 +114,30 @@ static void layer_job_release(struct layer_job *job)
 	job->layer = NULL;
 }
 
+/* As what the folder belongs to is its layer's, it lies in another one, which we can rename. */
+static int layer_job_folder(const struct work *work, const char *name, struct err *err)
+{
+	_cleanup_free_ char *inner = mem_printf("%s/" LAYER_FOLDER, name);
+
+	if (!layer_stays_unpacked())
+		return layer_folder(work, name, err);
+	if (mkdirat(work->fd, name, 0700) < 0)
+		return err_errno(err, -errno, "cannot make a folder in %s", work->path);
+	return layer_folder(work, inner, err);
+}
+
+static void layer_set_user(struct unpack_options *options)
+{
+	struct idmap map;
+
+	options->for_user = layer_stays_unpacked();
+	if (!options->for_user)
+		return;
+	idmap_of_user(&map);
+	options->one_owner = idmap_is_single(&map);
+	idmap_release(&map);
+}
+
 static int layer_job_start(const struct work *work, struct layer_job *job, struct layer *layer,
 			   size_t number, struct err *err)
 {
@@ -112,9 +148,10 @@ static int layer_job_start(const struct work *work, struct layer_job *job, struc
 		return in;
 	job->number = number;
 	snprintf(job->name, sizeof(job->name), "layer.%zu", number);
-	task.folder = folder = layer_folder(work, job->name, err);
+	task.folder = folder = layer_job_folder(work, job->name, err);
 	if (folder < 0 || unpack_limits(folder, &task.options, err) < 0)
 		return err->code;
+	layer_set_user(&task.options);
 	task.options.want_end = !*layer->diff_id;
 	if (layer_start(layer_task_unpack, &task, &job->child, err) < 0)
 		return err->code;
@@ -165,6 +202,22 @@ static int layer_pack(const struct work *work, const char *folder, const char *d
 	return 0;
 }
 
+/* The unpacked folder is the layer. */
+static int layer_keep(const struct work *work, const char *folder, const char *diff_id,
+		      int64_t bytes, struct err *err)
+{
+	_cleanup_free_ char *size = mem_printf("%s/" LAYER_SIZE, folder);
+	_cleanup_free_ char *final = mem_printf("layers/%s", diff_id);
+	char text[32];
+	int r;
+
+	snprintf(text, sizeof(text), "%lld\n", (long long)bytes);
+	r = file_replace(work->fd, size, text, strlen(text), 0600, 0);
+	if (r == 0 && renameat(work->fd, folder, work->fd, final) < 0)
+		r = -errno;
+	return r < 0 ? err_errno(err, r, "cannot store a layer") : 0;
+}
+
 /* The confined process is done: checks what it found and packs what it unpacked. */
 static int layer_job_end(const struct work *work, struct layer_job *job,
 			 const struct unpack_result *result, struct err *err)
@@ -181,9 +234,11 @@ static int layer_job_end(const struct work *work, struct layer_job *job,
 			result->digest, layer->diff_id);
 	memcpy(layer->diff_id, result->digest, sizeof(layer->diff_id));
 	layer->has_init = result->has_init;
+	layer->is_stored = 1;
+	if (layer_stays_unpacked())
+		return layer_keep(work, job->name, layer->diff_id, result->bytes, err);
 	if (layer_pack(work, job->name, layer->diff_id, result->holes > LAYER_HOLES_MAX, err) < 0)
 		return err->code;
-	layer->is_stored = 1;
 	(void)file_remove_tree(work->fd, job->name);
 	return 0;
 }

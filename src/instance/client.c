@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/name.h"
+#include "image/store.h"
 #include "instance/clean.h"
 #include "instance/instance.h"
 #include "instance/keeper.h"
@@ -317,7 +318,7 @@ static int client_target_get(const struct instance_home *home, const char *name,
 		return err_set(err, -EOPNOTSUPP, "this brig has no engine for '%s'", name);
 	t->state_dir = paths_state(home, name);
 	strv_for_each(layer, t->view.record.layers)
-		strv_add_printf(&t->layer_paths, "%s/layers/%s.erofs", home->root, *layer);
+		strv_add_take(&t->layer_paths, store_layer_path(home->root, *layer));
 	t->target = (struct driver_target){
 		.instance = &t->view.record,
 		.run = t->view.alive ? &t->view.run : NULL,
