@@ -25,6 +25,8 @@
 #include "instance/keeper-internal.h"
 #include "instance/paths.h"
 #include "proto/wire.h"
+#include "sys/procstat.h"
+#include "sys/userns.h"
 
 #include <fcntl.h>
 #include <malloc.h>
@@ -75,6 +77,10 @@ static void keeper_note_failure(struct keeper *keeper, const struct err *err)
 
 static void keeper_on_started(struct keeper *keeper, const void *payload, size_t len)
 {
+	struct procstat stat = { 0 };
+
+	(void)procstat_read((pid_t)keeper->run.pid, &stat);
+	keeper->run.pid_start = (int64_t)stat.start_time;
 	keeper->phase = KEEPER_RUNNING;
 	keeper->record.started = keeper->run.started;
 	keeper_set_state(keeper, INSTANCE_RUNNING);
@@ -388,7 +394,8 @@ static int keeper_find_layers(struct keeper *keeper, struct err *err)
 		char *path = store_layer_path(keeper->home.root, *layer);
 
 		strv_add_take(&keeper->layer_paths, path);
-		if (access(path, R_OK) < 0)
+		/* a folder's may be of another id of the user's */
+		if (access(path, geteuid() ? F_OK : R_OK) < 0)
 			return err_errno(err, -errno, "cannot read %s, a layer of image %s", path,
 					 keeper->record.image);
 	}
@@ -493,7 +500,7 @@ static void keeper_finish(struct keeper *keeper)
 	(void)file_remove_tree(AT_FDCWD, keeper->run_dir);
 	keeper_session_end_all(keeper);
 	if (aside)
-		(void)file_remove_tree(AT_FDCWD, aside);
+		(void)userns_remove_tree(AT_FDCWD, aside);
 }
 
 static void keeper_release(struct keeper *keeper)
@@ -535,7 +542,7 @@ static int keeper_run(struct keeper *keeper, const char *name, const char *mode)
 			(void)file_remove_tree(AT_FDCWD, keeper->run_dir);
 		if (keeper->record.remove &&
 		    instance_set_aside(&keeper->home, name, &aside, &ignored) == 0)
-			(void)file_remove_tree(AT_FDCWD, aside);
+			(void)userns_remove_tree(AT_FDCWD, aside);
 		keeper_session_end_all(keeper);
 		return 125;
 	}
