@@ -307,14 +307,15 @@ static int cgroup_mkdir_parents(int root, const char *path)
 /* Another instance's end may take away a parent that we have just made or found: then once more. */
 static int cgroup_mkdir(int root, const char *path)
 {
-	int r = -ENOENT;
+	int r = -ENOENT, above;
 
 	for (int round = 0; r == -ENOENT && round < CGROUP_ROUNDS_MAX; round++) {
 		if (mkdirat(root, path, 0755) == 0)
 			return 0;
 		r = -errno;
-		if (r == -ENOENT)
-			(void)cgroup_mkdir_parents(root, path);
+		above = r == -ENOENT ? cgroup_mkdir_parents(root, path) : 0;
+		if (above < 0 && above != -ENOENT)
+			r = above;
 		else if (r == -EEXIST && cgroup_prune(root, path, 0) == 0)
 			r = -ENOENT;
 		else if (r == -EEXIST)

@@ -14,4 +14,8 @@ struct procstat {
 /* -ESRCH if there is no such process. */
 int procstat_read(pid_t pid, struct procstat *ret);
 
+/* The processes of the pid namespace that `first` is in, and of those below it, as far as the caller may look at
+ * them; -errno. The caller frees *ret. */
+int procstat_pids_beside(pid_t first, pid_t **ret, size_t *ret_n);
+
 #endif
