@@ -23,6 +23,7 @@
 #include "container/rootfs.h"
 #include "container/seccomp_profile.h"
 #include "sys/caps.h"
+#include "sys/cgroup_own.h"
 #include "sys/inroot.h"
 #include "sys/mnt.h"
 #include "sys/procfs.h"
@@ -172,6 +173,8 @@ static int attach_open_cgroup(struct attach *attach, struct err *err)
 		return 0;
 	if (!run->cgroup || cgroup_open(run->cgroup, &attach->cgroup) < 0)
 		return attach_not_running(attach, err);
+	if (attach->spec->unprivileged && cgroup_own_join(run->cgroup, err) < 0)
+		return err->code;
 	return cgroup_entry_open_beside(attach->cgroup, (pid_t)run->pid, &attach->entry, err);
 }
 

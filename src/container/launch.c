@@ -61,8 +61,7 @@ static int launch_without_cgroup(const struct spec *spec, const struct err *reas
 	log_debug("no cgroup: %s", reason->msg);
 	if (limits->memory || limits->cpus_milli || limits->pids)
 		return err_set(err, -EOPNOTSUPP,
-			       "limits need a control group, and user %u can make none here: %s; "
-			       "'brig doctor' tells more",
+			       "limits need a control group, and user %u can make none here: %s",
 			       geteuid(), reason->msg);
 	if (spec->cgroup_delegate)
 		return err_set(err, -EOPNOTSUPP,
@@ -81,10 +80,13 @@ static int launch_try_cgroup(struct launch_parts *parts, unsigned int also, stru
 
 	if (r < 0)
 		return launch_without_cgroup(spec, &reason, err);
-	if (spec->resources) {
-		cgroup_keep_parents(launch->cgroup);
+	/* its parents are who delegated it */
+	cgroup_keep_parents(launch->cgroup);
+	if (spec->resources)
 		r = resources_apply(launch->cgroup, spec->resources, err);
-	}
+	if (r == 0 && spec->cgroup_delegate)
+		r = cgroup_delegate(launch->cgroup, idmap_uid(&spec->idmap, 0),
+				    idmap_gid(&spec->idmap, 0), err);
 	return r < 0 ? r : cgroup_entry_open(launch->cgroup, &parts->entry, err);
 }
 

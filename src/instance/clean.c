@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "instance/paths.h"
+#include "sys/cgroup.h"
 #include "sys/procstat.h"
 
 #include <fcntl.h>
@@ -44,26 +45,38 @@ int clean_kill_keeper(const struct instance_home *home, const char *name, struct
  * The workload dies with its keeper, unless it changed its ids, which makes the kernel forget that. Root's is found
  * in its control group then; a user may have none.
  */
-static int clean_kill_workload(const char *run_dir, struct err *err)
+static int clean_kill_workload(const struct instance_run *run, struct err *err)
 {
-	_cleanup_free_ char *path = mem_printf("%s/%s", run_dir, PATHS_RUN);
-	_cleanup_instance_run_ struct instance_run run = { 0 };
 	_cleanup_close_ int pidfd = -EBADF;
-	struct err ignored = ERR_INIT;
 	struct procstat stat;
 
-	if (record_load(&instance_run_table, AT_FDCWD, path, &run, &ignored) < 0 || run.pid <= 0 ||
-	    !run.pid_start)
+	if (run->pid <= 0 || !run->pid_start)
 		return 0;
-	pidfd = (int)syscall(SYS_pidfd_open, (pid_t)run.pid, 0);
+	pidfd = (int)syscall(SYS_pidfd_open, (pid_t)run->pid, 0);
 	/* looked at while the pidfd holds it: the process that it was, or another one */
-	if (pidfd < 0 || procstat_read((pid_t)run.pid, &stat) < 0 ||
-	    (int64_t)stat.start_time != run.pid_start)
+	if (pidfd < 0 || procstat_read((pid_t)run->pid, &stat) < 0 ||
+	    (int64_t)stat.start_time != run->pid_start)
 		return 0;
 	(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
 	return clean_wait_end(pidfd) < 0
-		       ? err_set(err, -ETIMEDOUT, "process %lld does not end", (long long)run.pid)
+		       ? err_set(err, -ETIMEDOUT, "process %lld does not end", (long long)run->pid)
 		       : 0;
+}
+
+/* What the run's record leads to; a user's group has a name that drivers do not know. */
+static int clean_workload(const char *run_dir, struct err *err)
+{
+	_cleanup_free_ char *path = mem_printf("%s/%s", run_dir, PATHS_RUN);
+	_cleanup_instance_run_ struct instance_run run = { 0 };
+	struct err ignored = ERR_INIT;
+	int r;
+
+	if (record_load(&instance_run_table, AT_FDCWD, path, &run, &ignored) < 0)
+		return 0;
+	r = clean_kill_workload(&run, err);
+	if (r == 0 && geteuid() && run.cgroup)
+		r = cgroup_remove(run.cgroup, CLEAN_KILL_MS, err);
+	return r;
 }
 
 /* A record says that it runs when it was started and never finished. */
@@ -93,7 +106,7 @@ int clean_leftovers(const struct instance_home *home, struct instance *record, c
 		return 0;
 	if (!record->name)
 		record->name = mem_strdup(name);
-	r = clean_kill_workload(run_dir, err);
+	r = clean_workload(run_dir, err);
 	for (const struct driver_ops *const *driver = home->drivers; *driver; driver++) {
 		if ((*driver)->clean && r == 0)
 			r = (*driver)->clean(record, state_dir, run_dir, err);

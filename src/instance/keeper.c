@@ -25,6 +25,7 @@
 #include "instance/keeper-internal.h"
 #include "instance/paths.h"
 #include "proto/wire.h"
+#include "sys/cgroup_own.h"
 #include "sys/procstat.h"
 #include "sys/userns.h"
 
@@ -444,6 +445,16 @@ static void keeper_fill_host(struct keeper *keeper)
 	};
 }
 
+/* A user's is where his own is delegated to him; anywhere else he can only try. */
+static char *keeper_cgroup(const struct keeper *keeper)
+{
+	char *path = NULL;
+
+	if (geteuid() && cgroup_own_take(keeper->record.name, &path) == 0)
+		return path;
+	return instance_cgroup(keeper->run_dir);
+}
+
 static int keeper_prepare(struct keeper *keeper, const char *name, struct err *err)
 {
 	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, 0 };
@@ -474,7 +485,7 @@ static int keeper_prepare(struct keeper *keeper, const char *name, struct err *e
 		return err_errno(err, -errno, "cannot watch signals and timers");
 	keeper->run.keeper_pid = getpid();
 	mem_replace(&keeper->run.engine, keeper->ops->engine);
-	keeper->run.cgroup = instance_cgroup(keeper->run_dir);
+	keeper->run.cgroup = keeper_cgroup(keeper);
 	keeper->record.restarts = 0;
 	keeper->record.started = 0;
 	keeper_fill_host(keeper);
