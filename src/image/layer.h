@@ -16,10 +16,15 @@
  * unpack; but if the layer has holes it is, since mkfs.erofs has no other way to keep them small.
  *
  * A user cannot mount an erofs image. His layers stay unpacked: a folder LAYER_FOLDER with the ids of his user
- * namespace, and LAYER_SIZE, a file with the number of its bytes.
+ * namespace, and LAYER_SIZE, a file with the numbers of its bytes and of those that are holes. The first VM that wants it
+ * makes LAYER_DISK beside them, an erofs image with the marks in user.overlay.* as they are.
  */
 #define LAYER_FOLDER "fs"
 #define LAYER_SIZE   "size"
+#define LAYER_DISK   "erofs"
+
+/* Makes LAYER_DISK in a user's layer, whose folder that is, unless it is there. */
+int layer_make_disk(const char *folder, const char *diff_id, struct err *err);
 
 /* "HEX.erofs", or for a user "HEX"; caller frees. */
 char *layer_name(const char *diff_id);

@@ -65,6 +65,17 @@ char *store_layer_path(const char *root, const char *diff_id)
 	return mem_printf("%s/layers/%s%s", root, name, is_folder ? "/" LAYER_FOLDER : "");
 }
 
+int store_layer_disk(const char *root, const char *diff_id, char **ret, struct err *err)
+{
+	_cleanup_free_ char *name = layer_name(diff_id);
+	_cleanup_free_ char *path = mem_printf("%s/layers/%s", root, name);
+
+	if (!strcmp(name, diff_id) && layer_make_disk(path, diff_id, err) < 0)
+		return err->code;
+	*ret = !strcmp(name, diff_id) ? mem_printf("%s/" LAYER_DISK, path) : take_ptr(path);
+	return 0;
+}
+
 int store_has_layer(const char *root, const char *diff_id)
 {
 	_cleanup_free_ char *path = store_layer_path(root, diff_id);

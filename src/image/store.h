@@ -48,6 +48,9 @@ int store_each(const char *root, int (*each)(const struct image *image, void *ct
 /* Path of a layer's erofs image, or of the folder with a user's; caller frees. */
 char *store_layer_path(const char *root, const char *diff_id);
 
+/* Path of its erofs image, which is a VM's disk; a user's is made if it is missing. Caller frees. */
+int store_layer_disk(const char *root, const char *diff_id, char **ret, struct err *err);
+
 /* Gives the image a second reference; one that another image has moves to this one. */
 int store_tag(const char *root, const char *reference, const char *new_reference, struct err *err);
 

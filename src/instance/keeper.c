@@ -392,8 +392,12 @@ static int keeper_open_dirs(struct keeper *keeper, const char *name, struct err 
 static int keeper_find_layers(struct keeper *keeper, struct err *err)
 {
 	strv_for_each(layer, keeper->record.layers) {
-		char *path = store_layer_path(keeper->home.root, *layer);
+		char *path = NULL;
 
+		if (keeper->record.kind != INSTANCE_VM)
+			path = store_layer_path(keeper->home.root, *layer);
+		else if (store_layer_disk(keeper->home.root, *layer, &path, err) < 0)
+			return err->code;
 		strv_add_take(&keeper->layer_paths, path);
 		/* a folder's may be of another id of the user's */
 		if (access(path, geteuid() ? F_OK : R_OK) < 0)

@@ -437,6 +437,21 @@ int cgroup_create(const char *path, const struct cgroup_limits *limits, unsigned
 	return 0;
 }
 
+int cgroup_try(const char *path, const struct cgroup_limits *limits, unsigned int also,
+	       struct cgroup **ret, struct err *err)
+{
+	struct err why = ERR_INIT;
+	int r = cgroup_create(path, limits, also, ret, geteuid() ? &why : err);
+
+	if (!geteuid())
+		return r;
+	if (r == 0)
+		cgroup_keep_parents(*ret);
+	else
+		log_debug("no cgroup: %s", why.msg);
+	return 0;
+}
+
 /* On failure what was made is left to whom the group belongs. */
 int cgroup_adopt(const char *path, unsigned int also, struct cgroup **ret, struct err *err)
 {
