@@ -169,7 +169,9 @@ static int emulator_confine(struct emulator *emulator, const struct driver_host 
 			       &emulator->cgroup, err);
 	if (r == 0 && !emulator->cgroup)
 		return 0;
-	return r < 0 ? r : cgroup_entry_open(emulator->cgroup, &emulator->entry, err);
+	if (r < 0)
+		return geteuid() ? err_wrap(err, "a part of a CPU needs a control group") : r;
+	return cgroup_entry_open(emulator->cgroup, &emulator->entry, err);
 }
 
 /* In the child. */

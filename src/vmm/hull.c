@@ -248,7 +248,9 @@ static int hull_confine(struct hull *hull, const struct driver_host *host, struc
 			       &hull->cgroup, err);
 	if (r == 0 && !hull->cgroup)
 		return 0;
-	return r < 0 ? r : cgroup_entry_open(hull->cgroup, &hull->entry, err);
+	if (r < 0)
+		return geteuid() ? err_wrap(err, "a part of a CPU needs a control group") : r;
+	return cgroup_entry_open(hull->cgroup, &hull->entry, err);
 }
 
 /* In the child. */

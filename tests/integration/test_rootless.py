@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from support import leaks, wait
+from support import images, leaks, wait
 from support.user import COUNT, FIRST, UID
 
 pytestmark = pytest.mark.root  # to become the user
@@ -280,6 +280,47 @@ def test_the_doctor_tells_what_a_user_lacks(user_brig):
     assert found["user-cgroups"]["status"] == "warn"
     assert found["user-overlayfs"]["status"] == "ok"
     assert "erofs" not in found and "subuid" not in found  # root's affair
+
+
+# --- machines
+
+@pytest.fixture
+def user_kernel(user_brig):
+    vmlinuz, modules = images.debian_kernel_files()
+    there = user_brig.folder / "kernel"
+    there.mkdir()
+    shutil.copy(vmlinuz, there / "vmlinuz")
+    shutil.copytree(modules, there / modules.name, symlinks=True)
+    images.run("chmod", "-R", "a+rX", there)
+    user_brig("kernel", "import", "--name", "debian", there / "vmlinuz", "--modules", there / modules.name, timeout=300)
+    user_brig("kernel", "default", "debian")
+
+
+@pytest.mark.vm
+def test_a_machine_of_a_user(user_brig, user_image, user_kernel):
+    there = user_brig.folder / "home/there"
+    user_brig.sh(f"echo hello > {there}")
+    user_brig("run", "-d", "--vm", "--name", "v", user_image, "sleep", "1000", timeout=180)
+    shown = user_brig("exec", "v", "sh", "-c", "id -u; stat -c %u /home/app; mount | grep ' / '", timeout=120).out.splitlines()
+    assert shown[:2] == ["0", str(1000 if user_brig.many_ids else 0)]
+    assert "userxattr" in shown[2]
+    user_brig("cp", there, "v:/root/there", timeout=120)
+    assert user_brig("exec", "v", "cat", "/root/there", timeout=120).out == "hello\n"
+    # the emulator has nothing of the user's but his name
+    pid = run_of(user_brig, "v")["pid"]
+    status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
+    assert status["Uid"].split() == [str(UID)] * 4
+    assert int(status["CapBnd"], 16) == int(status["CapPrm"], 16) == 0 and status["NoNewPrivs"] == "1"
+    for namespace in ("user", "mnt", "pid", "net", "ipc", "uts"):
+        assert os.readlink(f"/proc/{pid}/ns/{namespace}") != os.readlink(f"/proc/self/ns/{namespace}")
+    assert not Path(f"/proc/{pid}/root/home").exists() and not Path(f"/proc/{pid}/root/var").exists()
+    user_brig("stop", "-t", "5", "v", timeout=120)
+    user_brig("rm", "v")
+
+
+@pytest.mark.vm
+def test_a_part_of_a_cpu_takes_a_control_group(user_brig, user_image, user_kernel):
+    assert "control group" in user_brig.fails("run", "--rm", "--vm", "--cpus", "0.5", user_image, "true").err
 
 
 # --- nothing stays
