@@ -8,6 +8,7 @@
 #include <linux/capability.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* docker's default */
 #define SPEC_CAPS_APP                                                                        \
@@ -33,6 +34,8 @@
 
 #define SPEC_TMPFS_OPTIONS "nosuid,nodev,noexec,mode=1777"
 
+#define SPEC_DEVPTS_OPTIONS "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620"
+
 struct spec_default_mount {
 	const char *destination, *type, *options;
 	const char *loose; /* options for a system or privileged one; NULL: the same */
@@ -42,7 +45,7 @@ struct spec_default_mount {
 static const struct spec_default_mount spec_default_mounts[] = {
 	{ "/proc", "proc", "nosuid,noexec,nodev", NULL },
 	{ "/dev", "tmpfs", "nosuid,strictatime,mode=755,size=65536k", NULL },
-	{ "/dev/pts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5", NULL },
+	{ "/dev/pts", "devpts", SPEC_DEVPTS_OPTIONS ",gid=5", NULL },
 	{ "/dev/shm", "tmpfs", "nosuid,noexec,nodev,mode=1777,size=65536k", NULL },
 	{ "/dev/mqueue", "mqueue", "nosuid,noexec,nodev", NULL },
 	{ "/sys", "sysfs", "nosuid,noexec,nodev,ro", "nosuid,noexec,nodev" },
@@ -128,12 +131,29 @@ static int spec_add_tmpfs(struct spec *spec, const char *tmpfs, struct err *err)
 	return 0;
 }
 
+/* Terminals have the group 5, unless there is none. */
+static void spec_drop_group(struct spec *spec)
+{
+	for (size_t i = 0; i < spec->n_mounts && idmap_is_single(&spec->idmap); i++) {
+		struct spec_mount *mount = &spec->mounts[i];
+
+		if (strcmp(mount->type, "devpts"))
+			continue;
+		strv_free(mount->options);
+		mount->options = strv_split(SPEC_DEVPTS_OPTIONS, ",");
+	}
+}
+
 static int spec_add_mounts(struct spec *spec, const struct instance *instance,
 			   const char *files_dir, struct err *err)
 {
 	int loose = instance->system || instance->privileged;
 
 	spec_add_defaults(spec, spec_default_mounts, ARRAY_SIZE(spec_default_mounts), loose);
+	if (spec->no_nodes) {
+		spec_drop_group(spec);
+		spec_bind_standard_devices(spec);
+	}
 	strv_for_each(tmpfs, instance->tmpfs) {
 		int r = spec_add_tmpfs(spec, *tmpfs, err);
 
@@ -152,6 +172,24 @@ static int spec_add_mounts(struct spec *spec, const struct instance *instance,
 static int spec_is_access(const char *s)
 {
 	return *s && strlen(s) <= 3 && strspn(s, "rwm") == strlen(s);
+}
+
+/* A user can pass on what he can open himself, and hold nobody to less than that. */
+static int spec_show_device(struct spec *spec, const char *source, const char *inside,
+			    const char *access, struct err *err)
+{
+	struct stat st;
+
+	if (strlen(access) < 3)
+		return err_set(err, -EOPNOTSUPP,
+			       "--device %s: only root can allow a part of 'rwm'; leave ':%s' out",
+			       source, access);
+	if (stat(source, &st) < 0)
+		return err_errno(err, -errno, "--device %s", source);
+	if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
+		return err_set(err, -ENODEV, "--device %s: that is no device", source);
+	spec_bind_device(spec, source, inside);
+	return 0;
 }
 
 /* HOST[:INSIDE][:rwm] */
@@ -175,6 +213,8 @@ static int spec_add_device(struct spec *spec, const char *text, struct err *err)
 		return err_set(err, -EINVAL,
 			       "--device %s: say HOST[:INSIDE][:rwm] with paths that begin with /",
 			       text);
+	if (spec->no_nodes)
+		return spec_show_device(spec, parts[0], inside, device.access, err);
 	device.source = mem_strdup(parts[0]);
 	device.path = mem_strdup(inside);
 	spec->devices = mem_realloc(spec->devices, spec->n_devices + 1, sizeof(*spec->devices));
@@ -207,18 +247,22 @@ static int spec_add_privileges(struct spec *spec, const struct instance *instanc
 	spec_set_caps(spec, caps);
 	spec->namespaces = SPEC_NAMESPACES;
 	spec->all_devices = instance->privileged;
+	if (instance->privileged && spec->unprivileged)
+		return err_set(err, -EPERM,
+			       "--privileged makes root inside root of the host, which takes root");
 	if (instance->privileged)
 		return 0;
 	spec->namespaces |= CLONE_NEWUSER;
-	idmap_of_host(&spec->idmap);
+	idmap_of_caller(&spec->idmap);
 	spec->seccomp = 1;
 	/* su and sudo of a whole system have to work */
 	spec->no_new_privs = !instance->system;
 	/*
 	 * A user namespace makes no device nodes, and the root has "nodev" against those of the image. Who
-	 * may mount could take that away again, and then meets the device cgroup.
+	 * may mount could take that away again, and then meets the device cgroup; but what a user can make
+	 * opens nothing, with or without.
 	 */
-	if (caps & CAPS_BIT(CAP_SYS_ADMIN))
+	if ((caps & CAPS_BIT(CAP_SYS_ADMIN)) && !spec->unprivileged)
 		spec->limit_devices = 1;
 	for (size_t i = 0; i < ARRAY_SIZE(spec_masked_paths); i++)
 		strv_add(&spec->masked_paths, spec_masked_paths[i]);
@@ -255,6 +299,9 @@ int spec_of_instance(const struct instance *instance, const struct process *proc
 		.state_dir = state_dir,
 		.read_only = instance->read_only,
 		.umask = 022,
+		.unprivileged = geteuid() != 0,
+		.no_nodes = geteuid() != 0,
+		.cgroup_optional = geteuid() != 0,
 		.open_network = 1,
 		.temporary = instance->remove,
 		.hostname = mem_strdup(hostname),

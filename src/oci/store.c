@@ -350,7 +350,6 @@ int store_load_config(const struct store_container *container, struct config *re
 	return r < 0 ? err_wrap(err, "container '%s': " STORE_CONFIG, container->id) : 0;
 }
 
-/* In clock ticks since the boot; -ESRCH if there is no such process. */
 int store_set_pid(struct store_container *container, pid_t pid)
 {
 	uint64_t start_time = 0;

@@ -331,14 +331,15 @@ static int cgroup_mkdir_parents(int root, const char *path)
 /* Another instance's end may take away a parent that we have just made or found: then once more. */
 static int cgroup_mkdir(int root, const char *path)
 {
-	int r = -ENOENT;
+	int r = -ENOENT, above;
 
 	for (int round = 0; r == -ENOENT && round < CGROUP_ROUNDS_MAX; round++) {
 		if (mkdirat(root, path, 0755) == 0)
 			return 0;
 		r = -errno;
-		if (r == -ENOENT)
-			(void)cgroup_mkdir_parents(root, path);
+		above = r == -ENOENT ? cgroup_mkdir_parents(root, path) : 0;
+		if (above < 0 && above != -ENOENT)
+			r = above;
 		else if (r == -EEXIST && cgroup_prune(root, path, 0) == 0)
 			r = -ENOENT;
 		else if (r == -EEXIST)
@@ -457,6 +458,21 @@ int cgroup_create(const char *path, const struct cgroup_limits *limits, unsigned
 		return r;
 	}
 	*ret = take_ptr(cgroup);
+	return 0;
+}
+
+int cgroup_try(const char *path, const struct cgroup_limits *limits, unsigned int also,
+	       struct cgroup **ret, struct err *err)
+{
+	struct err why = ERR_INIT;
+	int r = cgroup_create(path, limits, also, ret, geteuid() ? &why : err);
+
+	if (!geteuid())
+		return r;
+	if (r == 0)
+		cgroup_keep_parents(*ret);
+	else
+		log_debug("no cgroup: %s", why.msg);
 	return 0;
 }
 

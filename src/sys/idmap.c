@@ -6,6 +6,7 @@
 #include "base/strv.h"
 #include "base/units.h"
 #include "sys/child.h"
+#include "sys/login.h"
 #include "sys/spawn.h"
 
 #include <fcntl.h>
@@ -54,6 +55,69 @@ static uint32_t idmap_host_first(const char *path)
 	    idmap_find(text, "brig", IDMAP_COUNT, &first) < 0)
 		(void)idmap_find(text, "root", IDMAP_COUNT, &first);
 	return first;
+}
+
+/* Of the ids that the user has beside his own; not found: first stays. */
+static int idmap_user_first(const char *path, const char *name, uint32_t *first)
+{
+	_cleanup_free_ char *text = NULL;
+	char number[16];
+
+	snprintf(number, sizeof(number), "%u", getuid());
+	if (file_read(AT_FDCWD, path, IDMAP_FILE_MAX, &text, NULL) < 0)
+		return -ENOENT;
+	if (idmap_find(text, name, IDMAP_COUNT - 1, first) == 0)
+		return 0;
+	return idmap_find(text, number, IDMAP_COUNT - 1, first);
+}
+
+static struct idmap_range *idmap_user_ranges(uint32_t own, uint32_t first, size_t n)
+{
+	struct idmap_range *ranges = mem_zalloc(2 * sizeof(*ranges));
+
+	ranges[0] = (struct idmap_range){ .outside = own, .count = 1 };
+	if (n > 1)
+		ranges[1] = (struct idmap_range){ 1, first, IDMAP_COUNT - 1 };
+	return ranges;
+}
+
+static int idmap_can_map_more(void)
+{
+	_cleanup_free_ char *uids = child_find("newuidmap"), *gids = child_find("newgidmap");
+
+	return uids && gids;
+}
+
+void idmap_of_user(struct idmap *ret)
+{
+	_cleanup_login_ struct login login = { NULL };
+	uint32_t uid = 0, gid = 0;
+	size_t n = 1;
+
+	if (idmap_can_map_more() && login_find(getuid(), &login) == 0 &&
+	    idmap_user_first("/etc/subuid", login.name, &uid) == 0 &&
+	    idmap_user_first("/etc/subgid", login.name, &gid) == 0)
+		n = 2;
+	*ret = (struct idmap){
+		.uids = idmap_user_ranges(getuid(), uid, n),
+		.gids = idmap_user_ranges(getgid(), gid, n),
+		.n_uids = n,
+		.n_gids = n,
+	};
+}
+
+void idmap_of_caller(struct idmap *ret)
+{
+	if (geteuid())
+		idmap_of_user(ret);
+	else
+		idmap_of_host(ret);
+}
+
+int idmap_is_single(const struct idmap *map)
+{
+	return map->n_uids == 1 && map->uids[0].count == 1 && map->n_gids == 1 &&
+	       map->gids[0].count == 1;
 }
 
 static struct idmap_range *idmap_one_range(uint32_t outside)

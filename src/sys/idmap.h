@@ -37,6 +37,16 @@ gid_t idmap_gid(const struct idmap *map, uint32_t inside);
  * IDMAP_BUILT_IN and up, which no distribution gives to anybody else. Release it.
  */
 void idmap_of_host(struct idmap *ret);
+/*
+ * The caller's, who is not root: his own id is 0 inside, and 1 to 65535 are of the range that /etc/subuid and
+ * /etc/subgid have for him, by name or number, if newuidmap(1) is there to map it; else 0 is all there is.
+ * Release it.
+ */
+void idmap_of_user(struct idmap *ret);
+/* idmap_of_host() of root, idmap_of_user() of anybody else. */
+void idmap_of_caller(struct idmap *ret);
+/* Whether it has but one user and one group. */
+int idmap_is_single(const struct idmap *map);
 /* The first range of at least count ids in the text of such a file: 0 or -ENOENT. For the line of a
  * user, "NAME:FIRST:COUNT". */
 int idmap_find(const char *text, const char *user, uint32_t count, uint32_t *ret_first);
