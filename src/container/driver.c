@@ -49,7 +49,7 @@ struct driver {
 	struct streams streams;
 	struct loop_source *sock_source, *pid_source;
 	enum driver_phase phase;
-	int is_system, has_reaper;
+	int has_reaper;
 	int ready; /* the next word is execve's success */
 	int status;
 	struct err failure;
@@ -161,17 +161,6 @@ static void driver_on_socket(void *ctx, _unused_ uint32_t events)
 	}
 }
 
-/*
- * By reboot(2) in a pid namespace its first process ends as if by SIGINT (power off) or SIGHUP (reboot). An init
- * system has done its work then; what follows is the restart policy's affair.
- */
-static int driver_status(const struct driver *driver)
-{
-	int rebooted = driver->status == 128 + SIGINT || driver->status == 128 + SIGHUP;
-
-	return driver->is_system && rebooted ? 0 : driver->status;
-}
-
 static void driver_finish(struct driver *driver)
 {
 	const struct driver_host *host = driver->host;
@@ -180,7 +169,7 @@ static void driver_finish(struct driver *driver)
 
 	host->run->oom_killed = driver_was_oom(driver);
 	if (!failed)
-		driver_deliver_u32(driver, MESSAGE_EXIT, (uint32_t)driver_status(driver));
+		driver_deliver_u32(driver, MESSAGE_EXIT, (uint32_t)driver->status);
 	if (driver->launch.cgroup && cgroup_destroy(driver->launch.cgroup, DRIVER_END_MS, &err) < 0)
 		log_debug("%s", err.msg);
 	driver->launch.cgroup = cgroup_free(driver->launch.cgroup);
@@ -299,7 +288,6 @@ static int driver_start(const struct driver_host *host, struct driver **ret, str
 
 	driver->host = host;
 	driver->launch = LAUNCH_INIT;
-	driver->is_system = host->instance->system;
 	driver->has_reaper = host->instance->init;
 	r = driver_launch(driver, err);
 	if (r < 0)
