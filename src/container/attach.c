@@ -167,7 +167,7 @@ static int attach_prepare(struct attach *attach, const struct process *process, 
 		r = cgroup_entry_open_beside(attach->cgroup, (pid_t)target->run->pid,
 					     &attach->entry, err);
 	if (r == 0 && attach->spec->seccomp) {
-		seccomp_profile_get(cache, attach->spec->bounding, &attach->own_filter);
+		seccomp_profile_get(cache, spec_profile(attach->spec), &attach->own_filter);
 		attach->filter = &attach->own_filter;
 	}
 	if (r == 0 && process->privileged)

@@ -261,6 +261,20 @@ static int driver_write_files(const struct driver_host *host, const struct spec 
 	return r < 0 ? r : driver_write_file(host, "hosts", hosts, &spec->idmap, err);
 }
 
+/* See SPEC_STORAGE. */
+static int driver_make_storage(const struct driver_host *host, struct err *err)
+{
+	for (size_t i = 0; host->instance->nesting && spec_storage_names[i]; i++) {
+		_cleanup_free_ char *path = mem_printf("%s/" SPEC_STORAGE "/%s", host->state_dir,
+						       spec_storage_names[i]);
+		int r = file_mkdir_p(path, 0755);
+
+		if (r < 0)
+			return err_errno(err, r, "cannot make %s", path);
+	}
+	return 0;
+}
+
 static int driver_launch(struct driver *driver, struct err *err)
 {
 	const struct driver_host *host = driver->host;
@@ -268,6 +282,9 @@ static int driver_launch(struct driver *driver, struct err *err)
 	_cleanup_spec_ struct spec spec = { 0 };
 	int r;
 
+	r = driver_make_storage(host, err);
+	if (r < 0)
+		return r;
 	r = spec_of_instance(host->instance, &host->process, host->layer_paths, host->state_dir,
 			     host->run->cgroup, host->run_dir, &spec, err);
 	if (r == 0)

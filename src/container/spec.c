@@ -2,6 +2,7 @@
 #include "container/spec.h"
 #include "base/mem.h"
 #include "base/strv.h"
+#include "container/seccomp_profile.h"
 
 #include <sched.h>
 #include <string.h>
@@ -107,6 +108,13 @@ int spec_apply_rlimits(const struct spec *spec, struct err *err)
 			return r;
 	}
 	return 0;
+}
+
+uint64_t spec_profile(const struct spec *spec)
+{
+	uint64_t caps = spec->bounding & ~SECCOMP_PROFILE_NESTING;
+
+	return caps | (spec->nesting ? SECCOMP_PROFILE_NESTING : 0);
 }
 
 void spec_privilege(const struct spec *spec, const struct filter *filter, int death_signal,

@@ -3,11 +3,14 @@
 #include "base/mem.h"
 #include "base/privilege.h"
 #include "base/strv.h"
+#include "container/dev.h"
 #include "sys/caps.h"
 
 #include <linux/capability.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 /* docker's default */
 #define SPEC_CAPS_APP                                                                        \
@@ -30,6 +33,11 @@
 
 #define SPEC_NAMESPACES \
 	(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
+
+/* MISC_MAJOR and minors of it (Documentation/admin-guide/devices.txt) */
+#define SPEC_MISC 10
+#define SPEC_FUSE 229
+#define SPEC_TUN  200
 
 #define SPEC_TMPFS_OPTIONS "nosuid,nodev,noexec,mode=1777"
 
@@ -55,6 +63,15 @@ static const struct spec_default_mount spec_system_mounts[] = {
 	{ "/run/lock", "tmpfs", "nosuid,nodev,noexec,mode=1777,size=5m", NULL },
 };
 
+/*
+ * The kernel lets a user namespace mount a new /proc or /sys only beside one that nothing covers
+ * (mount_too_revealing(), fs/namespace.c). These are for that alone.
+ */
+static const struct spec_default_mount spec_nesting_mounts[] = {
+	{ DEV_NESTING "/proc", "proc", "nosuid,noexec,nodev", NULL },
+	{ DEV_NESTING "/sys", "sysfs", "nosuid,noexec,nodev", NULL },
+};
+
 /* The runtime specification's examples and what engines have added to them since. */
 static const char *const spec_masked_paths[] = {
 	"/proc/acpi",	     "/proc/asound",  "/proc/interrupts",
@@ -66,9 +83,18 @@ static const char *const spec_readonly_paths[] = {
 	"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
 };
 
+/* Whoever runs containers has to do with them what an init system does with services. */
+static int spec_is_wide(const struct instance *instance)
+{
+	return instance->system || instance->nesting;
+}
+
+const char *const spec_storage_names[] = { "brig", "containerd", "containers", "docker", NULL };
+
 int spec_caps(const struct instance *instance, uint64_t *ret, struct err *err)
 {
-	uint64_t caps = instance->system ? SPEC_CAPS_SYSTEM : SPEC_CAPS_APP, add = 0, drop = 0;
+	uint64_t caps = spec_is_wide(instance) ? SPEC_CAPS_SYSTEM : SPEC_CAPS_APP, add = 0,
+		 drop = 0;
 	int r = privilege_parse_capabilities(instance->cap_add, &add, err);
 
 	if (r == 0)
@@ -128,10 +154,28 @@ static int spec_add_tmpfs(struct spec *spec, const char *tmpfs, struct err *err)
 	return 0;
 }
 
+/*
+ * An overlay's upper folder cannot lie on another overlay, as the root is one; so where runtimes keep their
+ * containers there are folders of the writable layer's own file system.
+ */
+static void spec_add_storage(struct spec *spec)
+{
+	const char *options = spec->idmap.n_uids ? "bind,nodev,idmap" : "bind,nodev";
+
+	for (size_t i = 0; spec_storage_names[i]; i++) {
+		_cleanup_free_ char *source = mem_printf("%s/" SPEC_STORAGE "/%s", spec->state_dir,
+							 spec_storage_names[i]);
+		_cleanup_free_ char *destination = mem_printf("/var/lib/%s", spec_storage_names[i]);
+
+		if (!spec_has_mount(spec, destination))
+			spec_add_mount(spec, destination, "bind", source, options);
+	}
+}
+
 static int spec_add_mounts(struct spec *spec, const struct instance *instance,
 			   const char *files_dir, struct err *err)
 {
-	int loose = instance->system || instance->privileged;
+	int loose = spec_is_wide(instance) || instance->privileged;
 
 	spec_add_defaults(spec, spec_default_mounts, ARRAY_SIZE(spec_default_mounts), loose);
 	strv_for_each(tmpfs, instance->tmpfs) {
@@ -142,6 +186,10 @@ static int spec_add_mounts(struct spec *spec, const struct instance *instance,
 	}
 	if (instance->system)
 		spec_add_defaults(spec, spec_system_mounts, ARRAY_SIZE(spec_system_mounts), 0);
+	if (instance->nesting && !instance->privileged)
+		spec_add_defaults(spec, spec_nesting_mounts, ARRAY_SIZE(spec_nesting_mounts), 0);
+	if (instance->nesting)
+		spec_add_storage(spec);
 	if (files_dir) {
 		spec_add_file(spec, files_dir, "hostname");
 		spec_add_file(spec, files_dir, "hosts");
@@ -184,6 +232,26 @@ static int spec_add_device(struct spec *spec, const char *text, struct err *err)
 	return 0;
 }
 
+/* Their drivers ask who opens them for rights over his own namespaces. */
+static void spec_add_nesting_devices(struct spec *spec)
+{
+	static const struct {
+		const char *path;
+		unsigned int minor;
+	} nodes[] = { { "/dev/fuse", SPEC_FUSE }, { "/dev/net/tun", SPEC_TUN } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(nodes); i++) {
+		spec->devices =
+			mem_realloc(spec->devices, spec->n_devices + 1, sizeof(*spec->devices));
+		spec->devices[spec->n_devices++] = (struct spec_device){
+			.path = mem_strdup(nodes[i].path),
+			.mode = S_IFCHR | 0666,
+			.number = makedev(SPEC_MISC, nodes[i].minor),
+			.access = "rwm",
+		};
+	}
+}
+
 static int spec_add_rlimits(struct spec *spec, char *const *rlimits, struct err *err)
 {
 	spec->rlimits = mem_zalloc((strv_len(rlimits) + 1) * sizeof(*spec->rlimits));
@@ -210,10 +278,10 @@ static int spec_add_privileges(struct spec *spec, const struct instance *instanc
 	if (instance->privileged)
 		return 0;
 	spec->namespaces |= CLONE_NEWUSER;
-	idmap_of_host(&spec->idmap);
+	idmap_of_host(&spec->idmap, instance->nesting);
 	spec->seccomp = 1;
 	/* su and sudo of a whole system have to work */
-	spec->no_new_privs = !instance->system;
+	spec->no_new_privs = !spec_is_wide(instance);
 	/*
 	 * A user namespace makes no device nodes, and the root has "nodev" against those of the image. Who
 	 * may mount could take that away again, and then meets the device cgroup.
@@ -223,7 +291,7 @@ static int spec_add_privileges(struct spec *spec, const struct instance *instanc
 	for (size_t i = 0; i < ARRAY_SIZE(spec_masked_paths); i++)
 		strv_add(&spec->masked_paths, spec_masked_paths[i]);
 	/* What of /proc/sys belongs to its namespaces, an init system may set; the kernel keeps the rest. */
-	for (size_t i = 0; !instance->system && i < ARRAY_SIZE(spec_readonly_paths); i++)
+	for (size_t i = 0; !spec_is_wide(instance) && i < ARRAY_SIZE(spec_readonly_paths); i++)
 		strv_add(&spec->readonly_paths, spec_readonly_paths[i]);
 	return 0;
 }
@@ -262,8 +330,9 @@ int spec_of_instance(const struct instance *instance, const struct process *proc
 		.limits = { .memory = instance->memory,
 			    .cpus_milli = instance->cpus_milli,
 			    .pids = instance->pids_limit },
-		.cgroup_delegate = instance->system,
-		.cgroup_also = instance->system ? CGROUP_SYSTEMD : 0,
+		.nesting = instance->nesting,
+		.cgroup_delegate = spec_is_wide(instance),
+		.cgroup_also = spec_is_wide(instance) ? CGROUP_SYSTEMD : 0,
 	};
 	spec_add_process(ret, instance, process);
 	r = spec_add_privileges(ret, instance, err);
@@ -271,6 +340,8 @@ int spec_of_instance(const struct instance *instance, const struct process *proc
 		r = spec_add_mounts(ret, instance, files_dir, err);
 	if (r == 0)
 		r = spec_add_rlimits(ret, instance->rlimits, err);
+	if (instance->nesting && !instance->privileged)
+		spec_add_nesting_devices(ret);
 	strv_for_each(device, instance->devices) {
 		if (r == 0)
 			r = spec_add_device(ret, *device, err);

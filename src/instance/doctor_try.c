@@ -224,7 +224,7 @@ static int doctor_try_shift(int mount, struct err *err)
 	struct idmap map;
 	int r;
 
-	idmap_of_host(&map);
+	idmap_of_host(&map, 0);
 	userns = idmap_make_userns(&map, err);
 	idmap_release(&map);
 	if (userns < 0)
@@ -255,7 +255,7 @@ int doctor_try_subuid(const struct instance_home *home _unused_,
 	struct idmap map;
 	uid_t first;
 
-	idmap_of_host(&map);
+	idmap_of_host(&map, 0);
 	first = idmap_uid(&map, 0);
 	idmap_release(&map);
 	doctor_try_say(detail, "%u to %u%s", first, first + IDMAP_COUNT - 1,

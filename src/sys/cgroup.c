@@ -553,6 +553,19 @@ int cgroup_set_limits(struct cgroup *cgroup, const struct cgroup_limits *limits,
 	return r;
 }
 
+/* user_namespaces(7): only the first one has all ids. */
+static int cgroup_is_in_userns(void)
+{
+	_cleanup_free_ char *text = NULL;
+	_cleanup_strv_ char **words = NULL;
+
+	if (file_read(AT_FDCWD, "/proc/self/uid_map", CGROUP_FILE_MAX, &text, NULL) < 0)
+		return 0;
+	words = strv_split(text, " \t\n");
+	return strv_len(words) != 3 || strcmp(words[1], "0") != 0 ||
+	       strcmp(words[2], "4294967295") != 0;
+}
+
 int cgroup_set_devices(struct cgroup *cgroup, const struct cgroup_device *rules, size_t n,
 		       struct err *err)
 {
@@ -569,6 +582,11 @@ int cgroup_set_devices(struct cgroup *cgroup, const struct cgroup_device *rules,
 			"this host cannot limit devices: the kernel has no cgroup controller "
 			"for it");
 	r = dir->ops->set_devices(dir->fd, rules, n);
+	if (r == -EPERM && cgroup_is_in_userns()) {
+		log_debug("the devices of the cgroup %s: those that the user namespace has",
+			  cgroup->path);
+		return 0;
+	}
 	return r < 0 ? err_errno(err, r, "cannot limit the devices of the cgroup %s", cgroup->path)
 		     : 0;
 }
