@@ -5,6 +5,7 @@
 #include "base/strv.h"
 #include "container/dev.h"
 #include "sys/caps.h"
+#include "sys/lxcfs.h"
 
 #include <linux/capability.h>
 #include <sched.h>
@@ -172,6 +173,23 @@ static void spec_add_storage(struct spec *spec)
 	}
 }
 
+/* What it says of memory and processors is what it has, where the host's lxcfs tells. */
+static void spec_add_figures(struct spec *spec)
+{
+	if (lxcfs_find() != LXCFS_ALIVE)
+		return;
+	/* it looks for the CPU quota of version 1 where the group of cpuset has its name */
+	if (spec->limits.cpus_milli)
+		spec->cgroup_also |= CGROUP_CPU | CGROUP_CPUACCT | CGROUP_CPUSET;
+	for (size_t i = 0; lxcfs_files[i]; i++) {
+		_cleanup_free_ char *source = mem_printf(LXCFS_PATH "%s", lxcfs_files[i]);
+
+		spec_add_mount(spec, lxcfs_files[i], "bind", source, "bind,nosuid,nodev,noexec");
+		spec->mounts[spec->n_mounts - 1].if_exists = 1;
+		spec->mounts[spec->n_mounts - 1].if_source = 1;
+	}
+}
+
 static int spec_add_mounts(struct spec *spec, const struct instance *instance,
 			   const char *files_dir, struct err *err)
 {
@@ -190,6 +208,7 @@ static int spec_add_mounts(struct spec *spec, const struct instance *instance,
 		spec_add_defaults(spec, spec_nesting_mounts, ARRAY_SIZE(spec_nesting_mounts), 0);
 	if (instance->nesting)
 		spec_add_storage(spec);
+	spec_add_figures(spec);
 	if (files_dir) {
 		spec_add_file(spec, files_dir, "hostname");
 		spec_add_file(spec, files_dir, "hosts");
