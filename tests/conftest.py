@@ -11,6 +11,8 @@ debian_kernel   the name of a Debian kernel in brig's store, the default one
 oci             brig-oci, with a root of the test's own; fails like `brig` if anything stays behind
 bundle          a bundle for it, with a small root file system to write in
 oci_probe       a program for it that says what a shell cannot find out (support/oci_probe.c)
+user_brig       as `brig`, for a user who is not root: a test that takes it runs twice, for one who has but his own
+                id, and for one with a range in /etc/subuid (also user_image, a small image in his store)
 kind            a test that takes it runs twice: kind.args is ["--container"], then ["--vm"]
 """
 
@@ -27,6 +29,7 @@ import pytest
 from support import images, leaks, wait
 from support.command import Brig
 from support.oci import Bundle, Oci
+from support.user import UserBrig
 
 NEEDS = {"root": (os.geteuid() == 0, "needs root"),
          "vm": (shutil.which("qemu-system-x86_64") is not None, "needs qemu-system-x86")}
@@ -64,6 +67,11 @@ def brig():
     folder.chmod(0o755)
     command = Brig(folder / "root", folder / "run")
     yield command
+    _end(command, folder)
+
+
+def _end(command, folder):
+    """Removes what a test has left running; fails it if anything stays behind."""
     command.stop_commands()
     names = _instances(command)
     problems = _remove_instances(command, names)
@@ -130,6 +138,24 @@ def _force_clean(folder):
     leaks.wait_for_processes(folder, 5)
     for line in reversed(leaks.mounts(folder)):
         images.run("umount", "-l", line.split()[4])
+
+
+@pytest.fixture(params=["one-id", pytest.param("many-ids", marks=pytest.mark.skipif(
+    shutil.which("newuidmap") is None, reason="needs uidmap"))])
+def user_brig(request):
+    folder = Path(tempfile.mkdtemp(prefix="brig-", dir="/var/tmp"))
+    folder.chmod(0o755)
+    command = UserBrig(folder, request.param == "many-ids")
+    yield command
+    _end(command, folder)
+
+
+@pytest.fixture
+def user_image(user_brig, busybox_tree):
+    archive = user_brig.folder / "busybox.tar"  # a user may not look into all folders of the tree
+    images.run("tar", "-C", busybox_tree, "-cf", archive, ".")
+    user_brig("image", "import", "--name", "busybox", archive)
+    return "busybox"
 
 
 @pytest.fixture(scope="session")

@@ -7,12 +7,10 @@
 #include "cli/help.h"
 #include "cli/progress.h"
 #include "cli/verb.h"
+#include "instance/home.h"
 
 #include <signal.h>
 #include <string.h>
-
-#define CLI_ROOT "/var/lib/brig"
-#define CLI_RUN	 "/run/brig"
 
 struct cli_values {
 	char *root, *run;
@@ -26,9 +24,11 @@ struct cli_values {
 
 const struct option cli_options[] = {
 	CLI_OPTION("root", root, .type = OPTION_STRING, .metavar = "DIR", .complete = "file",
-		   .help = "where images and instances are kept (" CLI_ROOT ")"),
+		   .help = "where images and instances are kept (root: " HOME_ROOT
+			   "; users: ~/.local/share/brig)"),
 	CLI_OPTION("run", run, .type = OPTION_STRING, .metavar = "DIR", .complete = "file",
-		   .help = "where running instances have their sockets (" CLI_RUN ")"),
+		   .help = "where running instances have their sockets (root: " HOME_RUN
+			   "; users: $XDG_RUNTIME_DIR/brig)"),
 	CLI_OPTION("debug", debug, .type = OPTION_FLAG,
 		   .help = "show what brig does, on stderr; so does BRIG_DEBUG=1"),
 	CLI_OPTION("version", version, .type = OPTION_FLAG, .help = "show the version"),
@@ -44,23 +44,38 @@ static int cli_call(const struct verb *verb, const void *context, const void *va
 }
 
 /* A keeper works in another folder than the user, so it needs whole paths. */
-static char *cli_absolute(const char *path, const char *otherwise)
+static void cli_make_absolute(char **path)
 {
-	_cleanup_free_ char *cwd = NULL;
+	_cleanup_free_ char *cwd = NULL, *whole = NULL;
 
-	if (!path || *path == '/')
-		return mem_strdup(path ? path : otherwise);
+	if (**path == '/')
+		return;
 	cwd = getcwd(NULL, 0);
-	return mem_printf("%s/%s", cwd ? cwd : "", path);
+	whole = mem_printf("%s/%s", cwd ? cwd : "", *path);
+	mem_replace(path, whole);
+}
+
+static int cli_find_home(const struct cli_values *values, char **ret_root, char **ret_run,
+			 struct err *err)
+{
+	int r = home_find_root(values->root, ret_root, err);
+
+	if (r == 0)
+		r = home_find_run(values->run, ret_run, err);
+	if (r < 0)
+		return r;
+	cli_make_absolute(ret_root);
+	cli_make_absolute(ret_run);
+	r = home_check(*ret_root, "--root", err);
+	return r < 0 ? r : home_check(*ret_run, "--run", err);
 }
 
 static int cli_dispatch(const struct cli_values *values, char **args,
 			const struct driver_ops *const *drivers, struct err *err)
 {
-	_cleanup_free_ char *root = cli_absolute(values->root, CLI_ROOT);
-	_cleanup_free_ char *run = cli_absolute(values->run, CLI_RUN);
-	const struct cli_context cli = { .root = root, .run = run, .drivers = drivers };
-	int argc = (int)strv_len(args);
+	_cleanup_free_ char *root = NULL, *run = NULL;
+	struct cli_context cli = { .drivers = drivers };
+	int argc = (int)strv_len(args), r;
 
 	if (values->version)
 		help_show_version();
@@ -72,6 +87,11 @@ static int cli_dispatch(const struct cli_values *values, char **args,
 		help_show_short(stderr);
 		return CLI_FAILURE;
 	}
+	r = cli_find_home(values, &root, &run, err);
+	if (r < 0)
+		return r;
+	cli.root = root;
+	cli.run = run;
 	return verb_dispatch(&cli_program, argc, args, cli_call, &cli, err);
 }
 

@@ -60,7 +60,7 @@ static void doctor_print(const struct doctor_finding *findings, size_t n, unsign
 	for (size_t i = 0; i < n; i++) {
 		const struct doctor_check *check = findings[i].check;
 
-		if (findings[i].status != DOCTOR_OK && !findings[i].untried)
+		if (findings[i].status != DOCTOR_OK)
 			printf("\n%s (%s)\n  costs:  %s\n  mend:   %s\n", check->title,
 			       doctor_status_names[findings[i].status], check->cost, check->fix);
 	}

@@ -6,7 +6,7 @@
  *
  * Invariants:
  *  1. run->pid is only a number: before it is trusted, a pidfd is taken, and the process seen in the
- *     container's cgroup while that pidfd lives.
+ *     container's cgroup, or of a user's, who may have none, as a child of its keeper, while that pidfd lives.
  *  2. The child is not dumpable before execve, and holds no descriptor but the socket and stdio when it
  *     looks at anything that the container wrote; nothing of the container's /proc is believed.
  *  3. The child has a session of its own, so a terminal of the caller's among its streams is never its
@@ -23,9 +23,11 @@
 #include "container/rootfs.h"
 #include "container/seccomp_profile.h"
 #include "sys/caps.h"
+#include "sys/cgroup_own.h"
 #include "sys/inroot.h"
 #include "sys/mnt.h"
 #include "sys/procfs.h"
+#include "sys/procstat.h"
 #include "sys/pty.h"
 #include "sys/spawn.h"
 
@@ -91,16 +93,26 @@ static int attach_not_running(const struct attach *attach, struct err *err)
 	return err_set(err, -ESRCH, "'%s' is not running", attach->target->instance->name);
 }
 
+static int attach_is_init(const struct instance_run *run)
+{
+	struct procstat stat;
+
+	if (run->cgroup && cgroup_has_process(run->cgroup, (pid_t)run->pid) > 0)
+		return 1;
+	return geteuid() && procstat_read((pid_t)run->pid, &stat) == 0 &&
+	       stat.parent == run->keeper_pid;
+}
+
 /* Invariant 1 */
 static int attach_open_init(struct attach *attach, struct err *err)
 {
 	const struct instance_run *run = attach->target->run;
 	struct pollfd poller = { .events = POLLIN };
 
-	if (!run || run->pid <= 0 || !run->cgroup)
+	if (!run || run->pid <= 0)
 		return attach_not_running(attach, err);
 	attach->init = pidfd_open((pid_t)run->pid, 0);
-	if (attach->init < 0 || cgroup_has_process(run->cgroup, (pid_t)run->pid) <= 0)
+	if (attach->init < 0 || !attach_is_init(run))
 		return attach_not_running(attach, err);
 	poller.fd = attach->init;
 	return poll(&poller, 1, 0) == 0 ? 0 : attach_not_running(attach, err);
@@ -146,10 +158,25 @@ static int attach_limit_devices(struct attach *attach, struct err *err)
 	size_t n = 0;
 	int r;
 
-	if (attach->spec->limit_devices || !(attach->spec->namespaces & CLONE_NEWUSER))
+	if (attach->spec->limit_devices || attach->spec->unprivileged ||
+	    !(attach->spec->namespaces & CLONE_NEWUSER))
 		return 0;
 	r = dev_rules(attach->spec, rules, &n, err);
 	return r < 0 ? r : cgroup_set_devices(attach->cgroup, rules, n, err);
+}
+
+static int attach_open_cgroup(struct attach *attach, struct err *err)
+{
+	const struct instance_run *run = attach->target->run;
+
+	if (!run->cgroup && attach->spec->cgroup_optional)
+		return 0;
+	if (!run->cgroup || cgroup_open(run->cgroup, &attach->cgroup) < 0)
+		return attach_not_running(attach, err);
+	/* root of a container has all groups there as his own */
+	if (attach->spec->unprivileged && geteuid() && cgroup_own_join(run->cgroup, err) < 0)
+		return err->code;
+	return cgroup_entry_open_beside(attach->cgroup, (pid_t)run->pid, &attach->entry, err);
 }
 
 static int attach_prepare(struct attach *attach, const struct process *process, struct err *err)
@@ -161,11 +188,8 @@ static int attach_prepare(struct attach *attach, const struct process *process, 
 
 	if (r == 0)
 		r = attach_make_spec(attach, process, err);
-	if (r == 0 && cgroup_open(target->run->cgroup, &attach->cgroup) < 0)
-		r = attach_not_running(attach, err);
 	if (r == 0)
-		r = cgroup_entry_open_beside(attach->cgroup, (pid_t)target->run->pid,
-					     &attach->entry, err);
+		r = attach_open_cgroup(attach, err);
 	if (r == 0 && attach->spec->seccomp) {
 		seccomp_profile_get(cache, spec_profile(attach->spec), &attach->own_filter);
 		attach->filter = &attach->own_filter;
@@ -466,7 +490,11 @@ int attach_process(const struct attach_request *request, const int stdio[3], pid
 /* In enter's child: whose root is the container's from here on. */
 static int attach_enter_running(struct attach *attach, struct err *err)
 {
-	return attach_join(attach, CLONE_NEWNS, err);
+	if (!attach->spec->unprivileged)
+		return attach_join(attach, CLONE_NEWNS, err);
+	if (setns(attach->init, CLONE_NEWUSER | CLONE_NEWNS) < 0)
+		return err_errno(err, -errno, "cannot join the container");
+	return attach_become_root(attach, err);
 }
 
 static int attach_enter_stopped(struct attach *attach, struct err *err)
@@ -477,10 +505,15 @@ static int attach_enter_stopped(struct attach *attach, struct err *err)
 
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return err_errno(err, -errno, "cannot get a mount namespace");
-	if (spawn_receive(attach->inner_sock, &report, sizeof(report), &root, 0) <= 0 || root < 0)
+	if (spawn_receive(attach->inner_sock, &report, sizeof(report), &root, 0) <= 0 ||
+	    (root < 0 && !attach->spec->unprivileged))
 		return err_set(err, -EPIPE, "the caller went away");
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		return err_errno(err, -errno, "cannot protect the process");
 	if (spec_has_userns(attach->spec))
 		r = attach_become_root(attach, err);
+	if (r == 0 && attach->spec->unprivileged)
+		r = rootfs_mount(attach->spec, -EBADF, &root, err);
 	at = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (r == 0 && at < 0)
 		r = err_errno(err, -errno, "cannot open /proc");
@@ -494,7 +527,9 @@ static _noreturn_ void attach_enter_main(struct attach *attach, int (*fn)(void *
 	struct err err = ERR_INIT;
 	int r;
 
-	(void)prctl(PR_SET_DUMPABLE, 0);
+	/* a caller who is not root could not write the id maps of what is not dumpable */
+	if (!attach->spec->unprivileged || attach->init >= 0)
+		(void)prctl(PR_SET_DUMPABLE, 0);
 	attach->sock = fd_close(attach->sock);
 	r = attach->init >= 0 ? attach_enter_running(attach, &err)
 			      : attach_enter_stopped(attach, &err);
@@ -529,10 +564,10 @@ static int attach_give_root(struct attach *attach, pid_t pid, struct err *err)
 
 	if (attach->spec->namespaces & CLONE_NEWUSER) {
 		r = idmap_write(pid, &attach->spec->idmap, err);
-		if (r == 0)
+		if (r == 0 && !attach->spec->unprivileged)
 			r = userns = attach_open_userns(pid, err);
 	}
-	if (r >= 0)
+	if (r >= 0 && !attach->spec->unprivileged)
 		r = rootfs_mount(attach->spec, userns, &root, err);
 	if (r < 0)
 		return r;

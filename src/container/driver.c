@@ -316,6 +316,8 @@ static int driver_start(const struct driver_host *host, struct driver **ret, str
 	if (!driver->sock_source || !driver->pid_source)
 		return err_errno(err, -errno, "cannot watch the container");
 	host->run->pid = driver->launch.pid;
+	if (!driver->launch.cgroup)
+		mem_replace(&host->run->cgroup, NULL);
 	if (uname(&uts) == 0)
 		mem_replace(&host->run->kernel, uts.release);
 	*ret = take_ptr(driver);
@@ -370,8 +372,12 @@ static void driver_consumed(struct driver *driver, _unused_ uint32_t channel, si
 
 static int driver_pause(struct driver *driver, int paused, struct err *err)
 {
-	if (!driver->launch.cgroup)
+	if (driver->phase == DRIVER_ENDED)
 		return err_set(err, -ESRCH, "the container has ended");
+	if (!driver->launch.cgroup)
+		return err_set(err, -EOPNOTSUPP,
+			       "pausing needs a control group, and user %u could make none here",
+			       geteuid());
 	return cgroup_freeze(driver->launch.cgroup, paused, err);
 }
 
@@ -383,7 +389,8 @@ static void driver_kill(struct driver *driver)
 		return;
 	(void)pidfd_send_signal(driver->launch.pidfd, SIGKILL, NULL, 0);
 	/* version 1's freezer holds the dying, too */
-	(void)cgroup_freeze(driver->launch.cgroup, 0, &ignored);
+	if (driver->launch.cgroup)
+		(void)cgroup_freeze(driver->launch.cgroup, 0, &ignored);
 }
 
 static int driver_clean(_unused_ const struct instance *instance, _unused_ const char *state_dir,

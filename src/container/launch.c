@@ -53,7 +53,24 @@ static void launch_parts_release(struct launch_parts *parts)
 		fd_close(parts->stdio[i]);
 }
 
-/* Rootless, most hosts let us make none; that matters if there is something to limit. */
+/* Most hosts let a user make none; that matters if there is something that only a group can do. */
+static int launch_without_cgroup(const struct spec *spec, const struct err *reason, struct err *err)
+{
+	const struct cgroup_limits *limits = &spec->limits;
+
+	log_debug("no cgroup: %s", reason->msg);
+	if (limits->memory || limits->cpus_milli || limits->pids)
+		return err_set(err, -EOPNOTSUPP,
+			       "limits need a control group, and user %u can make none here: %s",
+			       geteuid(), reason->msg);
+	if (spec->cgroup_delegate)
+		return err_set(err, -EOPNOTSUPP,
+			       "a whole system needs a control group, and user %u can make none "
+			       "here: %s; 'brig doctor' tells more",
+			       geteuid(), reason->msg);
+	return spec->resources ? resources_apply(NULL, spec->resources, err) : 0;
+}
+
 static int launch_try_cgroup(struct launch_parts *parts, unsigned int also, struct err *err)
 {
 	const struct spec *spec = parts->spec;
@@ -61,12 +78,15 @@ static int launch_try_cgroup(struct launch_parts *parts, unsigned int also, stru
 	struct err reason = ERR_INIT;
 	int r = cgroup_create(spec->cgroup_path, &spec->limits, also, &launch->cgroup, &reason);
 
-	if (r < 0) {
-		log_debug("no cgroup: %s", reason.msg);
-		return resources_apply(NULL, spec->resources, err);
-	}
+	if (r < 0)
+		return launch_without_cgroup(spec, &reason, err);
+	/* its parents are who delegated it */
 	cgroup_keep_parents(launch->cgroup);
-	r = resources_apply(launch->cgroup, spec->resources, err);
+	if (spec->resources)
+		r = resources_apply(launch->cgroup, spec->resources, err);
+	if (r == 0 && spec->cgroup_delegate)
+		r = cgroup_delegate(launch->cgroup, idmap_uid(&spec->idmap, 0),
+				    idmap_gid(&spec->idmap, 0), err);
 	return r < 0 ? r : cgroup_entry_open(launch->cgroup, &parts->entry, err);
 }
 
@@ -325,13 +345,13 @@ static int launch_mount_root(struct launch_parts *parts, struct err *err)
 	_cleanup_close_ int userns = -EBADF, root = -EBADF;
 	int r;
 
+	if (parts->spec->unprivileged)
+		return 0;
 	if (!parts->spec->root_path && (parts->spec->namespaces & CLONE_NEWUSER)) {
 		userns = launch_open_userns(parts, err);
 		if (userns < 0)
 			return userns;
 	}
-	if (parts->spec->unprivileged)
-		return 0;
 	r = rootfs_mount(parts->spec, userns, &root, err);
 	return r < 0 ? r : launch_tell(parts, INNER_ROOT, root);
 }

@@ -38,7 +38,8 @@ static void reaper_collect(pid_t workload)
 
 _noreturn_ void reaper_run(pid_t workload, int sock, const struct privilege *privilege)
 {
-	struct process_identity root = { 0 };
+	/* in a user's namespace nobody may change groups */
+	struct process_identity root = { .keep_groups = 1 };
 	struct err err = ERR_INIT;
 	sigset_t all;
 	int number;

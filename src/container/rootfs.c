@@ -188,7 +188,11 @@ static int rootfs_join(struct rootfs *rootfs, int attached, int *ret_fd, struct 
 		.work = rootfs->work,
 		.temporary = rootfs->spec->temporary,
 		.attached = attached,
+		.by_user = rootfs->spec->unprivileged,
 	};
+
+	if (overlay.by_user)
+		overlay.attributes = MOUNT_ATTR_NODEV;
 
 	if (rootfs->userns >= 0) {
 		overlay.owner_uid = idmap_uid(&rootfs->spec->idmap, 0);
@@ -235,6 +239,52 @@ static int rootfs_join_attached(struct rootfs *rootfs, int *ret_fd, struct err *
 	return r;
 }
 
+/*
+ * In the user namespace: layers are folders with the ids that they have in it, and so is the writable one. All are
+ * attached in the mount namespace, though not before it was the caller's; newer kernels take them by descriptor.
+ */
+static int rootfs_open_folders(struct rootfs *rootfs, struct err *err)
+{
+	size_t n = strv_len(rootfs->spec->layers);
+	int r;
+
+	if (!n)
+		return err_set(err, -EINVAL, "the image has no layers, so there is nothing to run");
+	rootfs->lowers = mem_zalloc(n * sizeof(*rootfs->lowers));
+	for (size_t i = n; i-- > 0;) {
+		const char *path = rootfs->spec->layers[i];
+		int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+		if (fd < 0)
+			return err_errno(err, -errno, "cannot open the layer %s", path);
+		rootfs->lowers[rootfs->n_lowers++] = fd;
+	}
+	if (fstat(rootfs->lowers[0], &rootfs->root) < 0)
+		return err_errno(err, -errno, "cannot read the topmost layer");
+	r = rootfs_open_state(rootfs, err);
+	if (r < 0)
+		return r;
+	rootfs->upper = openat(rootfs->state, ROOTFS_UPPER, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	rootfs->work = openat(rootfs->state, ROOTFS_WORK, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (rootfs->upper < 0 || rootfs->work < 0)
+		return err_errno(err, -errno, "cannot open the writable layer");
+	return 0;
+}
+
+static int rootfs_join_folders(struct rootfs *rootfs, int *ret_fd, struct err *err)
+{
+	struct err first = ERR_INIT;
+	int r = rootfs_open_folders(rootfs, err);
+
+	if (r < 0 || rootfs_join(rootfs, 0, ret_fd, &first) == 0)
+		return r;
+	log_debug("joining layers by descriptor: %s; trying by path", first.msg);
+	r = rootfs_join(rootfs, 1, ret_fd, err);
+	return r < 0 ? err_wrap(err, "overlayfs for users needs Linux 5.11, and a disk that takes "
+				     "user.* attributes")
+		     : 0;
+}
+
 int rootfs_mount(const struct spec *spec, int userns, int *ret_fd, struct err *err)
 {
 	_cleanup_(rootfs_release) struct rootfs rootfs = {
@@ -254,6 +304,8 @@ int rootfs_mount(const struct spec *spec, int userns, int *ret_fd, struct err *e
 			dev_prepare(spec, *ret_fd);
 		return r;
 	}
+	if (spec->unprivileged)
+		return rootfs_join_folders(&rootfs, ret_fd, err);
 	r = rootfs_open_layers(&rootfs, err);
 	if (r == 0)
 		r = rootfs_open_upper(&rootfs, err);

@@ -6,9 +6,10 @@
 #include "container/spec.h"
 
 /*
- * The container's root as a detached mount: the folder spec->root_path with what is mounted below it; or its layers' erofs images and, on top, state_dir/upper. All of
- * them appear with the ids of the user namespace (-EBADF: the host's ids); on disk ids are never shifted,
- * so another kind of instance can go on with the same files.
+ * The container's root as a detached mount: the folder spec->root_path with what is mounted below it; or its layers'
+ * erofs images and, on top, state_dir/upper. All of them appear with the ids of the user namespace (-EBADF: the host's ids); on disk ids are never shifted,
+ * so another kind of instance can go on with the same files. Of an unprivileged container the layers are folders, and the
+ * caller is root of its user namespace, in a mount namespace of that.
  */
 int rootfs_mount(const struct spec *spec, int userns, int *ret_fd, struct err *err);
 

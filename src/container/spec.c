@@ -81,10 +81,31 @@ static void spec_find_home(struct process_identity *identity)
 		snprintf(identity->home, sizeof(identity->home), "/");
 }
 
+/* By its name or number in the root; where it is but one of the few ids that a user has. */
+static int spec_identify_user(const struct spec *spec, struct process_identity *ret,
+			      struct err *err)
+{
+	int r = process_identify(spec->process.user, ret, err);
+
+	if (r < 0 || !spec->unprivileged)
+		return r;
+	if (idmap_uid(&spec->idmap, ret->uid) == IDMAP_NONE ||
+	    idmap_gid(&spec->idmap, ret->gid) == IDMAP_NONE)
+		return err_set(
+			err, -EINVAL,
+			"user %u, group %u: there are no such ids here; give user %u a range "
+			"in /etc/subuid and /etc/subgid, and install uidmap",
+			ret->uid, ret->gid, idmap_uid(&spec->idmap, 0));
+	ret->keep_groups = 1;
+	if (idmap_is_single(&spec->idmap))
+		ret->n_groups = 0;
+	return 0;
+}
+
 int spec_identify(const struct spec *spec, struct process_identity *ret, struct err *err)
 {
 	if (!spec->has_identity)
-		return process_identify(spec->process.user, ret, err);
+		return spec_identify_user(spec, ret, err);
 	*ret = spec->identity;
 	ret->keep_groups = spec->unprivileged;
 	if (!strv_env_get(spec->process.env, "HOME"))
@@ -131,6 +152,21 @@ void spec_privilege(const struct spec *spec, const struct filter *filter, int de
 		.listener_to = -EBADF,
 		.death_signal = death_signal,
 	};
+}
+
+void spec_bind_device(struct spec *spec, const char *source, const char *path)
+{
+	spec_add_mount(spec, path, "bind", source, "bind,nosuid,noexec");
+	spec->mounts[spec->n_mounts - 1].if_source = 1;
+}
+
+void spec_bind_standard_devices(struct spec *spec)
+{
+	static const char *const standard[] = { "/dev/null",   "/dev/zero",    "/dev/full",
+						"/dev/random", "/dev/urandom", "/dev/tty" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(standard); i++)
+		spec_bind_device(spec, standard[i], standard[i]);
 }
 
 void spec_add_mount(struct spec *spec, const char *destination, const char *type,

@@ -90,8 +90,8 @@ struct spec {
 	int gated; /* set up, it waits for launch_start() or somebody at the gate */
 
 	/*
-	 * root: the folder root_path; or else erofs images, lowest first, below a writable layer in
-	 * state_dir
+	 * root: the folder root_path; or else layers (erofs images, or folders if it is unprivileged), lowest
+	 * first, below a writable one in state_dir
 	 */
 	const char *root_path;
 	char *root_folder;	   /* what root_path borrows, if it is ours */
@@ -157,6 +157,11 @@ void spec_hooks_run_last(const struct spec *spec);
 /* Adds a mount; options are separated by commas. */
 void spec_add_mount(struct spec *spec, const char *destination, const char *type,
 		    const char *source, const char *options);
+
+/* Shows a device of the host's at path, where its nodes cannot be made; left out where there is none. */
+void spec_bind_device(struct spec *spec, const char *source, const char *path);
+/* The same of what every container has in /dev. */
+void spec_bind_standard_devices(struct spec *spec);
 
 /* Whether it has a user namespace that is not the caller's. */
 int spec_has_userns(const struct spec *spec);

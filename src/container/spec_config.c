@@ -328,22 +328,12 @@ static int spec_config_add_mount(struct spec *spec, const struct config_mount *i
 	return r;
 }
 
-static void spec_config_bind_device(struct spec *spec, const char *path)
-{
-	spec_add_mount(spec, path, "bind", path, "bind,nosuid,noexec");
-	spec->mounts[spec->n_mounts - 1].if_source = 1;
-}
-
 /* Those of the host at the same paths, whatever numbers they have. */
 static void spec_config_bind_devices(struct spec *spec, const struct config_linux *in)
 {
-	static const char *const standard[] = { "/dev/null",   "/dev/zero",    "/dev/full",
-						"/dev/random", "/dev/urandom", "/dev/tty" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(standard); i++)
-		spec_config_bind_device(spec, standard[i]);
+	spec_bind_standard_devices(spec);
 	for (size_t i = 0; i < in->n_devices; i++)
-		spec_config_bind_device(spec, in->devices[i].path);
+		spec_bind_device(spec, in->devices[i].path, in->devices[i].path);
 }
 
 /* Where no tmpfs of ours is at /dev, devices have to be brought to their places one by one. */

@@ -42,6 +42,8 @@
 
 #define SPEC_TMPFS_OPTIONS "nosuid,nodev,noexec,mode=1777"
 
+#define SPEC_DEVPTS_OPTIONS "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620"
+
 struct spec_default_mount {
 	const char *destination, *type, *options;
 	const char *loose; /* options for a system or privileged one; NULL: the same */
@@ -51,7 +53,7 @@ struct spec_default_mount {
 static const struct spec_default_mount spec_default_mounts[] = {
 	{ "/proc", "proc", "nosuid,noexec,nodev", NULL },
 	{ "/dev", "tmpfs", "nosuid,strictatime,mode=755,size=65536k", NULL },
-	{ "/dev/pts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5", NULL },
+	{ "/dev/pts", "devpts", SPEC_DEVPTS_OPTIONS ",gid=5", NULL },
 	{ "/dev/shm", "tmpfs", "nosuid,noexec,nodev,mode=1777,size=65536k", NULL },
 	{ "/dev/mqueue", "mqueue", "nosuid,noexec,nodev", NULL },
 	{ "/sys", "sysfs", "nosuid,noexec,nodev,ro", "nosuid,noexec,nodev" },
@@ -161,7 +163,8 @@ static int spec_add_tmpfs(struct spec *spec, const char *tmpfs, struct err *err)
  */
 static void spec_add_storage(struct spec *spec)
 {
-	const char *options = spec->idmap.n_uids ? "bind,nodev,idmap" : "bind,nodev";
+	int shifted = spec->idmap.n_uids && !spec->unprivileged;
+	const char *options = shifted ? "bind,nodev,idmap" : "bind,nodev";
 
 	for (size_t i = 0; spec_storage_names[i]; i++) {
 		_cleanup_free_ char *source = mem_printf("%s/" SPEC_STORAGE "/%s", spec->state_dir,
@@ -190,12 +193,29 @@ static void spec_add_figures(struct spec *spec)
 	}
 }
 
+/* Terminals have the group 5, unless there is none. */
+static void spec_drop_group(struct spec *spec)
+{
+	for (size_t i = 0; i < spec->n_mounts && idmap_is_single(&spec->idmap); i++) {
+		struct spec_mount *mount = &spec->mounts[i];
+
+		if (strcmp(mount->type, "devpts"))
+			continue;
+		strv_free(mount->options);
+		mount->options = strv_split(SPEC_DEVPTS_OPTIONS, ",");
+	}
+}
+
 static int spec_add_mounts(struct spec *spec, const struct instance *instance,
 			   const char *files_dir, struct err *err)
 {
 	int loose = spec_is_wide(instance) || instance->privileged;
 
 	spec_add_defaults(spec, spec_default_mounts, ARRAY_SIZE(spec_default_mounts), loose);
+	if (spec->no_nodes) {
+		spec_drop_group(spec);
+		spec_bind_standard_devices(spec);
+	}
 	strv_for_each(tmpfs, instance->tmpfs) {
 		int r = spec_add_tmpfs(spec, *tmpfs, err);
 
@@ -221,6 +241,24 @@ static int spec_is_access(const char *s)
 	return *s && strlen(s) <= 3 && strspn(s, "rwm") == strlen(s);
 }
 
+/* A user can pass on what he can open himself, and hold nobody to less than that. */
+static int spec_show_device(struct spec *spec, const char *source, const char *inside,
+			    const char *access, struct err *err)
+{
+	struct stat st;
+
+	if (strlen(access) < 3)
+		return err_set(err, -EOPNOTSUPP,
+			       "--device %s: only root can allow a part of 'rwm'; leave ':%s' out",
+			       source, access);
+	if (stat(source, &st) < 0)
+		return err_errno(err, -errno, "--device %s", source);
+	if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
+		return err_set(err, -ENODEV, "--device %s: that is no device", source);
+	spec_bind_device(spec, source, inside);
+	return 0;
+}
+
 /* HOST[:INSIDE][:rwm] */
 static int spec_add_device(struct spec *spec, const char *text, struct err *err)
 {
@@ -242,6 +280,8 @@ static int spec_add_device(struct spec *spec, const char *text, struct err *err)
 		return err_set(err, -EINVAL,
 			       "--device %s: say HOST[:INSIDE][:rwm] with paths that begin with /",
 			       text);
+	if (spec->no_nodes)
+		return spec_show_device(spec, parts[0], inside, device.access, err);
 	device.source = mem_strdup(parts[0]);
 	device.path = mem_strdup(inside);
 	spec->devices = mem_realloc(spec->devices, spec->n_devices + 1, sizeof(*spec->devices));
@@ -260,6 +300,11 @@ static void spec_add_nesting_devices(struct spec *spec)
 	} nodes[] = { { "/dev/fuse", SPEC_FUSE }, { "/dev/net/tun", SPEC_TUN } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(nodes); i++) {
+		if (spec->no_nodes) {
+			spec_bind_device(spec, nodes[i].path, nodes[i].path);
+			spec->mounts[spec->n_mounts - 1].if_source = 1;
+			continue;
+		}
 		spec->devices =
 			mem_realloc(spec->devices, spec->n_devices + 1, sizeof(*spec->devices));
 		spec->devices[spec->n_devices++] = (struct spec_device){
@@ -294,18 +339,22 @@ static int spec_add_privileges(struct spec *spec, const struct instance *instanc
 	spec_set_caps(spec, caps);
 	spec->namespaces = SPEC_NAMESPACES;
 	spec->all_devices = instance->privileged;
+	if (instance->privileged && spec->unprivileged)
+		return err_set(err, -EPERM,
+			       "--privileged makes root inside root of the host, which takes root");
 	if (instance->privileged)
 		return 0;
 	spec->namespaces |= CLONE_NEWUSER;
-	idmap_of_host(&spec->idmap, instance->nesting);
+	idmap_of_caller(&spec->idmap, instance->nesting);
 	spec->seccomp = 1;
 	/* su and sudo of a whole system have to work */
 	spec->no_new_privs = !spec_is_wide(instance);
 	/*
 	 * A user namespace makes no device nodes, and the root has "nodev" against those of the image. Who
-	 * may mount could take that away again, and then meets the device cgroup.
+	 * may mount could take that away again, and then meets the device cgroup; but what a user can make
+	 * opens nothing, with or without.
 	 */
-	if (caps & CAPS_BIT(CAP_SYS_ADMIN))
+	if ((caps & CAPS_BIT(CAP_SYS_ADMIN)) && !spec->unprivileged)
 		spec->limit_devices = 1;
 	for (size_t i = 0; i < ARRAY_SIZE(spec_masked_paths); i++)
 		strv_add(&spec->masked_paths, spec_masked_paths[i]);
@@ -335,6 +384,7 @@ int spec_of_instance(const struct instance *instance, const struct process *proc
 {
 	const char *hostname =
 		instance->hostname && *instance->hostname ? instance->hostname : instance->name;
+	int outsider = !idmap_is_host_root();
 	int r;
 
 	*ret = (struct spec){
@@ -342,6 +392,9 @@ int spec_of_instance(const struct instance *instance, const struct process *proc
 		.state_dir = state_dir,
 		.read_only = instance->read_only,
 		.umask = 022,
+		.unprivileged = outsider,
+		.no_nodes = outsider,
+		.cgroup_optional = outsider,
 		.open_network = 1,
 		.temporary = instance->remove,
 		.hostname = mem_strdup(hostname),

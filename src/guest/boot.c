@@ -280,7 +280,8 @@ static int boot_loopback(struct boot *boot _unused_, struct err *err)
 
 static int boot_mount_disks(struct boot *boot, struct err *err)
 {
-	return disk_mount(boot->config.layers, boot->uevents, BOOT_DEVICE_TIMEOUT_MS, err);
+	return disk_mount(boot->config.layers, boot->config.user_marks, boot->uevents,
+			  BOOT_DEVICE_TIMEOUT_MS, err);
 }
 
 /* From inside a cgroup namespace the mount does not wait for an RCU grace period. */

@@ -129,11 +129,12 @@ static int disk_mount_data(const struct disk_set *set, struct err *err)
 }
 
 /* The overlay holds its parts itself, so that the layers' own mounts need not stay. */
-static int disk_mount_overlay(const char *lower, struct err *err)
+static int disk_mount_overlay(const char *lower, int user_marks, struct err *err)
 {
 	_cleanup_buf_ struct buf options = BUF_INIT;
 
-	buf_printf(&options, "lowerdir=%s,upperdir=" DISK_UPPER ",workdir=" DISK_WORK, lower);
+	buf_printf(&options, "lowerdir=%s,upperdir=" DISK_UPPER ",workdir=" DISK_WORK "%s", lower,
+		   user_marks ? ",userxattr" : "");
 	if (mkdir(DISK_ROOT, 0755) < 0 && errno != EEXIST)
 		return err_errno(err, -errno, "cannot make " DISK_ROOT);
 	if (mount("overlay", DISK_ROOT, "overlay", 0, options.data) < 0)
@@ -141,7 +142,7 @@ static int disk_mount_overlay(const char *lower, struct err *err)
 	return 0;
 }
 
-int disk_mount(uint32_t layers, int uevents, int64_t timeout_ms, struct err *err)
+int disk_mount(uint32_t layers, int user_marks, int uevents, int64_t timeout_ms, struct err *err)
 {
 	struct disk_set set = { .layers = layers };
 	_cleanup_buf_ struct buf lower = BUF_INIT;
@@ -155,7 +156,7 @@ int disk_mount(uint32_t layers, int uevents, int64_t timeout_ms, struct err *err
 		r = disk_mount_layers(&set, &lower, err);
 	if (r == 0)
 		r = disk_mount_data(&set, err);
-	return r < 0 ? r : disk_mount_overlay(lower.data, err);
+	return r < 0 ? r : disk_mount_overlay(lower.data, user_marks, err);
 }
 
 void disk_unmount(void)

@@ -19,7 +19,7 @@
  * Waits for the disks "layer0".. and "data" (by serial number, at most timeout_ms), mounts them, and
  * mounts their overlay at DISK_ROOT. uevents: see guest/uevent.h.
  */
-int disk_mount(uint32_t layers, int uevents, int64_t timeout_ms, struct err *err);
+int disk_mount(uint32_t layers, int user_marks, int uevents, int64_t timeout_ms, struct err *err);
 
 /* Undoes disk_mount(), whatever of it is there: afterwards the data disk is clean. */
 void disk_unmount(void);

@@ -122,7 +122,8 @@ static void import_find_layers(struct source *source)
 {
 	for (size_t i = 0; i < source->n_layers; i++) {
 		struct layer *layer = &source->layers[i];
-		_cleanup_free_ char *made = mem_printf("layers/%s.erofs", layer->diff_id);
+		_cleanup_free_ char *name = layer_name(layer->diff_id);
+		_cleanup_free_ char *made = mem_printf("layers/%s", name);
 
 		layer->is_stored =
 			*layer->diff_id &&

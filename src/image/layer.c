@@ -3,11 +3,14 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/strv.h"
+#include "base/units.h"
 #include "image/compress.h"
 #include "image/tar_reader.h"
 #include "image/unpack.h"
 #include "sys/child.h"
 #include "sys/confine.h"
+#include "sys/idmap.h"
+#include "sys/userns.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -24,6 +27,17 @@ struct layer_task {
 };
 
 #define LAYER_PROGRESS_STEP ((int64_t)2 << 20)
+
+/* Who can mount no erofs image keeps folders. */
+static int layer_stays_unpacked(void)
+{
+	return !idmap_is_host_root();
+}
+
+char *layer_name(const char *diff_id)
+{
+	return mem_printf("%s%s", diff_id, layer_stays_unpacked() ? "" : ".erofs");
+}
 
 static void layer_tell(void *ctx, int64_t position)
 {
@@ -102,6 +116,30 @@ static void layer_job_release(struct layer_job *job)
 	job->layer = NULL;
 }
 
+/* As what the folder belongs to is its layer's, it lies in another one, which we can rename. */
+static int layer_job_folder(const struct work *work, const char *name, struct err *err)
+{
+	_cleanup_free_ char *inner = mem_printf("%s/" LAYER_FOLDER, name);
+
+	if (!layer_stays_unpacked())
+		return layer_folder(work, name, err);
+	if (mkdirat(work->fd, name, 0700) < 0)
+		return err_errno(err, -errno, "cannot make a folder in %s", work->path);
+	return layer_folder(work, inner, err);
+}
+
+static void layer_set_user(struct unpack_options *options)
+{
+	struct idmap map;
+
+	options->for_user = layer_stays_unpacked();
+	if (!options->for_user)
+		return;
+	idmap_of_user(&map);
+	options->one_owner = idmap_is_single(&map);
+	idmap_release(&map);
+}
+
 static int layer_job_start(const struct work *work, struct layer_job *job, struct layer *layer,
 			   size_t number, struct err *err)
 {
@@ -112,9 +150,10 @@ static int layer_job_start(const struct work *work, struct layer_job *job, struc
 		return in;
 	job->number = number;
 	snprintf(job->name, sizeof(job->name), "layer.%zu", number);
-	task.folder = folder = layer_folder(work, job->name, err);
+	task.folder = folder = layer_job_folder(work, job->name, err);
 	if (folder < 0 || unpack_limits(folder, &task.options, err) < 0)
 		return err->code;
+	layer_set_user(&task.options);
 	task.options.want_end = !*layer->diff_id;
 	if (layer_start(layer_task_unpack, &task, &job->child, err) < 0)
 		return err->code;
@@ -130,18 +169,11 @@ static void layer_uuid(const char *diff_id, char uuid[37])
 		 diff_id + 16, diff_id + 20);
 }
 
-static int layer_pack(const struct work *work, const char *folder, const char *diff_id,
-		      int compressed, struct err *err)
+static int layer_make_erofs(const char *from, const char *to, const char *diff_id, int compressed,
+			    struct err *err)
 {
-	_cleanup_free_ char *from = mem_printf("%s/%s", work->path, folder);
-	_cleanup_free_ char *to = mem_printf("%s/%s.erofs", work->path, folder);
-	_cleanup_free_ char *final = mem_printf("%s/layers/%s.erofs", work->path, diff_id);
-	const struct child_spec spec = { .in_fd = -EBADF,
-					 .out_fd = -EBADF,
-					 .hint = "install erofs-utils" };
-	_cleanup_close_ int fd = -EBADF;
+	struct child_spec run = CHILD_SPEC_INIT;
 	_cleanup_strv_ char **argv = NULL;
-	struct child_spec run = spec;
 	char uuid[37];
 
 	layer_uuid(diff_id, uuid);
@@ -156,13 +188,110 @@ static int layer_pack(const struct work *work, const char *folder, const char *d
 	strv_add(&argv, to);
 	strv_add(&argv, from);
 	run.argv = argv;
-	if (child_run(&run, err) < 0)
+	run.hint = "install erofs-utils";
+	return child_run(&run, err);
+}
+
+static int layer_pack(const struct work *work, const char *folder, const char *diff_id,
+		      int compressed, struct err *err)
+{
+	_cleanup_free_ char *from = mem_printf("%s/%s", work->path, folder);
+	_cleanup_free_ char *to = mem_printf("%s/%s.erofs", work->path, folder);
+	_cleanup_free_ char *final = mem_printf("%s/layers/%s.erofs", work->path, diff_id);
+	_cleanup_close_ int fd = -EBADF;
+
+	if (layer_make_erofs(from, to, diff_id, compressed, err) < 0)
 		return err->code;
 	fd = open(to, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || rename(to, final) < 0)
 		return err_errno(err, -errno, "cannot store a layer");
 	(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	return 0;
+}
+
+/* The unpacked folder is the layer. */
+static int layer_keep(const struct work *work, const char *folder, const char *diff_id,
+		      const struct unpack_result *result, struct err *err)
+{
+	_cleanup_free_ char *size = mem_printf("%s/" LAYER_SIZE, folder);
+	_cleanup_free_ char *final = mem_printf("layers/%s", diff_id);
+	char text[64];
+	int r;
+
+	snprintf(text, sizeof(text), "%lld\n%lld\n", (long long)result->bytes,
+		 (long long)result->holes);
+	r = file_replace(work->fd, size, text, strlen(text), 0600, 0);
+	if (r == 0 && renameat(work->fd, folder, work->fd, final) < 0)
+		r = -errno;
+	return r < 0 ? err_errno(err, r, "cannot store a layer") : 0;
+}
+
+/* What makes the disk, as root of the user's namespace, who alone can read all of the folder. */
+struct layer_disk {
+	const char *from, *to, *diff_id;
+	int compressed;
+	int errors; /* a pipe for its struct err */
+};
+
+static int layer_make_disk_inside(void *ctx)
+{
+	const struct layer_disk *disk = ctx;
+	struct err err = ERR_INIT;
+
+	if (layer_make_erofs(disk->from, disk->to, disk->diff_id, disk->compressed, &err) == 0)
+		return 0;
+	return write(disk->errors, &err, sizeof(err)) == (ssize_t)sizeof(err) ? 1 : 2;
+}
+
+static int layer_run_disk(struct layer_disk *disk, struct err *err)
+{
+	_cleanup_close_ int errors = -EBADF, theirs = -EBADF;
+	struct err told = ERR_INIT;
+	int fds[2], r;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return err_errno(err, -errno, "cannot make a pipe");
+	errors = fds[0];
+	disk->errors = theirs = fds[1];
+	r = userns_run(layer_make_disk_inside, disk, err);
+	if (r <= 0)
+		return r;
+	if (r != 1 || read(errors, &told, sizeof(told)) != (ssize_t)sizeof(told))
+		return err_set(err, -EIO, "the process that makes a disk of a layer was killed");
+	*err = told;
+	return err->code;
+}
+
+static int layer_has_holes(const char *folder)
+{
+	_cleanup_free_ char *file = mem_printf("%s/" LAYER_SIZE, folder), *text = NULL;
+	struct err unused = ERR_INIT;
+	int64_t holes = 0;
+	char *line;
+
+	if (file_read(AT_FDCWD, file, 64, &text, NULL) < 0 || !(line = strchr(text, '\n')))
+		return 0;
+	line++;
+	line[strcspn(line, "\n")] = '\0';
+	return units_parse_int(line, 0, INT64_MAX, &holes, &unused) == 0 && holes > LAYER_HOLES_MAX;
+}
+
+int layer_make_disk(const char *folder, const char *diff_id, struct err *err)
+{
+	_cleanup_free_ char *from = mem_printf("%s/" LAYER_FOLDER, folder);
+	_cleanup_free_ char *final = mem_printf("%s/" LAYER_DISK, folder);
+	_cleanup_free_ char *to = mem_printf("%s.%d", final, getpid());
+	struct layer_disk disk = { from, to, diff_id, layer_has_holes(folder), -EBADF };
+	int r;
+
+	if (access(final, F_OK) == 0)
+		return 0;
+	r = layer_run_disk(&disk, err);
+	if (r == 0 && rename(to, final) < 0)
+		r = err_errno(err, -errno, "cannot store the disk of a layer");
+	if (r < 0)
+		(void)unlink(to);
+	return r;
 }
 
 /* The confined process is done: checks what it found and packs what it unpacked. */
@@ -181,9 +310,11 @@ static int layer_job_end(const struct work *work, struct layer_job *job,
 			result->digest, layer->diff_id);
 	memcpy(layer->diff_id, result->digest, sizeof(layer->diff_id));
 	layer->has_init = result->has_init;
+	layer->is_stored = 1;
+	if (layer_stays_unpacked())
+		return layer_keep(work, job->name, layer->diff_id, result, err);
 	if (layer_pack(work, job->name, layer->diff_id, result->holes > LAYER_HOLES_MAX, err) < 0)
 		return err->code;
-	layer->is_stored = 1;
 	(void)file_remove_tree(work->fd, job->name);
 	return 0;
 }

@@ -14,7 +14,21 @@
  * (sys/confine.h, image/unpack.h) into a folder, which mkfs.erofs packs. The erofs image is not
  * compressed, so that containers and VMs share its pages and an emulated guest has nothing to
  * unpack; but if the layer has holes it is, since mkfs.erofs has no other way to keep them small.
+ *
+ * A user cannot mount an erofs image. His layers stay unpacked: a folder LAYER_FOLDER with the ids of his user
+ * namespace, and LAYER_SIZE, a file with the numbers of its bytes and of those that are holes. The first VM that wants it
+ * makes LAYER_DISK beside them, an erofs image with the marks in user.overlay.* as they are.
  */
+#define LAYER_FOLDER "fs"
+#define LAYER_SIZE   "size"
+#define LAYER_DISK   "erofs"
+
+/* Makes LAYER_DISK in a user's layer, whose folder that is, unless it is there. */
+int layer_make_disk(const char *folder, const char *diff_id, struct err *err);
+
+/* "HEX.erofs", or for a user "HEX"; caller frees. */
+char *layer_name(const char *diff_id);
+
 #define LAYER_PARALLEL	 2		     /* unpacked at a time */
 #define LAYER_HOLES_MAX	 ((int64_t)1 << 20)  /* of holes that are written out */
 #define LAYER_MEMORY_MAX ((uint64_t)1 << 30) /* of the unpacking process; xz -9 wants 65 MiB */
@@ -28,7 +42,7 @@ struct layer {
 	int has_init;		       /* made: it has a /sbin/init */
 };
 
-/* Makes WORK/layers/DIFF_ID.erofs of all layers that are not stored. */
+/* Makes WORK/layers/ with the layer_name() of all layers that are not stored. */
 int layer_make_all(const struct work *work, struct layer *layers, size_t n, progress_fn progress,
 		   void *ctx, struct err *err);
 

@@ -6,9 +6,11 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "base/word.h"
+#include "image/layer.h"
 #include "image/manifest.h"
 #include "image/reference.h"
 #include "image/work.h"
+#include "sys/userns.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -27,6 +29,7 @@
 #define STORE_INDEX	 "index.json"
 #define STORE_NAME	 "org.opencontainers.image.ref.name"
 #define STORE_LAYER_END	 ".erofs"
+#define STORE_REMOVED	 ".removed."
 #define STORE_PREFIX_MIN 6 /* digits of a digest that are taken for one */
 #define STORE_RECORD_MAX ((size_t)4 << 20)
 
@@ -56,7 +59,21 @@ int store_reference(const char *text, char **ret, struct err *err)
 
 char *store_layer_path(const char *root, const char *diff_id)
 {
-	return mem_printf("%s/layers/%s" STORE_LAYER_END, root, diff_id);
+	_cleanup_free_ char *name = layer_name(diff_id);
+	int is_folder = !strcmp(name, diff_id);
+
+	return mem_printf("%s/layers/%s%s", root, name, is_folder ? "/" LAYER_FOLDER : "");
+}
+
+int store_layer_disk(const char *root, const char *diff_id, char **ret, struct err *err)
+{
+	_cleanup_free_ char *name = layer_name(diff_id);
+	_cleanup_free_ char *path = mem_printf("%s/layers/%s", root, name);
+
+	if (!strcmp(name, diff_id) && layer_make_disk(path, diff_id, err) < 0)
+		return err->code;
+	*ret = !strcmp(name, diff_id) ? mem_printf("%s/" LAYER_DISK, path) : take_ptr(path);
+	return 0;
 }
 
 int store_has_layer(const char *root, const char *diff_id)
@@ -348,15 +365,32 @@ static int store_fill(const struct json *config, struct image *image, struct err
 	return 0;
 }
 
+/* That of a folder was noted when it was made. */
+static int store_folder_size(const char *path, int64_t *ret)
+{
+	_cleanup_free_ char *file = mem_printf("%s/../" LAYER_SIZE, path), *text = NULL;
+	struct err unused = ERR_INIT;
+	int r = file_read(AT_FDCWD, file, 64, &text, NULL);
+
+	if (r < 0)
+		return r;
+	text[strcspn(text, "\n")] = '\0';
+	return units_parse_int(text, 0, INT64_MAX, ret, &unused);
+}
+
 static int store_layers_size(const char *root, struct image *image, struct err *err)
 {
 	strv_for_each(diff_id, image->layers) {
 		_cleanup_free_ char *path = store_layer_path(root, *diff_id);
+		int64_t size = 0;
 		struct stat st;
+		int r = stat(path, &st) < 0 ? -errno : 0;
 
-		if (stat(path, &st) < 0)
-			return err_errno(err, -errno, "cannot find the layer %s", path);
-		image->size += st.st_size;
+		if (r == 0 && S_ISDIR(st.st_mode))
+			r = store_folder_size(path, &size);
+		if (r < 0)
+			return err_errno(err, r, "cannot find the layer %s", path);
+		image->size += S_ISDIR(st.st_mode) ? size : st.st_size;
 	}
 	return 0;
 }
@@ -582,6 +616,19 @@ static int store_need_image(const char *root, const struct json *entry, struct s
 	return 0;
 }
 
+/* A folder is not whole any more when some of it is gone, so it loses its name first. */
+static void store_remove_file(int dirfd, const char *name)
+{
+	_cleanup_free_ char *aside = NULL;
+
+	if (unlinkat(dirfd, name, 0) == 0 || errno != EISDIR)
+		return;
+	if (strncmp(name, STORE_REMOVED, strlen(STORE_REMOVED)) != 0)
+		aside = mem_printf(STORE_REMOVED "%s", name);
+	if (!aside || renameat(dirfd, name, dirfd, aside) == 0)
+		(void)userns_remove_tree(dirfd, aside ? aside : name);
+}
+
 /* Removes the files of a folder whose names, without their end, are not needed. */
 static void store_sweep_folder(const char *folder, const char *end, char *const *needed)
 {
@@ -592,12 +639,13 @@ static void store_sweep_folder(const char *folder, const char *end, char *const 
 		size_t len = strlen(entry->d_name), n = strlen(end);
 		_cleanup_free_ char *hex = NULL;
 
-		if (entry->d_name[0] == '.')
+		if (entry->d_name[0] == '.' &&
+		    strncmp(entry->d_name, STORE_REMOVED, strlen(STORE_REMOVED)) != 0)
 			continue;
 		hex = mem_strndup(entry->d_name,
 				  len > n && !strcmp(entry->d_name + len - n, end) ? len - n : len);
 		if (!strv_has(needed, hex))
-			(void)unlinkat(dirfd(dir), entry->d_name, 0);
+			store_remove_file(dirfd(dir), entry->d_name);
 	}
 }
 
@@ -737,8 +785,12 @@ int store_remove(const char *root, const char *reference, int force, char **ret_
 static int store_sync_file(int folder, const char *name)
 {
 	_cleanup_close_ int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct stat st;
 
-	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	/* all that is in a folder is not to be had file by file in less time */
+	return (S_ISDIR(st.st_mode) ? syncfs(fd) : fsync(fd)) < 0 ? -errno : 0;
 }
 
 /* Moves the files of one folder of the work to the store. One that is there already is the same: it is

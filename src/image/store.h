@@ -12,7 +12,8 @@
  * The image store: ROOT/images is an OCI image layout (oci-layout, index.json, blobs/sha256/HEX)
  * that other tools read too; ROOT/layers/HEX.erofs holds one file system image per layer, named by
  * the layer's diff id (the digest of its uncompressed tar), shared by every image that has the
- * layer and by both kinds of instance.
+ * layer and by both kinds of instance. A user's store has folders ROOT/layers/HEX/fs instead, which his containers can
+ * mount (image/layer.h).
  *
  * A reference is NAME[:TAG] ("debian:bookworm", "localhost/web"; the tag defaults to "latest"), or
  * a prefix of at least 6 hex digits of a manifest's digest, with or without "sha256:". Writers hold
@@ -44,8 +45,11 @@ int store_get(const char *root, const char *reference, struct image *ret, struct
 int store_each(const char *root, int (*each)(const struct image *image, void *ctx), void *ctx,
 	       struct err *err);
 
-/* Path of a layer's erofs image; caller frees. */
+/* Path of a layer's erofs image, or of the folder with a user's; caller frees. */
 char *store_layer_path(const char *root, const char *diff_id);
+
+/* Path of its erofs image, which is a VM's disk; a user's is made if it is missing. Caller frees. */
+int store_layer_disk(const char *root, const char *diff_id, char **ret, struct err *err);
 
 /* Gives the image a second reference; one that another image has moves to this one. */
 int store_tag(const char *root, const char *reference, const char *new_reference, struct err *err);

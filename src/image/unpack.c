@@ -26,7 +26,8 @@
 #define UNPACK_WHITEOUT_META   ".wh..wh." /* notes of old union file systems */
 #define UNPACK_WHITEOUT_OPAQUE ".wh..wh..opq"
 #define UNPACK_OPAQUE_XATTR    "trusted.overlay.opaque"
-#define UNPACK_BLOCK	       4096 /* the least that a file takes */
+#define UNPACK_USER_XATTRS     "user.overlay." /* overlayfs(5): with userxattr */
+#define UNPACK_BLOCK	       4096	       /* the least that a file takes */
 #define UNPACK_PROGRESS_STEP   ((int64_t)2 << 20)
 
 const uint64_t unpack_capabilities = 1ULL << CAP_CHOWN | 1ULL << CAP_DAC_OVERRIDE |
@@ -285,12 +286,14 @@ static int unpack_is_whiteout(const struct stat *st)
 }
 
 /* Marks the folder NAME in fd as hiding all that lower layers have there. */
-static int unpack_set_opaque(int fd, const char *name, struct err *err)
+static int unpack_set_opaque(const struct unpack *u, int fd, const char *name, struct err *err)
 {
+	const char *attribute =
+		u->options->for_user ? UNPACK_USER_XATTRS "opaque" : UNPACK_OPAQUE_XATTR;
 	_cleanup_close_ int folder =
 		openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-	if (folder < 0 || fsetxattr(folder, UNPACK_OPAQUE_XATTR, "y", 1, 0) < 0)
+	if (folder < 0 || fsetxattr(folder, attribute, "y", 1, 0) < 0)
 		return unpack_fail(err, -errno, "cannot mark as opaque", name);
 	return 0;
 }
@@ -315,8 +318,10 @@ static int unpack_replace(struct unpack *u, int parent, const struct unpack_path
 	return r < 0 ? unpack_fail(err, r, "cannot replace", path->text) : 0;
 }
 
-static int unpack_keeps_xattr(const char *name)
+static int unpack_keeps_xattr(const struct unpack *u, const char *name)
 {
+	if (u->options->for_user && !strncmp(name, UNPACK_USER_XATTRS, strlen(UNPACK_USER_XATTRS)))
+		return 0;
 	return !strncmp(name, "user.", 5) || !strcmp(name, "security.capability");
 }
 
@@ -330,12 +335,12 @@ static int unpack_attributes(struct unpack *u, int fd, const struct unpack_path 
 
 	if (u->options->plain_files)
 		return 0;
-	if (fchown(fd, (uid_t)item->uid, (gid_t)item->gid) < 0)
+	if (!u->options->one_owner && fchown(fd, (uid_t)item->uid, (gid_t)item->gid) < 0)
 		return unpack_fail(err, -errno, "cannot set the owner of", path->text);
 	if (fchmod(fd, item->mode & 07777) < 0)
 		return unpack_fail(err, -errno, "cannot set the mode of", path->text);
 	while (tar_reader_xattr(u->reader, &name, &value, &len)) {
-		if (unpack_keeps_xattr(name) && fsetxattr(fd, name, value, len, 0) < 0)
+		if (unpack_keeps_xattr(u, name) && fsetxattr(fd, name, value, len, 0) < 0)
 			return unpack_fail(err, -errno, "cannot set an extended attribute of",
 					   path->text);
 	}
@@ -379,7 +384,7 @@ static int unpack_folder(struct unpack *u, int parent, const struct unpack_path 
 		if (!r && mkdirat(parent, base, 0700) < 0)
 			return unpack_fail(err, -errno, "cannot make the folder", path->text);
 	}
-	if (opaque && unpack_set_opaque(parent, base, err) < 0)
+	if (opaque && unpack_set_opaque(u, parent, base, err) < 0)
 		return err->code;
 	fd = openat(parent, base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
@@ -485,13 +490,13 @@ static int unpack_make_node(int parent, const struct unpack_path *path, const st
 		       : 0;
 }
 
-static int unpack_node_attributes(int parent, const struct unpack_path *path,
-				  const struct tar_item *item)
+static int unpack_node_attributes(const struct unpack *u, int parent,
+				  const struct unpack_path *path, const struct tar_item *item)
 {
 	struct timespec times[2];
 
-	if (fchownat(parent, path->base, (uid_t)item->uid, (gid_t)item->gid, AT_SYMLINK_NOFOLLOW) <
-	    0)
+	if (!u->options->one_owner && fchownat(parent, path->base, (uid_t)item->uid,
+					       (gid_t)item->gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
 	if (!S_ISLNK(item->mode) && fchmodat(parent, path->base, item->mode & 07777, 0) < 0)
 		return -errno;
@@ -513,6 +518,10 @@ static int unpack_node(struct unpack *u, int parent, const struct unpack_path *p
 	if (S_ISLNK(item->mode) && !item->link)
 		return err_set(err, -EBADMSG, "it is damaged: the link %.200s has no target",
 			       path->text);
+	/* the kernel lets no user make one, and where it lay it could not be opened */
+	if (u->options->for_user && (S_ISCHR(item->mode) || S_ISBLK(item->mode)) &&
+	    (item->major || item->minor))
+		return 0;
 	r = unpack_make_node(parent, path, item);
 	if (r == -EEXIST) {
 		if (unpack_replace(u, parent, path, 0, &opaque, err) < 0)
@@ -520,7 +529,7 @@ static int unpack_node(struct unpack *u, int parent, const struct unpack_path *p
 		r = unpack_make_node(parent, path, item);
 	}
 	if (r == 0 && !u->options->plain_files)
-		r = unpack_node_attributes(parent, path, item);
+		r = unpack_node_attributes(u, parent, path, item);
 	return r < 0 ? unpack_fail(err, r, "cannot make", path->text) : 0;
 }
 
@@ -556,13 +565,14 @@ static int unpack_hard_link(struct unpack *u, int parent, const struct unpack_pa
  * A whiteout hides what lower layers have; what this layer itself has under the name stays, but a
  * folder of it shows nothing from below any more.
  */
-static int unpack_whiteout(int parent, const struct unpack_path *path, struct err *err)
+static int unpack_whiteout(const struct unpack *u, int parent, const struct unpack_path *path,
+			   struct err *err)
 {
 	const char *name = path->base + strlen(UNPACK_WHITEOUT);
 	struct stat st;
 
 	if (!strcmp(path->base, UNPACK_WHITEOUT_OPAQUE))
-		return unpack_set_opaque(parent, ".", err);
+		return unpack_set_opaque(u, parent, ".", err);
 	if (!strncmp(path->base, UNPACK_WHITEOUT_META, strlen(UNPACK_WHITEOUT_META)))
 		return 0;
 	if (!*name || !strcmp(name, ".") || !strcmp(name, ".."))
@@ -571,7 +581,7 @@ static int unpack_whiteout(int parent, const struct unpack_path *path, struct er
 		return 0;
 	if (errno != EEXIST || fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return unpack_fail(err, -errno, "cannot make the whiteout", path->text);
-	return S_ISDIR(st.st_mode) ? unpack_set_opaque(parent, name, err) : 0;
+	return S_ISDIR(st.st_mode) ? unpack_set_opaque(u, parent, name, err) : 0;
 }
 
 static int unpack_item(struct unpack *u, const struct unpack_path *path,
@@ -588,7 +598,7 @@ static int unpack_item(struct unpack *u, const struct unpack_path *path,
 		return parent;
 	if (!u->options->plain_files &&
 	    !strncmp(path->base, UNPACK_WHITEOUT, strlen(UNPACK_WHITEOUT)))
-		return unpack_whiteout(parent, path, err);
+		return unpack_whiteout(u, parent, path, err);
 	if (item->is_hard_link)
 		return unpack_hard_link(u, parent, path, item, err);
 	switch (item->mode & S_IFMT) {

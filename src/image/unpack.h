@@ -14,7 +14,8 @@
  *
  * A layer's whiteouts become what overlayfs reads from a lower layer: .wh.NAME a character device
  * 0:0 named NAME, .wh..wh..opq the attribute trusted.overlay.opaque=y on the folder. Of other
- * extended attributes user.* and security.capability are kept. Folders that the archive has files
+ * extended attributes user.* and security.capability are kept (with for_user not user.overlay.*, which is for us to
+ * write). Folders that the archive has files
  * in, but no entry for, belong to root with mode 0755.
  */
 
@@ -34,6 +35,12 @@
 #define UNPACK_RESERVE_MAX ((int64_t)256 << 20)
 
 struct unpack_options {
+	/*
+	 * For a folder that stays, and is mounted by overlayfs in a user namespace: it reads opaque marks from
+	 * user.overlay.* there, and nobody can make device nodes, which are left out but for whiteouts.
+	 */
+	int for_user;
+	int one_owner;	 /* for_user: there is but one id, so that every file is its */
 	int plain_files; /* for an archive of images: content alone, no owners, modes, devices */
 	/* Refuse a stream without the end that a tar has. Where a digest is known it tells as much.
 	 */

@@ -2,6 +2,7 @@
 #include "image/work.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "sys/userns.h"
 
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -32,7 +33,7 @@ static void work_remove_orphan(int tmp, const char *name, int waiting)
 	_cleanup_close_ int fd = openat(tmp, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd >= 0 && flock(fd, waiting ? LOCK_EX : LOCK_EX | LOCK_NB) == 0)
-		(void)file_remove_tree(tmp, name);
+		(void)userns_remove_tree(tmp, name);
 }
 
 static void work_sweep(int tmp)
@@ -117,7 +118,7 @@ int work_open(const char *root, struct work *ret, struct err *err)
 void work_close(struct work *work)
 {
 	if (work->fd >= 0)
-		(void)file_remove_tree(AT_FDCWD, work->path);
+		(void)userns_remove_tree(AT_FDCWD, work->path);
 	work->fd = fd_close(work->fd);
 	work->janitor = fd_close(work->janitor);
 	while (work->janitor_pid > 0 && waitpid(work->janitor_pid, NULL, 0) < 0 && errno == EINTR)

@@ -11,7 +11,7 @@
 /*
  * A folder ROOT/tmp/import.XXXXXX where one writer makes what will be moved into the store:
  *   blobs/HEX         blobs whose digest was checked
- *   layers/HEX.erofs  layers, by diff id
+ *   layers/HEX.erofs  layers, by diff id (of a user layers/HEX, see image/layer.h)
  *   and what it needs on the way
  * It goes with its owner: by work_close(), or when the owner is killed by its janitor, a process
  * that waits for just that, or when that was killed too by the next work_open() on the same root.

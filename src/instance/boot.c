@@ -14,8 +14,14 @@ static int boot_try_layer(const char *root, const char *layer_path, struct kerne
 {
 	_cleanup_free_ char *path = NULL;
 	_cleanup_close_ int mount = -EBADF;
-	int r = mnt_erofs(layer_path, &mount, err);
+	int r;
 
+	/* a user's layer lies beside its disk, where he can look at it */
+	if (geteuid()) {
+		path = mem_printf("%s/../fs", layer_path);
+		return kernel_from_rootfs(root, path, ret, err);
+	}
+	r = mnt_erofs(layer_path, &mount, err);
 	if (r < 0)
 		return r;
 	path = mem_printf("/proc/self/fd/%d", mount);

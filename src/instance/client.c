@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/name.h"
+#include "image/store.h"
 #include "instance/clean.h"
 #include "instance/instance.h"
 #include "instance/keeper.h"
@@ -11,8 +12,11 @@
 #include "proto/procs.h"
 #include "proto/tree.h"
 #include "proto/wire.h"
+#include "sys/cgroup_own.h"
+#include "sys/child.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -202,16 +206,8 @@ static int client_keeper_files(posix_spawn_file_actions_t *files, int session)
  * Without a copy of our memory, as fork() makes one: that alone was a tenth of a container's start. The
  * keeper outlives most clients and then belongs to init; if it ends first, it is a zombie until they do.
  */
-static int client_spawn_keeper(const struct instance_home *home, const char *name, const char *mode,
-			       int session, struct err *err)
+static int client_spawn(const char *program, char *const *argv, int session, struct err *err)
 {
-	char role[] = KEEPER_ROLE;
-	char *argv[] = { role,
-			 (char *)(uintptr_t)home->root,
-			 (char *)(uintptr_t)home->run,
-			 (char *)(uintptr_t)name,
-			 (char *)(uintptr_t)mode,
-			 NULL };
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attributes;
 	sigset_t none;
@@ -225,10 +221,41 @@ static int client_spawn_keeper(const struct instance_home *home, const char *nam
 	(void)posix_spawn_file_actions_init(&files);
 	r = client_keeper_files(&files, session);
 	if (!r)
-		r = posix_spawn(&pid, "/proc/self/exe", &files, &attributes, argv, environ);
+		r = posix_spawn(&pid, program, &files, &attributes, argv, environ);
 	(void)posix_spawn_file_actions_destroy(&files);
 	(void)posix_spawnattr_destroy(&attributes);
 	return r ? err_errno(err, -r, "cannot start a keeper") : 0;
+}
+
+static int client_spawn_keeper(const struct instance_home *home, const char *name, const char *mode,
+			       int session, struct err *err)
+{
+	char *argv[] = { (char *)(uintptr_t)KEEPER_ROLE, (char *)(uintptr_t)home->root,
+			 (char *)(uintptr_t)home->run,	 (char *)(uintptr_t)name,
+			 (char *)(uintptr_t)mode,	 NULL };
+
+	return client_spawn("/proc/self/exe", argv, session, err);
+}
+
+/* Where his systemd makes a user control groups: it asks for one, and then becomes the keeper. */
+static int client_spawn_in_scope(const struct instance_home *home, const char *name,
+				 const char *mode, int session, struct err *err)
+{
+	_cleanup_strv_ char **argv = cgroup_own_scope(name);
+	_cleanup_free_ char *tool = child_find(argv[0]);
+	char program[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
+
+	if (!tool || n < 0)
+		return err_set(err, -EPIPE, "there is no %s", argv[0]);
+	program[n] = '\0';
+	strv_add(&argv, program);
+	strv_add(&argv, KEEPER_ROLE);
+	strv_add(&argv, home->root);
+	strv_add(&argv, home->run);
+	strv_add(&argv, name);
+	strv_add(&argv, mode);
+	return client_spawn(tool, argv, session, err);
 }
 
 int session_wait_started(int fd, struct err *err)
@@ -246,12 +273,32 @@ int session_wait_started(int fd, struct err *err)
 		       : err_set(err, -EBADMSG, "unexpected message of the keeper");
 }
 
+static int client_try_start(const struct instance_home *home, const char *name, const char *mode,
+			    int in_scope, int *ret_session, struct err *err)
+{
+	_cleanup_close_ int ours = -EBADF, theirs = -EBADF;
+	int pair[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_errno(err, -errno, "cannot make a socket pair");
+	ours = pair[0];
+	theirs = pair[1];
+	r = in_scope ? client_spawn_in_scope(home, name, mode, theirs, err)
+		     : client_spawn_keeper(home, name, mode, theirs, err);
+	if (r < 0)
+		return r;
+	theirs = fd_close(theirs);
+	r = session_wait_started(ours, err);
+	if (r == 0)
+		*ret_session = take_fd(&ours);
+	return r;
+}
+
 static int client_start_locked(const struct instance_home *home, const char *name, const char *mode,
 			       int *ret_session, struct err *err)
 {
 	_cleanup_instance_view_ struct instance_view view = { 0 };
-	_cleanup_close_ int ours = -EBADF, theirs = -EBADF;
-	int pair[2];
+	struct err no_scope = ERR_INIT;
 	int r = instance_view(home, name, &view, err);
 
 	if (r == 0 && view.alive)
@@ -260,18 +307,17 @@ static int client_start_locked(const struct instance_home *home, const char *nam
 		r = clean_leftovers(home, &view.record, name, err);
 	if (r < 0)
 		return r;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		return err_errno(err, -errno, "cannot make a socket pair");
-	ours = pair[0];
-	theirs = pair[1];
-	r = client_spawn_keeper(home, name, mode, theirs, err);
-	if (r < 0)
-		return r;
-	theirs = fd_close(theirs);
-	r = session_wait_started(ours, err);
-	if (r == 0)
-		*ret_session = take_fd(&ours);
-	return r;
+	if (geteuid() && !cgroup_own_is_ours() && cgroup_own_has_manager()) {
+		r = client_try_start(home, name, mode, 1, ret_session, &no_scope);
+		/* not a word: systemd-run did not become a keeper */
+		if (r != -EPIPE) {
+			if (r < 0)
+				*err = no_scope;
+			return r;
+		}
+		log_debug("no scope of systemd's for '%s'", name);
+	}
+	return client_try_start(home, name, mode, 0, ret_session, err);
 }
 
 int instance_start(const struct instance_home *home, const char *name, int take_stdin,
@@ -317,7 +363,7 @@ static int client_target_get(const struct instance_home *home, const char *name,
 		return err_set(err, -EOPNOTSUPP, "this brig has no engine for '%s'", name);
 	t->state_dir = paths_state(home, name);
 	strv_for_each(layer, t->view.record.layers)
-		strv_add_printf(&t->layer_paths, "%s/layers/%s.erofs", home->root, *layer);
+		strv_add_take(&t->layer_paths, store_layer_path(home->root, *layer));
 	t->target = (struct driver_target){
 		.instance = &t->view.record,
 		.run = t->view.alive ? &t->view.run : NULL,

@@ -24,11 +24,13 @@ extern const char *const doctor_status_names[]; /* "ok", "warn", "fail" */
 
 #define DOCTOR_DETAIL_MAX 160
 
+enum doctor_of { DOCTOR_OF_ALL, DOCTOR_OF_ROOT, DOCTOR_OF_USERS };
+
 struct doctor_check {
 	const char *id; /* stable, for scripts */
 	const char *title;
 	unsigned int needed_by; /* DOCTOR_CONTAINER, DOCTOR_VM */
-	int as_root;		/* cannot be tried by anybody else */
+	int of;			/* enum doctor_of: whose instances it matters to */
 	/* Says in detail what was found; returns enum doctor_status. */
 	int (*run)(const struct instance_home *home, const struct doctor_check *check,
 		   char detail[DOCTOR_DETAIL_MAX]);
@@ -38,13 +40,12 @@ struct doctor_check {
 
 struct doctor_finding {
 	const struct doctor_check *check;
-	int status;  /* enum doctor_status */
-	int untried; /* nothing is known, for want of privilege; the status is DOCTOR_WARN */
+	int status; /* enum doctor_status */
 	char detail[DOCTOR_DETAIL_MAX];
 };
 
 /*
- * Runs every check in the order of the table. The findings are the caller's to free. Returns the kinds
+ * Runs every check that matters to the caller, in the order of the table. The findings are the caller's to free. Returns the kinds
  * that can run here: bits of DOCTOR_CONTAINER and DOCTOR_VM.
  */
 unsigned int doctor_run(const struct instance_home *home, struct doctor_finding **ret,

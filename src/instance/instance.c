@@ -8,6 +8,7 @@
 #include "instance/clean.h"
 #include "instance/moniker.h"
 #include "instance/paths.h"
+#include "sys/userns.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -39,7 +40,7 @@ static void instance_sweep(int parent, const char *name)
 	_cleanup_close_ int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
-		(void)file_remove_tree(parent, name);
+		(void)userns_remove_tree(parent, name);
 }
 
 static int instance_is_unfinished(const char *name)
@@ -317,7 +318,7 @@ int instance_set_aside(const struct instance_home *home, const char *name, char 
 	_cleanup_free_ char *path = paths_state(home, name);
 	_cleanup_free_ char *aside = mem_printf("%s/instances/.removed-%s", home->root, name);
 
-	(void)file_remove_tree(AT_FDCWD, aside);
+	(void)userns_remove_tree(AT_FDCWD, aside);
 	if (rename(path, aside) < 0 && errno != ENOENT)
 		return err_errno(err, -errno, "cannot remove %s", path);
 	*ret_path = take_ptr(aside);
@@ -330,7 +331,7 @@ static int instance_discard(const struct instance_home *home, const char *name, 
 	int r = instance_set_aside(home, name, &aside, err);
 
 	if (r == 0)
-		r = file_remove_tree(AT_FDCWD, aside);
+		r = userns_remove_tree(AT_FDCWD, aside);
 	return r < 0 && !err_is_set(err) ? err_errno(err, r, "cannot remove %s", aside) : r;
 }
 

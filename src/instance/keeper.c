@@ -25,6 +25,9 @@
 #include "instance/keeper-internal.h"
 #include "instance/paths.h"
 #include "proto/wire.h"
+#include "sys/cgroup_own.h"
+#include "sys/procstat.h"
+#include "sys/userns.h"
 
 #include <fcntl.h>
 #include <malloc.h>
@@ -75,6 +78,10 @@ static void keeper_note_failure(struct keeper *keeper, const struct err *err)
 
 static void keeper_on_started(struct keeper *keeper, const void *payload, size_t len)
 {
+	struct procstat stat = { 0 };
+
+	(void)procstat_read((pid_t)keeper->run.pid, &stat);
+	keeper->run.pid_start = (int64_t)stat.start_time;
 	keeper->phase = KEEPER_RUNNING;
 	keeper->record.started = keeper->run.started;
 	keeper_set_state(keeper, INSTANCE_RUNNING);
@@ -396,10 +403,15 @@ static int keeper_open_dirs(struct keeper *keeper, const char *name, struct err 
 static int keeper_find_layers(struct keeper *keeper, struct err *err)
 {
 	strv_for_each(layer, keeper->record.layers) {
-		char *path = store_layer_path(keeper->home.root, *layer);
+		char *path = NULL;
 
+		if (keeper->record.kind != INSTANCE_VM)
+			path = store_layer_path(keeper->home.root, *layer);
+		else if (store_layer_disk(keeper->home.root, *layer, &path, err) < 0)
+			return err->code;
 		strv_add_take(&keeper->layer_paths, path);
-		if (access(path, R_OK) < 0)
+		/* a folder's may be of another id of the user's */
+		if (access(path, geteuid() ? F_OK : R_OK) < 0)
 			return err_errno(err, -errno, "cannot read %s, a layer of image %s", path,
 					 keeper->record.image);
 	}
@@ -448,6 +460,16 @@ static void keeper_fill_host(struct keeper *keeper)
 	};
 }
 
+/* A user's is where his own is delegated to him; anywhere else he can only try. */
+static char *keeper_cgroup(const struct keeper *keeper)
+{
+	char *path = NULL;
+
+	if (geteuid() && cgroup_own_take(keeper->record.name, &path) == 0)
+		return path;
+	return instance_cgroup(keeper->run_dir);
+}
+
 static int keeper_prepare(struct keeper *keeper, const char *name, struct err *err)
 {
 	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, 0 };
@@ -478,7 +500,7 @@ static int keeper_prepare(struct keeper *keeper, const char *name, struct err *e
 		return err_errno(err, -errno, "cannot watch signals and timers");
 	keeper->run.keeper_pid = getpid();
 	mem_replace(&keeper->run.engine, keeper->ops->engine);
-	keeper->run.cgroup = instance_cgroup(keeper->run_dir);
+	keeper->run.cgroup = keeper_cgroup(keeper);
 	keeper->record.restarts = 0;
 	keeper->record.started = 0;
 	keeper_fill_host(keeper);
@@ -504,7 +526,7 @@ static void keeper_finish(struct keeper *keeper)
 	(void)file_remove_tree(AT_FDCWD, keeper->run_dir);
 	keeper_session_end_all(keeper);
 	if (aside)
-		(void)file_remove_tree(AT_FDCWD, aside);
+		(void)userns_remove_tree(AT_FDCWD, aside);
 }
 
 static void keeper_release(struct keeper *keeper)
@@ -546,7 +568,7 @@ static int keeper_run(struct keeper *keeper, const char *name, const char *mode)
 			(void)file_remove_tree(AT_FDCWD, keeper->run_dir);
 		if (keeper->record.remove &&
 		    instance_set_aside(&keeper->home, name, &aside, &ignored) == 0)
-			(void)file_remove_tree(AT_FDCWD, aside);
+			(void)userns_remove_tree(AT_FDCWD, aside);
 		keeper_session_end_all(keeper);
 		return 125;
 	}

@@ -4,6 +4,7 @@
 #include "instance/instance.h"
 #include "proto/procs.h"
 #include "sys/cgroup.h"
+#include "sys/procstat.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -77,18 +78,27 @@ void instance_stats(const struct instance_home *home, const struct instance_view
 	ret->pids = (int64_t)stats.pids;
 }
 
-static int stats_procs_of_cgroup(const struct instance_view *view, struct procs_entry **ret,
-				 size_t *ret_n, struct err *err)
+/* A user's container may have no control group. */
+static int stats_pids(const struct instance_view *view, pid_t **ret, size_t *ret_n)
+{
+	_cleanup_cgroup_ struct cgroup *cgroup = NULL;
+	int r;
+
+	if (!view->run.cgroup)
+		return procstat_pids_beside((pid_t)view->run.pid, ret, ret_n);
+	r = cgroup_open(view->run.cgroup, &cgroup);
+	return r < 0 ? r : cgroup_pids(cgroup, ret, ret_n);
+}
+
+static int stats_procs_of_container(const struct instance_view *view, struct procs_entry **ret,
+				    size_t *ret_n, struct err *err)
 {
 	_cleanup_close_ int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_cgroup_ struct cgroup *cgroup = NULL;
 	_cleanup_free_ struct procs_entry *entries = NULL;
 	_cleanup_free_ pid_t *pids = NULL;
 	size_t n = 0, found = 0;
-	int r = cgroup_open(view->run.cgroup, &cgroup);
+	int r = stats_pids(view, &pids, &n);
 
-	if (r == 0)
-		r = cgroup_pids(cgroup, &pids, &n);
 	if (r < 0 || proc < 0)
 		return err_errno(err, r < 0 ? r : -errno, "cannot read the processes of '%s'",
 				 view->record.name);
@@ -112,10 +122,10 @@ int instance_procs(const struct instance_home *home, const char *name, struct pr
 
 	if (r < 0)
 		return r;
-	if (!view.alive || !view.run.cgroup)
+	if (!view.alive || view.run.pid <= 0)
 		return err_set(err, -ESRCH, "'%s' is not running", name);
 	if (view.record.kind == INSTANCE_CONTAINER)
-		return stats_procs_of_cgroup(&view, ret, ret_n, err);
+		return stats_procs_of_container(&view, ret, ret_n, err);
 	r = stats_ask(home, name, MESSAGE_PROCS, STATS_PROCS_MS, &buf, &frame, err);
 	if (r < 0)
 		return r;

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/record.h"
 #include "base/units.h"
+#include "sys/procstat.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -14,11 +15,6 @@
 #include <sys/syscall.h>
 
 #define STORE_VERSION 1
-
-/* of /proc/PID/stat: 52 numbers and a name */
-#define STORE_STAT_MAX 4096
-/* proc(5): starttime is field 22; the state, field 3, is the first behind the name */
-#define STORE_START_TIME_AT (22 - 3)
 
 const char *const store_status_names[] = { "creating", "created", "running",
 					   "paused",   "stopped", NULL };
@@ -354,36 +350,15 @@ int store_load_config(const struct store_container *container, struct config *re
 	return r < 0 ? err_wrap(err, "container '%s': " STORE_CONFIG, container->id) : 0;
 }
 
-/* In clock ticks since the boot; -ESRCH if there is no such process. */
-static int store_read_start_time(pid_t pid, uint64_t *ret)
-{
-	_cleanup_free_ char *path = mem_printf("/proc/%d/stat", (int)pid), *text = NULL;
-	_cleanup_strv_ char **fields = NULL;
-	struct err unused = ERR_INIT;
-	int64_t value = 0;
-	const char *end;
-	int r = file_read(AT_FDCWD, path, STORE_STAT_MAX, &text, NULL);
-
-	if (r < 0)
-		return r == -ENOENT ? -ESRCH : r;
-	end = strrchr(text, ')'); /* the name may have blanks and brackets */
-	fields = end ? strv_split(end + 1, " \n") : NULL;
-	if (!fields || strv_len(fields) <= STORE_START_TIME_AT ||
-	    units_parse_int(fields[STORE_START_TIME_AT], 0, INT64_MAX, &value, &unused) < 0)
-		return -EBADMSG;
-	*ret = (uint64_t)value;
-	return 0;
-}
-
 int store_set_pid(struct store_container *container, pid_t pid)
 {
-	uint64_t start_time = 0;
-	int r = store_read_start_time(pid, &start_time);
+	struct procstat stat;
+	int r = procstat_read(pid, &stat);
 
 	if (r < 0)
 		return r;
 	container->pid = pid;
-	container->start_time = start_time;
+	container->start_time = stat.start_time;
 	return 0;
 }
 
@@ -395,7 +370,7 @@ int store_pidfd(const struct store_container *container)
 {
 	_cleanup_close_ int fd = -EBADF;
 	struct pollfd ended = { .events = POLLIN };
-	uint64_t start_time = 0;
+	struct procstat stat;
 	int r;
 
 	if (container->pid <= 0)
@@ -403,11 +378,11 @@ int store_pidfd(const struct store_container *container)
 	fd = (int)syscall(SYS_pidfd_open, (pid_t)container->pid, 0);
 	if (fd < 0)
 		return -errno;
-	r = store_read_start_time((pid_t)container->pid, &start_time);
+	r = procstat_read((pid_t)container->pid, &stat);
 	if (r < 0)
 		return r;
 	ended.fd = fd;
-	if (start_time != container->start_time || poll(&ended, 1, 0) != 0)
+	if (stat.start_time != container->start_time || poll(&ended, 1, 0) != 0)
 		return -ESRCH;
 	return take_fd(&fd);
 }

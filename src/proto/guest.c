@@ -18,6 +18,7 @@ void guest_config_put(struct buf *payload, const struct guest_config *config)
 {
 	wire_put_str(payload, config->hostname);
 	wire_put_u32(payload, config->layers);
+	wire_put_u8(payload, !!config->user_marks);
 	wire_put_u8(payload, !!config->read_only);
 	wire_put_strv(payload, config->tmpfs);
 	wire_put_u64(payload, config->pids_limit);
@@ -36,6 +37,7 @@ int guest_config_get(const struct frame *frame, struct guest_config *ret)
 
 	ret->hostname = wire_get_str(&r);
 	ret->layers = wire_get_u32(&r);
+	ret->user_marks = wire_get_u8(&r);
 	ret->read_only = wire_get_u8(&r);
 	ret->tmpfs = wire_get_strv(&r);
 	ret->pids_limit = wire_get_u64(&r);

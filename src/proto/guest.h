@@ -18,9 +18,10 @@
 
 struct guest_config {
 	char *hostname;
-	uint32_t layers;     /* how many layerN disks there are */
-	int read_only;	     /* the workload's root is read-only */
-	char **tmpfs;	     /* PATH[:OPTIONS] */
+	uint32_t layers; /* how many layerN disks there are */
+	int user_marks;	 /* what a layer hides is in user.overlay.*, as a user's import writes it */
+	int read_only;	 /* the workload's root is read-only */
+	char **tmpfs;	 /* PATH[:OPTIONS] */
 	uint64_t pids_limit; /* 0: none */
 	int system;	     /* the workload is an init system */
 	int init;	     /* an init of ours reaps as PID 1 */

@@ -104,6 +104,7 @@ static const struct record_field instance_run_fields[] = {
 	  .names = instance_state_names },
 	RUN(RECORD_INT, keeper_pid),
 	RUN(RECORD_INT, pid),
+	RUN(RECORD_INT, pid_start),
 	RUN(RECORD_INT, started),
 	RUN(RECORD_STRING, engine),
 	RUN(RECORD_STRING, cgroup),

@@ -103,10 +103,11 @@ extern const char *const instance_state_names[];
 struct instance_run {
 	int state; /* enum instance_state */
 	int64_t keeper_pid;
-	int64_t pid;	 /* host pid of the container's init or of the VMM */
-	int64_t started; /* ns since the epoch */
-	char *engine;	 /* "container", "kvm", "qemu" */
-	char *cgroup;	 /* instance_cgroup(): filled by the keeper before the driver's start() */
+	int64_t pid;	   /* host pid of the container's init or of the VMM */
+	int64_t pid_start; /* when pid was started, in the kernel's ticks: a reused pid is not it */
+	int64_t started;   /* ns since the epoch */
+	char *engine;	   /* "container", "kvm", "qemu" */
+	char *cgroup; /* instance_cgroup(): filled by the keeper before the driver's start(); NULL: none could be made */
 	char **addresses;
 	int64_t vsock_cid; /* VM on KVM: of its AF_VSOCK; RUN/NAME/vsock.sock leads there; 0: none */
 	char *kernel;	   /* release that the workload runs on */

@@ -226,6 +226,7 @@ static int vm_driver_configure(struct driver *driver, struct err *err)
 	struct guest_config config = {
 		.hostname = instance->hostname ? instance->hostname : instance->name,
 		.layers = (uint32_t)strv_len(driver->host.layer_paths),
+		.user_marks = geteuid() != 0,
 		.read_only = instance->read_only,
 		.tmpfs = instance->tmpfs,
 		.pids_limit = (uint64_t)instance->pids_limit,

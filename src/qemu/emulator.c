@@ -159,10 +159,19 @@ static int emulator_confine(struct emulator *emulator, const struct driver_host 
 		.memory = has & CGROUP_MEMORY ? emulator->command.memory + EMULATOR_OVERHEAD : 0,
 		.cpus_milli = has & CGROUP_CPU || milli % 1000 ? milli : 0,
 	};
-	int r = cgroup_create(host->run->cgroup, &limits, CGROUP_MEMORY | CGROUP_CPUACCT,
-			      &emulator->cgroup, err);
+	int r;
 
-	return r < 0 ? r : cgroup_entry_open(emulator->cgroup, &emulator->entry, err);
+	if (milli % 1000)
+		r = cgroup_create(host->run->cgroup, &limits, CGROUP_MEMORY | CGROUP_CPUACCT,
+				  &emulator->cgroup, err);
+	else
+		r = cgroup_try(host->run->cgroup, &limits, CGROUP_MEMORY | CGROUP_CPUACCT,
+			       &emulator->cgroup, err);
+	if (r == 0 && !emulator->cgroup)
+		return 0;
+	if (r < 0)
+		return geteuid() ? err_wrap(err, "a part of a CPU needs a control group") : r;
+	return cgroup_entry_open(emulator->cgroup, &emulator->entry, err);
 }
 
 /* In the child. */
@@ -303,7 +312,8 @@ static int emulator_was_oom(const struct emulator *emulator)
 {
 	struct cgroup_stats stats = { 0 };
 
-	cgroup_stats(emulator->cgroup, &stats);
+	if (emulator->cgroup)
+		cgroup_stats(emulator->cgroup, &stats);
 	return stats.oom_kills > 0;
 }
 
@@ -315,7 +325,8 @@ int emulator_reap(struct emulator *emulator, struct err *err)
 	while (waitpid(emulator->sandbox.pid, &status, 0) < 0 && errno == EINTR)
 		continue;
 	emulator->sandbox.pid = 0;
-	(void)cgroup_destroy(emulator->cgroup, EMULATOR_REMOVE_MS, &ignored);
+	if (emulator->cgroup)
+		(void)cgroup_destroy(emulator->cgroup, EMULATOR_REMOVE_MS, &ignored);
 	emulator->cgroup = cgroup_free(emulator->cgroup);
 	if (sandbox_failure(&emulator->sandbox, err) < 0)
 		return err_wrap(err, "cannot start QEMU");

@@ -15,6 +15,7 @@
 #include "base/strv.h"
 #include "base/units.h"
 #include "sys/cgroup-internal.h"
+#include "sys/idmap.h"
 #include "sys/cgroup_bpf.h"
 
 #include <fcntl.h>
@@ -307,14 +308,15 @@ static int cgroup_mkdir_parents(int root, const char *path)
 /* Another instance's end may take away a parent that we have just made or found: then once more. */
 static int cgroup_mkdir(int root, const char *path)
 {
-	int r = -ENOENT;
+	int r = -ENOENT, above;
 
 	for (int round = 0; r == -ENOENT && round < CGROUP_ROUNDS_MAX; round++) {
 		if (mkdirat(root, path, 0755) == 0)
 			return 0;
 		r = -errno;
-		if (r == -ENOENT)
-			(void)cgroup_mkdir_parents(root, path);
+		above = r == -ENOENT ? cgroup_mkdir_parents(root, path) : 0;
+		if (above < 0 && above != -ENOENT)
+			r = above;
 		else if (r == -EEXIST && cgroup_prune(root, path, 0) == 0)
 			r = -ENOENT;
 		else if (r == -EEXIST)
@@ -436,6 +438,21 @@ int cgroup_create(const char *path, const struct cgroup_limits *limits, unsigned
 	return 0;
 }
 
+int cgroup_try(const char *path, const struct cgroup_limits *limits, unsigned int also,
+	       struct cgroup **ret, struct err *err)
+{
+	struct err why = ERR_INIT;
+	int r = cgroup_create(path, limits, also, ret, geteuid() ? &why : err);
+
+	if (!geteuid())
+		return r;
+	if (r == 0)
+		cgroup_keep_parents(*ret);
+	else
+		log_debug("no cgroup: %s", why.msg);
+	return 0;
+}
+
 /* On failure what was made is left to whom the group belongs. */
 int cgroup_adopt(const char *path, unsigned int also, struct cgroup **ret, struct err *err)
 {
@@ -553,19 +570,6 @@ int cgroup_set_limits(struct cgroup *cgroup, const struct cgroup_limits *limits,
 	return r;
 }
 
-/* user_namespaces(7): only the first one has all ids. */
-static int cgroup_is_in_userns(void)
-{
-	_cleanup_free_ char *text = NULL;
-	_cleanup_strv_ char **words = NULL;
-
-	if (file_read(AT_FDCWD, "/proc/self/uid_map", CGROUP_FILE_MAX, &text, NULL) < 0)
-		return 0;
-	words = strv_split(text, " \t\n");
-	return strv_len(words) != 3 || strcmp(words[1], "0") != 0 ||
-	       strcmp(words[2], "4294967295") != 0;
-}
-
 int cgroup_set_devices(struct cgroup *cgroup, const struct cgroup_device *rules, size_t n,
 		       struct err *err)
 {
@@ -582,7 +586,7 @@ int cgroup_set_devices(struct cgroup *cgroup, const struct cgroup_device *rules,
 			"this host cannot limit devices: the kernel has no cgroup controller "
 			"for it");
 	r = dir->ops->set_devices(dir->fd, rules, n);
-	if (r == -EPERM && cgroup_is_in_userns()) {
+	if (r == -EPERM && !idmap_is_host_root()) {
 		log_debug("the devices of the cgroup %s: those that the user namespace has",
 			  cgroup->path);
 		return 0;

@@ -81,6 +81,12 @@ struct cgroup;
 int cgroup_create(const char *path, const struct cgroup_limits *limits, unsigned int also,
 		  struct cgroup **ret, struct err *err);
 /*
+ * The same for what can do without, as a user's machines do: 0 with *ret NULL if a user can make no such group. What
+ * is above it is left alone.
+ */
+int cgroup_try(const char *path, const struct cgroup_limits *limits, unsigned int also,
+	       struct cgroup **ret, struct err *err);
+/*
  * The same for a group that an init system has made: where it is there it stays, processes and all, and where it
  * is not it is made. No limit is set.
  */

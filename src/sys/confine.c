@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "sys/confine.h"
+#include "sys/idmap.h"
+#include "sys/userns.h"
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <limits.h>
 #include <linux/close_range.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <string.h>
@@ -18,9 +22,11 @@
  * How a child is confined, in this order, each step needing what the next ones take away:
  *   1. every descriptor but the kept ones is closed; stdin and stdout are /dev/null (stderr stays,
  * for the last words of a process out of memory);
- *   2. the folder is cloned as a detached mount (nodev, nosuid, noexec) and becomes the root;
- *   3. limits, capabilities, no_new_privs, the system call filter.
- * The detached mount is in no mount namespace, so nothing has to be unmounted, and the child needs
+ *   2. who is not root becomes root of a user namespace with his ids (sys/userns.h), and gets a mount
+ * namespace, which is what makes him root enough for the rest;
+ *   3. the folder is cloned as a detached mount (nodev, nosuid, noexec) and becomes the root;
+ *   4. limits, capabilities, no_new_privs, the system call filter.
+ * The detached mount is in no mount namespace, so nothing has to be unmounted, and root's child needs
  * no namespace of its own: without descriptors, chroot(2) and mount(2) there is no way out of the
  * root.
  */
@@ -74,9 +80,9 @@ static int confine_close_others(int *keep, size_t n)
 	return syscall(SYS_close_range, from, ~0U, 0) < 0 ? -errno : 0;
 }
 
-static int confine_descriptors(const struct confine_spec *spec, int report_fd)
+static int confine_descriptors(const struct confine_spec *spec, int report_fd, int userns)
 {
-	int keep[] = { spec->root_fd, report_fd, spec->keep_fds[0], spec->keep_fds[1] };
+	int keep[] = { spec->root_fd, report_fd, spec->keep_fds[0], spec->keep_fds[1], userns };
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	for (size_t i = 0; i < ARRAY_SIZE(keep); i++) {
@@ -86,6 +92,39 @@ static int confine_descriptors(const struct confine_spec *spec, int report_fd)
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
 		return -errno;
 	return confine_close_others(keep, ARRAY_SIZE(keep));
+}
+
+/* A mount namespace has mounts of its own, so the folder is looked up again in there; it must be the same. */
+static int confine_find_again(int root_fd)
+{
+	_cleanup_close_ int fd = -EBADF;
+	char link[64], path[PATH_MAX];
+	struct stat before, now;
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", root_fd);
+	n = readlink(link, path, sizeof(path) - 1);
+	if (n < 0)
+		return -errno;
+	path[n] = '\0';
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &now) < 0 || fstat(root_fd, &before) < 0)
+		return -errno;
+	if (now.st_dev != before.st_dev || now.st_ino != before.st_ino)
+		return -ESTALE;
+	return dup3(fd, root_fd, O_CLOEXEC) < 0 ? -errno : 0;
+}
+
+static int confine_become_root(int userns, int root_fd)
+{
+	int r;
+
+	if (userns < 0)
+		return 0;
+	r = userns_enter(userns);
+	if (r == 0 && unshare(CLONE_NEWNS) < 0)
+		r = -errno;
+	return r < 0 ? r : confine_find_again(root_fd);
 }
 
 static int confine_root(int root_fd)
@@ -164,14 +203,17 @@ static int confine_syscalls(const char *const *names)
 	return seccomp_load(filter);
 }
 
-static int confine_enter(const struct confine_spec *spec, int report_fd, pid_t parent)
+static int confine_enter(const struct confine_spec *spec, int report_fd, int userns, pid_t parent)
 {
 	int r;
 
 	for (int signal_number = 1; signal_number < NSIG; signal_number++)
 		signal(signal_number, SIG_DFL);
 	umask(0);
-	r = confine_descriptors(spec, report_fd);
+	r = confine_descriptors(spec, report_fd, userns);
+	if (r == 0)
+		r = confine_become_root(userns, spec->root_fd);
+	fd_close(userns);
 	if (r == 0)
 		r = confine_root(spec->root_fd);
 	if (r == 0)
@@ -189,14 +231,14 @@ static int confine_enter(const struct confine_spec *spec, int report_fd, pid_t p
 }
 
 static _noreturn_ void confine_child_main(const struct confine_spec *spec, int report_fd,
-					  pid_t parent)
+					  int userns, pid_t parent)
 {
 	struct confine_report report = { .is_final = 1 };
-	int r = confine_enter(spec, report_fd, parent);
+	int r = confine_enter(spec, report_fd, userns, parent);
 
 	if (r < 0)
 		err_errno(&report.err, r,
-			  "cannot confine the reader of outside files; run brig as root");
+			  "cannot confine the reader of outside files; 'brig doctor' tells more");
 	else
 		spec->fn(spec->ctx, report_fd, report.result, &report.err);
 	confine_send(report_fd, &report);
@@ -205,14 +247,18 @@ static _noreturn_ void confine_child_main(const struct confine_spec *spec, int r
 
 int confine_start(const struct confine_spec *spec, struct confine_child *ret, struct err *err)
 {
+	int outsider = !idmap_is_host_root();
+	_cleanup_close_ int userns = outsider ? userns_open(err) : -EBADF;
 	pid_t parent = getpid(), pid;
 	int fds[2];
 
+	if (outsider && userns < 0)
+		return userns;
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return err_errno(err, -errno, "cannot make a pipe");
 	pid = fork();
 	if (!pid)
-		confine_child_main(spec, fds[1], parent);
+		confine_child_main(spec, fds[1], userns, parent);
 	fd_close(fds[1]);
 	if (pid < 0) {
 		int code = -errno;

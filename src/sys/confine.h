@@ -11,8 +11,9 @@
 /*
  * Work on hostile bytes in a forked child that can reach one folder and nothing else: it is the
  * child's root, on a mount of its own without devices, set-user-id and programs; the child has only
- * the descriptors, capabilities and system calls that it is given, and dies with us. Wants
- * CAP_SYS_ADMIN and CAP_SYS_CHROOT.
+ * the descriptors, capabilities and system calls that it is given, and dies with us. Of
+ * a caller who is not root, it is root of a user namespace with his ids, and what it has of the
+ * capabilities counts in there.
  */
 #define CONFINE_RESULT_MAX 512
 

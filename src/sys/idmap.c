@@ -6,6 +6,7 @@
 #include "base/strv.h"
 #include "base/units.h"
 #include "sys/child.h"
+#include "sys/login.h"
 #include "sys/spawn.h"
 
 #include <fcntl.h>
@@ -112,6 +113,94 @@ void idmap_of_host(struct idmap *ret, int more)
 	*ret = (struct idmap){ 0 };
 	ret->n_uids = idmap_host_ranges("/etc/subuid", "/proc/self/uid_map", more, &ret->uids);
 	ret->n_gids = idmap_host_ranges("/etc/subgid", "/proc/self/gid_map", more, &ret->gids);
+}
+
+/* Of the ids that the user has beside his own; not found: first stays. */
+static int idmap_user_first(const char *path, const char *name, uint32_t *first)
+{
+	_cleanup_free_ char *text = NULL;
+	char number[16];
+
+	snprintf(number, sizeof(number), "%u", getuid());
+	if (file_read(AT_FDCWD, path, IDMAP_FILE_MAX, &text, NULL) < 0)
+		return -ENOENT;
+	if (idmap_find(text, name, IDMAP_COUNT - 1, first) == 0)
+		return 0;
+	return idmap_find(text, number, IDMAP_COUNT - 1, first);
+}
+
+static struct idmap_range *idmap_user_ranges(uint32_t own, uint32_t first, size_t n)
+{
+	struct idmap_range *ranges = mem_zalloc(2 * sizeof(*ranges));
+
+	ranges[0] = (struct idmap_range){ .outside = own, .count = 1 };
+	if (n > 1)
+		ranges[1] = (struct idmap_range){ 1, first, IDMAP_COUNT - 1 };
+	return ranges;
+}
+
+static int idmap_can_map_more(void)
+{
+	_cleanup_free_ char *uids = child_find("newuidmap"), *gids = child_find("newgidmap");
+
+	return uids && gids;
+}
+
+void idmap_of_user(struct idmap *ret)
+{
+	_cleanup_login_ struct login login = { NULL };
+	uint32_t uid = 0, gid = 0;
+	size_t n = 1;
+
+	if (idmap_can_map_more() && login_find(getuid(), &login) == 0 &&
+	    idmap_user_first("/etc/subuid", login.name, &uid) == 0 &&
+	    idmap_user_first("/etc/subgid", login.name, &gid) == 0)
+		n = 2;
+	*ret = (struct idmap){
+		.uids = idmap_user_ranges(getuid(), uid, n),
+		.gids = idmap_user_ranges(getgid(), gid, n),
+		.n_uids = n,
+		.n_gids = n,
+	};
+}
+
+/* Root of a container: his own ids stay what they are, as a user's do. */
+static void idmap_of_nest(struct idmap *ret)
+{
+	idmap_of_host(ret, 0);
+	ret->uids[1] = (struct idmap_range){ 1, ret->uids[0].outside, IDMAP_COUNT - 1 };
+	ret->gids[1] = (struct idmap_range){ 1, ret->gids[0].outside, IDMAP_COUNT - 1 };
+	ret->uids[0] = ret->gids[0] = (struct idmap_range){ .count = 1 };
+	ret->n_uids = ret->n_gids = 2;
+}
+
+int idmap_is_host_root(void)
+{
+	_cleanup_free_ char *map = NULL;
+	_cleanup_strv_ char **words = NULL;
+
+	if (geteuid())
+		return 0;
+	if (file_read(AT_FDCWD, "/proc/self/uid_map", IDMAP_FILE_MAX, &map, NULL) < 0)
+		return 1;
+	words = strv_split(map, " \t\n");
+	return strv_len(words) == 3 && !strcmp(words[1], "0") && !strcmp(words[2], "4294967295");
+}
+
+void idmap_of_caller(struct idmap *ret, int more)
+{
+	if (geteuid())
+		idmap_of_user(ret);
+	else if (!idmap_is_host_root())
+		idmap_of_nest(ret);
+	else
+		idmap_of_host(ret, more);
+}
+
+int idmap_is_single(const struct idmap *map)
+{
+	return map->n_uids == 1 && map->uids[0].count == 1 && map->n_gids == 1 &&
+	       map->gids[0].count == 1;
 }
 
 void idmap_release(struct idmap *map)

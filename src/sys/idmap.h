@@ -40,6 +40,21 @@ gid_t idmap_gid(const struct idmap *map, uint32_t inside);
  * not as many. Release it.
  */
 void idmap_of_host(struct idmap *ret, int more);
+/*
+ * The caller's, who is not root: his own id is 0 inside, and 1 to 65535 are of the range that /etc/subuid and
+ * /etc/subgid have for him, by name or number, if newuidmap(1) is there to map it; else 0 is all there is.
+ * Release it.
+ */
+void idmap_of_user(struct idmap *ret);
+/* Whether we are root, and not of a user namespace (a container's): what mounting disks and making nodes takes. */
+int idmap_is_host_root(void);
+/*
+ * idmap_of_host() of the host's root; idmap_of_user() of a user; of root of a container the same, with ids that the
+ * container has. Only the host's root has more.
+ */
+void idmap_of_caller(struct idmap *ret, int more);
+/* Whether it has but one user and one group. */
+int idmap_is_single(const struct idmap *map);
 #define IDMAP_MORE (16 * IDMAP_COUNT)
 /* The first range of at least count ids in the text of such a file: 0 or -ENOENT. For the line of a
  * user, "NAME:FIRST:COUNT". */

@@ -280,6 +280,9 @@ static int mnt_overlay_options(int fs, const struct mnt_overlay *overlay)
 	/* Hard links into lower layers are rare; an index would refuse a second mount of the same upper. */
 	if (fsconfig(fs, FSCONFIG_SET_STRING, "index", "off", 0) < 0)
 		return -errno;
+	/* Linux 5.11 */
+	if (overlay->by_user && fsconfig(fs, FSCONFIG_SET_FLAG, "userxattr", NULL, 0) < 0)
+		return -errno;
 	if (overlay->temporary && fsconfig(fs, FSCONFIG_SET_FLAG, "volatile", NULL, 0) < 0)
 		return -errno;
 	return 0;

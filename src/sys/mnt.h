@@ -60,6 +60,7 @@ struct mnt_overlay {
 	gid_t owner_gid;
 	uint64_t attributes;
 	int attached; /* in the mount namespace of the caller */
+	int by_user;  /* who is root of a user namespace alone: marks are in user.overlay.* */
 };
 
 /*

@@ -45,6 +45,7 @@ static const struct sandbox_file sandbox_null = { "/dev/null", "dev/null", 1 };
 
 struct sandbox_child {
 	const struct sandbox_spec *spec;
+	int by_user; /* who started it is not root */
 	int report;
 	int program; /* where spec->program is once the descriptors are in place */
 	int null;
@@ -287,6 +288,9 @@ static int sandbox_drop(struct sandbox_child *child, struct err *err)
 
 	if (r < 0)
 		return r;
+	/* root of a namespace with no other user in it */
+	if (child->by_user)
+		return sandbox_drop_capabilities(err);
 	if (setgroups(n, &spec->group) < 0 || setresgid(spec->gid, spec->gid, spec->gid) < 0 ||
 	    setresuid(spec->uid, spec->uid, spec->uid) < 0)
 		return err_errno(err, -errno, "cannot become user %u", spec->uid);
@@ -301,7 +305,8 @@ static int sandbox_become_root(struct sandbox_child *child, struct err *err)
 
 	if (recv(child->report, &mapped, 1, 0) != 1)
 		_exit(127);
-	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+	if ((setgroups(0, NULL) < 0 && !child->by_user) || setresgid(0, 0, 0) < 0 ||
+	    setresuid(0, 0, 0) < 0)
 		return err_errno(err, -errno, "cannot become root of the user namespace");
 	if (unshare(CLONE_NEWCGROUP) < 0)
 		return err_errno(err, -errno, "cannot make a cgroup namespace");
@@ -341,6 +346,20 @@ static const sandbox_step sandbox_first_stage[] = {
 	sandbox_descriptors, sandbox_limits,  sandbox_bind_life,   NULL,
 };
 
+/* The same, by way of a user namespace. */
+static const sandbox_step sandbox_steps_of_user[] = {
+	sandbox_begin,	  sandbox_prepare,   sandbox_become_root, sandbox_make_private,
+	sandbox_new_root, sandbox_fill_root, sandbox_enter_root,  sandbox_descriptors,
+	sandbox_limits,	  sandbox_drop,	     sandbox_bind_life,	  NULL,
+};
+
+static const sandbox_step *sandbox_find_steps(const struct sandbox_child *child)
+{
+	if (child->spec->in_stages)
+		return sandbox_first_stage;
+	return child->by_user ? sandbox_steps_of_user : sandbox_steps;
+}
+
 static void sandbox_exec(const struct sandbox_child *child, struct err *err)
 {
 	const struct sandbox_spec *spec = child->spec;
@@ -354,7 +373,7 @@ static void sandbox_exec(const struct sandbox_child *child, struct err *err)
 
 static _noreturn_ void sandbox_child(struct sandbox_child *child)
 {
-	const sandbox_step *step = child->spec->in_stages ? sandbox_first_stage : sandbox_steps;
+	const sandbox_step *step = sandbox_find_steps(child);
 	struct err err = ERR_INIT;
 
 	for (; *step && !err_is_set(&err); step++)
@@ -366,16 +385,21 @@ static _noreturn_ void sandbox_child(struct sandbox_child *child)
 	_exit(127);
 }
 
+static int sandbox_has_userns(const struct sandbox_spec *spec)
+{
+	return spec->in_stages || geteuid();
+}
+
 static int sandbox_clone(const struct sandbox_spec *spec, const int reports[2], struct sandbox *ret,
 			 struct err *err)
 {
-	int pidfd = -EBADF;
+	int pidfd = -EBADF, by_user = geteuid() != 0;
 	struct clone_args args = { .flags = SANDBOX_NAMESPACES | CLONE_PIDFD,
 				   .pidfd = (uint64_t)(uintptr_t)&pidfd,
 				   .exit_signal = SIGCHLD };
 	pid_t pid;
 
-	if (spec->in_stages)
+	if (sandbox_has_userns(spec))
 		args.flags |= CLONE_NEWUSER;
 	if (spec->into_cgroup >= 0) {
 		args.flags |= CLONE_INTO_CGROUP;
@@ -386,8 +410,11 @@ static int sandbox_clone(const struct sandbox_spec *spec, const int reports[2], 
 		return err_errno(err, -errno, "cannot make namespaces for %s", spec->argv[0]);
 	if (!pid) {
 		fd_close(reports[0]);
-		sandbox_child(&(struct sandbox_child){
-			.spec = spec, .report = reports[1], .null = -EBADF, .root = -EBADF });
+		sandbox_child(&(struct sandbox_child){ .spec = spec,
+						       .by_user = by_user,
+						       .report = reports[1],
+						       .null = -EBADF,
+						       .root = -EBADF });
 	}
 	ret->pid = pid;
 	ret->pidfd = pidfd;
@@ -397,8 +424,9 @@ static int sandbox_clone(const struct sandbox_spec *spec, const int reports[2], 
 static int sandbox_map(const struct sandbox_spec *spec, const struct sandbox *sandbox,
 		       struct err *err)
 {
-	struct idmap_range uid = { .outside = spec->uid, .count = 1 };
-	struct idmap_range gid = { .outside = spec->gid, .count = 1 };
+	int by_user = geteuid() != 0;
+	struct idmap_range uid = { .outside = by_user ? geteuid() : spec->uid, .count = 1 };
+	struct idmap_range gid = { .outside = by_user ? getegid() : spec->gid, .count = 1 };
 	const struct idmap map = { .uids = &uid, .n_uids = 1, .gids = &gid, .n_gids = 1 };
 	int r = idmap_write(sandbox->pid, &map, err);
 
@@ -418,7 +446,7 @@ int sandbox_start(const struct sandbox_spec *spec, struct sandbox *ret, struct e
 	sandbox.report = reports[0];
 	r = sandbox_clone(spec, reports, &sandbox, err);
 	fd_close(reports[1]);
-	if (r == 0 && spec->in_stages)
+	if (r == 0 && sandbox_has_userns(spec))
 		r = sandbox_map(spec, &sandbox, err);
 	if (r < 0) {
 		sandbox_release(&sandbox);

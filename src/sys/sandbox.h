@@ -12,6 +12,9 @@
  * what it needs: namespaces of its own (mount, pid, net, ipc, uts), a root file system that holds a
  * few paths of the host read-only and nothing else, an unprivileged user without groups, no
  * capabilities, no new privileges, the given descriptors. It dies with us (PDEATHSIG).
+ *
+ * Of a caller who is not root, it is the caller's own user, with his groups, in a user namespace; uid, gid and group
+ * are not looked at.
  */
 
 /* Paths that an ordinary dynamically linked program loads its code and data from. */

@@ -238,10 +238,19 @@ static int hull_confine(struct hull *hull, const struct driver_host *host, struc
 				  : 0,
 		.cpus_milli = has & CGROUP_CPU || milli % 1000 ? milli : 0,
 	};
-	int r = cgroup_create(host->run->cgroup, &limits, CGROUP_MEMORY | CGROUP_CPUACCT,
-			      &hull->cgroup, err);
+	int r;
 
-	return r < 0 ? r : cgroup_entry_open(hull->cgroup, &hull->entry, err);
+	if (milli % 1000)
+		r = cgroup_create(host->run->cgroup, &limits, CGROUP_MEMORY | CGROUP_CPUACCT,
+				  &hull->cgroup, err);
+	else
+		r = cgroup_try(host->run->cgroup, &limits, CGROUP_MEMORY | CGROUP_CPUACCT,
+			       &hull->cgroup, err);
+	if (r == 0 && !hull->cgroup)
+		return 0;
+	if (r < 0)
+		return geteuid() ? err_wrap(err, "a part of a CPU needs a control group") : r;
+	return cgroup_entry_open(hull->cgroup, &hull->entry, err);
 }
 
 /* In the child. */
@@ -365,7 +374,8 @@ static int hull_was_oom(const struct hull *hull)
 {
 	struct cgroup_stats stats = { 0 };
 
-	cgroup_stats(hull->cgroup, &stats);
+	if (hull->cgroup)
+		cgroup_stats(hull->cgroup, &stats);
 	return stats.oom_kills > 0;
 }
 
@@ -392,7 +402,8 @@ int hull_reap(struct hull *hull, struct err *err)
 	while (waitpid(hull->sandbox.pid, &status, 0) < 0 && errno == EINTR)
 		continue;
 	hull->sandbox.pid = 0;
-	(void)cgroup_destroy(hull->cgroup, HULL_REMOVE_MS, &ignored);
+	if (hull->cgroup)
+		(void)cgroup_destroy(hull->cgroup, HULL_REMOVE_MS, &ignored);
 	hull->cgroup = cgroup_free(hull->cgroup);
 	if (sandbox_failure(&hull->sandbox, err) < 0)
 		return err_wrap(err, "cannot start the VMM");

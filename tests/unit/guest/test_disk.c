@@ -30,8 +30,8 @@ static void a_number_of_layers_that_cannot_be_is_refused(void **state _unused_)
 {
 	struct err err = ERR_INIT;
 
-	assert_int_equal(disk_mount(0, -1, 0, &err), -EINVAL);
-	assert_int_equal(disk_mount(DISK_LAYERS_MAX + 1, -1, 0, &err), -EINVAL);
+	assert_int_equal(disk_mount(0, 0, -1, 0, &err), -EINVAL);
+	assert_int_equal(disk_mount(DISK_LAYERS_MAX + 1, 0, -1, 0, &err), -EINVAL);
 }
 
 int main(void)

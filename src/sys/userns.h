@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SYS_USERNS_H
+#define SYS_USERNS_H
+
+#include "base/err.h"
+
+/*
+ * Work on files that belong to a user's subordinate ids, which he himself can neither enter nor remove: it is done
+ * as root of a user namespace with his ids (idmap_of_user()).
+ */
+
+/* Such a namespace: a descriptor, or -errno. */
+int userns_open(struct err *err);
+
+/* The calling process becomes its root. */
+int userns_enter(int userns);
+
+/* Runs fn in a child that is, waits, and returns its value: 0 to 255, or an error of ours. */
+int userns_run(int (*fn)(void *ctx), void *ctx, struct err *err);
+
+/* file_remove_tree(), whoever of the caller's ids the files belong to. */
+int userns_remove_tree(int dirfd, const char *path);
+
+#endif
