@@ -35,9 +35,8 @@ static const struct {
 	{ "core", "/proc/kcore" },	 { DEV_PTMX_NAME, "pts/ptmx" },
 };
 
-#define DEV_PREFIX	 "/dev/"
-#define DEV_DEPTH_MAX	 8
-#define DEV_NESTING_NAME (DEV_NESTING + sizeof(DEV_PREFIX) - 1)
+#define DEV_PREFIX    "/dev/"
+#define DEV_DEPTH_MAX 8
 
 /* Where a node waits that is to be shown outside of /dev. */
 static void dev_waiting_name(size_t i, char name[32])

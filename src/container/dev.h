@@ -42,6 +42,7 @@ int dev_rules(const struct spec *spec, struct cgroup_device rules[DEV_RULES_MAX]
 	      struct err *err);
 
 /* Where a container that runs others has a /proc and a /sys that nothing covers; its root's alone. */
-#define DEV_NESTING "/dev/.brig"
+#define DEV_NESTING_NAME ".brig"
+#define DEV_NESTING	 "/dev/" DEV_NESTING_NAME
 
 #endif

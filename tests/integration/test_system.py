@@ -104,6 +104,17 @@ def test_a_system_that_reboots_comes_back(brig, system):
     assert brig.json("inspect", system)[0]["state"] == "stopped"
 
 
+@pytest.mark.vm
+def test_a_system_in_a_vm_that_reboots_comes_back(brig, debian_image, debian_kernel):
+    brig("run", "-d", "--name", "a", "--vm", "--nesting", debian_image, timeout=240)
+    with brig.popen("logs", "-f", "a") as log:
+        log.expect("login:", timeout=240)
+        brig("exec", "a", "systemctl", "reboot", check=False)
+        log.expect("login:", timeout=240)
+    view = brig.json("inspect", "a")[0]
+    assert (view["state"], view["restarts"], view["nesting"]) == ("running", 0, True)
+
+
 def test_one_that_is_to_be_removed_at_its_end_outlives_a_reboot(brig, debian_image):
     boot(brig, debian_image, "--rm")
     brig("exec", "a", "reboot", check=False)
