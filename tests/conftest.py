@@ -5,6 +5,8 @@ brig            the command line, with a root and a run folder of the test's own
                 running is removed after it, and the test fails if anything of it stays behind
 busybox_image   the name of a small image in brig's store (also busybox_tree, the folder it is made of)
 debian_image    the name of a Debian image with systemd (also debian_tar)
+next_image      the same with the next release of Debian
+nesting_image   the same with podman in it
 debian_kernel   the name of a Debian kernel in brig's store, the default one
 oci             brig-oci, with a root of the test's own; fails like `brig` if anything stays behind
 bundle          a bundle for it, with a small root file system to write in
@@ -190,6 +192,20 @@ def debian_store(session_folder, busybox_store, debian_tar):
     return _store(session_folder, "debian", fill)
 
 
+def _image_store(session_folder, name, tar):
+    return _store(session_folder, name, lambda brig: brig("image", "import", "--name", name, tar, timeout=300))
+
+
+@pytest.fixture(scope="session")
+def next_store(session_folder):
+    return _image_store(session_folder, "next", images.debian_tar(suite=images.NEXT_SUITE))
+
+
+@pytest.fixture(scope="session")
+def nesting_store(session_folder):
+    return _image_store(session_folder, "nesting", images.debian_tar(images.NESTING_PACKAGES))
+
+
 @pytest.fixture(scope="session")
 def kernel_store(session_folder):
     vmlinuz, modules = images.debian_kernel_files()
@@ -212,6 +228,18 @@ def busybox_image(brig, busybox_store):
 def debian_image(brig, debian_store):
     images.clone(debian_store, brig.root)
     return "debian"
+
+
+@pytest.fixture
+def next_image(brig, next_store):
+    images.clone(next_store, brig.root)
+    return "next"
+
+
+@pytest.fixture
+def nesting_image(brig, nesting_store):
+    images.clone(nesting_store, brig.root)
+    return "nesting"
 
 
 @pytest.fixture

@@ -198,6 +198,7 @@ static void recipe_fill_limits(const struct recipe *recipe, struct instance *ret
 	ret->cap_drop = strv_dup(recipe->cap_drop);
 	ret->devices = strv_dup(recipe->devices);
 	ret->privileged = recipe->privileged;
+	ret->nesting = recipe->nesting;
 }
 
 static void recipe_fill_identity(const struct recipe *recipe, const struct image *image,

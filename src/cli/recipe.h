@@ -32,6 +32,7 @@ struct recipe {
 
 	char **cap_add, **cap_drop, **devices;
 	int privileged;
+	int nesting;
 
 	int stop_signal;	 /* 0: not given */
 	int64_t stop_timeout_ms; /* negative: not given */

@@ -75,6 +75,8 @@ const struct option recipe_options[] = {
 	       "take this capability away, or ALL"),
 	RECIPE("device", 0, OPTION_STRV, "HOST[:INSIDE[:rwm]]", devices,
 	       "container: let it use this device of the host", .complete = "file"),
+	RECIPE("nesting", 0, OPTION_FLAG, NULL, nesting,
+	       "let it run containers of its own, as podman and brig do; a VM does anyway"),
 	RECIPE("privileged", 0, OPTION_FLAG, NULL, privileged,
 	       "container: no isolation of privileges from the host; trust it fully"),
 

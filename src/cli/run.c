@@ -106,7 +106,11 @@ static int run_run(const struct cli_context *cli, const void *values, char **arg
 	"control group of their own. With --vm it is a virtual machine with its own kernel. "     \
 	"Everything else is the same, and what one kind has no meaning for is refused.\n\n"       \
 	"An image without any command is a whole system if it has /sbin/init, which is then run " \
-	"as process 1 on a console."
+	"as process 1 on a console. It ends by 'poweroff' inside, and starts again by "           \
+	"'reboot'.\n\n"                                                                           \
+	"With --nesting containers can be run inside, by podman or brig itself: the container "   \
+	"gets the rights over its own namespaces that this takes, and stays without any over "    \
+	"the host. A virtual machine needs no such word, and takes it."
 
 static const char *const run_examples[] = {
 	"brig run --rm debian:bookworm uname -r",

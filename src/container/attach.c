@@ -173,7 +173,8 @@ static int attach_open_cgroup(struct attach *attach, struct err *err)
 		return 0;
 	if (!run->cgroup || cgroup_open(run->cgroup, &attach->cgroup) < 0)
 		return attach_not_running(attach, err);
-	if (attach->spec->unprivileged && cgroup_own_join(run->cgroup, err) < 0)
+	/* root of a container has all groups there as his own */
+	if (attach->spec->unprivileged && geteuid() && cgroup_own_join(run->cgroup, err) < 0)
 		return err->code;
 	return cgroup_entry_open_beside(attach->cgroup, (pid_t)run->pid, &attach->entry, err);
 }
@@ -190,7 +191,7 @@ static int attach_prepare(struct attach *attach, const struct process *process, 
 	if (r == 0)
 		r = attach_open_cgroup(attach, err);
 	if (r == 0 && attach->spec->seccomp) {
-		seccomp_profile_get(cache, attach->spec->bounding, &attach->own_filter);
+		seccomp_profile_get(cache, spec_profile(attach->spec), &attach->own_filter);
 		attach->filter = &attach->own_filter;
 	}
 	if (r == 0 && process->privileged)

@@ -210,6 +210,8 @@ static int dev_make_nodes(const struct spec *spec, int folder, struct err *err)
 	if (spec->idmap.n_uids)
 		caps_set_fs_ids(idmap_uid(&spec->idmap, 0), idmap_gid(&spec->idmap, 0));
 	r = dev_make_standard(spec, folder, err);
+	if (r == 0 && spec->nesting && mkdirat(folder, DEV_NESTING_NAME, 0700) < 0)
+		r = err_errno(err, -errno, "cannot make " DEV_NESTING);
 	if (r == 0 && spec->all_devices)
 		r = dev_make_all(spec, folder, err);
 	if (r == 0)

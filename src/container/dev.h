@@ -41,4 +41,8 @@ size_t dev_standard_rules(struct cgroup_device rules[DEV_STANDARD_RULES]);
 int dev_rules(const struct spec *spec, struct cgroup_device rules[DEV_RULES_MAX], size_t *ret_n,
 	      struct err *err);
 
+/* Where a container that runs others has a /proc and a /sys that nothing covers; its root's alone. */
+#define DEV_NESTING_NAME ".brig"
+#define DEV_NESTING	 "/dev/" DEV_NESTING_NAME
+
 #endif

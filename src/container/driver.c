@@ -49,7 +49,7 @@ struct driver {
 	struct streams streams;
 	struct loop_source *sock_source, *pid_source;
 	enum driver_phase phase;
-	int is_system, has_reaper;
+	int has_reaper;
 	int ready; /* the next word is execve's success */
 	int status;
 	struct err failure;
@@ -161,17 +161,6 @@ static void driver_on_socket(void *ctx, _unused_ uint32_t events)
 	}
 }
 
-/*
- * By reboot(2) in a pid namespace its first process ends as if by SIGINT (power off) or SIGHUP (reboot). An init
- * system has done its work then; what follows is the restart policy's affair.
- */
-static int driver_status(const struct driver *driver)
-{
-	int rebooted = driver->status == 128 + SIGINT || driver->status == 128 + SIGHUP;
-
-	return driver->is_system && rebooted ? 0 : driver->status;
-}
-
 static void driver_finish(struct driver *driver)
 {
 	const struct driver_host *host = driver->host;
@@ -180,7 +169,7 @@ static void driver_finish(struct driver *driver)
 
 	host->run->oom_killed = driver_was_oom(driver);
 	if (!failed)
-		driver_deliver_u32(driver, MESSAGE_EXIT, (uint32_t)driver_status(driver));
+		driver_deliver_u32(driver, MESSAGE_EXIT, (uint32_t)driver->status);
 	if (driver->launch.cgroup && cgroup_destroy(driver->launch.cgroup, DRIVER_END_MS, &err) < 0)
 		log_debug("%s", err.msg);
 	driver->launch.cgroup = cgroup_free(driver->launch.cgroup);
@@ -272,6 +261,20 @@ static int driver_write_files(const struct driver_host *host, const struct spec 
 	return r < 0 ? r : driver_write_file(host, "hosts", hosts, &spec->idmap, err);
 }
 
+/* See SPEC_STORAGE. */
+static int driver_make_storage(const struct driver_host *host, struct err *err)
+{
+	for (size_t i = 0; host->instance->nesting && spec_storage_names[i]; i++) {
+		_cleanup_free_ char *path = mem_printf("%s/" SPEC_STORAGE "/%s", host->state_dir,
+						       spec_storage_names[i]);
+		int r = file_mkdir_p(path, 0755);
+
+		if (r < 0)
+			return err_errno(err, r, "cannot make %s", path);
+	}
+	return 0;
+}
+
 static int driver_launch(struct driver *driver, struct err *err)
 {
 	const struct driver_host *host = driver->host;
@@ -279,6 +282,9 @@ static int driver_launch(struct driver *driver, struct err *err)
 	_cleanup_spec_ struct spec spec = { 0 };
 	int r;
 
+	r = driver_make_storage(host, err);
+	if (r < 0)
+		return r;
 	r = spec_of_instance(host->instance, &host->process, host->layer_paths, host->state_dir,
 			     host->run->cgroup, host->run_dir, &spec, err);
 	if (r == 0)
@@ -299,7 +305,6 @@ static int driver_start(const struct driver_host *host, struct driver **ret, str
 
 	driver->host = host;
 	driver->launch = LAUNCH_INIT;
-	driver->is_system = host->instance->system;
 	driver->has_reaper = host->instance->init;
 	r = driver_launch(driver, err);
 	if (r < 0)

@@ -118,7 +118,7 @@ static int launch_get_filter(struct launch_parts *parts, struct err *err)
 {
 	(void)err;
 	if (parts->spec->seccomp)
-		seccomp_profile_get(parts->cache_dir, parts->spec->bounding, &parts->filter);
+		seccomp_profile_get(parts->cache_dir, spec_profile(parts->spec), &parts->filter);
 	return 0;
 }
 

@@ -6,6 +6,9 @@
 
 #include "sys/filter.h"
 
+/* In the place of a capability: containers are run inside. */
+#define SECCOMP_PROFILE_NESTING (UINT64_C(1) << 63)
+
 /*
  * The filter for processes with these capabilities (container/seccomp_table.h). Compiling looks up hundreds of
  * names in two tables, so what was compiled is kept in cache_dir under a name that says everything that it

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "container/seccomp_table.h"
+#include "container/seccomp_profile.h"
 #include "sys/caps.h"
 
 #include <linux/capability.h>
@@ -105,6 +106,8 @@ const struct seccomp_group seccomp_table_groups[] = {
 	{ CAPS_BIT(CAP_SYS_TTY_CONFIG), "vhangup" },
 	{ CAPS_BIT(CAP_SYS_NICE), "get_mempolicy mbind set_mempolicy set_mempolicy_home_node" },
 	{ CAPS_BIT(CAP_SYSLOG), "syslog" },
+	/* a container's runtime gives it a session keyring; keys belong to user namespaces since Linux 5.3 */
+	{ SECCOMP_PROFILE_NESTING, "add_key keyctl request_key" },
 	{ CAPS_BIT(CAP_BPF), "bpf" },
 	{ CAPS_BIT(CAP_PERFMON), "perf_event_open" },
 	{ 0, NULL },

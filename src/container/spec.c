@@ -2,6 +2,7 @@
 #include "container/spec.h"
 #include "base/mem.h"
 #include "base/strv.h"
+#include "container/seccomp_profile.h"
 
 #include <sched.h>
 #include <string.h>
@@ -134,6 +135,13 @@ void spec_raise_rlimits(const struct spec *spec)
 {
 	for (size_t i = 0; i < spec->n_rlimits; i++)
 		rlimit_raise(&spec->rlimits[i]);
+}
+
+uint64_t spec_profile(const struct spec *spec)
+{
+	uint64_t caps = spec->bounding & ~SECCOMP_PROFILE_NESTING;
+
+	return caps | (spec->nesting ? SECCOMP_PROFILE_NESTING : 0);
 }
 
 void spec_privilege(const struct spec *spec, const struct filter *filter, int death_signal,

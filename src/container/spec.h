@@ -80,6 +80,7 @@ struct spec {
 	struct privilege_rlimit *rlimits;
 	size_t n_rlimits;
 	int seccomp;		   /* the profile for the bounding set */
+	int nesting;		   /* it runs containers of its own */
 	struct filter filter;	   /* or this one, if it is not empty */
 	unsigned int filter_flags; /* SECCOMP_FILTER_FLAG_* */
 	int notifies;		   /* it has SECCOMP_RET_USER_NOTIF: somebody listens (listener) */
@@ -180,6 +181,16 @@ int spec_identify(const struct spec *spec, struct process_identity *ret, struct 
 int spec_apply_rlimits(const struct spec *spec, struct err *err);
 /* Of whoever clones such a process, before it does: what only they may raise. */
 void spec_raise_rlimits(const struct spec *spec);
+
+/* What seccomp_profile_get() makes its filter for. */
+uint64_t spec_profile(const struct spec *spec);
+
+/*
+ * Where runtimes inside keep their containers: SPEC_STORAGE/NAME in the state's folder, which has to be there
+ * before an instance with `nesting` is launched, is /var/lib/NAME. Ends with NULL.
+ */
+#define SPEC_STORAGE "nested"
+extern const char *const spec_storage_names[];
 
 /* What its processes give up; filter may be NULL. */
 void spec_privilege(const struct spec *spec, const struct filter *filter, int death_signal,

@@ -3,12 +3,15 @@
 #include "base/mem.h"
 #include "base/privilege.h"
 #include "base/strv.h"
+#include "container/dev.h"
 #include "sys/caps.h"
+#include "sys/lxcfs.h"
 
 #include <linux/capability.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 /* docker's default */
 #define SPEC_CAPS_APP                                                                        \
@@ -31,6 +34,11 @@
 
 #define SPEC_NAMESPACES \
 	(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
+
+/* MISC_MAJOR and minors of it (Documentation/admin-guide/devices.txt) */
+#define SPEC_MISC 10
+#define SPEC_FUSE 229
+#define SPEC_TUN  200
 
 #define SPEC_TMPFS_OPTIONS "nosuid,nodev,noexec,mode=1777"
 
@@ -58,6 +66,15 @@ static const struct spec_default_mount spec_system_mounts[] = {
 	{ "/run/lock", "tmpfs", "nosuid,nodev,noexec,mode=1777,size=5m", NULL },
 };
 
+/*
+ * The kernel lets a user namespace mount a new /proc or /sys only beside one that nothing covers
+ * (mount_too_revealing(), fs/namespace.c). These are for that alone.
+ */
+static const struct spec_default_mount spec_nesting_mounts[] = {
+	{ DEV_NESTING "/proc", "proc", "nosuid,noexec,nodev", NULL },
+	{ DEV_NESTING "/sys", "sysfs", "nosuid,noexec,nodev", NULL },
+};
+
 /* The runtime specification's examples and what engines have added to them since. */
 static const char *const spec_masked_paths[] = {
 	"/proc/acpi",	     "/proc/asound",  "/proc/interrupts",
@@ -69,9 +86,18 @@ static const char *const spec_readonly_paths[] = {
 	"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
 };
 
+/* Whoever runs containers has to do with them what an init system does with services. */
+static int spec_is_wide(const struct instance *instance)
+{
+	return instance->system || instance->nesting;
+}
+
+const char *const spec_storage_names[] = { "brig", "containerd", "containers", "docker", NULL };
+
 int spec_caps(const struct instance *instance, uint64_t *ret, struct err *err)
 {
-	uint64_t caps = instance->system ? SPEC_CAPS_SYSTEM : SPEC_CAPS_APP, add = 0, drop = 0;
+	uint64_t caps = spec_is_wide(instance) ? SPEC_CAPS_SYSTEM : SPEC_CAPS_APP, add = 0,
+		 drop = 0;
 	int r = privilege_parse_capabilities(instance->cap_add, &add, err);
 
 	if (r == 0)
@@ -131,6 +157,42 @@ static int spec_add_tmpfs(struct spec *spec, const char *tmpfs, struct err *err)
 	return 0;
 }
 
+/*
+ * An overlay's upper folder cannot lie on another overlay, as the root is one; so where runtimes keep their
+ * containers there are folders of the writable layer's own file system.
+ */
+static void spec_add_storage(struct spec *spec)
+{
+	int shifted = spec->idmap.n_uids && !spec->unprivileged;
+	const char *options = shifted ? "bind,nodev,idmap" : "bind,nodev";
+
+	for (size_t i = 0; spec_storage_names[i]; i++) {
+		_cleanup_free_ char *source = mem_printf("%s/" SPEC_STORAGE "/%s", spec->state_dir,
+							 spec_storage_names[i]);
+		_cleanup_free_ char *destination = mem_printf("/var/lib/%s", spec_storage_names[i]);
+
+		if (!spec_has_mount(spec, destination))
+			spec_add_mount(spec, destination, "bind", source, options);
+	}
+}
+
+/* What it says of memory and processors is what it has, where the host's lxcfs tells. */
+static void spec_add_figures(struct spec *spec)
+{
+	if (lxcfs_find() != LXCFS_ALIVE)
+		return;
+	/* it looks for the CPU quota of version 1 where the group of cpuset has its name */
+	if (spec->limits.cpus_milli)
+		spec->cgroup_also |= CGROUP_CPU | CGROUP_CPUACCT | CGROUP_CPUSET;
+	for (size_t i = 0; lxcfs_files[i]; i++) {
+		_cleanup_free_ char *source = mem_printf(LXCFS_PATH "%s", lxcfs_files[i]);
+
+		spec_add_mount(spec, lxcfs_files[i], "bind", source, "bind,nosuid,nodev,noexec");
+		spec->mounts[spec->n_mounts - 1].if_exists = 1;
+		spec->mounts[spec->n_mounts - 1].if_source = 1;
+	}
+}
+
 /* Terminals have the group 5, unless there is none. */
 static void spec_drop_group(struct spec *spec)
 {
@@ -147,7 +209,7 @@ static void spec_drop_group(struct spec *spec)
 static int spec_add_mounts(struct spec *spec, const struct instance *instance,
 			   const char *files_dir, struct err *err)
 {
-	int loose = instance->system || instance->privileged;
+	int loose = spec_is_wide(instance) || instance->privileged;
 
 	spec_add_defaults(spec, spec_default_mounts, ARRAY_SIZE(spec_default_mounts), loose);
 	if (spec->no_nodes) {
@@ -162,6 +224,11 @@ static int spec_add_mounts(struct spec *spec, const struct instance *instance,
 	}
 	if (instance->system)
 		spec_add_defaults(spec, spec_system_mounts, ARRAY_SIZE(spec_system_mounts), 0);
+	if (instance->nesting && !instance->privileged)
+		spec_add_defaults(spec, spec_nesting_mounts, ARRAY_SIZE(spec_nesting_mounts), 0);
+	if (instance->nesting)
+		spec_add_storage(spec);
+	spec_add_figures(spec);
 	if (files_dir) {
 		spec_add_file(spec, files_dir, "hostname");
 		spec_add_file(spec, files_dir, "hosts");
@@ -224,6 +291,31 @@ static int spec_add_device(struct spec *spec, const char *text, struct err *err)
 	return 0;
 }
 
+/* Their drivers ask who opens them for rights over his own namespaces. */
+static void spec_add_nesting_devices(struct spec *spec)
+{
+	static const struct {
+		const char *path;
+		unsigned int minor;
+	} nodes[] = { { "/dev/fuse", SPEC_FUSE }, { "/dev/net/tun", SPEC_TUN } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(nodes); i++) {
+		if (spec->no_nodes) {
+			spec_bind_device(spec, nodes[i].path, nodes[i].path);
+			spec->mounts[spec->n_mounts - 1].if_source = 1;
+			continue;
+		}
+		spec->devices =
+			mem_realloc(spec->devices, spec->n_devices + 1, sizeof(*spec->devices));
+		spec->devices[spec->n_devices++] = (struct spec_device){
+			.path = mem_strdup(nodes[i].path),
+			.mode = S_IFCHR | 0666,
+			.number = makedev(SPEC_MISC, nodes[i].minor),
+			.access = "rwm",
+		};
+	}
+}
+
 static int spec_add_rlimits(struct spec *spec, char *const *rlimits, struct err *err)
 {
 	spec->rlimits = mem_zalloc((strv_len(rlimits) + 1) * sizeof(*spec->rlimits));
@@ -253,10 +345,10 @@ static int spec_add_privileges(struct spec *spec, const struct instance *instanc
 	if (instance->privileged)
 		return 0;
 	spec->namespaces |= CLONE_NEWUSER;
-	idmap_of_caller(&spec->idmap);
+	idmap_of_caller(&spec->idmap, instance->nesting);
 	spec->seccomp = 1;
 	/* su and sudo of a whole system have to work */
-	spec->no_new_privs = !instance->system;
+	spec->no_new_privs = !spec_is_wide(instance);
 	/*
 	 * A user namespace makes no device nodes, and the root has "nodev" against those of the image. Who
 	 * may mount could take that away again, and then meets the device cgroup; but what a user can make
@@ -267,7 +359,7 @@ static int spec_add_privileges(struct spec *spec, const struct instance *instanc
 	for (size_t i = 0; i < ARRAY_SIZE(spec_masked_paths); i++)
 		strv_add(&spec->masked_paths, spec_masked_paths[i]);
 	/* What of /proc/sys belongs to its namespaces, an init system may set; the kernel keeps the rest. */
-	for (size_t i = 0; !instance->system && i < ARRAY_SIZE(spec_readonly_paths); i++)
+	for (size_t i = 0; !spec_is_wide(instance) && i < ARRAY_SIZE(spec_readonly_paths); i++)
 		strv_add(&spec->readonly_paths, spec_readonly_paths[i]);
 	return 0;
 }
@@ -292,6 +384,7 @@ int spec_of_instance(const struct instance *instance, const struct process *proc
 {
 	const char *hostname =
 		instance->hostname && *instance->hostname ? instance->hostname : instance->name;
+	int outsider = !idmap_is_host_root();
 	int r;
 
 	*ret = (struct spec){
@@ -299,9 +392,9 @@ int spec_of_instance(const struct instance *instance, const struct process *proc
 		.state_dir = state_dir,
 		.read_only = instance->read_only,
 		.umask = 022,
-		.unprivileged = geteuid() != 0,
-		.no_nodes = geteuid() != 0,
-		.cgroup_optional = geteuid() != 0,
+		.unprivileged = outsider,
+		.no_nodes = outsider,
+		.cgroup_optional = outsider,
 		.open_network = 1,
 		.temporary = instance->remove,
 		.hostname = mem_strdup(hostname),
@@ -309,8 +402,9 @@ int spec_of_instance(const struct instance *instance, const struct process *proc
 		.limits = { .memory = instance->memory,
 			    .cpus_milli = instance->cpus_milli,
 			    .pids = instance->pids_limit },
-		.cgroup_delegate = instance->system,
-		.cgroup_also = instance->system ? CGROUP_SYSTEMD : 0,
+		.nesting = instance->nesting,
+		.cgroup_delegate = spec_is_wide(instance),
+		.cgroup_also = spec_is_wide(instance) ? CGROUP_SYSTEMD : 0,
 	};
 	spec_add_process(ret, instance, process);
 	r = spec_add_privileges(ret, instance, err);
@@ -318,6 +412,8 @@ int spec_of_instance(const struct instance *instance, const struct process *proc
 		r = spec_add_mounts(ret, instance, files_dir, err);
 	if (r == 0)
 		r = spec_add_rlimits(ret, instance->rlimits, err);
+	if (instance->nesting && !instance->privileged)
+		spec_add_nesting_devices(ret);
 	strv_for_each(device, instance->devices) {
 		if (r == 0)
 			r = spec_add_device(ret, *device, err);

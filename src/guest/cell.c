@@ -318,17 +318,11 @@ int cell_work(struct cell *cell, int (*fn)(void *ctx, struct err *err), void *ct
 	return cell_join(cell, &spec, ret, err);
 }
 
-/*
- * A PID namespace turns reboot(2) into the death of its init: SIGINT for power-off and halt, SIGHUP for
- * a restart. For an init system both are its proper end (docs/security.md, "VMs").
- */
 int cell_ended(struct cell *cell, int status)
 {
 	int number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 
 	cell->pid = 0;
 	cell->pidfd = fd_close(cell->pidfd);
-	if (!number)
-		return WEXITSTATUS(status);
-	return cell->config->system && (number == SIGINT || number == SIGHUP) ? 0 : 128 + number;
+	return number ? 128 + number : WEXITSTATUS(status);
 }

@@ -31,7 +31,7 @@ struct layer_task {
 /* Who can mount no erofs image keeps folders. */
 static int layer_stays_unpacked(void)
 {
-	return geteuid() != 0;
+	return !idmap_is_host_root();
 }
 
 char *layer_name(const char *diff_id)

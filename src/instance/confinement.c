@@ -199,33 +199,68 @@ static void confinement_add_devices(struct json *json, const char *path)
 /* Fields of /proc/PID/mountinfo, proc(5); behind a lone "-" the file system's. */
 enum { CONFINEMENT_ROOT = 3, CONFINEMENT_POINT, CONFINEMENT_OPTIONS, CONFINEMENT_FIXED };
 
+/* Of the file system, behind the lone "-"; NULL: the line is not whole. */
+static const char *confinement_type(char *const *words)
+{
+	for (size_t i = CONFINEMENT_FIXED; words[i]; i++) {
+		if (!strcmp(words[i], "-"))
+			return words[i + 1];
+	}
+	return NULL;
+}
+
+/*
+ * Whether containers can be run inside: the kernel lets a user namespace mount a /proc only beside one that nothing
+ * covers. lines: of mountinfo.
+ */
+static int confinement_can_nest(char *const *lines)
+{
+	strv_for_each(line, lines) {
+		_cleanup_strv_ char **words = strv_split(*line, " ");
+		_cleanup_free_ char *below = NULL;
+		int covered = 0;
+
+		if (strv_len(words) <= CONFINEMENT_FIXED || !confinement_type(words) ||
+		    strcmp(confinement_type(words), "proc") != 0 ||
+		    strcmp(words[CONFINEMENT_ROOT], "/") != 0)
+			continue;
+		below = mem_printf(" %s/", words[CONFINEMENT_POINT]);
+		strv_for_each(other, lines)
+			covered |= strstr(*other, below) != NULL;
+		if (!covered)
+			return 1;
+	}
+	return 0;
+}
+
 static void confinement_add_mount(struct json *covered, struct json *read_only, char **words)
 {
 	_cleanup_strv_ char **options = strv_split(words[CONFINEMENT_OPTIONS], ",");
 	const char *root = words[CONFINEMENT_ROOT], *point = words[CONFINEMENT_POINT];
-	int below = !strncmp(point, "/proc/", 6) || !strncmp(point, "/sys/", 5), empty = 0;
+	const char *type = confinement_type(words);
+	int below = !strncmp(point, "/proc/", 6) || !strncmp(point, "/sys/", 5);
+	int empty = type && !strcmp(type, "tmpfs");
 
-	for (size_t i = CONFINEMENT_FIXED; words[i]; i++)
-		empty |= !strcmp(words[i], "-") && words[i + 1] && !strcmp(words[i + 1], "tmpfs");
 	if (below && (!strcmp(root, "/null") || (empty && !strncmp(point, "/proc/", 6))))
 		json_array_add(covered, json_new_string(point));
 	else if (strv_has(options, "ro"))
 		json_array_add(read_only, json_new_string(point));
 }
 
-void confinement_add_mounts(struct json *json, char *text)
+void confinement_add_mounts(struct json *json, const char *text)
 {
 	struct json *covered = json_new_array(), *read_only = json_new_array();
-	char *save = NULL;
+	_cleanup_strv_ char **lines = strv_split(text, "\n");
 
-	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		_cleanup_strv_ char **words = strv_split(line, " ");
+	strv_for_each(line, lines) {
+		_cleanup_strv_ char **words = strv_split(*line, " ");
 
 		if (strv_len(words) > CONFINEMENT_FIXED)
 			confinement_add_mount(covered, read_only, words);
 	}
 	json_object_add(json, "covered_paths", covered);
 	json_object_add(json, "read_only_mounts", read_only);
+	json_object_add(json, "nesting", json_new_bool(confinement_can_nest(lines)));
 }
 
 int confinement_read(pid_t pid, const char *cgroup, struct json **ret, struct err *err)

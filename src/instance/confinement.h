@@ -18,7 +18,7 @@ int confinement_read(pid_t pid, const char *cgroup, struct json **ret, struct er
 
 /* The parts that read text, for it may be a hostile process's; NULL-terminated, of any content. */
 void confinement_add_status(struct json *json, char *text);
-void confinement_add_mounts(struct json *json, char *text);
+void confinement_add_mounts(struct json *json, const char *text);
 struct json *confinement_id_map(char *text);
 
 #endif

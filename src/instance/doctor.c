@@ -73,6 +73,10 @@ static const struct doctor_check doctor_checks[] = {
 	  .fix = "apt install qemu-system-x86" },
 	{ "kernel", "kernel for VMs", DOCTOR_VM, DOCTOR_OF_ALL, doctor_try_kernel,
 	  .cost = "VMs have nothing to boot", .fix = "brig kernel add debian" },
+	{ "lxcfs", "lxcfs", 0, DOCTOR_OF_ALL, doctor_try_lxcfs,
+	  .cost = "programs in a container take the host's memory and CPUs for theirs",
+	  .fix = "apt install lxcfs; then, and after its end: systemctl restart lxcfs, and "
+		 "start the containers again" },
 	{ "agent", "agent for VMs", DOCTOR_VM, DOCTOR_OF_ALL, doctor_try_agent,
 	  .cost = "VMs cannot be set up",
 	  .fix = "install brig again, or name brig-guest in $BRIG_GUEST" },

@@ -10,6 +10,7 @@
 #include "sys/child.h"
 #include "sys/idmap.h"
 #include "sys/kvm_probe.h"
+#include "sys/lxcfs.h"
 #include "sys/mnt.h"
 
 #include <fcntl.h>
@@ -233,7 +234,7 @@ static int doctor_try_shift(int mount, struct err *err)
 	struct idmap map;
 	int r;
 
-	idmap_of_host(&map);
+	idmap_of_host(&map, 0);
 	userns = idmap_make_userns(&map, err);
 	idmap_release(&map);
 	if (userns < 0)
@@ -264,7 +265,7 @@ int doctor_try_subuid(const struct instance_home *home _unused_,
 	struct idmap map;
 	uid_t first;
 
-	idmap_of_host(&map);
+	idmap_of_host(&map, 0);
 	first = idmap_uid(&map, 0);
 	idmap_release(&map);
 	doctor_try_say(detail, "%u to %u%s", first, first + IDMAP_COUNT - 1,
@@ -283,6 +284,20 @@ int doctor_try_seccomp(const struct instance_home *home _unused_,
 	}
 	doctor_try_say(detail, "the kernel has them");
 	return DOCTOR_OK;
+}
+
+int doctor_try_lxcfs(const struct instance_home *home _unused_,
+		     const struct doctor_check *check _unused_, char *detail)
+{
+	static const char *const words[] = {
+		[LXCFS_NONE] = "not mounted at " LXCFS_PATH,
+		[LXCFS_DEAD] = "it has ended, and left its mount at " LXCFS_PATH,
+		[LXCFS_ALIVE] = "mounted at " LXCFS_PATH,
+	};
+	enum lxcfs_state state = lxcfs_find();
+
+	doctor_try_say(detail, "%s", words[state]);
+	return state == LXCFS_ALIVE ? DOCTOR_OK : DOCTOR_WARN;
 }
 
 int doctor_try_files(const struct instance_home *home _unused_,

@@ -31,6 +31,8 @@ int doctor_try_subuid(const struct instance_home *home, const struct doctor_chec
 		      char *detail);
 int doctor_try_seccomp(const struct instance_home *home, const struct doctor_check *check,
 		       char *detail);
+int doctor_try_lxcfs(const struct instance_home *home, const struct doctor_check *check,
+		     char *detail);
 int doctor_try_files(const struct instance_home *home, const struct doctor_check *check,
 		     char *detail);
 int doctor_try_space(const struct instance_home *home, const struct doctor_check *check,

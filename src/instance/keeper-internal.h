@@ -60,6 +60,7 @@ struct keeper {
 	struct loop_source *listen_source, *signal_source, *stop_timer, *restart_timer;
 	struct loop_source *end_timer;
 	int stop_requested;
+	int rebooted; /* a whole system, by itself: it is started again, whatever the policy */
 	int64_t restart_delay_ms;
 	struct err failure; /* why the start failed or the machine ended badly */
 };

@@ -95,11 +95,19 @@ static void keeper_on_started(struct keeper *keeper, const void *payload, size_t
 	malloc_trim(0);
 }
 
+/*
+ * By reboot(2) in a pid namespace its first process ends as if by SIGINT (power off, halt) or SIGHUP (reboot). An init
+ * system has done its work then.
+ */
 static void keeper_on_exit(struct keeper *keeper, const void *payload, size_t len)
 {
 	struct wire_reader r = wire_read(payload, len);
+	uint32_t status = wire_get_u32(&r) & 0xff;
 
-	keeper->record.exit_code = wire_get_u32(&r) & 0xff;
+	keeper->rebooted = keeper->record.system && status == 128 + SIGHUP;
+	if (keeper->rebooted || (keeper->record.system && status == 128 + SIGINT))
+		status = 0;
+	keeper->record.exit_code = status;
 	keeper->phase = KEEPER_ENDING;
 }
 
@@ -164,6 +172,8 @@ static int keeper_wants_restart(const struct keeper *keeper)
 
 	if (keeper->stop_requested || !record->started)
 		return 0;
+	if (keeper->rebooted)
+		return 1;
 	switch (record->restart) {
 	case INSTANCE_RESTART_ALWAYS:
 	case INSTANCE_RESTART_UNLESS_STOPPED:
@@ -252,7 +262,8 @@ static void keeper_restart_due(void *ctx)
 {
 	struct keeper *keeper = ctx;
 
-	keeper->record.restarts++;
+	keeper->record.restarts += !keeper->rebooted;
+	keeper->rebooted = 0;
 	keeper->failure = ERR_INIT;
 	keeper_begin(keeper);
 }

@@ -5,8 +5,10 @@
 #include <signal.h>
 #include <string.h>
 
-/* 2 has kernel_args, huge_pages and gdb, which an older brig would not have heeded. */
-#define INSTANCE_VERSION     2
+/*
+ * 2 has kernel_args, huge_pages and gdb, 3 has nesting; an older brig would not have heeded them.
+ */
+#define INSTANCE_VERSION     3
 #define INSTANCE_RUN_VERSION 1
 
 /* docker's and podman's default, which users' scripts count on */
@@ -59,6 +61,7 @@ static const struct record_field instance_fields[] = {
 	STRV(cap_drop),
 	STRV(devices),
 	BOOL(privileged),
+	BOOL(nesting),
 	INT(stop_signal),
 	INT(stop_timeout_ms),
 	ENUM(restart, instance_restart_names),

@@ -52,6 +52,7 @@ struct instance {
 	char **cap_add, **cap_drop; /* "NET_ADMIN" or "ALL" */
 	char **devices;		    /* HOST[:INSIDE[:rwm]] */
 	int privileged;
+	int nesting; /* containers may be run inside */
 
 	/* the end */
 	int64_t stop_signal;

@@ -14,6 +14,7 @@
 #include "base/strv.h"
 #include "base/units.h"
 #include "sys/cgroup-internal.h"
+#include "sys/idmap.h"
 #include "sys/cgroup_bpf.h"
 
 #include <fcntl.h>
@@ -614,6 +615,11 @@ int cgroup_set_devices(struct cgroup *cgroup, const struct cgroup_device *rules,
 			"this host cannot limit devices: the kernel has no cgroup controller "
 			"for it");
 	r = dir->ops->set_devices(dir->fd, rules, n);
+	if (r == -EPERM && !idmap_is_host_root()) {
+		log_debug("the devices of the cgroup %s: those that the user namespace has",
+			  cgroup->path);
+		return 0;
+	}
 	return r < 0 ? err_errno(err, r, "cannot limit the devices of the cgroup %s", cgroup->path)
 		     : 0;
 }

@@ -126,6 +126,8 @@ int cgroup_read(const struct cgroup *cgroup, unsigned int controller, const char
 int cgroup_set_limits(struct cgroup *cgroup, const struct cgroup_limits *limits, struct err *err);
 /*
  * In order, the last match wins. Where version 1 has the controller, CGROUP_DEVICES must have been asked for.
+ * A user namespace may not limit them, and needs not: it makes no nodes, and has those that it was given. There it is
+ * success without effect.
  * -E2BIG: more than CGROUP_DEVICES_MAX, of which version 2's verifier takes at least as many: it holds
  * BPF_COMPLEXITY_LIMIT_JMP_SEQ (8192) jumps in mind, and a rule is up to four.
  */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "sys/confine.h"
+#include "sys/idmap.h"
 #include "sys/userns.h"
 
 #include <fcntl.h>
@@ -246,11 +247,12 @@ static _noreturn_ void confine_child_main(const struct confine_spec *spec, int r
 
 int confine_start(const struct confine_spec *spec, struct confine_child *ret, struct err *err)
 {
-	_cleanup_close_ int userns = geteuid() ? userns_open(err) : -EBADF;
+	int outsider = !idmap_is_host_root();
+	_cleanup_close_ int userns = outsider ? userns_open(err) : -EBADF;
 	pid_t parent = getpid(), pid;
 	int fds[2];
 
-	if (geteuid() && userns < 0)
+	if (outsider && userns < 0)
 		return userns;
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return err_errno(err, -errno, "cannot make a pipe");

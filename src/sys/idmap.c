@@ -16,6 +16,8 @@
 #define IDMAP_FILE_MAX (1U << 20)
 /* (uid_t)-1 is no id */
 #define IDMAP_LAST (UINT32_MAX - 1)
+/* The first user namespace's map, for who cannot read its own. */
+#define IDMAP_WHOLE "0 0 4294967295"
 
 static int idmap_parse_line(char *line, const char *user, uint32_t count, uint32_t *ret_first)
 {
@@ -46,15 +48,71 @@ int idmap_find(const char *text, const char *user, uint32_t count, uint32_t *ret
 	return -ENOENT;
 }
 
-static uint32_t idmap_host_first(const char *path)
+/* The line of our own user namespace's map that has the id: how many are there from it on. */
+static uint32_t idmap_mapped_from(const char *map, uint32_t id)
 {
-	_cleanup_free_ char *text = NULL;
-	uint32_t first = IDMAP_BUILT_IN;
+	_cleanup_strv_ char **lines = strv_split(map, "\n");
 
-	if (file_read(AT_FDCWD, path, IDMAP_FILE_MAX, &text, NULL) == 0 &&
-	    idmap_find(text, "brig", IDMAP_COUNT, &first) < 0)
-		(void)idmap_find(text, "root", IDMAP_COUNT, &first);
-	return first;
+	strv_for_each(line, lines) {
+		_cleanup_strv_ char **words = strv_split(*line, " \t");
+		struct err ignored = ERR_INIT;
+		int64_t inside = 0, count = 0;
+
+		if (strv_len(words) == 3 &&
+		    units_parse_int(words[0], 0, UINT32_MAX, &inside, &ignored) == 0 &&
+		    units_parse_int(words[2], 1, UINT32_MAX, &count, &ignored) == 0 &&
+		    id >= inside && id - inside < count)
+			return (uint32_t)(inside + count - id);
+	}
+	return 0;
+}
+
+static int idmap_find_host(const char *sub, uint32_t count, uint32_t *ret_first)
+{
+	return idmap_find(sub, "brig", count, ret_first) == 0 ||
+	       idmap_find(sub, "root", count, ret_first) == 0;
+}
+
+size_t idmap_choose(const char *sub, const char *map, int more, struct idmap_range ret[2])
+{
+	uint32_t first = IDMAP_BUILT_IN, next, count;
+	size_t n = 1;
+
+	if (!idmap_find_host(sub, IDMAP_COUNT, &first) &&
+	    idmap_mapped_from(map, first) < IDMAP_COUNT)
+		first = IDMAP_COUNT;
+	ret[0] = (struct idmap_range){ .outside = first, .count = IDMAP_COUNT };
+	if (!more)
+		return n;
+	next = first == IDMAP_COUNT ? first : IDMAP_BUILT_IN;
+	(void)idmap_find_host(sub, IDMAP_COUNT + IDMAP_MORE, &next);
+	next += IDMAP_COUNT;
+	count = idmap_mapped_from(map, next);
+	if (count > IDMAP_MORE)
+		count = IDMAP_MORE;
+	if (count >= IDMAP_COUNT)
+		ret[n++] = (struct idmap_range){ .inside = IDMAP_COUNT,
+						 .outside = next,
+						 .count = count };
+	return n;
+}
+
+static size_t idmap_host_ranges(const char *sub_file, const char *map_file, int more,
+				struct idmap_range **ret)
+{
+	_cleanup_free_ char *sub = NULL, *map = NULL;
+
+	*ret = mem_zalloc(2 * sizeof(**ret));
+	(void)file_read(AT_FDCWD, sub_file, IDMAP_FILE_MAX, &sub, NULL);
+	(void)file_read(AT_FDCWD, map_file, IDMAP_FILE_MAX, &map, NULL);
+	return idmap_choose(sub ? sub : "", map ? map : IDMAP_WHOLE, more, *ret);
+}
+
+void idmap_of_host(struct idmap *ret, int more)
+{
+	*ret = (struct idmap){ 0 };
+	ret->n_uids = idmap_host_ranges("/etc/subuid", "/proc/self/uid_map", more, &ret->uids);
+	ret->n_gids = idmap_host_ranges("/etc/subgid", "/proc/self/gid_map", more, &ret->gids);
 }
 
 /* Of the ids that the user has beside his own; not found: first stays. */
@@ -106,36 +164,43 @@ void idmap_of_user(struct idmap *ret)
 	};
 }
 
-void idmap_of_caller(struct idmap *ret)
+/* Root of a container: his own ids stay what they are, as a user's do. */
+static void idmap_of_nest(struct idmap *ret)
+{
+	idmap_of_host(ret, 0);
+	ret->uids[1] = (struct idmap_range){ 1, ret->uids[0].outside, IDMAP_COUNT - 1 };
+	ret->gids[1] = (struct idmap_range){ 1, ret->gids[0].outside, IDMAP_COUNT - 1 };
+	ret->uids[0] = ret->gids[0] = (struct idmap_range){ .count = 1 };
+	ret->n_uids = ret->n_gids = 2;
+}
+
+int idmap_is_host_root(void)
+{
+	_cleanup_free_ char *map = NULL;
+	_cleanup_strv_ char **words = NULL;
+
+	if (geteuid())
+		return 0;
+	if (file_read(AT_FDCWD, "/proc/self/uid_map", IDMAP_FILE_MAX, &map, NULL) < 0)
+		return 1;
+	words = strv_split(map, " \t\n");
+	return strv_len(words) == 3 && !strcmp(words[1], "0") && !strcmp(words[2], "4294967295");
+}
+
+void idmap_of_caller(struct idmap *ret, int more)
 {
 	if (geteuid())
 		idmap_of_user(ret);
+	else if (!idmap_is_host_root())
+		idmap_of_nest(ret);
 	else
-		idmap_of_host(ret);
+		idmap_of_host(ret, more);
 }
 
 int idmap_is_single(const struct idmap *map)
 {
 	return map->n_uids == 1 && map->uids[0].count == 1 && map->n_gids == 1 &&
 	       map->gids[0].count == 1;
-}
-
-static struct idmap_range *idmap_one_range(uint32_t outside)
-{
-	struct idmap_range *range = mem_zalloc(sizeof(*range));
-
-	*range = (struct idmap_range){ .outside = outside, .count = IDMAP_COUNT };
-	return range;
-}
-
-void idmap_of_host(struct idmap *ret)
-{
-	*ret = (struct idmap){
-		.uids = idmap_one_range(idmap_host_first("/etc/subuid")),
-		.gids = idmap_one_range(idmap_host_first("/etc/subgid")),
-		.n_uids = 1,
-		.n_gids = 1,
-	};
 }
 
 void idmap_release(struct idmap *map)

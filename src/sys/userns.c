@@ -15,7 +15,7 @@ int userns_open(struct err *err)
 	struct idmap map;
 	int fd;
 
-	idmap_of_user(&map);
+	idmap_of_caller(&map, 0);
 	fd = idmap_make_userns(&map, err);
 	idmap_release(&map);
 	return fd;

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support import images, leaks, wait
+from support import leaks, wait
 
 pytestmark = pytest.mark.root
 
@@ -454,61 +454,3 @@ def test_confinement_of_what_does_not_run_is_null(brig, busybox_image):
     brig("create", "--name", "a", busybox_image)
     assert confinement(brig, "a") is None
     assert "confinement" not in brig.json("inspect", "a")[0]
-
-
-# --- whole systems
-
-@pytest.fixture
-def system(brig, debian_image):
-    """A Debian whose systemd has come up."""
-    brig("run", "-d", "--name", "a", debian_image)
-    with brig.popen("logs", "-f", "a") as log:
-        log.expect("login:", timeout=120)
-    return "a"
-
-
-def test_systemd_boots_and_shuts_down(brig, system):
-    state = brig("exec", system, "systemctl", "is-system-running", "--wait", check=False).out.strip()
-    failed = brig("exec", system, "systemctl", "--failed", "--no-legend", "--plain").out
-    assert state == "running", failed
-    assert brig("exec", system, "systemd-detect-virt", check=False).out.strip() == "container-other"
-    brig("stop", "-t", "60", system)
-    view = brig.json("inspect", system)[0]
-    assert (view["state"], view["exit_code"]) == ("stopped", 0)
-    # and once more on the same files
-    brig("start", system)
-    with brig.popen("logs", "-f", system) as log:
-        log.expect("login:(.|\n)*login:", timeout=120)
-
-
-def test_users_change_inside_a_system(brig, system):
-    assert brig("exec", system, "su", "-s", "/bin/sh", "nobody", "-c", "id -un").out == "nobody\n"
-
-
-@pytest.mark.parametrize("command", ["poweroff", "reboot"])
-def test_a_system_ends_itself(brig, system, command):
-    brig("exec", system, command, check=False)
-    assert brig("wait", system).out.strip() == "0"
-
-
-def test_a_system_has_its_own_part_of_the_cgroups(brig, system):
-    brig("exec", system, "systemd-run", "--unit=probe", "sleep", "1000")
-    pid = brig("exec", system, "systemctl", "show", "-p", "MainPID", "--value", "probe").out.strip()
-    assert "probe.service" in brig("exec", system, "cat", f"/proc/{pid}/cgroup").out
-    # what limits it is not its to change
-    assert brig("exec", system, "sh", "-c", "echo max > /sys/fs/cgroup/cgroup.max.depth", check=False).code
-
-
-def test_file_capabilities_work_in_a_system(brig, system):
-    """Set on the host's side of the id map, stored with the container's root as their owner."""
-    script = ("cp /bin/cat /usr/local/bin/bindcat; apt-get --version >/dev/null;"
-              "python3 --version >/dev/null 2>&1; true")
-    brig("exec", system, "sh", "-c", script)
-    upper = brig.root / "instances/a/upper/usr/local/bin/bindcat"
-    subprocess.run(["setcap", "cap_net_bind_service=ep", upper], check=True)
-    brig("stop", "-t", "60", system)
-    brig("start", system)
-    with brig.popen("logs", "-f", system) as log:
-        log.expect("login:(.|\n)*login:", timeout=120)
-    out = brig("exec", "-u", "nobody", system, "/usr/local/bin/bindcat", "/proc/self/status").out
-    assert int(status(out)["CapEff"], 16) == 1 << 10

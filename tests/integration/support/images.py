@@ -13,6 +13,9 @@ from pathlib import Path
 
 DEBIAN_SUITE = "bookworm"
 DEBIAN_PACKAGES = ["systemd-sysv", "dbus", "iproute2", "procps"]
+NEXT_SUITE = "trixie"
+NESTING_PACKAGES = [*DEBIAN_PACKAGES, "podman", "crun", "uidmap", "erofs-utils", "busybox-static", "netavark",
+                    "aardvark-dns", "iptables"]
 WORK_PACKAGES = ["fio", "gcc", "libc6-dev", "make", "stress-ng"]
 DEBIAN_KERNEL = "linux-image-cloud-amd64"
 
@@ -71,11 +74,11 @@ def busybox_tree(folder):
         os.chown(folder / "home/app", 1000, 1000)
 
 
-def debian_tar(packages=DEBIAN_PACKAGES):
+def debian_tar(packages=DEBIAN_PACKAGES, suite=DEBIAN_SUITE):
     """A tar of a minimal Debian, by default with systemd, from this machine's own apt sources."""
-    digest = hashlib.sha256(" ".join([DEBIAN_SUITE, *packages]).encode()).hexdigest()[:12]
-    return made_once(cache_folder() / f"debian-{DEBIAN_SUITE}-{digest}.tar", lambda path: run(
-        "mmdebstrap", "--variant=minbase", f"--include={','.join(packages)}", "--format=tar", DEBIAN_SUITE, path))
+    digest = hashlib.sha256(" ".join([suite, *packages]).encode()).hexdigest()[:12]
+    return made_once(cache_folder() / f"debian-{suite}-{digest}.tar", lambda path: run(
+        "mmdebstrap", "--variant=minbase", f"--include={','.join(packages)}", "--format=tar", suite, path))
 
 
 def work_tar():

@@ -327,6 +327,19 @@ static void restart_policies_are_dockers(void **state _unused_)
 	assert_refused("--rm --restart always busybox", "exclude");
 }
 
+static void either_kind_may_be_asked_to_run_containers(void **state _unused_)
+{
+	_cleanup_order_ struct order container = order(busybox(), "--nesting busybox");
+	_cleanup_order_ struct order vm = order(busybox(), "--vm --nesting busybox");
+	_cleanup_order_ struct order plain = order(busybox(), "busybox");
+
+	assert_made(&container);
+	assert_made(&vm);
+	assert_made(&plain);
+	assert_true(container.record.nesting && vm.record.nesting);
+	assert_false(plain.record.nesting);
+}
+
 static void what_a_kind_has_no_meaning_for_is_refused_with_the_reason(void **state _unused_)
 {
 	static const char *const bad[][2] = {
@@ -474,6 +487,7 @@ int main(void)
 		cmocka_unit_test(limits_and_privileges_reach_the_record),
 		cmocka_unit_test(a_vm_has_its_own_options_and_defaults),
 		cmocka_unit_test(restart_policies_are_dockers),
+		cmocka_unit_test(either_kind_may_be_asked_to_run_containers),
 		cmocka_unit_test(what_a_kind_has_no_meaning_for_is_refused_with_the_reason),
 		cmocka_unit_test(what_is_not_built_yet_says_so),
 		cmocka_unit_test(what_changes_nothing_of_that_is_fine),

@@ -53,6 +53,21 @@ static int ask_unshare(void)
 	return no_errno(unshare(CLONE_NEWUSER));
 }
 
+static int ask_keyring(void)
+{
+	/* KEYCTL_GET_KEYRING_ID of the session's, not made: allowed, it finds one or none */
+	int error = no_errno(syscall(SYS_keyctl, 0, -3, 0));
+
+	return error == ENOKEY ? 0 : error;
+}
+
+static void keyrings_are_for_who_runs_containers(void **state)
+{
+	(void)state;
+	assert_int_equal(under_filter(CAPS_DEFAULT, ask_keyring), EPERM);
+	assert_int_equal(under_filter(CAPS_DEFAULT | SECCOMP_PROFILE_NESTING, ask_keyring), 0);
+}
+
 static int ask_clone_namespace(void)
 {
 	return no_errno(syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0));
@@ -198,6 +213,7 @@ static void a_compiled_filter_is_kept_and_used_again(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(keyrings_are_for_who_runs_containers),
 		cmocka_unit_test(an_ordinary_program_notices_nothing),
 		cmocka_unit_test(no_namespaces_are_made_without_the_capability),
 		cmocka_unit_test(what_reaches_the_host_is_denied),

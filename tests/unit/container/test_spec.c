@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "base/mem.h"
+#include "container/seccomp_profile.h"
 #include "container/spec.h"
 #include "sys/caps.h"
 
@@ -106,6 +107,43 @@ static void privileged_is_everything_but_the_namespaces(void **state)
 	assert_true(spec.all_devices);
 }
 
+static void who_runs_containers_gets_what_they_need_and_stays_unprivileged(void **state)
+{
+	struct given *given = *state;
+	_cleanup_spec_ struct spec spec = { 0 };
+	const struct spec_mount *storage;
+	struct err err = ERR_INIT;
+
+	given->instance.nesting = 1;
+	assert_int_equal(make(given, &spec, &err), 0);
+	assert_true(spec.namespaces & CLONE_NEWUSER);
+	assert_true(spec.seccomp && spec.limit_devices && spec.cgroup_delegate);
+	assert_false(spec.no_new_privs || spec.all_devices || spec.process.tty);
+	assert_false(spec.bounding & CAPS_BIT(CAP_SYS_MODULE));
+	assert_true(strv_has(spec.masked_paths, "/proc/kcore"));
+	assert_false(strv_has(spec.readonly_paths, "/proc/sys"));
+	assert_string_equal(find_mount(&spec, "/dev/.brig/proc")->type, "proc");
+	assert_string_equal(find_mount(&spec, "/dev/.brig/sys")->type, "sysfs");
+	storage = find_mount(&spec, "/var/lib/containers");
+	assert_string_equal(storage->source, "/state/nested/containers");
+	assert_true(strv_has(storage->options, "idmap"));
+	assert_int_equal(spec.n_devices, 2);
+	assert_string_equal(spec.devices[0].path, "/dev/fuse");
+	assert_true(spec_profile(&spec) == (spec.bounding | SECCOMP_PROFILE_NESTING));
+}
+
+static void only_who_runs_containers_has_keyrings(void **state)
+{
+	struct given *given = *state;
+	_cleanup_spec_ struct spec spec = { 0 };
+	struct err err = ERR_INIT;
+
+	strv_add(&given->instance.cap_add, "ALL");
+	assert_int_equal(make(given, &spec, &err), 0);
+	assert_false(spec_profile(&spec) & SECCOMP_PROFILE_NESTING);
+	assert_null(find_mount(&spec, "/dev/.brig/proc"));
+}
+
 static uint64_t caps_with(struct given *given, const char *add, const char *drop)
 {
 	struct err err = ERR_INIT;
@@ -192,6 +230,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_system_gets_what_an_init_needs_and_no_more, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(privileged_is_everything_but_the_namespaces, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(
+			who_runs_containers_gets_what_they_need_and_stays_unprivileged, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(only_who_runs_containers_has_keyrings, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(capabilities_are_added_and_dropped, setup,
 						teardown),

@@ -42,12 +42,33 @@ static void covered_paths_are_told_from_what_is_only_read_only(void **state _unu
 	const struct json *covered, *read_only;
 
 	confinement_add_mounts(json, text);
+	assert_false(json_get_bool(json, "nesting", 1));
 	covered = json_get(json, "covered_paths");
 	read_only = json_get(json, "read_only_mounts");
 	assert_int_equal(json_array_len(covered), 2);
 	assert_string_equal(json_string(json_array_at(covered, 1)), "/proc/acpi");
 	assert_int_equal(json_array_len(read_only), 2);
 	assert_string_equal(json_string(json_array_at(read_only, 1)), "/proc/sys");
+}
+
+static void containers_can_be_run_beside_a_proc_that_nothing_covers(void **state _unused_)
+{
+	static const char *const covered = "30 29 0:3 / /proc rw - proc proc rw\n"
+					   "31 30 0:5 /null /proc/keys rw - tmpfs tmpfs rw\n";
+	static const char *const part = "32 29 0:3 /sys /proc/sys ro - proc proc rw\n";
+	static const char *const whole = "33 29 0:3 / /dev/.brig/proc rw - proc proc rw\n";
+	const struct {
+		const char *more;
+		int can;
+	} cases[] = { { "", 0 }, { part, 0 }, { whole, 1 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_json_ struct json *json = json_new_object();
+		_cleanup_free_ char *text = mem_printf("%s%s", covered, cases[i].more);
+
+		confinement_add_mounts(json, text);
+		assert_int_equal(json_get_bool(json, "nesting", -1), cases[i].can);
+	}
 }
 
 static void maps_keep_their_ranges(void **state _unused_)
@@ -87,6 +108,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sets_have_the_names_of_their_capabilities),
 		cmocka_unit_test(covered_paths_are_told_from_what_is_only_read_only),
+		cmocka_unit_test(containers_can_be_run_beside_a_proc_that_nothing_covers),
 		cmocka_unit_test(maps_keep_their_ranges),
 		cmocka_unit_test(a_process_that_has_ended_is_told_so),
 		cmocka_unit_test(we_are_in_the_hosts_namespaces),

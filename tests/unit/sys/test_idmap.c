@@ -51,13 +51,59 @@ static void a_host_always_has_a_range_that_is_not_its_own(void **state)
 	struct idmap map = { 0 };
 
 	(void)state;
-	idmap_of_host(&map);
+	idmap_of_host(&map, 0);
 	assert_int_equal(map.uids[0].count, 65536);
 	assert_true(idmap_uid(&map, 0) > 0 && idmap_gid(&map, 0) > 0);
 	assert_int_equal(idmap_uid(&map, 65535), idmap_uid(&map, 0) + 65535);
 	assert_int_equal(idmap_uid(&map, 65536), IDMAP_NONE);
 	idmap_release(&map);
 	assert_int_equal(idmap_uid(&map, 7), 7);
+}
+
+static void assert_range(const struct idmap_range *range, uint32_t inside, uint32_t outside,
+			 uint32_t count)
+{
+	assert_int_equal(range->inside, inside);
+	assert_int_equal(range->outside, outside);
+	assert_int_equal(range->count, count);
+}
+
+static void containers_inside_get_ids_that_are_nobodys(void **state)
+{
+	static const char *const whole = "         0          0 4294967295\n";
+	struct idmap_range ranges[2];
+
+	(void)state;
+	assert_int_equal(idmap_choose("", whole, 0, ranges), 1);
+	assert_range(&ranges[0], 0, IDMAP_BUILT_IN, IDMAP_COUNT);
+	assert_int_equal(idmap_choose("", whole, 1, ranges), 2);
+	assert_range(&ranges[1], IDMAP_COUNT, IDMAP_BUILT_IN + IDMAP_COUNT, IDMAP_MORE);
+	/* a line that has enough is used up, one that has not is not overdrawn */
+	assert_int_equal(idmap_choose("brig:200000:2000000\n", whole, 1, ranges), 2);
+	assert_range(&ranges[0], 0, 200000, IDMAP_COUNT);
+	assert_range(&ranges[1], IDMAP_COUNT, 200000 + IDMAP_COUNT, IDMAP_MORE);
+	assert_int_equal(idmap_choose("root:100000:65536\n", whole, 1, ranges), 2);
+	assert_range(&ranges[0], 0, 100000, IDMAP_COUNT);
+	assert_range(&ranges[1], IDMAP_COUNT, IDMAP_BUILT_IN + IDMAP_COUNT, IDMAP_MORE);
+}
+
+static void in_a_container_ids_are_of_those_that_it_has(void **state)
+{
+	static const char *const nest = "0 1000000000 65536\n65536 1000065536 1048576\n";
+	struct idmap_range ranges[2];
+
+	(void)state;
+	assert_int_equal(idmap_choose("", nest, 0, ranges), 1);
+	assert_range(&ranges[0], 0, IDMAP_COUNT, IDMAP_COUNT);
+	assert_int_equal(idmap_choose("", nest, 1, ranges), 2);
+	assert_range(&ranges[1], IDMAP_COUNT, 2 * IDMAP_COUNT, 15 * IDMAP_COUNT);
+	/* what the administrator says holds */
+	assert_int_equal(idmap_choose("root:200000:65536\n", nest, 0, ranges), 1);
+	assert_range(&ranges[0], 0, 200000, IDMAP_COUNT);
+	/* where there is nothing to give, or no telling, there is no second range */
+	assert_int_equal(idmap_choose("", "0 1000000000 65536\n", 1, ranges), 1);
+	assert_int_equal(idmap_choose("", "", 1, ranges), 1);
+	assert_int_equal(idmap_choose("", "0 0\nx y z\n-1 0 5\n", 1, ranges), 1);
 }
 
 static void a_namespace_has_all_of_its_ranges(void **state)
@@ -92,6 +138,8 @@ int main(void)
 		cmocka_unit_test(the_line_of_a_user_is_found),
 		cmocka_unit_test(lines_that_give_no_whole_range_are_passed_over),
 		cmocka_unit_test(a_host_always_has_a_range_that_is_not_its_own),
+		cmocka_unit_test(containers_inside_get_ids_that_are_nobodys),
+		cmocka_unit_test(in_a_container_ids_are_of_those_that_it_has),
 		cmocka_unit_test(a_namespace_has_all_of_its_ranges),
 	};
 
