@@ -304,6 +304,31 @@ static int inner_open_stdin(struct inner *inner, struct err *err)
 	return 0;
 }
 
+/* The host's null device, as engines give it, is of a mount that the container does not have; its own does as well,
+ * and can be told by path, which a checkpoint wants. */
+static int inner_reopen_null(struct inner *inner, struct err *err)
+{
+	_cleanup_close_ int null = -EBADF;
+	struct err ignored = ERR_INIT;
+	struct stat st, own;
+
+	if (!inner->spec->inherit_stdio)
+		return 0;
+	null = dev_open_null(inner->root, &ignored);
+	if (null < 0 || fstat(null, &own) < 0)
+		return 0;
+	for (int fd = 0; fd < 3; fd++) {
+		_cleanup_close_ int again = -EBADF;
+
+		if (fstat(fd, &st) < 0 || !S_ISCHR(st.st_mode) || st.st_rdev != own.st_rdev)
+			continue;
+		again = inroot_open(inner->root, "/dev/null", fcntl(fd, F_GETFL) & O_ACCMODE);
+		if (again >= 0 && dup2(again, fd) < 0)
+			return err_errno(err, -errno, "cannot set up the standard streams");
+	}
+	return 0;
+}
+
 /* What docker sets in a network namespace of its own: ports below 1024 and ping need no capability. */
 static int inner_set_up_network(struct inner *inner, struct err *err)
 {
@@ -516,7 +541,7 @@ static int (*const inner_steps[])(struct inner *inner, struct err *err) = {
 	inner_begin,	     inner_join_cgroup,	  inner_become_root, inner_unshare,
 	inner_set_clocks,    inner_open_proc,	  inner_make_mounts, inner_attach_root,
 	inner_attach_mounts, inner_place_devices, inner_run_hooks,   inner_enter_root,
-	inner_finish_mounts, inner_open_terminal, inner_open_stdin,  inner_set_up_network,
+	inner_finish_mounts, inner_open_terminal, inner_open_stdin,  inner_reopen_null, inner_set_up_network,
 	inner_set_hostname,  inner_set_sysctl,	  inner_mask,	     inner_set_limits,
 	inner_identify,	     inner_check_program, inner_wait_start,  inner_apply_proc,
 	inner_run,

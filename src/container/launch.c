@@ -102,20 +102,37 @@ static int launch_get_filter(struct launch_parts *parts, struct err *err)
 	return 0;
 }
 
-static int launch_limit_devices(struct launch_parts *parts, struct err *err)
+static int launch_limit_group(const struct spec *spec, const struct launch *launch, struct err *err)
 {
-	const struct spec *spec = parts->spec;
 	struct cgroup_device rules[DEV_RULES_MAX];
 	size_t n = 0;
 	int r;
 
-	if (!spec->limit_devices || !parts->launch->cgroup)
+	if (!spec->limit_devices || !launch->cgroup)
 		return 0;
 	if (spec->n_device_rules)
-		return cgroup_set_devices(parts->launch->cgroup, spec->device_rules,
-					  spec->n_device_rules, err);
+		return cgroup_set_devices(launch->cgroup, spec->device_rules, spec->n_device_rules,
+					  err);
 	r = dev_rules(spec, rules, &n, err);
-	return r < 0 ? r : cgroup_set_devices(parts->launch->cgroup, rules, n, err);
+	return r < 0 ? r : cgroup_set_devices(launch->cgroup, rules, n, err);
+}
+
+static int launch_limit_devices(struct launch_parts *parts, struct err *err)
+{
+	return launch_limit_group(parts->spec, parts->launch, err);
+}
+
+int launch_make_group(const struct spec *spec, struct launch *launch, struct err *err)
+{
+	struct launch_parts parts = {
+		.spec = spec,
+		.launch = launch,
+		.entry = CGROUP_ENTRY_INIT,
+	};
+	int r = launch_make_cgroup(&parts, err);
+
+	cgroup_entry_release(&parts.entry);
+	return r < 0 ? r : launch_limit_group(spec, launch, err);
 }
 
 static int launch_open_joins(struct launch_parts *parts, struct err *err)
@@ -490,9 +507,14 @@ int launch_detach(struct launch *launch, struct err *err)
 		return r;
 	if (r != INNER_DETACHED)
 		return err_set(err, -EPROTO, "the container's first process said something else");
+	launch_let_go(launch);
+	return 0;
+}
+
+void launch_let_go(struct launch *launch)
+{
 	launch->pid = 0;
 	launch->cgroup = cgroup_free(launch->cgroup);
-	return 0;
 }
 
 void launch_release(struct launch *launch)

@@ -862,13 +862,26 @@ void cgroup_oom_release(struct cgroup_oom *oom)
 	oom->fd = fd_close(oom->fd);
 }
 
-int cgroup_freeze(struct cgroup *cgroup, int frozen, struct err *err)
+static const struct cgroup_dir *cgroup_dir_of_freezer(const struct cgroup *cgroup)
 {
 	const struct cgroup_dir *dir = cgroup_dir_of(cgroup, CGROUP_CORE);
+
+	return dir ? dir : cgroup_dir_of(cgroup, CGROUP_FREEZER);
+}
+
+char *cgroup_freezer(const struct cgroup *cgroup)
+{
+	const struct cgroup_dir *dir = cgroup_dir_of_freezer(cgroup);
+	_cleanup_free_ char *link = dir ? mem_printf("/proc/self/fd/%d", dir->fd) : NULL;
+
+	return link ? realpath(link, NULL) : NULL;
+}
+
+int cgroup_freeze(struct cgroup *cgroup, int frozen, struct err *err)
+{
+	const struct cgroup_dir *dir = cgroup_dir_of_freezer(cgroup);
 	int r;
 
-	if (!dir)
-		dir = cgroup_dir_of(cgroup, CGROUP_FREEZER);
 	if (!dir)
 		return err_set(err, -EOPNOTSUPP,
 			       "this host cannot pause: the kernel has no freezer for cgroups");

@@ -180,6 +180,8 @@ void cgroup_oom_release(struct cgroup_oom *oom);
 int cgroup_freeze(struct cgroup *cgroup, int frozen, struct err *err);
 /* 1 if the group, or one above it, stands still or is about to; 0 if not; -EOPNOTSUPP, -errno. */
 int cgroup_is_frozen(const struct cgroup *cgroup);
+/* The folder of the hierarchy that cgroup_freeze() stops it in; caller frees. NULL: there is none. */
+char *cgroup_freezer(const struct cgroup *cgroup);
 /* SIGKILL to everything in it, frozen or not. */
 int cgroup_kill(struct cgroup *cgroup);
 
