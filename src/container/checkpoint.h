@@ -52,10 +52,10 @@ struct checkpoint_place {
 	const char *scratch; /* a folder for its mounts, which nobody else sees */
 	int stdio[3];	     /* for its standard streams, where these were pipes */
 	/*
-	 * Once the first process is there, before anything of the container runs: what has to know of it is
-	 * told now. launch is as it will be.
+	 * Who has to know of the first process is told: once it is there (ready 0), which is before hooks run, and
+	 * once all is made and nothing of the container runs yet (ready 1). launch has it.
 	 */
-	int (*restored)(void *ctx, struct launch *launch, struct err *err);
+	int (*found)(void *ctx, const struct launch *launch, int ready, struct err *err);
 	void *ctx;
 };
 

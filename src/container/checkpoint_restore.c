@@ -6,11 +6,13 @@
  *
  * CRIU tells of its steps, and each is a turn of ours:
  *
- *   "setup-namespaces"    the first process is there, in its namespaces: hooks of the creation run
+ *   "setup-namespaces"    the first process is there, in its namespaces: who keeps the container hears of it, and
+ *                         hooks of the creation run
  *   "orphan-pts-master"   the terminal's master comes along
- *   "post-restore"        all is made and nothing runs yet: who keeps the container hears of its process
+ *   "post-restore"        all is made and nothing runs yet: who keeps the container hears of that
  */
 #include "container/checkpoint-internal.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/strv.h"
@@ -28,6 +30,8 @@
 #include <sys/stat.h>
 
 #define CHECKPOINT_DESCRIPTORS_MAX ((size_t)64 * 1024)
+#define CHECKPOINT_PAGEMAP_MAX	   ((size_t)256 << 20)
+#define CHECKPOINT_PARENTS_MAX	   64
 #define CHECKPOINT_STREAM_FD	   10 /* beyond those that programs think to be standard ones */
 
 struct checkpoint_restore {
@@ -53,6 +57,66 @@ static void checkpoint_inherit(struct checkpoint_restore *restore, const char *k
 	restore->fds = mem_realloc(restore->fds, restore->n_fds + 1, sizeof(*restore->fds));
 	restore->fds[restore->n_fds++] = fd;
 	criu_wire_put_numbered(&restore->base.request, CRIU_INHERIT_FD, key, (uint64_t)fd);
+}
+
+static int checkpoint_check_pagemap(int images, const char *name, const char *path, struct err *err)
+{
+	_cleanup_free_ char *data = NULL, *pages_name = NULL;
+	uint64_t id = 0, pages = 0;
+	struct stat st;
+	size_t len = 0;
+
+	/* what is wrong with it otherwise, CRIU finds out */
+	if (file_read(images, name, CHECKPOINT_PAGEMAP_MAX, &data, &len) < 0 ||
+	    criu_wire_count_pages(data, len, &id, &pages) < 0 || !pages)
+		return 0;
+	pages_name = mem_printf("pages-%llu.img", (unsigned long long)id);
+	if (fstatat(images, pages_name, &st, 0) < 0)
+		return err_errno(err, -errno, "%s/%s", path, pages_name);
+	if ((uint64_t)st.st_size / (uint64_t)sysconf(_SC_PAGESIZE) < pages)
+		return err_set(err, -EBADMSG, "%s/%s: it is not whole: %llu pages belong there",
+			       path, pages_name, (unsigned long long)pages);
+	return 0;
+}
+
+/* CRIU waits for ever for memory that is not there (seen of 4.2). */
+static int checkpoint_check_pages(int images, const char *path, struct err *err)
+{
+	int fd = openat(images, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+	_cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (!dir) {
+		r = err_errno(err, -errno, "cannot read the folder %s", path);
+		fd_close(fd);
+		return r;
+	}
+	while (r == 0 && (entry = readdir(dir))) {
+		if (!strncmp(entry->d_name, "pagemap-", strlen("pagemap-")))
+			r = checkpoint_check_pagemap(images, entry->d_name, path, err);
+	}
+	return r;
+}
+
+/* Those of the folder, and of the earlier ones that it leads to. */
+static int checkpoint_check_images(struct checkpoint_restore *restore, struct err *err)
+{
+	const char *path = restore->base.options->images;
+	_cleanup_close_ int images = fcntl(restore->base.images, F_DUPFD_CLOEXEC, 3);
+	int r = 0;
+
+	/* or it comes from elsewhere */
+	if (restore->base.options->lazy_pages)
+		return 0;
+	for (int i = 0; i < CHECKPOINT_PARENTS_MAX && images >= 0 && r == 0; i++) {
+		int parent;
+
+		r = checkpoint_check_pages(images, path, err);
+		parent = openat(images, "parent", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		fd_close(images);
+		images = parent;
+	}
+	return r;
 }
 
 /* Pipes of the standard streams lead to who has made the container; now that is somebody else. */
@@ -273,17 +337,19 @@ static int checkpoint_prepare(void *ctx, struct err *err)
 	return checkpoint_mount_all(spec, fds, scratch, err);
 }
 
-static int checkpoint_take_process(struct checkpoint_restore *restore, pid_t pid, struct err *err)
+static int checkpoint_take_process(struct checkpoint_restore *restore, pid_t pid, int ready,
+				   struct err *err)
 {
+	const struct checkpoint_place *place = restore->place;
 	struct launch *launch = restore->launch;
 
-	if (launch->pid)
-		return 0;
-	launch->pidfd = pid > 0 ? pidfd_open(pid, 0) : -ESRCH;
-	if (launch->pidfd < 0)
-		return err_set(err, -ESRCH, "the restored process is gone");
-	launch->pid = pid;
-	return 0;
+	if (!launch->pid) {
+		launch->pidfd = pid > 0 ? pidfd_open(pid, 0) : -ESRCH;
+		if (launch->pidfd < 0)
+			return err_set(err, -ESRCH, "the restored process is gone");
+		launch->pid = pid;
+	}
+	return place->found(place->ctx, launch, ready, err);
 }
 
 static int checkpoint_run_hooks(struct checkpoint_restore *restore, pid_t pid, struct err *err)
@@ -291,6 +357,9 @@ static int checkpoint_run_hooks(struct checkpoint_restore *restore, pid_t pid, s
 	const struct spec *spec = restore->base.spec;
 	int r;
 
+	r = checkpoint_take_process(restore, pid, 0, err);
+	if (r < 0)
+		return r;
 	restore->launch->hooked = 1;
 	r = spec_hooks_run(spec, CONFIG_HOOK_PRESTART, "creating", pid, err);
 	return r < 0 ? r
@@ -300,8 +369,6 @@ static int checkpoint_run_hooks(struct checkpoint_restore *restore, pid_t pid, s
 static int checkpoint_on_step(void *ctx, const char *script, pid_t pid, int fd, struct err *err)
 {
 	struct checkpoint_restore *restore = ctx;
-	const struct checkpoint_place *place = restore->place;
-	int r;
 
 	if (!strcmp(script, "setup-namespaces"))
 		return checkpoint_run_hooks(restore, pid, err);
@@ -310,10 +377,7 @@ static int checkpoint_on_step(void *ctx, const char *script, pid_t pid, int fd, 
 		return restore->terminal < 0 ? err_errno(err, -errno, "cannot take the terminal")
 					     : 0;
 	}
-	if (strcmp(script, "post-restore") != 0)
-		return 0;
-	r = checkpoint_take_process(restore, pid, err);
-	return r < 0 ? r : place->restored(place->ctx, restore->launch, err);
+	return strcmp(script, "post-restore") ? 0 : checkpoint_take_process(restore, pid, 1, err);
 }
 
 int checkpoint_restore(const struct spec *spec, const struct checkpoint_options *options,
@@ -334,6 +398,8 @@ int checkpoint_restore(const struct spec *spec, const struct checkpoint_options 
 	*ret_terminal = -EBADF;
 	r = checkpoint_begin(&restore.base, spec, options, 0, err);
 	if (r == 0)
+		r = checkpoint_check_images(&restore, err);
+	if (r == 0)
 		r = launch_make_group(spec, ret, err);
 	if (r == 0)
 		r = checkpoint_put_restore(&restore, err);
@@ -347,8 +413,8 @@ int checkpoint_restore(const struct spec *spec, const struct checkpoint_options 
 	call->notify = checkpoint_on_step;
 	call->ctx = &restore;
 	r = criu_run(call, &answer, err);
-	if (r == 0)
-		r = checkpoint_take_process(&restore, answer.pid, err);
+	if (r == 0 && !ret->pid)
+		r = err_set(err, -EPROTO, "criu has not told of the restored process");
 	*ret_terminal = r < 0 ? -EBADF : take_fd(&restore.terminal);
 	return r;
 }

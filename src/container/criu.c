@@ -9,8 +9,9 @@
  *   criu: the answer
  *
  * Invariants:
- *  1. CRIU is not killed because we are: stopped in the middle, it would leave processes with its own code in
- *     them. It finds the socket closed at its next notification, and undoes what it did.
+ *  1. While it saves, CRIU is not killed because we are: stopped in the middle, it would leave processes with its
+ *     own code in them. It comes to its end alone. While it restores, it is: the processes are not what they shall
+ *     be anyway, and being our children and not its own, it would wait for ever if somebody ended them.
  *  2. Nothing of what it says is trusted to be whole: its end without an answer is a failure.
  */
 #include "container/criu.h"
@@ -27,6 +28,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -166,6 +168,8 @@ static _noreturn_ void criu_become(const struct criu *criu, const char *path)
 	int r;
 
 	spawn_reset_signals();
+	if (criu->call->type == CRIU_RESTORE)
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* a key that somebody presses at our terminal is for us */
 	if (!criu->call->in_session)
 		(void)setsid();

@@ -34,7 +34,8 @@ struct criu_call {
 
 /*
  * Asks, and waits for the answer; it is told here which folders to use, what to log and whether to notify. What fails is told with the
- * last errors of its log, and where that is. If we are killed meanwhile it finds out, and undoes what it did.
+ * last errors of its log, and where that is. If we are killed meanwhile, what it
+ * saves is saved, and what it restores is left for who has the cgroup.
  * -ENOENT: CRIU is not installed.
  */
 int criu_run(const struct criu_call *call, struct criu_answer *ret, struct err *err);

@@ -247,6 +247,87 @@ int criu_wire_get_answer(const void *data, size_t len, struct criu_answer *ret)
 	return r < 0 || !ret->type ? -EBADMSG : 0;
 }
 
+/* A file of images, of images/magic.h: two numbers, then messages behind their lengths, all in the host's order. */
+#define CRIU_IMAGE_MAGIC   0x54564319U
+#define CRIU_PAGEMAP_MAGIC 0x56084025U
+/* pagemap_head and pagemap_entry of images/pagemap.proto, and the entry's flags */
+#define CRIU_HEAD_PAGES	   1
+#define CRIU_ENTRY_PAGES32 2
+#define CRIU_ENTRY_PARENT  3
+#define CRIU_ENTRY_FLAGS   4
+#define CRIU_ENTRY_PAGES   5
+#define CRIU_FLAG_PRESENT  4U
+
+/* How many pages it says are in the file of pages. */
+static int criu_count_entry(struct criu_reader *reader, uint64_t *total)
+{
+	uint64_t pages = 0, flags = CRIU_FLAG_PRESENT, in_parent = 0;
+	struct criu_field field;
+	int r;
+
+	while ((r = criu_get_field(reader, &field)) > 0) {
+		if (field.type != CRIU_VARINT)
+			continue;
+		if (field.number == CRIU_ENTRY_PAGES32 || field.number == CRIU_ENTRY_PAGES)
+			pages = field.value > pages ? field.value : pages;
+		if (field.number == CRIU_ENTRY_PARENT)
+			in_parent = field.value;
+		if (field.number == CRIU_ENTRY_FLAGS)
+			flags = field.value;
+	}
+	if (r < 0 || pages > UINT32_MAX || *total > UINT64_MAX / 2)
+		return -EBADMSG;
+	if ((flags & CRIU_FLAG_PRESENT) && !in_parent)
+		*total += pages;
+	return 0;
+}
+
+static int criu_get_head(struct criu_reader *reader, uint64_t *ret)
+{
+	struct criu_field field;
+	int r, found = 0;
+
+	while ((r = criu_get_field(reader, &field)) > 0) {
+		if (field.number == CRIU_HEAD_PAGES && field.type == CRIU_VARINT) {
+			*ret = field.value;
+			found = 1;
+		}
+	}
+	return r == 0 && found ? 0 : -EBADMSG;
+}
+
+static int criu_get_fixed(struct criu_reader *reader, uint32_t *ret)
+{
+	if ((size_t)(reader->end - reader->at) < sizeof(*ret))
+		return -EBADMSG;
+	memcpy(ret, reader->at, sizeof(*ret));
+	reader->at += sizeof(*ret);
+	return 0;
+}
+
+int criu_wire_count_pages(const void *data, size_t len, uint64_t *ret_id, uint64_t *ret_pages)
+{
+	struct criu_reader reader = { data, (const unsigned char *)data + len };
+	uint32_t common = 0, kind = 0, size = 0;
+	int r = 0, first = 1;
+
+	*ret_pages = 0;
+	if (criu_get_fixed(&reader, &common) < 0 || criu_get_fixed(&reader, &kind) < 0 ||
+	    common != CRIU_IMAGE_MAGIC || kind != CRIU_PAGEMAP_MAGIC)
+		return -EBADMSG;
+	while (r == 0 && reader.at < reader.end) {
+		struct criu_reader message;
+
+		if (criu_get_fixed(&reader, &size) < 0 || size > (size_t)(reader.end - reader.at))
+			return -EBADMSG;
+		message = (struct criu_reader){ reader.at, reader.at + size };
+		r = first ? criu_get_head(&message, ret_id) : criu_count_entry(&message, ret_pages);
+		first = 0;
+		reader.at += size;
+	}
+	return first ? -EBADMSG : r;
+}
+
 /* "(00.012345)     12: Error (criu/mount.c:1234): mnt: ..." or the same without a time; what follows from an error
  * says but FAILED. */
 static const char *criu_log_error(const char *line, size_t len, size_t *ret_len)

@@ -89,6 +89,12 @@ struct criu_answer {
 int criu_wire_get_answer(const void *data, size_t len, struct criu_answer *ret);
 
 /*
+ * Of an image pagemap-N.img, which says what of a process's memory is in pages-ID.img: ID, and how many pages that
+ * has to hold at least. -EBADMSG: it is no such image.
+ */
+int criu_wire_count_pages(const void *data, size_t len, uint64_t *ret_id, uint64_t *ret_pages);
+
+/*
  * What a log of CRIU's says about why it failed, in one line without control characters: its last errors, but for
  * those that say no more than that it has. Caller frees; NULL: nothing.
  */

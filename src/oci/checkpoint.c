@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * checkpoint and restore. The order in `restore` is that of `create` (oci/life.c), so that a SIGKILL at any moment
- * leaves what `delete --force` finds: the folder and the record with the cgroup's path, then the processes in that
- * cgroup, then, before any of them runs, the record with the first one. `checkpoint` changes nothing but what CRIU
+ * leaves what `delete --force` finds: the folder and the record with the cgroup's path; then the first process, at
+ * once in the record, and the others in that cgroup; then, before any of them runs, the record says that it runs. `checkpoint` changes nothing but what CRIU
  * does to the processes, which goes on without us (container/criu.h), and the removal in the end.
  */
 #include "base/log.h"
@@ -199,18 +199,17 @@ static int checkpoint_run(const struct oci_context *oci, const void *values, cha
 }
 
 /* Before anything of the container runs. */
-static int checkpoint_note(void *ctx, struct launch *launch, struct err *err)
+static int checkpoint_note(void *ctx, const struct launch *launch, int ready, struct err *err)
 {
 	struct life *life = ctx;
 	int r;
 
-	(void)launch;
 	/* it does without: what has that path then is somebody else's */
-	if (!life->launch.cgroup)
+	if (!launch->cgroup)
 		mem_replace(&life->store.cgroup, NULL);
-	life->store.started = 1;
-	r = life_join_rdt(life, err);
-	return r < 0 ? r : life_note_process(life, err);
+	life->store.started = ready;
+	r = ready ? life_join_rdt(life, err) : 0;
+	return r < 0 ? r : life_note_process(life, ready, err);
 }
 
 static int checkpoint_make(struct life *life, const struct checkpoint_options *options,
@@ -220,7 +219,7 @@ static int checkpoint_make(struct life *life, const struct checkpoint_options *o
 	const struct checkpoint_place place = {
 		.scratch = scratch,
 		.stdio = { 0, 1, 2 },
-		.restored = checkpoint_note,
+		.found = checkpoint_note,
 		.ctx = life,
 	};
 	int r = life_start_scope(life, err);

@@ -56,8 +56,8 @@ int life_start_scope(struct life *life, struct err *err);
 /* Its process has joined what linux.intelRdt wants; the terminal goes to whom --console-socket names. */
 int life_join_rdt(struct life *life, struct err *err);
 int life_send_terminal(const struct life *life, int *terminal, struct err *err);
-/* The record with the process, and --pid-file. */
-int life_note_process(struct life *life, struct err *err);
+/* The record with the process, and, once it is ready, --pid-file. */
+int life_note_process(struct life *life, int ready, struct err *err);
 /* All of it, after a failure. */
 void life_undo(struct life *life);
 /* Follows the container to its end, and removes it; its status. */

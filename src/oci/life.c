@@ -233,14 +233,16 @@ int life_send_terminal(const struct life *life, int *terminal, struct err *err)
 	return r;
 }
 
-int life_note_process(struct life *life, struct err *err)
+int life_note_process(struct life *life, int ready, struct err *err)
 {
 	int r = store_set_pid(&life->store, life->launch.pid);
 
 	if (r < 0)
 		return err_errno(err, r, "the container's first process is gone");
 	r = store_save(&life->store, err);
-	return r < 0 ? r : container_write_pid(life->values->pid_file, life->launch.pid, err);
+	if (r < 0 || !ready)
+		return r;
+	return container_write_pid(life->values->pid_file, life->launch.pid, err);
 }
 
 int life_start_scope(struct life *life, struct err *err)
@@ -281,7 +283,7 @@ static int life_launch(struct life *life, int *ret_terminal, struct err *err)
 	if (r == 0)
 		r = life_send_terminal(life, &terminal, err);
 	if (r == 0)
-		r = life_note_process(life, err);
+		r = life_note_process(life, 1, err);
 	*ret_terminal = take_fd(&terminal);
 	return r;
 }
