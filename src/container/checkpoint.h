@@ -49,12 +49,12 @@ int checkpoint_dump(const struct spec *spec, pid_t pid, const struct cgroup *cgr
 
 /* What a restore is told besides. */
 struct checkpoint_place {
-	const char *scratch; /* a folder for its mounts, which nobody else sees */
-	int stdio[3];	     /* for its standard streams, where these were pipes */
+	int stdio[3]; /* for its standard streams, where these were pipes; negative: none */
 	/*
 	 * Who has to know of the first process is told: once it is there (ready 0), which is before hooks run, and
 	 * once all is made and nothing of the container runs yet (ready 1). launch has it.
 	 */
+	/* NULL: nobody has to */
 	int (*found)(void *ctx, const struct launch *launch, int ready, struct err *err);
 	void *ctx;
 };
@@ -62,10 +62,13 @@ struct checkpoint_place {
 /*
  * Makes the container of the images, as launch_run() makes one of its spec: in a cgroup of its own, as our child,
  * which hooks of prestart and createRuntime were run for. *ret_terminal: the master of its terminal, or -EBADF.
- * It runs on return. On failure it is still for launch_release().
+ * launch is
+ * LAUNCH_INIT, or has what launch_make_pipes() puts there. It runs on return. On failure it is still for
+ * launch_release().
  */
 int checkpoint_restore(const struct spec *spec, const struct checkpoint_options *options,
-		       const struct checkpoint_place *place, struct launch *ret, int *ret_terminal,
+		       const struct checkpoint_place *place, struct launch *launch,
+		       int *ret_terminal,
 		       struct err *err);
 
 /* What images call the i-th standard stream, if it is to be replaced: a pipe, or a file of the host. Else NULL. */

@@ -34,13 +34,21 @@ static void checkpoint_binds_add_below(struct checkpoint_binds *binds, const str
 	}
 }
 
+int checkpoint_binds_is_nodes(const struct spec *spec, size_t i)
+{
+	const struct spec_mount *mount = &spec->mounts[i];
+
+	return spec_has_userns(spec) && !spec->no_nodes && !strcmp(mount->destination, "/dev") &&
+	       !strcmp(mount->type, "tmpfs");
+}
+
 static void checkpoint_binds_add_mount(struct checkpoint_binds *binds, const struct spec *spec,
 				       const struct mountinfo *host, size_t i)
 {
 	const struct spec_mount *mount = &spec->mounts[i];
 	_cleanup_free_ char *source = mem_printf("%zu", i);
 
-	if (mount->is_store || !mounts_is_bind(mount))
+	if (mount->is_store || (!mounts_is_bind(mount) && !checkpoint_binds_is_nodes(spec, i)))
 		return;
 	checkpoint_binds_add(binds, mount->destination, mount->destination, mem_strdup(source));
 	if (strv_has(mount->options, "rbind"))

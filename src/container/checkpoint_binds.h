@@ -28,6 +28,8 @@ struct checkpoint_binds {
 /* host: the mounts of ours, for what lies below a source. Release it. */
 void checkpoint_binds_of(const struct spec *spec, const struct mountinfo *host,
 			 struct checkpoint_binds *ret);
+/* Whether mounts[i] has nodes that a user namespace could not make again, and so is made anew as a whole. */
+int checkpoint_binds_is_nodes(const struct spec *spec, size_t i);
 void checkpoint_binds_release(struct checkpoint_binds *binds);
 #define _cleanup_checkpoint_binds_ _cleanup_(checkpoint_binds_release)
 

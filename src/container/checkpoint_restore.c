@@ -30,6 +30,9 @@
 #include <sys/stat.h>
 
 #define CHECKPOINT_DESCRIPTORS_MAX ((size_t)64 * 1024)
+/* What is mounted is mounted below it: a folder that every host has, and everybody can get to. CRIU's own temporary
+ * folders come there as well, and go with it. */
+#define CHECKPOINT_SCRATCH	   "/tmp"
 #define CHECKPOINT_PAGEMAP_MAX	   ((size_t)256 << 20)
 #define CHECKPOINT_PARENTS_MAX	   64
 #define CHECKPOINT_STREAM_FD	   10 /* beyond those that programs think to be standard ones */
@@ -79,10 +82,40 @@ static int checkpoint_check_pagemap(int images, const char *name, const char *pa
 	return 0;
 }
 
-/* CRIU waits for ever for memory that is not there (seen of 4.2). */
-static int checkpoint_check_pages(int images, const char *path, struct err *err)
+/*
+ * What CRIU still reads in a user namespace, it reads first as the host's root without any capability, then as that
+ * namespace's root: so the images are the latter's, and the former's by their group. Nobody else gets to them.
+ */
+static int checkpoint_give(const struct spec *spec, int dir, const char *name, mode_t mode)
 {
-	int fd = openat(images, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+	if (!spec->idmap.n_uids)
+		return 0;
+	if (fchownat(dir, name, idmap_uid(&spec->idmap, 0), 0, 0) < 0 ||
+	    fchmodat(dir, name, mode, 0) < 0)
+		return -errno;
+	return 0;
+}
+
+/* CRIU waits for ever for memory that is not there (seen of 4.2). */
+static int checkpoint_ready_image(const struct spec *spec, int images, const char *name,
+				  const char *path, struct err *err)
+{
+	struct stat st;
+	int r = 0;
+
+	if (fstatat(images, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+		r = checkpoint_give(spec, images, name, 0640);
+	if (r < 0)
+		return err_errno(err, r, "cannot give %s/%s to the container's root", path, name);
+	if (strncmp(name, "pagemap-", strlen("pagemap-")) != 0)
+		return 0;
+	return checkpoint_check_pagemap(images, name, path, err);
+}
+
+static int checkpoint_ready_folder(const struct spec *spec, int images, const char *path,
+				   struct err *err)
+{
+	int fd = openat(images, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
 	_cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 
@@ -91,27 +124,28 @@ static int checkpoint_check_pages(int images, const char *path, struct err *err)
 		fd_close(fd);
 		return r;
 	}
-	while (r == 0 && (entry = readdir(dir))) {
-		if (!strncmp(entry->d_name, "pagemap-", strlen("pagemap-")))
-			r = checkpoint_check_pagemap(images, entry->d_name, path, err);
-	}
+	r = checkpoint_give(spec, fd, ".", 0750);
+	if (r < 0)
+		return err_errno(err, r, "cannot give the folder %s to the container's root", path);
+	while (r == 0 && (entry = readdir(dir)))
+		r = checkpoint_ready_image(spec, images, entry->d_name, path, err);
 	return r;
 }
 
 /* Those of the folder, and of the earlier ones that it leads to. */
-static int checkpoint_check_images(struct checkpoint_restore *restore, struct err *err)
+static int checkpoint_ready_images(struct checkpoint_restore *restore, struct err *err)
 {
-	const char *path = restore->base.options->images;
-	_cleanup_close_ int images = fcntl(restore->base.images, F_DUPFD_CLOEXEC, 3);
+	const struct checkpoint *base = &restore->base;
+	_cleanup_close_ int images = fcntl(base->images, F_DUPFD_CLOEXEC, 3);
 	int r = 0;
 
-	/* or it comes from elsewhere */
-	if (restore->base.options->lazy_pages)
+	/* or memory comes from elsewhere */
+	if (base->options->lazy_pages)
 		return 0;
 	for (int i = 0; i < CHECKPOINT_PARENTS_MAX && images >= 0 && r == 0; i++) {
 		int parent;
 
-		r = checkpoint_check_pages(images, path, err);
+		r = checkpoint_ready_folder(base->spec, images, base->options->images, err);
 		parent = openat(images, "parent", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		fd_close(images);
 		images = parent;
@@ -133,7 +167,7 @@ static int checkpoint_inherit_streams(struct checkpoint_restore *restore, struct
 		const char *name = checkpoint_stream(streams, i);
 		int fd;
 
-		if (!name || (seen[0] && !strcmp(seen[0], name)) ||
+		if (!name || restore->place->stdio[i] < 0 || (seen[0] && !strcmp(seen[0], name)) ||
 		    (seen[1] && !strcmp(seen[1], name)))
 			continue;
 		seen[i] = name;
@@ -192,7 +226,6 @@ static int checkpoint_give_mounts(struct checkpoint_restore *restore, struct err
 {
 	_cleanup_checkpoint_binds_ struct checkpoint_binds binds = { 0 };
 	_cleanup_mountinfo_ struct mountinfo host = { 0 };
-	const char *scratch = restore->place->scratch;
 	_cleanup_strv_ char **seen = NULL;
 	int r = mountinfo_read(0, &host, err);
 
@@ -203,7 +236,8 @@ static int checkpoint_give_mounts(struct checkpoint_restore *restore, struct err
 		const struct checkpoint_bind *bind = &binds.list[i];
 		_cleanup_free_ char *source = *bind->source == '/'
 						      ? mem_strdup(bind->source)
-						      : mem_printf("%s/%s", scratch, bind->source);
+						      : mem_printf(CHECKPOINT_SCRATCH "/%s",
+								   bind->source);
 
 		if (strv_has(seen, bind->name))
 			continue;
@@ -213,21 +247,25 @@ static int checkpoint_give_mounts(struct checkpoint_restore *restore, struct err
 	return 0;
 }
 
+/* Its new group takes the place of the old one, in the hierarchies that it is in. */
+static void checkpoint_put_groups(struct checkpoint_restore *restore)
+{
+	const struct cgroup *cgroup = restore->launch->cgroup;
+	_cleanup_strv_ char **names = cgroup ? cgroup_hierarchies(cgroup) : NULL;
+
+	strv_for_each(name, names)
+		criu_wire_put_pair(&restore->base.request, CRIU_CGROUP_ROOT, *name,
+				   restore->base.spec->cgroup_path);
+}
+
 static int checkpoint_put_restore(struct checkpoint_restore *restore, struct err *err)
 {
-	const struct spec *spec = restore->base.spec;
 	struct buf *request = &restore->base.request;
-	_cleanup_free_ char *root = mem_printf("%s/" CHECKPOINT_ROOT, restore->place->scratch);
 	int r;
 
-	criu_wire_put_string(request, CRIU_ROOT, root);
+	criu_wire_put_string(request, CRIU_ROOT, CHECKPOINT_SCRATCH "/" CHECKPOINT_ROOT);
 	criu_wire_put_number(request, CRIU_RESTORE_SIBLING, 1);
-	if (restore->launch->cgroup) {
-		_cleanup_buf_ struct buf group = BUF_INIT;
-
-		criu_wire_put_string(&group, 2, spec->cgroup_path);
-		criu_wire_put_message(request, CRIU_CGROUP_ROOT, &group);
-	}
+	checkpoint_put_groups(restore);
 	r = checkpoint_inherit_streams(restore, err);
 	if (r == 0)
 		r = checkpoint_join_namespaces(restore, err);
@@ -249,30 +287,35 @@ static int checkpoint_attach(int scratch, const char *name, int fd, struct err *
 	return mnt_attach(fd, at, err);
 }
 
-static int checkpoint_mount_root(const struct spec *spec, int scratch, struct err *err)
+static int checkpoint_make_root(const struct spec *spec, int *ret_fd, struct err *err)
 {
-	_cleanup_close_ int userns = -EBADF, root = -EBADF;
-	int r = 0;
+	_cleanup_close_ int userns = -EBADF;
 
 	if (!spec->root_path && spec->idmap.n_uids) {
 		userns = idmap_make_userns(&spec->idmap, err);
-		r = userns < 0 ? userns : 0;
+		if (userns < 0)
+			return userns;
 	}
-	if (r == 0)
-		r = rootfs_mount(spec, userns, &root, err);
-	return r < 0 ? r : checkpoint_attach(scratch, CHECKPOINT_ROOT, root, err);
+	return rootfs_mount(spec, userns, ret_fd, err);
 }
 
 /* A mount of the container's has its place in its root; a new root may not have it yet. */
-static int checkpoint_make_place(const struct spec *spec, size_t i, int root, int is_folder,
-				 struct err *err)
+static int checkpoint_make_place(const struct spec *spec, size_t i, const int *fds, int root,
+				 int is_folder, struct err *err)
 {
 	const char *place = spec->mounts[i].destination;
 	int fd;
 
 	for (size_t above = 0; above < spec->n_mounts; above++) {
-		if (mountinfo_below(place, spec->mounts[above].destination))
+		const char *rest = mountinfo_below(place, spec->mounts[above].destination);
+
+		if (!rest)
+			continue;
+		if (!checkpoint_binds_is_nodes(spec, above))
 			return 0;
+		root = fds[above];
+		place = rest;
+		break;
 	}
 	fd = is_folder ? inroot_make_dir(root, place, 0755) : inroot_make_file(root, place, 0644);
 	if (fd < 0)
@@ -281,60 +324,76 @@ static int checkpoint_make_place(const struct spec *spec, size_t i, int root, in
 	return 0;
 }
 
-static int checkpoint_mount_one(const struct spec *spec, size_t i, int fd, int scratch, int root,
-				struct err *err)
+/* The place of the terminal, which is a mount that no configuration has. */
+static int checkpoint_make_console(const struct spec *spec, const int *fds, struct err *err)
 {
-	const struct spec_mount *mount = &spec->mounts[i];
-	struct stat st = { .st_mode = S_IFDIR };
-	char name[24];
-	int r;
+	for (size_t i = 0; i < spec->n_mounts; i++) {
+		int fd = checkpoint_binds_is_nodes(spec, i)
+				 ? inroot_make_file(fds[i], "console", 0666)
+				 : -EBADF;
 
-	if (fd >= 0 && fstat(fd, &st) < 0)
-		return err_errno(err, -errno, "mount %s", mount->destination);
-	if (!mount->if_exists && !mount->is_store && (fd >= 0 || !mount->if_source)) {
-		r = checkpoint_make_place(spec, i, root, S_ISDIR(st.st_mode), err);
-		if (r < 0)
-			return r;
+		if (fd < 0 && fd != -EBADF)
+			return err_errno(err, fd, "cannot make /dev/console");
+		fd_close(fd);
 	}
-	snprintf(name, sizeof(name), "%zu", i);
-	return fd < 0 ? 0 : checkpoint_attach(scratch, name, fd, err);
+	return 0;
 }
 
-static int checkpoint_mount_all(const struct spec *spec, int *fds, int scratch, struct err *err)
+static int checkpoint_make_places(const struct spec *spec, const int *fds, int root, struct err *err)
 {
-	_cleanup_close_ int root = -EBADF;
-	int r = mounts_make_outside(spec, fds, err);
+	int r = spec->process.tty ? checkpoint_make_console(spec, fds, err) : 0;
 
-	if (r == 0)
-		r = checkpoint_mount_root(spec, scratch, err);
-	if (r < 0)
-		return r;
-	root = openat(scratch, CHECKPOINT_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root < 0)
-		return err_errno(err, -errno, "cannot open the root");
-	for (size_t i = 0; i < spec->n_mounts && r == 0; i++)
-		r = checkpoint_mount_one(spec, i, fds[i], scratch, root, err);
+	for (size_t i = 0; i < spec->n_mounts && r == 0; i++) {
+		const struct spec_mount *mount = &spec->mounts[i];
+		struct stat st = { .st_mode = S_IFDIR };
+
+		if (mount->if_exists || mount->is_store || (fds[i] < 0 && mount->if_source))
+			continue;
+		if (fds[i] >= 0 && fstat(fds[i], &st) < 0)
+			return err_errno(err, -errno, "mount %s", mount->destination);
+		r = checkpoint_make_place(spec, i, fds, root, S_ISDIR(st.st_mode), err);
+	}
 	return r;
 }
 
-/* In the namespace that ends with CRIU. */
+static int checkpoint_attach_all(const struct spec *spec, const int *fds, int root, struct err *err)
+{
+	_cleanup_close_ int scratch = -EBADF;
+	int r;
+
+	/* the container's root, which is not the host's, has to get there, and makes files there */
+	if (mount("tmpfs", CHECKPOINT_SCRATCH, "tmpfs", MS_NOSUID, "mode=1777") < 0)
+		return err_errno(err, -errno, "cannot mount " CHECKPOINT_SCRATCH);
+	scratch = open(CHECKPOINT_SCRATCH, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (scratch < 0)
+		return err_errno(err, -errno, "cannot open " CHECKPOINT_SCRATCH);
+	r = checkpoint_attach(scratch, CHECKPOINT_ROOT, root, err);
+	for (size_t i = 0; i < spec->n_mounts && r == 0; i++) {
+		char name[24];
+
+		snprintf(name, sizeof(name), "%zu", i);
+		r = fds[i] < 0 ? 0 : checkpoint_attach(scratch, name, fds[i], err);
+	}
+	return r;
+}
+
+/* In the namespace that ends with CRIU, and in the process that becomes CRIU, which closes what is open here. */
 static int checkpoint_prepare(void *ctx, struct err *err)
 {
 	const struct checkpoint_restore *restore = ctx;
 	const struct spec *spec = restore->base.spec;
-	const char *path = restore->place->scratch;
 	_cleanup_free_ int *fds = mem_zalloc((spec->n_mounts + 1) * sizeof(*fds));
-	_cleanup_close_ int scratch = -EBADF;
+	_cleanup_close_ int root = -EBADF;
+	int r;
 
-	if (mount("tmpfs", path, "tmpfs", MS_NOSUID, "mode=700") < 0)
-		return err_errno(err, -errno, "cannot mount %s", path);
-	scratch = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (scratch < 0)
-		return err_errno(err, -errno, "cannot open %s", path);
 	for (size_t i = 0; i < spec->n_mounts; i++)
 		fds[i] = -EBADF;
-	/* they are closed with the rest at the program's start */
-	return checkpoint_mount_all(spec, fds, scratch, err);
+	r = mounts_make_outside(spec, fds, err);
+	if (r == 0)
+		r = checkpoint_make_root(spec, &root, err);
+	if (r == 0)
+		r = checkpoint_make_places(spec, fds, root, err);
+	return r < 0 ? r : checkpoint_attach_all(spec, fds, root, err);
 }
 
 static int checkpoint_take_process(struct checkpoint_restore *restore, pid_t pid, int ready,
@@ -349,7 +408,7 @@ static int checkpoint_take_process(struct checkpoint_restore *restore, pid_t pid
 			return err_set(err, -ESRCH, "the restored process is gone");
 		launch->pid = pid;
 	}
-	return place->found(place->ctx, launch, ready, err);
+	return place->found ? place->found(place->ctx, launch, ready, err) : 0;
 }
 
 static int checkpoint_run_hooks(struct checkpoint_restore *restore, pid_t pid, struct err *err)
@@ -381,26 +440,26 @@ static int checkpoint_on_step(void *ctx, const char *script, pid_t pid, int fd, 
 }
 
 int checkpoint_restore(const struct spec *spec, const struct checkpoint_options *options,
-		       const struct checkpoint_place *place, struct launch *ret, int *ret_terminal,
+		       const struct checkpoint_place *place, struct launch *launch,
+		       int *ret_terminal,
 		       struct err *err)
 {
 	_cleanup_(checkpoint_restore_release) struct checkpoint_restore restore = {
 		.base = { .images = -EBADF, .work = -EBADF },
 		.place = place,
-		.launch = ret,
+		.launch = launch,
 		.terminal = -EBADF,
 	};
 	struct criu_call *call = &restore.base.call;
 	struct criu_answer answer = { 0 };
 	int r;
 
-	*ret = LAUNCH_INIT;
 	*ret_terminal = -EBADF;
 	r = checkpoint_begin(&restore.base, spec, options, 0, err);
 	if (r == 0)
-		r = checkpoint_check_images(&restore, err);
+		r = checkpoint_ready_images(&restore, err);
 	if (r == 0)
-		r = launch_make_group(spec, ret, err);
+		r = launch_make_group(spec, launch, err);
 	if (r == 0)
 		r = checkpoint_put_restore(&restore, err);
 	if (r < 0)
@@ -413,7 +472,7 @@ int checkpoint_restore(const struct spec *spec, const struct checkpoint_options 
 	call->notify = checkpoint_on_step;
 	call->ctx = &restore;
 	r = criu_run(call, &answer, err);
-	if (r == 0 && !ret->pid)
+	if (r == 0 && !launch->pid)
 		r = err_set(err, -EPROTO, "criu has not told of the restored process");
 	*ret_terminal = r < 0 ? -EBADF : take_fd(&restore.terminal);
 	return r;

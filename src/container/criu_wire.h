@@ -40,7 +40,7 @@ enum criu_option {
 	CRIU_WORK_DIR_FD = 17,
 	CRIU_LINK_REMAP = 18,
 	CRIU_EXT_MOUNT = 23,   /* a pair: at a dump place and name, at a restore name and source */
-	CRIU_CGROUP_ROOT = 25, /* a message: controller 1 (all, if absent), path 2 */
+	CRIU_CGROUP_ROOT = 25, /* a pair: a hierarchy as in /proc/PID/cgroup, and path */
 	CRIU_RESTORE_SIBLING = 26,
 	CRIU_INHERIT_FD = 27, /* a message: key 1, descriptor 2 */
 	CRIU_CGROUPS_MODE = 34,

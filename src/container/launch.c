@@ -21,6 +21,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
@@ -164,6 +165,22 @@ static int launch_make_pipe(struct launch_parts *parts, int i)
 	    fchown(ends[theirs], idmap_uid(map, 0), idmap_gid(map, 0)) < 0)
 		return -errno;
 	return 0;
+}
+
+int launch_make_pipes(const struct spec *spec, struct launch *launch, int theirs[3],
+		      struct err *err)
+{
+	struct launch_parts parts = {
+		.spec = spec,
+		.launch = launch,
+		.stdio = { -EBADF, -EBADF, -EBADF },
+	};
+	int r = 0;
+
+	for (int i = spec->process.interactive ? 0 : 1; i < 3 && r == 0; i++)
+		r = launch_make_pipe(&parts, i);
+	memcpy(theirs, parts.stdio, sizeof(parts.stdio));
+	return r < 0 ? err_errno(err, r, "cannot make the container's streams") : 0;
 }
 
 static int launch_make_streams(struct launch_parts *parts, struct err *err)

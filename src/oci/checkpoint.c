@@ -215,9 +215,7 @@ static int checkpoint_note(void *ctx, const struct launch *launch, int ready, st
 static int checkpoint_make(struct life *life, const struct checkpoint_options *options,
 			   int *ret_terminal, struct err *err)
 {
-	_cleanup_free_ char *scratch = mem_printf("%s/%s", life->oci->root, life->id);
 	const struct checkpoint_place place = {
-		.scratch = scratch,
 		.stdio = { 0, 1, 2 },
 		.found = checkpoint_note,
 		.ctx = life,

@@ -260,6 +260,26 @@ static const struct cgroup_dir *cgroup_dir_of(const struct cgroup *cgroup, unsig
 	return NULL;
 }
 
+char **cgroup_hierarchies(const struct cgroup *cgroup)
+{
+	char **names = NULL;
+
+	for (size_t i = 0; i < cgroup->n; i++) {
+		const struct cgroup_dir *dir = &cgroup->dirs[i];
+
+		if (dir->ops->version == 2)
+			strv_add(&names, "");
+		for (size_t j = 0; dir->ops->version == 1 && j < ARRAY_SIZE(cgroup_names); j++) {
+			int named = cgroup_names[j].controller == CGROUP_SYSTEMD;
+
+			if (dir->controllers & cgroup_names[j].controller)
+				strv_add_printf(&names, "%s%s", named ? "name=" : "",
+						cgroup_names[j].v1);
+		}
+	}
+	return names;
+}
+
 static DIR *cgroup_open_dir(int parent, const char *name)
 {
 	_cleanup_close_ int fd =

@@ -96,6 +96,10 @@ static inline void cgroup_freep(struct cgroup **cgroup)
 }
 #define _cleanup_cgroup_ _cleanup_(cgroup_freep)
 
+/* The hierarchies that it is in, as /proc/PID/cgroup names them: "memory", "name=systemd", "" for version 2. Caller
+ * frees. */
+char **cgroup_hierarchies(const struct cgroup *cgroup);
+
 /*
  * The folders above the group are somebody else's (a pod's, an engine's), so cgroup_destroy() leaves them
  * even if they have become empty. Without this it removes those but for the topmost.
