@@ -55,11 +55,22 @@ static void checkpoint_put_network(struct checkpoint *checkpoint)
 		criu_wire_put_number(&checkpoint->request, CRIU_NETWORK_LOCK, CRIU_LOCK_NFTABLES);
 }
 
+/* Of enum criu_cg_mode. Without a group of its own, all that its caller's group has below it would be saved. */
+static unsigned int checkpoint_cgroups_mode(const struct checkpoint *checkpoint)
+{
+	static const unsigned int modes[] = {
+		[CHECKPOINT_CGROUPS_SOFT] = 3,
+		[CHECKPOINT_CGROUPS_FULL] = 4,
+		[CHECKPOINT_CGROUPS_STRICT] = 5,
+		[CHECKPOINT_CGROUPS_IGNORE] = 0,
+	};
+
+	return checkpoint->spec->cgroup_path ? modes[checkpoint->options->cgroups] : 0;
+}
+
 static void checkpoint_put_options(struct checkpoint *checkpoint)
 {
 	const struct checkpoint_options *options = checkpoint->options;
-	enum checkpoint_cgroups cgroups =
-		options->cgroups ? options->cgroups : CHECKPOINT_CGROUPS_SOFT;
 	struct buf *request = &checkpoint->request;
 
 	checkpoint_put_flag(checkpoint, CRIU_TCP_ESTABLISHED, options->tcp_established);
@@ -73,7 +84,7 @@ static void checkpoint_put_options(struct checkpoint *checkpoint)
 	checkpoint_put_flag(checkpoint, CRIU_AUTO_DEDUP, options->auto_dedup);
 	/* the other end of a terminal is with who made the container */
 	checkpoint_put_flag(checkpoint, CRIU_ORPHAN_PTS_MASTER, 1);
-	criu_wire_put_number(request, CRIU_CGROUPS_MODE, cgroups);
+	criu_wire_put_number(request, CRIU_CGROUPS_MODE, checkpoint_cgroups_mode(checkpoint));
 	if (options->empty_network)
 		criu_wire_put_number(request, CRIU_EMPTY_NS, CLONE_NEWNET);
 	if (options->parent)
@@ -125,6 +136,10 @@ static int checkpoint_check(const struct spec *spec, struct err *err)
 				       "a container that shares its mount, user or cgroup "
 				       "namespace with others cannot be checkpointed");
 	}
+	if (spec->init)
+		return err_set(err, -EOPNOTSUPP,
+			       "a container made with --init cannot be checkpointed: its first "
+			       "process is a program of brig's, not of its own");
 	if (spec->notifies)
 		return err_set(err, -EOPNOTSUPP,
 			       "a container whose system calls somebody is asked about "

@@ -18,12 +18,13 @@
 #define CHECKPOINT_DUMP_LOG    "dump.log"
 #define CHECKPOINT_RESTORE_LOG "restore.log"
 
-/* How CRIU treats cgroups; 0: as SOFT. Values are of its enum criu_cg_mode. */
+/* What CRIU does with the cgroups that the container's processes are in (criu(8), --manage-cgroups): those that are
+ * there already stay as they are, or get what was saved, or must not be there; or the processes stay in CRIU's. */
 enum checkpoint_cgroups {
-	CHECKPOINT_CGROUPS_IGNORE = 1,
-	CHECKPOINT_CGROUPS_SOFT = 3,
-	CHECKPOINT_CGROUPS_FULL = 4,
-	CHECKPOINT_CGROUPS_STRICT = 5,
+	CHECKPOINT_CGROUPS_SOFT,
+	CHECKPOINT_CGROUPS_FULL,
+	CHECKPOINT_CGROUPS_STRICT,
+	CHECKPOINT_CGROUPS_IGNORE,
 };
 
 struct checkpoint_options {

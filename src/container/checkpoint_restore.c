@@ -9,7 +9,8 @@
  *   "setup-namespaces"    the first process is there, in its namespaces: who keeps the container hears of it, and
  *                         hooks of the creation run
  *   "orphan-pts-master"   the terminal's master comes along
- *   "post-restore"        all is made and nothing runs yet: who keeps the container hears of that
+ *   "post-restore"        all is made and nothing runs yet: who keeps the container hears of that, and the kernel's
+ *                         settings that CRIU does not save are made
  */
 #include "container/checkpoint-internal.h"
 #include "base/file.h"
@@ -17,16 +18,21 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "container/checkpoint_binds.h"
+#include "container/inner.h"
 #include "container/mounts.h"
 #include "container/rootfs.h"
+#include "container/sysctl.h"
 #include "sys/inroot.h"
 #include "sys/mnt.h"
+#include "sys/procfs.h"
+#include "sys/spawn.h"
 
 #include <fcntl.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/pidfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #define CHECKPOINT_DESCRIPTORS_MAX ((size_t)64 * 1024)
@@ -411,6 +417,63 @@ static int checkpoint_take_process(struct checkpoint_restore *restore, pid_t pid
 	return place->found ? place->found(place->ctx, launch, ready, err) : 0;
 }
 
+/* By a child that joins them: what of it CRIU does not save, it would have lost. */
+static int checkpoint_child_sysctl(const struct checkpoint_restore *restore, int proc,
+				   struct err *err)
+{
+	const uint64_t kinds = CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
+	const struct spec *spec = restore->base.spec;
+	struct err ignored = ERR_INIT;
+
+	if (setns(restore->launch->pidfd, (int)(spec_namespaces(spec) & kinds)) < 0)
+		return err_errno(err, -errno, "cannot enter the restored namespaces");
+	if (spec->open_network && (spec->namespaces & CLONE_NEWNET))
+		(void)sysctl_apply(proc, inner_open_network, INNER_OPEN_NETWORK, &ignored);
+	return sysctl_apply(proc, spec->sysctl, spec->n_sysctl, err);
+}
+
+/* Settings of the container's namespaces (linux.sysctl). */
+static int checkpoint_set_sysctl(const struct checkpoint_restore *restore, struct err *err)
+{
+	const struct spec *spec = restore->base.spec;
+	_cleanup_close_ int ours = -EBADF, theirs = -EBADF, proc = -EBADF, pidfd = -EBADF, fd;
+	struct err said = ERR_INIT;
+	int pair[2], r;
+	pid_t pid;
+
+	if (!spec->n_sysctl && !spec->open_network)
+		return 0;
+	r = procfs_open(&proc, err);
+	if (r < 0)
+		return r;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_errno(err, -errno, "cannot make a socket pair");
+	ours = pair[0];
+	theirs = pair[1];
+	pid = spawn_clone(0, -EBADF, &pidfd);
+	if (pid < 0)
+		return err_errno(err, (int)pid, "cannot start a process");
+	if (!pid) {
+		(void)checkpoint_child_sysctl(restore, proc, &said);
+		(void)spawn_send(theirs, &said, sizeof(said), -EBADF);
+		_exit(0);
+	}
+	theirs = fd_close(theirs);
+	if (spawn_receive(ours, &said, sizeof(said), &fd, 0) != (ssize_t)sizeof(said))
+		err_set(&said, -ECHILD, "who was to set linux.sysctl was killed");
+	(void)spawn_wait(pidfd);
+	if (said.code)
+		*err = said;
+	return said.code;
+}
+
+static int checkpoint_finish(struct checkpoint_restore *restore, pid_t pid, struct err *err)
+{
+	int r = checkpoint_take_process(restore, pid, 1, err);
+
+	return r < 0 ? r : checkpoint_set_sysctl(restore, err);
+}
+
 static int checkpoint_run_hooks(struct checkpoint_restore *restore, pid_t pid, struct err *err)
 {
 	const struct spec *spec = restore->base.spec;
@@ -436,7 +499,7 @@ static int checkpoint_on_step(void *ctx, const char *script, pid_t pid, int fd, 
 		return restore->terminal < 0 ? err_errno(err, -errno, "cannot take the terminal")
 					     : 0;
 	}
-	return strcmp(script, "post-restore") ? 0 : checkpoint_take_process(restore, pid, 1, err);
+	return strcmp(script, "post-restore") ? 0 : checkpoint_finish(restore, pid, err);
 }
 
 int checkpoint_restore(const struct spec *spec, const struct checkpoint_options *options,

@@ -333,6 +333,8 @@ static int driver_restore(struct driver *driver, struct err *err)
 			     host->run->cgroup, host->run_dir, &spec, err);
 	if (r == 0)
 		r = driver_write_files(host, &spec, err);
+	/* as the checkpoint has them */
+	spec.cgroup_also = CGROUP_ALL;
 	if (r == 0 && !spec.process.tty)
 		r = launch_make_pipes(&spec, &driver->launch, theirs, err);
 	if (r == 0)
@@ -455,6 +457,24 @@ static void driver_kill(struct driver *driver)
 	(void)cgroup_freeze(driver->launch.cgroup, 0, &ignored);
 }
 
+/*
+ * Where version 1 has hierarchies that the instance is in no group of, CRIU would take the host's whole tree of groups
+ * there for the instance's. It stands still, so nobody is born meanwhile.
+ */
+static int driver_group_all(const char *path, struct cgroup **ret, struct err *err)
+{
+	_cleanup_free_ pid_t *pids = NULL;
+	size_t n = 0;
+	int r = cgroup_adopt(path, CGROUP_ALL, ret, err);
+
+	if (r < 0 || cgroup_layout() == CGROUP_LAYOUT_UNIFIED)
+		return r;
+	r = cgroup_pids(*ret, &pids, &n);
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = cgroup_move(*ret, pids[i]);
+	return r < 0 ? err_errno(err, r, "cannot move the instance's processes to groups") : 0;
+}
+
 static int driver_checkpoint(const struct driver_target *target, const char *images,
 			     struct err *err)
 {
@@ -472,9 +492,11 @@ static int driver_checkpoint(const struct driver_target *target, const char *ima
 	pid_t pid = (pid_t)target->run->pid;
 	int r;
 
-	if (cgroup_open(target->run->cgroup, &cgroup) < 0 ||
-	    cgroup_has_process(target->run->cgroup, pid) <= 0)
+	if (cgroup_has_process(target->run->cgroup, pid) <= 0)
 		return err_set(err, -ESRCH, "'%s' has ended", instance->name);
+	r = driver_group_all(target->run->cgroup, &cgroup, err);
+	if (r < 0)
+		return r;
 	/* of its mounts, where they are: their sources do not matter here */
 	r = spec_of_instance(instance, &process, target->layer_paths, target->state_dir,
 			     target->run->cgroup, target->state_dir, &spec, err);

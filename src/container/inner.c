@@ -329,22 +329,23 @@ static int inner_reopen_null(struct inner *inner, struct err *err)
 	return 0;
 }
 
-/* What docker sets in a network namespace of its own: ports below 1024 and ping need no capability. */
+const struct record_pair inner_open_network[INNER_OPEN_NETWORK] = {
+	{ (char *)(uintptr_t) "net/ipv4/ip_unprivileged_port_start", (char *)(uintptr_t) "0" },
+	{ (char *)(uintptr_t) "net/ipv4/ping_group_range", (char *)(uintptr_t) "0 65535" },
+};
+
 static int inner_set_up_network(struct inner *inner, struct err *err)
 {
-	static const struct {
-		const char *path, *value;
-	} settings[] = {
-		{ "sys/net/ipv4/ip_unprivileged_port_start", "0" },
-		{ "sys/net/ipv4/ping_group_range", "0 65535" },
-	};
 	int proc = inner->spec->open_network ? mounts_find(inner->spec, "/proc") : -1;
 
 	if (!(inner->spec->namespaces & CLONE_NEWNET))
 		return 0;
-	for (size_t i = 0; proc >= 0 && i < ARRAY_SIZE(settings); i++)
-		(void)file_write_value(inner->in->mounts[proc], settings[i].path,
-				       settings[i].value);
+	for (size_t i = 0; proc >= 0 && i < INNER_OPEN_NETWORK; i++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "sys/%s", inner_open_network[i].key);
+		(void)file_write_value(inner->in->mounts[proc], path, inner_open_network[i].value);
+	}
 	return netif_loopback_up(err);
 }
 

@@ -24,13 +24,8 @@ struct checkpoint_values {
 	int64_t status_fd;
 };
 
+/* By enum checkpoint_cgroups. */
 static const char *const checkpoint_modes[] = { "soft", "full", "strict", "ignore", NULL };
-static const enum checkpoint_cgroups checkpoint_mode_values[] = {
-	CHECKPOINT_CGROUPS_SOFT,
-	CHECKPOINT_CGROUPS_FULL,
-	CHECKPOINT_CGROUPS_STRICT,
-	CHECKPOINT_CGROUPS_IGNORE,
-};
 
 /* --empty-ns is given once, or not at all: the first is that. */
 static const char *const checkpoint_empty[] = { "none", "network", NULL };
@@ -126,7 +121,7 @@ static void checkpoint_of_values(const struct checkpoint_values *v, struct check
 		.empty_network = v->empty_ns != 0,
 		.has_status = v->status_fd >= 0,
 		.status_fd = (int)v->status_fd,
-		.cgroups = checkpoint_mode_values[v->cgroups],
+		.cgroups = (enum checkpoint_cgroups)v->cgroups,
 	};
 }
 
@@ -191,6 +186,8 @@ static int checkpoint_run(const struct oci_context *oci, const void *values, cha
 	/* with systemd the configuration has another name for it */
 	mem_replace(&config.on_linux.cgroups_path, container.store.cgroup);
 	r = spec_of_config(&config, container.store.id, container.store.bundle, 0, &spec, err);
+	if (!container.store.cgroup)
+		free(take_ptr(spec.cgroup_path));
 	if (r == 0)
 		r = checkpoint_dump_running(&container, &spec, &options, err);
 	if (r < 0 || options.leave_running)

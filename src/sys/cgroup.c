@@ -260,6 +260,20 @@ static const struct cgroup_dir *cgroup_dir_of(const struct cgroup *cgroup, unsig
 	return NULL;
 }
 
+int cgroup_move(const struct cgroup *cgroup, pid_t pid)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", pid);
+	for (size_t i = 0; i < cgroup->n; i++) {
+		int r = file_write_value(cgroup->dirs[i].fd, "cgroup.procs", text);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 char **cgroup_hierarchies(const struct cgroup *cgroup)
 {
 	char **names = NULL;

@@ -157,6 +157,9 @@ void cgroup_entry_release(struct cgroup_entry *entry);
 /* Returns 0 or -errno; allocates nothing. */
 int cgroup_join(const struct cgroup_entry *entry, int born_in);
 
+/* Moves another process, with all its threads, into the group. Slow: see above. */
+int cgroup_move(const struct cgroup *cgroup, pid_t pid);
+
 /* Every process in the group and below it, as our pid namespace numbers them; caller frees. */
 int cgroup_pids(const struct cgroup *cgroup, pid_t **ret, size_t *ret_n);
 /* 1 if the process is in the group or below it, 0 if not, -errno if it cannot be told. */

@@ -305,14 +305,38 @@ def test_what_protects_the_container_is_there_again(counter, oci):
                                             "permitted": ["CAP_KILL"]},
                    "linux.seccomp": {"defaultAction": "SCMP_ACT_ALLOW",
                                      "syscalls": [{"names": ["swapon"], "action": "SCMP_ACT_ERRNO"}]},
+                   "linux.sysctl": {"net.ipv4.ip_forward": "1", "net.core.somaxconn": "77", "kernel.shmmni": "88"},
                    "hostname": "saved"})
     look = ["sh", "-c", "grep -E '^(Cap|NoNew|Seccomp:)' /proc/1/status; cat /proc/kcore | wc -c; hostname; "
-                        "echo x > /proc/sys/kernel/hostname; ls -l /proc/1/ns | wc -l"]
+                        "cd /proc/sys; cat net/ipv4/ip_forward net/core/somaxconn kernel/shmmni; "
+                        "echo x > kernel/hostname; ls -l /proc/1/ns | wc -l"]
     before = oci("exec", oci.id, *look).stdout
     counter.checkpoint()
     counter.restore()
     assert oci("exec", oci.id, *look).stdout == before
-    assert "Seccomp:\t2" in before and "NoNewPrivs:\t1" in before and "\n0\nsaved\n" in before
+    assert "Seccomp:\t2" in before and "NoNewPrivs:\t1" in before and "\n0\nsaved\n1\n77\n88\n" in before
+
+
+@needs_criu
+def test_a_user_namespace_is_there_again(counter, oci):
+    ids = {"containerID": 0, "hostID": 100000, "size": 65536}
+    for path in (counter.bundle.rootfs, counter.bundle.rootfs / "tmp"):
+        os.chown(path, 100000, 100000)
+    oci.folder.chmod(0o755)
+    counter.bundle.folder.chmod(0o755)
+    word, _ = counter.start({
+        "linux.namespaces": [{"type": name} for name in ("pid", "mount", "ipc", "uts", "network", "cgroup", "user")],
+        "linux.uidMappings": [ids], "linux.gidMappings": [ids]})
+    counter.checkpoint()
+    _, last = counter.read()
+    counter.restore()
+    assert counter.goes_on(last)[0] == word
+    assert os.stat(f"/proc/{oci.state()['pid']}").st_uid == 100000
+    look = ["sh", "-c", "head -c 3 /dev/zero | wc -c; ls /dev/pts/ptmx; cat /proc/self/uid_map"]
+    assert oci("exec", oci.id, *look).stdout.split() == ["3", "/dev/pts/ptmx", "0", "100000", "65536"]
+    # nobody but root and the container's root gets to what was in memory
+    pages = next(counter.images.glob("pages-*.img")).stat()
+    assert (pages.st_uid, pages.st_gid, pages.st_mode & 0o7777) == (100000, 0, 0o640)
 
 
 @needs_criu
