@@ -53,6 +53,7 @@ class Counter:
 
     def start(self, changes=None, **how):
         os.mkfifo(self.bundle.rootfs / "tmp/never")
+        (self.bundle.rootfs / "tmp/never").chmod(0o666)
         # An open end, so that a read waits its time.
         self.bundle.start("exec 9<>/tmp/never;" + COUNTER,
                           {"mounts": MOUNTS, "linux.maskedPaths": MASKED, "linux.readonlyPaths": READONLY,
