@@ -317,11 +317,10 @@ static const struct option life_rm_options[] = {
 	OPTION_END,
 };
 
-#define LIFE_CHECKPOINT_DIR(help_)                                       \
-	{                                                                \
-		.name = "dir", .type = OPTION_STRING, .metavar = "DIR",  \
-		.help = (help_), .complete = "file",                     \
-		.offset = offsetof(struct life_checkpoint, dir)          \
+#define LIFE_CHECKPOINT_DIR(help_)                                                       \
+	{                                                                                \
+		.name = "dir", .type = OPTION_STRING, .metavar = "DIR", .help = (help_), \
+		.complete = "file", .offset = offsetof(struct life_checkpoint, dir)      \
 	}
 
 static const struct option life_checkpoint_options[] = {
@@ -423,9 +422,12 @@ const struct verb cli_life_verbs[] = {
 	  .args = "NAME",
 	  .summary = "Save the processes of a container, and stop it",
 	  .description =
-		  "Its memory, open files, terminals and the like are written by CRIU, which has to be "
-		  "installed, and 'brig restore' lets it go on from there, after a reboot of the host as "
-		  "well. Its file system is not saved: a restored container finds the files as they are "
+		  "Its memory, open files, terminals and the like are written by CRIU, which has "
+		  "to be "
+		  "installed, and 'brig restore' lets it go on from there, after a reboot of the "
+		  "host as "
+		  "well. Its file system is not saved: a restored container finds the files as "
+		  "they are "
 		  "by then, so nothing should write to them in between. One that a checkpoint has "
 		  "stopped is shown as 'checkpointed'; 'brig start' starts it anew. A VM cannot be "
 		  "checkpointed yet.",

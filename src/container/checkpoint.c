@@ -204,9 +204,9 @@ static int checkpoint_put_mounts(struct checkpoint *checkpoint, pid_t pid, struc
 		struct stat st;
 
 		/* a masked folder is an empty one of the container's own */
-		if (!at || (!strcmp(binds.list[i].name, CHECKPOINT_NULL) &&
-			    fstatat(root, at + 1, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-			    S_ISDIR(st.st_mode)))
+		if (!at ||
+		    (!strcmp(binds.list[i].name, CHECKPOINT_NULL) &&
+		     fstatat(root, at + 1, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode)))
 			continue;
 		criu_wire_put_pair(&checkpoint->request, CRIU_EXT_MOUNT, at, binds.list[i].name);
 	}

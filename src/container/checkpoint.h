@@ -69,8 +69,7 @@ struct checkpoint_place {
  */
 int checkpoint_restore(const struct spec *spec, const struct checkpoint_options *options,
 		       const struct checkpoint_place *place, struct launch *launch,
-		       int *ret_terminal,
-		       struct err *err);
+		       int *ret_terminal, struct err *err);
 
 /* What images call the i-th standard stream, if it is to be replaced: a pipe, or a file of the host. Else NULL. */
 struct json;

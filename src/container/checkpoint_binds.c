@@ -14,9 +14,9 @@ static void checkpoint_binds_add(struct checkpoint_binds *binds, const char *pla
 
 	binds->list = mem_realloc(binds->list, binds->n + 1, sizeof(*binds->list));
 	bind = &binds->list[binds->n++];
-	*bind = (struct checkpoint_bind){
-		.place = mem_strdup(place), .name = mem_strdup(name), .source = source
-	};
+	*bind = (struct checkpoint_bind){ .place = mem_strdup(place),
+					  .name = mem_strdup(name),
+					  .source = source };
 }
 
 /* What the host has mounted below a folder that came with all of it. */

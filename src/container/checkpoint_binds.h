@@ -21,7 +21,7 @@ struct checkpoint_binds {
 		char *place;  /* in the container, links in it not followed */
 		char *name;   /* in the images */
 		char *source; /* below the folder, or on the host if it begins with "/" */
-	} *list;
+	} * list;
 	size_t n;
 };
 

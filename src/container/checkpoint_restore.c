@@ -38,10 +38,10 @@
 #define CHECKPOINT_DESCRIPTORS_MAX ((size_t)64 * 1024)
 /* What is mounted is mounted below it: a folder that every host has, and everybody can get to. CRIU's own temporary
  * folders come there as well, and go with it. */
-#define CHECKPOINT_SCRATCH	   "/tmp"
-#define CHECKPOINT_PAGEMAP_MAX	   ((size_t)256 << 20)
-#define CHECKPOINT_PARENTS_MAX	   64
-#define CHECKPOINT_STREAM_FD	   10 /* beyond those that programs think to be standard ones */
+#define CHECKPOINT_SCRATCH     "/tmp"
+#define CHECKPOINT_PAGEMAP_MAX ((size_t)256 << 20)
+#define CHECKPOINT_PARENTS_MAX 64
+#define CHECKPOINT_STREAM_FD   10 /* beyond those that programs think to be standard ones */
 
 struct checkpoint_restore {
 	struct checkpoint base;
@@ -240,10 +240,9 @@ static int checkpoint_give_mounts(struct checkpoint_restore *restore, struct err
 	checkpoint_binds_of(restore->base.spec, &host, &binds);
 	for (size_t i = 0; i < binds.n; i++) {
 		const struct checkpoint_bind *bind = &binds.list[i];
-		_cleanup_free_ char *source = *bind->source == '/'
-						      ? mem_strdup(bind->source)
-						      : mem_printf(CHECKPOINT_SCRATCH "/%s",
-								   bind->source);
+		_cleanup_free_ char *source =
+			*bind->source == '/' ? mem_strdup(bind->source)
+					     : mem_printf(CHECKPOINT_SCRATCH "/%s", bind->source);
 
 		if (strv_has(seen, bind->name))
 			continue;
@@ -345,7 +344,8 @@ static int checkpoint_make_console(const struct spec *spec, const int *fds, stru
 	return 0;
 }
 
-static int checkpoint_make_places(const struct spec *spec, const int *fds, int root, struct err *err)
+static int checkpoint_make_places(const struct spec *spec, const int *fds, int root,
+				  struct err *err)
 {
 	int r = spec->process.tty ? checkpoint_make_console(spec, fds, err) : 0;
 
@@ -484,8 +484,7 @@ static int checkpoint_run_hooks(struct checkpoint_restore *restore, pid_t pid, s
 		return r;
 	restore->launch->hooked = 1;
 	r = spec_hooks_run(spec, CONFIG_HOOK_PRESTART, "creating", pid, err);
-	return r < 0 ? r
-		     : spec_hooks_run(spec, CONFIG_HOOK_CREATE_RUNTIME, "creating", pid, err);
+	return r < 0 ? r : spec_hooks_run(spec, CONFIG_HOOK_CREATE_RUNTIME, "creating", pid, err);
 }
 
 static int checkpoint_on_step(void *ctx, const char *script, pid_t pid, int fd, struct err *err)
@@ -504,8 +503,7 @@ static int checkpoint_on_step(void *ctx, const char *script, pid_t pid, int fd, 
 
 int checkpoint_restore(const struct spec *spec, const struct checkpoint_options *options,
 		       const struct checkpoint_place *place, struct launch *launch,
-		       int *ret_terminal,
-		       struct err *err)
+		       int *ret_terminal, struct err *err)
 {
 	_cleanup_(checkpoint_restore_release) struct checkpoint_restore restore = {
 		.base = { .images = -EBADF, .work = -EBADF },

@@ -32,7 +32,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#define CRIU_PROGRAM "criu"
+#define CRIU_PROGRAM  "criu"
 #define CRIU_PACKAGED "/usr/sbin/criu" /* where users without root have no PATH to */
 #define CRIU_LOG_MAX  ((size_t)32 << 20)
 /* Everything but the values of registers and the like: what fails is hard to find out later. */
@@ -66,8 +66,8 @@ static char *criu_find(struct err *err)
 	if (!path && access(CRIU_PACKAGED, X_OK) == 0)
 		path = mem_strdup(CRIU_PACKAGED);
 	if (!path)
-		err_set(err, -ENOENT, "the tool " CRIU_PROGRAM
-				      " is not installed: install the package criu");
+		err_set(err, -ENOENT,
+			"the tool " CRIU_PROGRAM " is not installed: install the package criu");
 	return path;
 }
 
@@ -92,7 +92,8 @@ static int criu_set_streams(const struct criu *criu)
 /* The same folder by the same number, as it is in our mount namespace now. */
 static int criu_reopen(const char *path, int fd, struct err *err)
 {
-	_cleanup_close_ int again = fd < 0 ? -EBADF : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int again =
+		fd < 0 ? -EBADF : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct stat before, now;
 
 	if (fd < 0)
@@ -285,8 +286,7 @@ static int criu_serve(const struct criu *criu, struct criu_answer *ret, struct e
 		struct err err = ERR_INIT;
 
 		r = criu_receive(criu, ret, &fd, &err);
-		if (r > 0 && ret->type == CRIU_NOTIFY &&
-		    criu_notified(criu, ret, fd, &err) == 0)
+		if (r > 0 && ret->type == CRIU_NOTIFY && criu_notified(criu, ret, fd, &err) == 0)
 			continue;
 		if (err_is_set(&err) && !err_is_set(failure))
 			*failure = err;

@@ -218,8 +218,7 @@ static int criu_take_field(const struct criu_field *field, struct criu_answer *r
 		if (field->number == CRIU_RESP_NOTIFY)
 			return criu_get_notify(field, ret);
 		if (field->number == CRIU_RESP_ERRMSG)
-			criu_copy_text(field->data, field->len, ret->message,
-				       sizeof(ret->message));
+			criu_copy_text(field->data, field->len, ret->message, sizeof(ret->message));
 		return 0;
 	}
 	if (field->type != CRIU_VARINT)

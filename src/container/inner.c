@@ -539,13 +539,13 @@ static int inner_run(struct inner *inner, struct err *err)
 }
 
 static int (*const inner_steps[])(struct inner *inner, struct err *err) = {
-	inner_begin,	     inner_join_cgroup,	  inner_become_root, inner_unshare,
-	inner_set_clocks,    inner_open_proc,	  inner_make_mounts, inner_attach_root,
-	inner_attach_mounts, inner_place_devices, inner_run_hooks,   inner_enter_root,
-	inner_finish_mounts, inner_open_terminal, inner_open_stdin,  inner_reopen_null, inner_set_up_network,
-	inner_set_hostname,  inner_set_sysctl,	  inner_mask,	     inner_set_limits,
-	inner_identify,	     inner_check_program, inner_wait_start,  inner_apply_proc,
-	inner_run,
+	inner_begin,	      inner_join_cgroup,   inner_become_root,	inner_unshare,
+	inner_set_clocks,     inner_open_proc,	   inner_make_mounts,	inner_attach_root,
+	inner_attach_mounts,  inner_place_devices, inner_run_hooks,	inner_enter_root,
+	inner_finish_mounts,  inner_open_terminal, inner_open_stdin,	inner_reopen_null,
+	inner_set_up_network, inner_set_hostname,  inner_set_sysctl,	inner_mask,
+	inner_set_limits,     inner_identify,	   inner_check_program, inner_wait_start,
+	inner_apply_proc,     inner_run,
 };
 
 void inner_main(const struct inner_input *input)

@@ -67,8 +67,8 @@ void mountinfo_parse(const char *text, struct mountinfo *ret)
 
 int mountinfo_read(pid_t pid, struct mountinfo *ret, struct err *err)
 {
-	_cleanup_free_ char *path = pid ? mem_printf("/proc/%d/mountinfo", pid)
-					: mem_strdup("/proc/self/mountinfo");
+	_cleanup_free_ char *path =
+		pid ? mem_printf("/proc/%d/mountinfo", pid) : mem_strdup("/proc/self/mountinfo");
 	_cleanup_free_ char *text = NULL;
 	int r = file_read(AT_FDCWD, path, MOUNTINFO_MAX, &text, NULL);
 

@@ -12,7 +12,7 @@ struct mountinfo {
 	struct mountinfo_mount {
 		uint64_t id; /* STATX_MNT_ID of statx(2) */
 		char *place;
-	} *mounts;
+	} * mounts;
 	size_t n;
 };
 

@@ -391,7 +391,8 @@ int instance_exec(const struct instance_home *home, const char *name, const stru
 	return r < 0 ? r : session_run_child(pid, pty, &options, ret_status, err);
 }
 
-static int client_check_checkpoint(const struct client_target *t, int leave_running, struct err *err)
+static int client_check_checkpoint(const struct client_target *t, int leave_running,
+				   struct err *err)
 {
 	const struct instance *record = &t->view.record;
 
@@ -400,9 +401,8 @@ static int client_check_checkpoint(const struct client_target *t, int leave_runn
 			       "'%s' is a VM, which cannot be checkpointed yet; containers can",
 			       record->name);
 	if (!t->view.alive || !t->view.run.pid)
-		return err_set(err, -ESRCH,
-			       "'%s' is not running; start it with 'brig start %s'", record->name,
-			       record->name);
+		return err_set(err, -ESRCH, "'%s' is not running; start it with 'brig start %s'",
+			       record->name, record->name);
 	if (record->remove && !leave_running)
 		return err_set(err, -EINVAL,
 			       "'%s' was made with --rm, and would be gone with its checkpoint: "

@@ -30,18 +30,16 @@ static const char *const checkpoint_modes[] = { "soft", "full", "strict", "ignor
 /* --empty-ns is given once, or not at all: the first is that. */
 static const char *const checkpoint_empty[] = { "none", "network", NULL };
 
-#define CHECKPOINT_OPTION(type_, name_, metavar_, help_, member)                 \
-	{                                                                        \
-		.name = (name_), .type = (type_), .metavar = (metavar_),         \
-		.help = (help_), .offset = offsetof(struct checkpoint_values, member) \
+#define CHECKPOINT_OPTION(type_, name_, metavar_, help_, member)                          \
+	{                                                                                 \
+		.name = (name_), .type = (type_), .metavar = (metavar_), .help = (help_), \
+		.offset = offsetof(struct checkpoint_values, member)                      \
 	}
-#define CHECKPOINT_FLAG(name, help, member) \
-	CHECKPOINT_OPTION(OPTION_FLAG, name, NULL, help, member)
-#define CHECKPOINT_PATH(name_, metavar_, help_, member)                                \
-	{                                                                              \
-		.name = (name_), .type = OPTION_STRING, .metavar = (metavar_),         \
-		.help = (help_), .offset = offsetof(struct checkpoint_values, member), \
-		.complete = "file"                                                     \
+#define CHECKPOINT_FLAG(name, help, member) CHECKPOINT_OPTION(OPTION_FLAG, name, NULL, help, member)
+#define CHECKPOINT_PATH(name_, metavar_, help_, member)                                         \
+	{                                                                                       \
+		.name = (name_), .type = OPTION_STRING, .metavar = (metavar_), .help = (help_), \
+		.offset = offsetof(struct checkpoint_values, member), .complete = "file"        \
 	}
 
 /* clang-format off */
@@ -156,8 +154,7 @@ static int checkpoint_dump_running(struct container *container, const struct spe
 				   const struct checkpoint_options *options, struct err *err)
 {
 	struct err ignored = ERR_INIT;
-	int r = checkpoint_dump(spec, (pid_t)container->store.pid, container->cgroup, options,
-				err);
+	int r = checkpoint_dump(spec, (pid_t)container->store.pid, container->cgroup, options, err);
 
 	/* a CRIU that was killed leaves them stopped */
 	if (r < 0 && container->cgroup && container->status != STORE_PAUSED)
@@ -275,7 +272,8 @@ const struct verb oci_checkpoint_verbs[] = {
 			"With --leave-running or --pre-dump the container goes on; else it is "
 			"deleted. Images of --pre-dump are for a later checkpoint that names them "
 			"by --parent-path.\n\n"
-			"Where CRIU is not installed or cannot run, `checkpoint --help` fails as well.",
+			"Where CRIU is not installed or cannot run, `checkpoint --help` fails as "
+			"well.",
 		.options = checkpoint_dump_options,
 		.min_args = 1,
 		.max_args = 1,

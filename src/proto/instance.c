@@ -19,7 +19,8 @@ const char *const instance_kind_names[] = { "container", "vm", NULL };
 const char *const instance_engine_names[] = { "auto", "kvm", "qemu", NULL };
 const char *const instance_restart_names[] = { "no", "on-failure", "always", "unless-stopped",
 					       NULL };
-const char *const instance_state_names[] = { "created", "running", "paused", "stopped", "checkpointed", NULL };
+const char *const instance_state_names[] = { "created", "running",	"paused",
+					     "stopped", "checkpointed", NULL };
 
 #define STRING(member) RECORD_FIELD(RECORD_STRING, struct instance, member)
 #define STRV(member)   RECORD_FIELD(RECORD_STRV, struct instance, member)

@@ -76,7 +76,7 @@ struct instance {
 	int oom_killed;
 	int stopped_by_user;
 	int64_t checkpointed; /* ns since the epoch: it was stopped by a checkpoint; 0: it was not */
-	char *error; /* why it could not start or ended, one line */
+	char *error;	      /* why it could not start or ended, one line */
 };
 
 extern const struct record_table instance_table;

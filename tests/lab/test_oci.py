@@ -261,3 +261,58 @@ def test_podman_runs_containers_under_apparmor(podman):
     assert podman.inspect("a", "State.ExitCode") == "3"
     assert not group.exists() and group.name not in scopes()
     podman("rm", "a")
+
+
+COUNTER = """
+read word < /proc/sys/kernel/random/uuid
+n=0
+while :; do n=$((n+1)); echo $word $n; sleep 0.1; done
+"""
+
+
+def counted(podman, name):
+    return [(word, int(n)) for word, n in (line.split() for line in podman("logs", name).stdout.splitlines())]
+
+
+def counts_on(podman, name, n):
+    """Waits, by podman's own following of its log, for a line beyond the n-th; what it then has."""
+    with subprocess.Popen([str(word) for word in [*podman.command, "logs", "--follow", name]], text=True,
+                          stdout=subprocess.PIPE) as follow:
+        for line in follow.stdout:
+            if int(line.split()[1]) > n:
+                break
+        follow.kill()
+    return counted(podman, name)
+
+
+def test_podman_checkpoints_and_restores(podman):
+    podman("run", "-d", "--name", "a", "--network", "none", "--memory", "64m", "busybox", "sh", "-c", COUNTER)
+    word, _ = counts_on(podman, "a", 1)[-1]
+    podman("container", "checkpoint", "--leave-running", "a")
+    assert podman.inspect("a", "State.Status") == "running"
+    counts_on(podman, "a", counted(podman, "a")[-1][1])
+    podman("container", "checkpoint", "a")
+    assert (podman.inspect("a", "State.Status"), podman.inspect("a", "State.Checkpointed")) == ("exited", "true")
+    last = counted(podman, "a")[-1][1]
+    podman("container", "restore", "a")
+    # each step once, by who knew the word all along
+    assert counts_on(podman, "a", last + 1)[:last + 1] == [(word, n) for n in range(1, last + 2)]
+    group = CGROUPS / podman.inspect("a", "State.CgroupPath").lstrip("/")
+    assert figure(group, "memory.max") == str(64 * MIB)
+    assert podman("exec", "a", "cat", "/proc/1/comm").stdout == "sh\n"
+    podman("stop", "--time", "0", "a")
+    assert podman.inspect("a", "State.ExitCode") == "137" and not group.exists()
+    podman("rm", "a")
+
+
+def test_podman_takes_a_checkpoint_to_another_container(podman, tmp_path):
+    script = "echo kept > /kept;" + COUNTER
+    podman("run", "-d", "--name", "a", "--network", "none", "busybox", "sh", "-c", script)
+    word, _ = counts_on(podman, "a", 1)[-1]
+    podman("container", "checkpoint", "--export", tmp_path / "a.tar.gz", "a")
+    last = counted(podman, "a")[-1][1]
+    podman("rm", "a")
+    podman("container", "restore", "--import", tmp_path / "a.tar.gz", "--name", "b")
+    first = counts_on(podman, "b", last + 1)[0]
+    assert first[0] == word and last - 2 < first[1] <= last + 1
+    assert podman("exec", "b", "cat", "/kept").stdout == "kept\n"

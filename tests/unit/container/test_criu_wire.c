@@ -120,11 +120,12 @@ static void what_is_cut_off_is_refused(void **state _unused_)
 		assert_int_equal(criu_wire_get_answer(whole, len, &answer), -EBADMSG);
 	assert_int_equal(criu_wire_get_answer("", 0, &answer), -EBADMSG);
 	/* a length of almost 2^64, a number without an end, a group */
-	assert_int_equal(criu_wire_get_answer("\x08\x01\x4a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
-					      13, &answer),
-			 -EBADMSG);
-	assert_int_equal(criu_wire_get_answer("\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12,
-					      &answer),
+	assert_int_equal(
+		criu_wire_get_answer("\x08\x01\x4a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 13,
+				     &answer),
+		-EBADMSG);
+	assert_int_equal(criu_wire_get_answer("\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+					      12, &answer),
 			 -EBADMSG);
 	assert_int_equal(criu_wire_get_answer("\x08\x01\x0b", 3, &answer), -EBADMSG);
 }
@@ -164,14 +165,14 @@ static void what_is_no_pagemap_is_told(void **state _unused_)
 
 static void a_log_says_why(void **state _unused_)
 {
-	_cleanup_free_ char *reason = criu_wire_log_reason(
-		"(00.1) all is well\n"
-		"(00.2) Error (criu/a.c:1): first: that is long past\n"
-		"(00.3)     12: Error (criu/b.c:22): second: \x1b[31m\n"
-		"Error (criu/c.c:3): third: no time\n"
-		"(00.4) Error (criu/d.c:4): fourth\n"
-		"Error: another program's\n"
-		"(00.5) Error (criu/e.c:5): Dumping FAILED.");
+	_cleanup_free_ char *reason =
+		criu_wire_log_reason("(00.1) all is well\n"
+				     "(00.2) Error (criu/a.c:1): first: that is long past\n"
+				     "(00.3)     12: Error (criu/b.c:22): second: \x1b[31m\n"
+				     "Error (criu/c.c:3): third: no time\n"
+				     "(00.4) Error (criu/d.c:4): fourth\n"
+				     "Error: another program's\n"
+				     "(00.5) Error (criu/e.c:5): Dumping FAILED.");
 
 	assert_string_equal(reason, "second: ?[31m; third: no time; fourth");
 }
