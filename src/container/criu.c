@@ -321,7 +321,7 @@ static int criu_failed(const struct criu *criu, const struct criu_answer *answer
 		reason = mem_strdup(answer->message[0] ? answer->message
 				    : answer->code     ? strerror(answer->code)
 						       : "it does not say why");
-	if (log)
+	if (log && call->work_path)
 		return err_set(err, code, CRIU_PROGRAM " failed: %.300s (log: %.150s/%s)", reason,
 			       call->work_path, call->log);
 	return err_set(err, code, CRIU_PROGRAM " failed: %.400s", reason);
@@ -355,10 +355,22 @@ int criu_run(const struct criu_call *call, struct criu_answer *ret, struct err *
 	return r > 0 && ret->success ? 0 : criu_failed(&criu, ret, err);
 }
 
+/* It wants a folder even for that, and has a log in it (seen of 3.17). */
 int criu_check(struct err *err)
 {
-	const struct criu_call call = { .type = CRIU_CHECK, .images = -EBADF, .work = -EBADF };
+	_cleanup_buf_ struct buf options = BUF_INIT;
+	_cleanup_close_ int dir = -EBADF;
 	struct criu_answer answer = { 0 };
+	struct criu_call call = { .type = CRIU_CHECK, .options = &options, .log = "check.log" };
+	char path[] = "/tmp/brig-criu-XXXXXX";
+	int r;
 
-	return criu_run(&call, &answer, err);
+	if (!mkdtemp(path))
+		return err_errno(err, -errno, "cannot make a folder in /tmp");
+	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	call.images = call.work = dir;
+	r = dir < 0 ? err_errno(err, -errno, "cannot open %s", path)
+		    : criu_run(&call, &answer, err);
+	(void)file_remove_tree(AT_FDCWD, path);
+	return r;
 }

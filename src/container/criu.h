@@ -17,9 +17,9 @@ struct criu_call {
 	enum criu_type type;
 	const struct buf *options; /* criu_opts; NULL: none */
 	int images, work;	   /* folders, of images and of the log; negative: there is none */
-	const char *images_path, *work_path;
-	const char *log; /* the log's name in it */
-	const int *fds;	 /* more that it inherits; all go by the same numbers */
+	const char *images_path, *work_path; /* the latter NULL: the log goes soon */
+	const char *log;		     /* the log's name in it */
+	const int *fds;			     /* more that it inherits; all go by the same numbers */
 	size_t n_fds;
 	int in_session; /* it stays in our session, and has our stdin: for jobs of a shell */
 	/* In a mount namespace that ends with it, before it starts; NULL: it is in ours. */
