@@ -8,7 +8,7 @@
 #include <string.h>
 
 static void checkpoint_binds_add(struct checkpoint_binds *binds, const char *place,
-				 const char *name, char *source)
+				 const char *name, const char *source)
 {
 	struct checkpoint_bind *bind;
 
@@ -16,7 +16,7 @@ static void checkpoint_binds_add(struct checkpoint_binds *binds, const char *pla
 	bind = &binds->list[binds->n++];
 	*bind = (struct checkpoint_bind){ .place = mem_strdup(place),
 					  .name = mem_strdup(name),
-					  .source = source };
+					  .source = mem_strdup(source) };
 }
 
 /* What the host has mounted below a folder that came with all of it. */
@@ -28,9 +28,10 @@ static void checkpoint_binds_add_below(struct checkpoint_binds *binds, const str
 	for (size_t i = 0; real && i < host->n; i++) {
 		const char *rest = mountinfo_below(host->mounts[i].place, real);
 		_cleanup_free_ char *at = rest ? mem_printf("%s%s", place, rest) : NULL;
+		_cleanup_free_ char *from = rest ? mem_printf("%s%s", source, rest) : NULL;
 
 		if (at)
-			checkpoint_binds_add(binds, at, at, mem_printf("%s%s", source, rest));
+			checkpoint_binds_add(binds, at, at, from);
 	}
 }
 
@@ -50,7 +51,7 @@ static void checkpoint_binds_add_mount(struct checkpoint_binds *binds, const str
 
 	if (mount->is_store || (!mounts_is_bind(mount) && !checkpoint_binds_is_nodes(spec, i)))
 		return;
-	checkpoint_binds_add(binds, mount->destination, mount->destination, mem_strdup(source));
+	checkpoint_binds_add(binds, mount->destination, mount->destination, source);
 	if (strv_has(mount->options, "rbind"))
 		checkpoint_binds_add_below(binds, host, mount->source, mount->destination, source);
 }
@@ -76,20 +77,21 @@ static void checkpoint_binds_add_devices(struct checkpoint_binds *binds, const s
 		return;
 	for (unsigned int i = 0; spec->bare_dev && dev_standard_name(i); i++) {
 		_cleanup_free_ char *place = mem_printf("/dev/%s", dev_standard_name(i));
+		_cleanup_free_ char *node = mem_printf("%zu/%s", nodes, dev_standard_name(i));
 
-		checkpoint_binds_add(binds, place, place,
-				     mem_printf("%zu/%s", nodes, dev_standard_name(i)));
+		checkpoint_binds_add(binds, place, place, node);
 	}
 	for (size_t i = 0; i < spec->n_devices; i++) {
 		const char *path = spec->devices[i].path;
 		const char *below = mountinfo_below(path, "/dev");
+		_cleanup_free_ char *node = NULL;
 		char waiting[DEV_WAITING_MAX];
 
 		if (below && !spec->mounts[nodes].is_store)
 			continue;
 		dev_waiting_name(i, waiting);
-		checkpoint_binds_add(binds, path, path,
-				     mem_printf("%zu/%s", nodes, below ? below + 1 : waiting));
+		node = mem_printf("%zu/%s", nodes, below ? below + 1 : waiting);
+		checkpoint_binds_add(binds, path, path, node);
 	}
 }
 
@@ -103,7 +105,7 @@ void checkpoint_binds_of(const struct spec *spec, const struct mountinfo *host,
 		checkpoint_binds_add_mount(ret, spec, host, i);
 	checkpoint_binds_add_devices(ret, spec);
 	strv_for_each(path, spec->masked_paths)
-		checkpoint_binds_add(ret, *path, CHECKPOINT_NULL, mem_strdup(CHECKPOINT_NULL));
+		checkpoint_binds_add(ret, *path, CHECKPOINT_NULL, CHECKPOINT_NULL);
 }
 
 void checkpoint_binds_release(struct checkpoint_binds *binds)

@@ -480,6 +480,21 @@ def test_podman_checkpoints_and_restores(podman):
     assert len({word for word, _ in lines}) == 1
 
 
+@needs_criu
+def test_podman_takes_a_checkpoint_to_another_container(podman):
+    podman("run", "-d", "--name", "a", IMAGE, "sh", "-c", "echo kept > /kept; mkfifo /go; exec 3<>/go; x=yes; "
+           "read y <&3; echo $x $y > /said")
+    saved = podman.host.store / "a.tar.gz"
+    podman("container", "checkpoint", "--export", saved, "a")
+    podman("rm", "a")
+    podman("container", "restore", "--import", saved, "--name", "b")
+    assert podman("exec", "b", "cat", "/kept").out == "kept\n"
+    podman("exec", "b", "sh", "-c", "echo sir > /go")
+    assert podman("wait", "b").out == "0\n"
+    podman("cp", "b:/said", podman.host.store)
+    assert podman.host("cat", podman.host.store / "said").out == "yes sir\n"
+
+
 def test_podman_hears_that_it_cannot_checkpoint(podman):
     if CRIU_RUNS:
         pytest.skip("CRIU runs here")

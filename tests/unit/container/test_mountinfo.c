@@ -38,6 +38,7 @@ static void ones_own_mounts_can_be_read(void **state _unused_)
 
 	assert_int_equal(mountinfo_read(0, &info, &err), 0);
 	assert_true(info.n > 0);
+	mountinfo_release(&info);
 	assert_int_equal(mountinfo_read(INT32_MAX, &info, &err), -ENOENT);
 }
 
