@@ -177,7 +177,9 @@ static int verb_run(const struct verb_program *program, const struct verb *verb,
 	if (r < 0)
 		verb_add_hint(program, verb, err);
 	if (r == 0 && *(int *)(void *)(values + help_at)) {
-		verb_help_show(program, verb);
+		r = verb->check ? verb->check(err) : 0;
+		if (r == 0)
+			verb_help_show(program, verb);
 	} else if (r == 0) {
 		r = verb_check_args(program, verb, args, err);
 		if (r == 0)

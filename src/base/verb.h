@@ -34,6 +34,10 @@ struct verb {
 	 */
 	const char *complete;
 	/*
+	 * Whether this host can do it at all; then --help fails as well, since that is how callers find out. NULL: it
+	 * can. */
+	int (*check)(struct err *err);
+	/*
 	 * values: the struct that the options filled; args: positional, NULL-terminated. Returns the exit
 	 * status of the program, or -errno with err set (which exits with err->exit_status). A row has the
 	 * one of its role.

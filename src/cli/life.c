@@ -218,6 +218,35 @@ static int life_power(const struct cli_context *cli, const void *values _unused_
 	return err_set(err, -EINVAL, "'%.64s' is none of button, nmi, reset", args[1]);
 }
 
+struct life_checkpoint {
+	char *dir;
+	int leave_running;
+};
+
+static int life_checkpoint(const struct cli_context *cli, const void *values, char **args,
+			   struct err *err)
+{
+	const struct instance_home home = home_of(cli);
+	const struct life_checkpoint *v = values;
+	int r = instance_checkpoint(&home, args[0], v->dir, v->leave_running, err);
+
+	if (r == 0)
+		puts(args[0]);
+	return r;
+}
+
+static int life_restore(const struct cli_context *cli, const void *values, char **args,
+			struct err *err)
+{
+	const struct instance_home home = home_of(cli);
+	const struct life_checkpoint *v = values;
+	int r = instance_restore(&home, args[0], v->dir, err);
+
+	if (r == 0)
+		puts(args[0]);
+	return r;
+}
+
 struct life_rm {
 	int force;
 };
@@ -285,6 +314,24 @@ static const struct option life_kill_options[] = {
 static const struct option life_rm_options[] = {
 	{ "force", 'f', OPTION_FLAG, NULL, "kill it first if it runs",
 	  offsetof(struct life_rm, force) },
+	OPTION_END,
+};
+
+#define LIFE_CHECKPOINT_DIR(help_)                                                       \
+	{                                                                                \
+		.name = "dir", .type = OPTION_STRING, .metavar = "DIR", .help = (help_), \
+		.complete = "file", .offset = offsetof(struct life_checkpoint, dir)      \
+	}
+
+static const struct option life_checkpoint_options[] = {
+	LIFE_CHECKPOINT_DIR("where to; else into the instance's own folder"),
+	{ "leave-running", 'R', OPTION_FLAG, NULL, "let it go on afterwards, as it was",
+	  offsetof(struct life_checkpoint, leave_running) },
+	OPTION_END,
+};
+
+static const struct option life_restore_options[] = {
+	LIFE_CHECKPOINT_DIR("where from; else from the instance's own folder"),
 	OPTION_END,
 };
 
@@ -370,6 +417,44 @@ const struct verb cli_life_verbs[] = {
 	  .max_args = -1,
 	  .complete = "running",
 	  .run = life_resume },
+	{ .name = "checkpoint",
+	  .group = "Run",
+	  .args = "NAME",
+	  .summary = "Save the processes of a container, and stop it",
+	  .description =
+		  "Its memory, open files, terminals and the like are written by CRIU, which has "
+		  "to be "
+		  "installed, and 'brig restore' lets it go on from there, after a reboot of the "
+		  "host as "
+		  "well. Its file system is not saved: a restored container finds the files as "
+		  "they are "
+		  "by then, so nothing should write to them in between. One that a checkpoint has "
+		  "stopped is shown as 'checkpointed'; 'brig start' starts it anew. A VM cannot be "
+		  "checkpointed yet.",
+	  .examples = LIFE_EXAMPLES("brig checkpoint web", "save and stop it",
+				    "brig checkpoint -R --dir /backup/web web",
+				    "save it elsewhere, and let it go on"),
+	  .options = life_checkpoint_options,
+	  .min_args = 1,
+	  .max_args = 1,
+	  .values_size = sizeof(struct life_checkpoint),
+	  .complete = "running",
+	  .run = life_checkpoint },
+	{ .name = "restore",
+	  .group = "Run",
+	  .args = "NAME",
+	  .summary = "Let a container go on from its checkpoint",
+	  .description = "Starts it in the background; its processes go on where 'brig checkpoint' "
+			 "has saved them. What is saved is as trusted as the processes themselves: "
+			 "restore only what root has saved on this host or one like it.",
+	  .examples = LIFE_EXAMPLES("brig restore web", "go on where it was",
+				    "brig restore --dir /backup/web web", "from another folder"),
+	  .options = life_restore_options,
+	  .min_args = 1,
+	  .max_args = 1,
+	  .values_size = sizeof(struct life_checkpoint),
+	  .complete = "instance",
+	  .run = life_restore },
 	{ .name = "power",
 	  .group = "Run",
 	  .args = "NAME button|nmi|reset",

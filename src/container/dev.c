@@ -38,10 +38,14 @@ static const struct {
 #define DEV_PREFIX    "/dev/"
 #define DEV_DEPTH_MAX 8
 
-/* Where a node waits that is to be shown outside of /dev. */
-static void dev_waiting_name(size_t i, char name[32])
+void dev_waiting_name(size_t i, char name[DEV_WAITING_MAX])
 {
-	snprintf(name, 32, ".device%zu", i);
+	snprintf(name, DEV_WAITING_MAX, ".device%zu", i);
+}
+
+const char *dev_standard_name(unsigned int i)
+{
+	return i < ARRAY_SIZE(dev_standard) ? dev_standard[i].name : NULL;
 }
 
 /* Made with the container's root as its owner; other owners of the host's are kept by their number inside. */
@@ -120,7 +124,7 @@ static int dev_make_given(const struct spec *spec, int folder, struct err *err)
 	for (size_t i = 0; i < spec->n_devices; i++) {
 		const struct spec_device *device = &spec->devices[i];
 		struct stat like;
-		char waiting[32];
+		char waiting[DEV_WAITING_MAX];
 		int r = dev_stat_given(device, &like, err);
 
 		if (r < 0)
@@ -353,7 +357,7 @@ int dev_place_others(const struct spec *spec, const int *mounts, int root, struc
 		const char *path = spec->devices[i].path;
 		int below = !strncmp(path, DEV_PREFIX, strlen(DEV_PREFIX));
 		_cleanup_close_ int folder = -EBADF;
-		char waiting[32];
+		char waiting[DEV_WAITING_MAX];
 
 		if (below && store < 0)
 			continue;

@@ -26,6 +26,12 @@ void dev_prepare(const struct spec *spec, int root);
  * mounts_make_outside() left them. */
 int dev_place_others(const struct spec *spec, const int *mounts, int root, struct err *err);
 
+/* In the tmpfs, where a node waits that is to be shown outside of /dev: that of spec->devices[i]. */
+#define DEV_WAITING_MAX 32
+void dev_waiting_name(size_t i, char name[DEV_WAITING_MAX]);
+/* The nodes below /dev that every container has; NULL past the end. */
+const char *dev_standard_name(unsigned int i);
+
 /* /dev/console is the terminal behind slave. */
 int dev_add_console(int root, int slave, struct err *err);
 

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "container/attach.h"
+#include "container/checkpoint.h"
 #include "container/inner.h"
 #include "container/launch.h"
 #include "container/streams.h"
@@ -47,7 +48,7 @@ struct driver {
 	const struct driver_host *host;
 	struct launch launch;
 	struct streams streams;
-	struct loop_source *sock_source, *pid_source;
+	struct loop_source *sock_source, *pid_source, *restored;
 	enum driver_phase phase;
 	int has_reaper;
 	int ready; /* the next word is execve's success */
@@ -190,7 +191,7 @@ static void driver_on_end(void *ctx, _unused_ uint32_t events)
 	driver->status = spawn_wait(driver->launch.pidfd);
 	driver->launch.pid = 0;
 	driver->pid_source = loop_source_free(driver->pid_source);
-	if (driver->launch.sock >= 0)
+	if (driver->launch.sock >= 0 || driver->phase == DRIVER_SETTING_UP)
 		driver_on_socket_end(driver);
 	if (driver->phase == DRIVER_RUNNING)
 		driver->phase = DRIVER_DRAINING;
@@ -223,6 +224,7 @@ static void driver_free(struct driver *driver)
 		return;
 	loop_source_free(driver->sock_source);
 	loop_source_free(driver->pid_source);
+	loop_source_free(driver->restored);
 	streams_release(&driver->streams);
 	launch_release(&driver->launch);
 	free(driver);
@@ -232,6 +234,12 @@ static void driver_freep(struct driver **driver)
 {
 	driver_free(*driver);
 }
+
+/* Connections and locks are the container's own, as its network is. */
+static const struct checkpoint_options driver_checkpoint_options = {
+	.tcp_established = 1,
+	.file_locks = 1,
+};
 
 /* A file of ours that the container's root owns; it lives as long as RUN/NAME. */
 static int driver_write_file(const struct driver_host *host, const char *name, const char *text,
@@ -297,6 +305,72 @@ static int driver_launch(struct driver *driver, struct err *err)
 	return r;
 }
 
+/* The same for one whose processes come from a checkpoint; its run begins where theirs was. */
+static int driver_restore_with(struct driver *driver, const struct spec *spec, const int theirs[3],
+			       struct err *err)
+{
+	const struct driver_host *host = driver->host;
+	const struct checkpoint_place place = {
+		.stdio = { theirs[0], theirs[1], theirs[2] },
+	};
+	struct checkpoint_options options = driver_checkpoint_options;
+	_cleanup_close_ int terminal = -EBADF;
+	int r;
+
+	options.images = host->restore;
+	options.work = host->state_dir;
+	r = checkpoint_restore(spec, &options, &place, &driver->launch, &terminal, err);
+	if (r == 0)
+		r = streams_init(&driver->streams, host->loop, &driver_streams_ops, driver,
+				 driver->launch.stdio, spec->process.tty, err);
+	if (r == 0 && terminal >= 0)
+		r = streams_set_terminal(&driver->streams, take_fd(&terminal), err);
+	return r;
+}
+
+static int driver_restore(struct driver *driver, struct err *err)
+{
+	const struct driver_host *host = driver->host;
+	_cleanup_spec_ struct spec spec = { 0 };
+	int theirs[3] = { -EBADF, -EBADF, -EBADF };
+	int r;
+
+	r = spec_of_instance(host->instance, &host->process, host->layer_paths, host->state_dir,
+			     host->run->cgroup, host->run_dir, &spec, err);
+	if (r == 0)
+		r = driver_write_files(host, &spec, err);
+	/* as the checkpoint has them */
+	spec.cgroup_also = CGROUP_ALL;
+	if (r == 0 && !spec.process.tty)
+		r = launch_make_pipes(&spec, &driver->launch, theirs, err);
+	if (r == 0)
+		r = driver_restore_with(driver, &spec, theirs, err);
+	for (int i = 0; i < 3; i++)
+		fd_close(theirs[i]);
+	return r;
+}
+
+/* From the loop, as every other word of ours. */
+static void driver_on_restored(void *ctx)
+{
+	struct driver *driver = ctx;
+
+	driver->restored = loop_source_free(driver->restored);
+	if (driver->phase == DRIVER_SETTING_UP)
+		driver_on_socket_end(driver);
+}
+
+static int driver_watch_restored(struct driver *driver)
+{
+	if (!driver->host->restore)
+		return 1;
+	driver->ready = 1;
+	driver->restored = loop_add_timer(driver->host->loop, driver_on_restored, driver);
+	if (driver->restored)
+		loop_timer_set(driver->restored, 0);
+	return driver->restored != NULL;
+}
+
 static int driver_start(const struct driver_host *host, struct driver **ret, struct err *err)
 {
 	_cleanup_(driver_freep) struct driver *driver = mem_zalloc(sizeof(*driver));
@@ -306,14 +380,16 @@ static int driver_start(const struct driver_host *host, struct driver **ret, str
 	driver->host = host;
 	driver->launch = LAUNCH_INIT;
 	driver->has_reaper = host->instance->init;
-	r = driver_launch(driver, err);
+	r = host->restore ? driver_restore(driver, err) : driver_launch(driver, err);
 	if (r < 0)
 		return r;
-	driver->sock_source =
-		loop_watch_fd(host->loop, driver->launch.sock, EPOLLIN, driver_on_socket, driver);
+	if (driver->launch.sock >= 0)
+		driver->sock_source = loop_watch_fd(host->loop, driver->launch.sock, EPOLLIN,
+						    driver_on_socket, driver);
 	driver->pid_source =
 		loop_watch_fd(host->loop, driver->launch.pidfd, EPOLLIN, driver_on_end, driver);
-	if (!driver->sock_source || !driver->pid_source)
+	if ((!driver->sock_source && !host->restore) || !driver->pid_source ||
+	    !driver_watch_restored(driver))
 		return err_errno(err, -errno, "cannot watch the container");
 	host->run->pid = driver->launch.pid;
 	if (!driver->launch.cgroup)
@@ -393,6 +469,54 @@ static void driver_kill(struct driver *driver)
 		(void)cgroup_freeze(driver->launch.cgroup, 0, &ignored);
 }
 
+/*
+ * Where version 1 has hierarchies that the instance is in no group of, CRIU would take the host's whole tree of groups
+ * there for the instance's. It stands still, so nobody is born meanwhile.
+ */
+static int driver_group_all(const char *path, struct cgroup **ret, struct err *err)
+{
+	_cleanup_free_ pid_t *pids = NULL;
+	size_t n = 0;
+	int r = cgroup_adopt(path, CGROUP_ALL, ret, err);
+
+	if (r < 0 || cgroup_layout() == CGROUP_LAYOUT_UNIFIED)
+		return r;
+	r = cgroup_pids(*ret, &pids, &n);
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = cgroup_move(*ret, pids[i]);
+	return r < 0 ? err_errno(err, r, "cannot move the instance's processes to groups") : 0;
+}
+
+static int driver_checkpoint(const struct driver_target *target, const char *images,
+			     struct err *err)
+{
+	const struct instance *instance = target->instance;
+	const struct process process = { .argv = instance->argv,
+					 .env = instance->env,
+					 .cwd = instance->cwd,
+					 .user = instance->user,
+					 .tty = instance->tty,
+					 .interactive = instance->interactive,
+					 .privileged = instance->privileged };
+	struct checkpoint_options options = driver_checkpoint_options;
+	_cleanup_cgroup_ struct cgroup *cgroup = NULL;
+	_cleanup_spec_ struct spec spec = { 0 };
+	pid_t pid = (pid_t)target->run->pid;
+	int r;
+
+	if (cgroup_has_process(target->run->cgroup, pid) <= 0)
+		return err_set(err, -ESRCH, "'%s' has ended", instance->name);
+	r = driver_group_all(target->run->cgroup, &cgroup, err);
+	if (r < 0)
+		return r;
+	/* of its mounts, where they are: their sources do not matter here */
+	r = spec_of_instance(instance, &process, target->layer_paths, target->state_dir,
+			     target->run->cgroup, target->state_dir, &spec, err);
+	options.images = images;
+	options.leave_running = 1;
+	return r < 0 ? r : checkpoint_dump(&spec, pid, cgroup, &options, err);
+}
+
 static int driver_clean(_unused_ const struct instance *instance, _unused_ const char *state_dir,
 			const char *run_dir, struct err *err)
 {
@@ -413,5 +537,6 @@ const struct driver_ops container_driver = {
 	.free = driver_free,
 	.exec = attach_exec,
 	.enter = attach_enter,
+	.checkpoint = driver_checkpoint,
 	.clean = driver_clean,
 };

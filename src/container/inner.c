@@ -297,22 +297,48 @@ static int inner_open_stdin(struct inner *inner, struct err *err)
 	return 0;
 }
 
-/* What docker sets in a network namespace of its own: ports below 1024 and ping need no capability. */
+/* The host's null device, as engines give it, is of a mount that the container does not have; its own does as well,
+ * and can be told by path, which a checkpoint wants. */
+static int inner_reopen_null(struct inner *inner, struct err *err)
+{
+	_cleanup_close_ int null = -EBADF;
+	struct err ignored = ERR_INIT;
+	struct stat st, own;
+
+	if (!inner->spec->inherit_stdio)
+		return 0;
+	null = dev_open_null(inner->root, &ignored);
+	if (null < 0 || fstat(null, &own) < 0)
+		return 0;
+	for (int fd = 0; fd < 3; fd++) {
+		_cleanup_close_ int again = -EBADF;
+
+		if (fstat(fd, &st) < 0 || !S_ISCHR(st.st_mode) || st.st_rdev != own.st_rdev)
+			continue;
+		again = inroot_open(inner->root, "/dev/null", fcntl(fd, F_GETFL) & O_ACCMODE);
+		if (again >= 0 && dup2(again, fd) < 0)
+			return err_errno(err, -errno, "cannot set up the standard streams");
+	}
+	return 0;
+}
+
+const struct record_pair inner_open_network[INNER_OPEN_NETWORK] = {
+	{ (char *)(uintptr_t) "net/ipv4/ip_unprivileged_port_start", (char *)(uintptr_t) "0" },
+	{ (char *)(uintptr_t) "net/ipv4/ping_group_range", (char *)(uintptr_t) "0 65535" },
+};
+
 static int inner_set_up_network(struct inner *inner, struct err *err)
 {
-	static const struct {
-		const char *path, *value;
-	} settings[] = {
-		{ "sys/net/ipv4/ip_unprivileged_port_start", "0" },
-		{ "sys/net/ipv4/ping_group_range", "0 65535" },
-	};
 	int proc = inner->spec->open_network ? mounts_find(inner->spec, "/proc") : -1;
 
 	if (!(inner->spec->namespaces & CLONE_NEWNET))
 		return 0;
-	for (size_t i = 0; proc >= 0 && i < ARRAY_SIZE(settings); i++)
-		(void)file_write_value(inner->in->mounts[proc], settings[i].path,
-				       settings[i].value);
+	for (size_t i = 0; proc >= 0 && i < INNER_OPEN_NETWORK; i++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "sys/%s", inner_open_network[i].key);
+		(void)file_write_value(inner->in->mounts[proc], path, inner_open_network[i].value);
+	}
 	return netif_loopback_up(err);
 }
 
@@ -506,13 +532,13 @@ static int inner_run(struct inner *inner, struct err *err)
 }
 
 static int (*const inner_steps[])(struct inner *inner, struct err *err) = {
-	inner_begin,	     inner_join_cgroup,	  inner_become_root, inner_unshare,
-	inner_set_clocks,    inner_open_proc,	  inner_make_mounts, inner_attach_root,
-	inner_attach_mounts, inner_place_devices, inner_run_hooks,   inner_enter_root,
-	inner_finish_mounts, inner_open_terminal, inner_open_stdin,  inner_set_up_network,
-	inner_set_hostname,  inner_set_sysctl,	  inner_mask,	     inner_set_limits,
-	inner_identify,	     inner_check_program, inner_wait_start,  inner_apply_proc,
-	inner_run,
+	inner_begin,	      inner_join_cgroup,   inner_become_root,	inner_unshare,
+	inner_set_clocks,     inner_open_proc,	   inner_make_mounts,	inner_attach_root,
+	inner_attach_mounts,  inner_place_devices, inner_run_hooks,	inner_enter_root,
+	inner_finish_mounts,  inner_open_terminal, inner_open_stdin,	inner_reopen_null,
+	inner_set_up_network, inner_set_hostname,  inner_set_sysctl,	inner_mask,
+	inner_set_limits,     inner_identify,	   inner_check_program, inner_wait_start,
+	inner_apply_proc,     inner_run,
 };
 
 void inner_main(const struct inner_input *input)

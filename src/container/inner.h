@@ -49,6 +49,11 @@ struct inner_report {
 	struct err err; /* INNER_FAILED */
 };
 
+/* What docker sets in a network namespace of its own: ports below 1024 and ping need no capability. As
+ * spec->open_network asks for it. */
+#define INNER_OPEN_NETWORK 2
+extern const struct record_pair inner_open_network[INNER_OPEN_NETWORK];
+
 struct inner_input {
 	const struct spec *spec;
 	const struct cgroup_entry *cgroup;

@@ -21,6 +21,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
@@ -122,29 +123,46 @@ static int launch_get_filter(struct launch_parts *parts, struct err *err)
 	return 0;
 }
 
-static int launch_limit_devices(struct launch_parts *parts, struct err *err)
+static int launch_limit_group(const struct spec *spec, const struct launch *launch, struct err *err)
 {
-	const struct spec *spec = parts->spec;
 	struct cgroup_device rules[DEV_RULES_MAX];
 	struct err reason = ERR_INIT;
 	size_t n = 0;
 	int r;
 
-	if (!spec->limit_devices || !parts->launch->cgroup)
+	if (!spec->limit_devices || !launch->cgroup)
 		return 0;
 	if (spec->n_device_rules)
-		r = cgroup_set_devices(parts->launch->cgroup, spec->device_rules,
-				       spec->n_device_rules, &reason);
+		r = cgroup_set_devices(launch->cgroup, spec->device_rules, spec->n_device_rules,
+				       &reason);
 	else
 		r = dev_rules(spec, rules, &n, &reason) < 0
 			    ? reason.code
-			    : cgroup_set_devices(parts->launch->cgroup, rules, n, &reason);
+			    : cgroup_set_devices(launch->cgroup, rules, n, &reason);
 	/* to a user no rule is granted, nor any node that it would be about */
 	if (r == -EPERM && spec->cgroup_optional)
 		return 0;
 	if (r < 0)
 		*err = reason;
 	return r;
+}
+
+static int launch_limit_devices(struct launch_parts *parts, struct err *err)
+{
+	return launch_limit_group(parts->spec, parts->launch, err);
+}
+
+int launch_make_group(const struct spec *spec, struct launch *launch, struct err *err)
+{
+	struct launch_parts parts = {
+		.spec = spec,
+		.launch = launch,
+		.entry = CGROUP_ENTRY_INIT,
+	};
+	int r = launch_make_cgroup(&parts, err);
+
+	cgroup_entry_release(&parts.entry);
+	return r < 0 ? r : launch_limit_group(spec, launch, err);
 }
 
 static int launch_open_joins(struct launch_parts *parts, struct err *err)
@@ -176,6 +194,22 @@ static int launch_make_pipe(struct launch_parts *parts, int i)
 	    fchown(ends[theirs], idmap_uid(map, 0), idmap_gid(map, 0)) < 0)
 		return -errno;
 	return 0;
+}
+
+int launch_make_pipes(const struct spec *spec, struct launch *launch, int theirs[3],
+		      struct err *err)
+{
+	struct launch_parts parts = {
+		.spec = spec,
+		.launch = launch,
+		.stdio = { -EBADF, -EBADF, -EBADF },
+	};
+	int r = 0;
+
+	for (int i = spec->process.interactive ? 0 : 1; i < 3 && r == 0; i++)
+		r = launch_make_pipe(&parts, i);
+	memcpy(theirs, parts.stdio, sizeof(parts.stdio));
+	return r < 0 ? err_errno(err, r, "cannot make the container's streams") : 0;
 }
 
 static int launch_make_streams(struct launch_parts *parts, struct err *err)
@@ -521,9 +555,14 @@ int launch_detach(struct launch *launch, struct err *err)
 		return r;
 	if (r != INNER_DETACHED)
 		return err_set(err, -EPROTO, "the container's first process said something else");
+	launch_let_go(launch);
+	return 0;
+}
+
+void launch_let_go(struct launch *launch)
+{
 	launch->pid = 0;
 	launch->cgroup = cgroup_free(launch->cgroup);
-	return 0;
 }
 
 void launch_release(struct launch *launch)

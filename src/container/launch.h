@@ -34,6 +34,16 @@ struct launch {
 int launch_run(const struct spec *spec, const char *cache_dir, int gate, struct launch *ret,
 	       struct err *err);
 
+/* Its cgroup alone, with its limits, for who makes the processes in another way. On failure it is still for
+ * launch_release(). */
+int launch_make_group(const struct spec *spec, struct launch *launch, struct err *err);
+/* Pipes for its standard streams, as launch_run() makes them: ours in launch->stdio, the container's in theirs, which
+ * the caller closes. On failure ours are still for launch_release(). */
+int launch_make_pipes(const struct spec *spec, struct launch *launch, int theirs[3],
+		      struct err *err);
+/* What launch_detach() does, for a process that does not know of us. */
+void launch_let_go(struct launch *launch);
+
 /*
  * For a gated one: waits until it is set up, and meanwhile gives it its interfaces and runs the hooks of that time. *ret_terminal: the
  * master of its terminal, -EBADF without; the caller closes it. On failure it is still for launch_release().

@@ -108,9 +108,10 @@ static int mounts_open_bind(const struct spec *spec, const struct spec_mount *mo
 	return 0;
 }
 
-static int mounts_is_bind(const struct spec_mount *mount, const struct mount_options *options)
+int mounts_is_bind(const struct spec_mount *mount)
 {
-	return options->bind || !strcmp(mount->type, "bind");
+	return !strcmp(mount->type, "bind") || strv_has(mount->options, "bind") ||
+	       strv_has(mount->options, "rbind");
 }
 
 static int mounts_is_dev(const struct spec_mount *mount)
@@ -153,7 +154,7 @@ int mounts_make_outside(const struct spec *spec, int *fds, struct err *err)
 		int r = 0;
 
 		mount_options_parse(mount->options, &options);
-		if (mounts_is_bind(mount, &options))
+		if (mounts_is_bind(mount))
 			r = mounts_open_bind(spec, mount, &options, &fds[i], err);
 		else if (mounts_is_dev(mount))
 			r = dev_make(spec, options.data, mounts_early(mount, options.set), &fds[i],

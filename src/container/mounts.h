@@ -15,6 +15,9 @@
 int mounts_make_outside(const struct spec *spec, int *fds, struct err *err);
 int mounts_make_inside(const struct spec *spec, int has_cgroup2, int *fds, struct err *err);
 
+/* Whether it shows what is there already. */
+int mounts_is_bind(const struct spec_mount *mount);
+
 /* Once all are attached: what could not be read-only before others had their places in it. */
 int mounts_finish(const struct spec *spec, const int *fds, struct err *err);
 

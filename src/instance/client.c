@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What clients ask of an instance's keeper, and how one is started. */
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/name.h"
 #include "image/store.h"
+#include "base/units.h"
 #include "instance/clean.h"
 #include "instance/instance.h"
 #include "instance/keeper.h"
@@ -110,26 +112,19 @@ static void client_wait_process(pid_t pid)
 		continue;
 }
 
-int instance_stop(const struct instance_home *home, const char *name, int64_t timeout_ms,
-		  struct err *err)
+/* For who holds the lock. */
+static int client_stop_locked(const struct instance_home *home, const char *name,
+			      struct instance_view *view, int64_t timeout_ms, struct err *err)
 {
-	_cleanup_instance_view_ struct instance_view view = { 0 };
-	_cleanup_close_ int lock = -EBADF;
 	_cleanup_buf_ struct buf payload = BUF_INIT;
 	_cleanup_free_ char *state_dir = NULL;
 	struct err failure = ERR_INIT;
-	int r = instance_lock(home, name, &lock, err);
+	int r;
 
-	if (r == 0)
-		r = instance_view(home, name, &view, err);
-	if (r < 0)
-		return r;
-	if (!view.alive)
-		return clean_leftovers(home, &view.record, name, err);
 	wire_put_u32(&payload, timeout_ms < 0 || timeout_ms >= UINT32_MAX ? UINT32_MAX
 									  : (uint32_t)timeout_ms);
 	r = instance_request(home, name, MESSAGE_STOP, payload.data, payload.len, &failure);
-	client_wait_process((pid_t)view.run.keeper_pid);
+	client_wait_process((pid_t)view->run.keeper_pid);
 	/* a keeper that died while it stopped the instance has stopped it too */
 	if (r < 0 && r != -EPIPE && r != -ESRCH) {
 		*err = failure;
@@ -138,7 +133,23 @@ int instance_stop(const struct instance_home *home, const char *name, int64_t ti
 	state_dir = paths_state(home, name);
 	if (access(state_dir, F_OK) < 0)
 		return 0; /* it was to be removed at its end */
-	return clean_leftovers(home, &view.record, name, err);
+	return clean_leftovers(home, &view->record, name, err);
+}
+
+int instance_stop(const struct instance_home *home, const char *name, int64_t timeout_ms,
+		  struct err *err)
+{
+	_cleanup_instance_view_ struct instance_view view = { 0 };
+	_cleanup_close_ int lock = -EBADF;
+	int r = instance_lock(home, name, &lock, err);
+
+	if (r == 0)
+		r = instance_view(home, name, &view, err);
+	if (r < 0)
+		return r;
+	if (!view.alive)
+		return clean_leftovers(home, &view.record, name, err);
+	return client_stop_locked(home, name, &view, timeout_ms, err);
 }
 
 /* For a client that came when the keeper was already leaving: the record has the end by then. */
@@ -227,19 +238,25 @@ static int client_spawn(const char *program, char *const *argv, int session, str
 	return r ? err_errno(err, -r, "cannot start a keeper") : 0;
 }
 
+/* restore: NULL, and then the last word. */
 static int client_spawn_keeper(const struct instance_home *home, const char *name, const char *mode,
-			       int session, struct err *err)
+			       const char *restore, int session, struct err *err)
 {
-	char *argv[] = { (char *)(uintptr_t)KEEPER_ROLE, (char *)(uintptr_t)home->root,
-			 (char *)(uintptr_t)home->run,	 (char *)(uintptr_t)name,
-			 (char *)(uintptr_t)mode,	 NULL };
+	char *argv[] = { (char *)(uintptr_t)KEEPER_ROLE,
+			 (char *)(uintptr_t)home->root,
+			 (char *)(uintptr_t)home->run,
+			 (char *)(uintptr_t)name,
+			 (char *)(uintptr_t)mode,
+			 (char *)(uintptr_t)restore,
+			 NULL };
 
 	return client_spawn("/proc/self/exe", argv, session, err);
 }
 
 /* Where his systemd makes a user control groups: it asks for one, and then becomes the keeper. */
 static int client_spawn_in_scope(const struct instance_home *home, const char *name,
-				 const char *mode, int session, struct err *err)
+				 const char *mode, const char *restore, int session,
+				 struct err *err)
 {
 	_cleanup_strv_ char **argv = cgroup_own_scope(name);
 	_cleanup_free_ char *tool = child_find(argv[0]);
@@ -255,6 +272,8 @@ static int client_spawn_in_scope(const struct instance_home *home, const char *n
 	strv_add(&argv, home->run);
 	strv_add(&argv, name);
 	strv_add(&argv, mode);
+	if (restore)
+		strv_add(&argv, restore);
 	return client_spawn(tool, argv, session, err);
 }
 
@@ -274,7 +293,7 @@ int session_wait_started(int fd, struct err *err)
 }
 
 static int client_try_start(const struct instance_home *home, const char *name, const char *mode,
-			    int in_scope, int *ret_session, struct err *err)
+			    const char *restore, int in_scope, int *ret_session, struct err *err)
 {
 	_cleanup_close_ int ours = -EBADF, theirs = -EBADF;
 	int pair[2], r;
@@ -283,8 +302,8 @@ static int client_try_start(const struct instance_home *home, const char *name, 
 		return err_errno(err, -errno, "cannot make a socket pair");
 	ours = pair[0];
 	theirs = pair[1];
-	r = in_scope ? client_spawn_in_scope(home, name, mode, theirs, err)
-		     : client_spawn_keeper(home, name, mode, theirs, err);
+	r = in_scope ? client_spawn_in_scope(home, name, mode, restore, theirs, err)
+		     : client_spawn_keeper(home, name, mode, restore, theirs, err);
 	if (r < 0)
 		return r;
 	theirs = fd_close(theirs);
@@ -295,7 +314,7 @@ static int client_try_start(const struct instance_home *home, const char *name, 
 }
 
 static int client_start_locked(const struct instance_home *home, const char *name, const char *mode,
-			       int *ret_session, struct err *err)
+			       const char *restore, int *ret_session, struct err *err)
 {
 	_cleanup_instance_view_ struct instance_view view = { 0 };
 	struct err no_scope = ERR_INIT;
@@ -308,7 +327,7 @@ static int client_start_locked(const struct instance_home *home, const char *nam
 	if (r < 0)
 		return r;
 	if (geteuid() && !cgroup_own_is_ours() && cgroup_own_has_manager()) {
-		r = client_try_start(home, name, mode, 1, ret_session, &no_scope);
+		r = client_try_start(home, name, mode, restore, 1, ret_session, &no_scope);
 		/* not a word: systemd-run did not become a keeper */
 		if (r != -EPIPE) {
 			if (r < 0)
@@ -317,7 +336,7 @@ static int client_start_locked(const struct instance_home *home, const char *nam
 		}
 		log_debug("no scope of systemd's for '%s'", name);
 	}
-	return client_try_start(home, name, mode, 0, ret_session, err);
+	return client_try_start(home, name, mode, restore, 0, ret_session, err);
 }
 
 int instance_start(const struct instance_home *home, const char *name, int take_stdin,
@@ -328,7 +347,7 @@ int instance_start(const struct instance_home *home, const char *name, int take_
 	int r = instance_lock(home, name, &lock, err);
 
 	if (r == 0)
-		r = client_start_locked(home, name, mode, &session, err);
+		r = client_start_locked(home, name, mode, NULL, &session, err);
 	if (r == 0 && ret_session)
 		*ret_session = take_fd(&session);
 	return r;
@@ -423,6 +442,113 @@ int instance_exec(const struct instance_home *home, const char *name, const stru
 		child_stdio[0] = null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	r = t.ops->exec(&t.target, process, child_stdio, &pid, &pty, err);
 	return r < 0 ? r : session_run_child(pid, pty, &options, ret_status, err);
+}
+
+static int client_check_checkpoint(const struct client_target *t, int leave_running,
+				   struct err *err)
+{
+	const struct instance *record = &t->view.record;
+
+	if (!t->ops->checkpoint)
+		return err_set(err, -EOPNOTSUPP,
+			       "'%s' is a VM, which cannot be checkpointed yet; containers can",
+			       record->name);
+	if (!t->view.alive || !t->view.run.pid)
+		return err_set(err, -ESRCH, "'%s' is not running; start it with 'brig start %s'",
+			       record->name, record->name);
+	if (record->remove && !leave_running)
+		return err_set(err, -EINVAL,
+			       "'%s' was made with --rm, and would be gone with its checkpoint: "
+			       "say --leave-running",
+			       record->name);
+	return 0;
+}
+
+/* A folder of its own is complete if it is there. */
+static int client_dump(const struct client_target *t, const char *dir, struct err *err)
+{
+	_cleanup_free_ char *place = mem_printf("%s/" PATHS_CHECKPOINT, t->state_dir);
+	_cleanup_free_ char *making = mem_printf("%s/." PATHS_CHECKPOINT, t->state_dir);
+	int r;
+
+	if (dir)
+		return t->ops->checkpoint(&t->target, dir, err);
+	r = file_remove_tree(AT_FDCWD, making);
+	if (r < 0)
+		return err_errno(err, r, "cannot remove %s", making);
+	r = t->ops->checkpoint(&t->target, making, err);
+	if (r == 0)
+		r = file_remove_tree(AT_FDCWD, place);
+	if (r == 0 && rename(making, place) < 0)
+		r = -errno;
+	return r < 0 && !err_is_set(err) ? err_errno(err, r, "cannot make %s", place) : r;
+}
+
+/* Its keeper is gone, so the record is who holds the lock's. */
+static int client_note_checkpoint(const struct instance_home *home, const struct client_target *t,
+				  const char *name, struct err *err)
+{
+	_cleanup_close_ int dir =
+		open(t->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	_cleanup_instance_ struct instance record = { 0 };
+	int r = instance_load(home, name, &record, err);
+
+	if (r < 0)
+		return r;
+	record.checkpointed = units_now();
+	return record_save(&instance_table, &record, dir, PATHS_RECORD, 1, err);
+}
+
+int instance_checkpoint(const struct instance_home *home, const char *name, const char *dir,
+			int leave_running, struct err *err)
+{
+	_cleanup_(client_target_release) struct client_target t = { 0 };
+	_cleanup_close_ int lock = -EBADF;
+	struct err ignored = ERR_INIT;
+	int r = instance_lock(home, name, &lock, err), was_paused;
+
+	if (r == 0)
+		r = client_target_get(home, name, &t, err);
+	if (r == 0)
+		r = client_check_checkpoint(&t, leave_running, err);
+	if (r < 0)
+		return r;
+	was_paused = t.view.state == INSTANCE_PAUSED;
+	r = was_paused ? 0 : instance_request(home, name, MESSAGE_PAUSE, NULL, 0, err);
+	if (r < 0)
+		return r;
+	r = client_dump(&t, dir, err);
+	if (r == 0 && !leave_running) {
+		r = client_stop_locked(home, name, &t.view, 0, err);
+		return r < 0 ? r : client_note_checkpoint(home, &t, name, err);
+	}
+	if (!was_paused)
+		(void)instance_request(home, name, MESSAGE_RESUME, NULL, 0, &ignored);
+	return r;
+}
+
+int instance_restore(const struct instance_home *home, const char *name, const char *dir,
+		     struct err *err)
+{
+	_cleanup_(client_target_release) struct client_target t = { 0 };
+	_cleanup_close_ int lock = -EBADF, session = -EBADF;
+	_cleanup_free_ char *images = NULL;
+	int r = instance_lock(home, name, &lock, err);
+
+	if (r == 0)
+		r = client_target_get(home, name, &t, err);
+	if (r < 0)
+		return r;
+	if (!t.ops->checkpoint)
+		return err_set(err, -EOPNOTSUPP,
+			       "'%s' is a VM, which cannot be restored yet; containers can", name);
+	images = dir ? realpath(dir, NULL) : mem_printf("%s/" PATHS_CHECKPOINT, t.state_dir);
+	if (!images || access(images, F_OK) < 0)
+		return dir ? err_errno(err, -errno, "cannot open the folder %s", dir)
+			   : err_set(err, -ENOENT,
+				     "'%s' has no checkpoint; 'brig checkpoint %s' makes one", name,
+				     name);
+	return client_start_locked(home, name, "none", images, &session, err);
 }
 
 struct client_tree {

@@ -228,6 +228,8 @@ static enum instance_state instance_view_state(const struct instance_view *view,
 	/* it ran, and its keeper was killed before it could write how it ended */
 	if (has_dir && !view->run.keeper_pid && !view->record.finished)
 		return INSTANCE_STOPPED;
+	if (view->record.checkpointed)
+		return INSTANCE_CHECKPOINTED;
 	return view->record.has_run ? INSTANCE_STOPPED : INSTANCE_CREATED;
 }
 

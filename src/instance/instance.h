@@ -74,6 +74,16 @@ void instance_stats(const struct instance_home *home, const struct instance_view
 int instance_start(const struct instance_home *home, const char *name, int take_stdin,
 		   int *ret_session, struct err *err);
 
+/*
+ * Saves the processes of a running container in the folder dir (NULL: in its own), and stops it, unless it is to be
+ * left as it was. Meanwhile it is paused.
+ */
+int instance_checkpoint(const struct instance_home *home, const char *name, const char *dir,
+			int leave_running, struct err *err);
+/* As instance_start(), detached; its processes go on from where they were saved. */
+int instance_restore(const struct instance_home *home, const char *name, const char *dir,
+		     struct err *err);
+
 /* A new connection to the keeper; -ESRCH with "is not running" if there is none. */
 int instance_connect(const struct instance_home *home, const char *name, int *ret_fd,
 		     struct err *err);

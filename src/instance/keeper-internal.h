@@ -44,6 +44,7 @@ struct keeper {
 	struct instance record;
 	struct instance_run run;
 	char *state_dir, *run_dir;
+	const char *restore; /* of main's arguments */
 	char **layer_paths;
 	char *vmlinux, *initramfs;
 	int state_fd, run_fd, mark_fd, listen_fd;

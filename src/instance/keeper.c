@@ -87,6 +87,7 @@ static void keeper_on_started(struct keeper *keeper, const void *payload, size_t
 	keeper_set_state(keeper, INSTANCE_RUNNING);
 	keeper->record.has_run = 1;
 	keeper->record.finished = 0;
+	keeper->record.checkpointed = 0;
 	keeper->record.exit_code = 0;
 	mem_replace(&keeper->record.error, NULL);
 	if (!keeper->record.remove)
@@ -264,6 +265,7 @@ static void keeper_restart_due(void *ctx)
 
 	keeper->record.restarts += !keeper->rebooted;
 	keeper->rebooted = 0;
+	keeper->host.restore = NULL;
 	keeper->failure = ERR_INIT;
 	keeper_begin(keeper);
 }
@@ -339,13 +341,13 @@ void keeper_stop(struct keeper *keeper, int64_t timeout_ms)
 	}
 	if (!keeper->driver)
 		return;
-	if (keeper->run.state == INSTANCE_PAUSED)
-		(void)keeper_pause(keeper, 0, &ignored);
-	/* what has not begun cannot be asked to end */
+	/* what has not begun cannot be asked to end; and what is paused ends where it is */
 	if (keeper->phase == KEEPER_STARTING || timeout_ms == 0) {
 		keeper->ops->kill(keeper->driver);
 		return;
 	}
+	if (keeper->run.state == INSTANCE_PAUSED)
+		(void)keeper_pause(keeper, 0, &ignored);
 	keeper_signal(keeper, (int)keeper->record.stop_signal);
 	loop_timer_set(keeper->stop_timer, timeout_ms);
 }
@@ -446,6 +448,7 @@ static void keeper_fill_host(struct keeper *keeper)
 		.run_dir = keeper->run_dir,
 		.root = keeper->home.root,
 		.layer_paths = keeper->layer_paths,
+		.restore = keeper->restore,
 		.vmlinux = keeper->vmlinux,
 		.initramfs = keeper->initramfs,
 		.process = { .argv = record->argv,
@@ -591,9 +594,10 @@ int keeper_main(int argc, char **argv, const struct driver_ops *const *drivers)
 	struct err err = ERR_INIT;
 	int status;
 
-	if (argc != 5)
+	if (argc != 5 && argc != 6)
 		return 125;
 	keeper.home = (struct instance_home){ .root = argv[1], .run = argv[2], .drivers = drivers };
+	keeper.restore = argv[5];
 	(void)prctl(PR_SET_NAME, "brig-keep");
 	signal(SIGPIPE, SIG_IGN);
 	if (loop_new(&keeper.loop, &err) < 0)

@@ -13,6 +13,8 @@ char *paths_run(const struct instance_home *home, const char *name);   /* RUN/NA
 #define PATHS_RUN    "run.json"
 #define PATHS_SOCKET "ctl.sock"
 #define PATHS_LOCK   "lock"
+/* in ROOT/instances/NAME, a folder with the processes as the last checkpoint has saved them */
+#define PATHS_CHECKPOINT "checkpoint"
 
 /*
  * The instance's lock: a flock on its state folder, waited for. -ENOENT if the instance is not there, or

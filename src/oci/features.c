@@ -20,7 +20,7 @@ static const struct features_have {
 	int cgroup_v1, cgroup_v2, cgroup_systemd, cgroup_systemd_user, cgroup_rdma;
 	int seccomp, apparmor, selinux;
 	int intel_rdt, intel_rdt_schemata, intel_rdt_monitoring;
-	int memory_policy, mount_idmap, net_devices;
+	int memory_policy, mount_idmap, net_devices, checkpoint;
 } features_have = {
 	.hooks = 1,
 	.cgroup_v1 = 1,
@@ -37,6 +37,7 @@ static const struct features_have {
 	.memory_policy = 1,
 	.mount_idmap = 1,
 	.net_devices = 1,
+	.checkpoint = 1,
 };
 
 static const char *const features_hooks[] = {
@@ -187,6 +188,9 @@ static struct json *features_annotations(void)
 	struct json *annotations = json_new_object();
 
 	json_object_add(annotations, "brig.version", json_new_string(BRIG_VERSION));
+	/* the one that runc and crun have for it, so that there is one to look for */
+	json_object_add(annotations, "org.opencontainers.runc.checkpoint.enabled",
+			json_new_string(features_have.checkpoint ? "true" : "false"));
 	return annotations;
 }
 

@@ -13,14 +13,11 @@
 #include "base/mem.h"
 #include "base/signum.h"
 #include "container/gate.h"
-#include "container/launch.h"
-#include "container/rdt.h"
 #include "container/resources.h"
-#include "container/scope.h"
 #include "container/scope_properties.h"
 #include "oci/console.h"
-#include "oci/container.h"
 #include "oci/follow.h"
+#include "oci/life-internal.h"
 #include "sys/selfexec.h"
 
 #include <fcntl.h>
@@ -30,12 +27,6 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
-
-struct life_create {
-	char *bundle, *pid_file, *console_socket;
-	int no_pivot, no_new_keyring, detach, keep;
-	int64_t preserve_fds;
-};
 
 #define LIFE_OPTION(type_, name_, letter_, metavar_, help_, member)                           \
 	{                                                                                     \
@@ -83,28 +74,7 @@ static const struct option life_run_options[] = {
 	OPTION_END,
 };
 
-/* A container on its way up, with all that it is made of. */
-struct life {
-	const struct oci_context *oci;
-	const struct life_create *values;
-	char *id; /* our own, since the first process blanks the command line */
-	char *bundle;
-	char *text; /* of the bundle's configuration */
-	size_t text_len;
-	struct config config;
-	struct spec spec;
-	struct scope_name scope; /* unit NULL: systemd has no part in it */
-	struct scope_holder holder;
-	int scoped; /* it is made, and ours to be stopped on failure */
-	struct store_container store;
-	int stored; /* to be removed on failure */
-	int gate;
-	struct launch launch;
-	int rdt_root; /* of linux.intelRdt, if it is there; else negative */
-	struct rdt rdt;
-};
-
-static void life_release(struct life *life)
+void life_release(struct life *life)
 {
 	fd_close(life->gate);
 	fd_close(life->rdt_root);
@@ -169,7 +139,7 @@ static int life_read_config(struct life *life, int dir, struct err *err)
 	return r < 0 ? r : config_read(json, &life->config, err);
 }
 
-static int life_read_bundle(struct life *life, const char *id, struct err *err)
+int life_read_bundle(struct life *life, const char *id, struct err *err)
 {
 	const char *given = life->values->bundle ? life->values->bundle : ".";
 	_cleanup_close_ int dir = -EBADF;
@@ -195,8 +165,7 @@ static int life_read_bundle(struct life *life, const char *id, struct err *err)
 	return life->oci->cgroup_manager == OCI_CGROUP_DISABLED ? life_drop_cgroup(life, err) : 0;
 }
 
-/* Who takes the terminal must be there, and only then. */
-static int life_check_console(const struct life *life, int detached, struct err *err)
+int life_check_console(const struct life *life, int detached, struct err *err)
 {
 	const char *socket = life->values->console_socket;
 
@@ -235,7 +204,7 @@ static int life_make_rdt(struct life *life, struct err *err)
 	return r < 0 || life->rdt_root < 0 ? r : rdt_write(life->rdt_root, &life->rdt, err);
 }
 
-static int life_store(struct life *life, const char *id, struct err *err)
+int life_store(struct life *life, const char *id, struct err *err)
 {
 	struct store_container *store = &life->store;
 	int r = store_create(life->oci->root, id, store, err);
@@ -253,14 +222,39 @@ static int life_store(struct life *life, const char *id, struct err *err)
 		r = store_save_config(store, life->text, life->text_len, err);
 	if (r == 0)
 		r = store_save(store, err);
-	if (r == 0)
-		r = life_make_rdt(life, err);
-	if (r == 0)
-		r = life->gate = gate_listen(store->dir, STORE_START_SOCKET, err);
-	return r < 0 ? r : 0;
+	return r < 0 ? r : life_make_rdt(life, err);
 }
 
-static int life_start_scope(struct life *life, struct err *err)
+int life_join_rdt(struct life *life, struct err *err)
+{
+	if (life->rdt_root < 0)
+		return 0;
+	return rdt_join(life->rdt_root, &life->rdt, life->launch.pid, err);
+}
+
+int life_send_terminal(const struct life *life, int *terminal, struct err *err)
+{
+	const char *socket = life->values->console_socket;
+	int r = *terminal >= 0 && socket ? console_send(socket, *terminal, err) : 0;
+
+	if (socket)
+		*terminal = fd_close(*terminal);
+	return r;
+}
+
+int life_note_process(struct life *life, int ready, struct err *err)
+{
+	int r = store_set_pid(&life->store, life->launch.pid);
+
+	if (r < 0)
+		return err_errno(err, r, "the container's first process is gone");
+	r = store_save(&life->store, err);
+	if (r < 0 || !ready)
+		return r;
+	return container_write_pid(life->values->pid_file, life->launch.pid, err);
+}
+
+int life_start_scope(struct life *life, struct err *err)
 {
 	int version = cgroup_layout() == CGROUP_LAYOUT_UNIFIED ? 2 : 1, r;
 	const struct config *config = &life->config;
@@ -290,24 +284,15 @@ static int life_launch(struct life *life, int *ret_terminal, struct err *err)
 	/* it does without: what has that path then is somebody else's */
 	if (r == 0 && !life->launch.cgroup)
 		mem_replace(&life->store.cgroup, NULL);
-	if (r == 0 && life->rdt_root >= 0)
-		r = rdt_join(life->rdt_root, &life->rdt, life->launch.pid, err);
+	if (r == 0)
+		r = life_join_rdt(life, err);
 	if (r == 0)
 		r = launch_wait(&life->launch, &life->spec, &terminal, err);
 	scope_holder_release(&life->holder);
-	if (r == 0 && terminal >= 0 && life->values->console_socket) {
-		r = console_send(life->values->console_socket, terminal, err);
-		terminal = fd_close(terminal);
-	}
-	if (r == 0) {
-		r = store_set_pid(&life->store, life->launch.pid);
-		if (r < 0)
-			err_errno(err, r, "the container's first process is gone");
-	}
 	if (r == 0)
-		r = store_save(&life->store, err);
+		r = life_send_terminal(life, &terminal, err);
 	if (r == 0)
-		r = container_write_pid(life->values->pid_file, life->launch.pid, err);
+		r = life_note_process(life, 1, err);
 	*ret_terminal = take_fd(&terminal);
 	return r;
 }
@@ -322,10 +307,14 @@ static int life_prepare(struct life *life, const char *given, int detached, int 
 		r = life_check_console(life, detached, err);
 	if (r == 0)
 		r = life_store(life, id, err);
-	return r < 0 ? r : life_launch(life, ret_terminal, err);
+	if (r == 0)
+		life->gate = gate_listen(life->store.dir, STORE_START_SOCKET, err);
+	if (r < 0 || life->gate < 0)
+		return r < 0 ? r : life->gate;
+	return life_launch(life, ret_terminal, err);
 }
 
-static void life_undo(struct life *life)
+void life_undo(struct life *life)
 {
 	struct err ignored = ERR_INIT;
 	int hooked = life->launch.hooked;
@@ -340,12 +329,6 @@ static void life_undo(struct life *life)
 	if (life->stored)
 		(void)store_delete(life->oci->root, &life->store, &ignored);
 }
-
-#define LIFE_INIT(oci_, values_)                                                                   \
-	{                                                                                          \
-		.oci = (oci_), .values = (values_), .store = STORE_CONTAINER_INIT, .gate = -EBADF, \
-		.launch = LAUNCH_INIT, .rdt_root = -EBADF, .holder = SCOPE_HOLDER_INIT,            \
-	}
 
 static int life_create(const struct oci_context *oci, const void *values, char **args,
 		       struct err *err)
@@ -441,8 +424,7 @@ static int life_start(const struct oci_context *oci, const void *values _unused_
 	return life_open_gate(&container.store, &spec, container.pidfd, err);
 }
 
-/* Follows the container to its end, and removes it; its status. */
-static int life_follow(struct life *life, int terminal, struct err *err)
+int life_follow(struct life *life, int terminal, struct err *err)
 {
 	int status = follow_process(life->launch.pidfd, terminal, err);
 	_cleanup_container_ struct container container = CONTAINER_INIT;

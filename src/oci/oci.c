@@ -65,6 +65,7 @@ static const struct verb *const oci_tables[] = {
 	oci_life_verbs,
 	oci_process_verbs,
 	oci_control_verbs,
+	oci_checkpoint_verbs,
 	oci_events_verbs,
 	oci_show_verbs,
 	oci_spec_verbs,

@@ -35,9 +35,10 @@ extern const struct verb_page oci_manual_page;
 /* Arguments complete to "container" "signal" (and "file" "command" "none"). */
 
 /* Every table of rows (their run_oci), ended by a row with a NULL name; oci.c lists the tables. */
-extern const struct verb oci_life_verbs[];    /* create start run kill delete */
-extern const struct verb oci_process_verbs[]; /* exec ps */
-extern const struct verb oci_control_verbs[]; /* pause resume update */
+extern const struct verb oci_life_verbs[];	 /* create start run kill delete */
+extern const struct verb oci_process_verbs[];	 /* exec ps */
+extern const struct verb oci_control_verbs[];	 /* pause resume update */
+extern const struct verb oci_checkpoint_verbs[]; /* checkpoint restore */
 extern const struct verb oci_events_verbs[];
 extern const struct verb oci_show_verbs[]; /* state list */
 extern const struct verb oci_features_verbs[];

@@ -15,7 +15,8 @@
  * How the life cycle reaches an engine. An instance's keeper makes one driver and talks with it in the
  * vocabulary of proto/message.h: channel 0 is the main workload, further channels are sessions of
  * clients (only where sessions is set; a container's are started by the client itself, by enter/exec).
- * Everything here runs in the keeper's one thread and loop; no call blocks.
+ * Everything here runs in the keeper's one thread and loop; no call blocks, but for the start from a checkpoint,
+ * which is waited for.
  *
  *   start -> [STARTED or ERROR on channel 0] -> OUT/ERR... -> EXIT on channel 0 -> ended()
  *
@@ -51,6 +52,7 @@ struct driver_host {
 	char *const *layer_paths;	 /* erofs images, lowest first */
 	const char *vmlinux, *initramfs; /* VMs only */
 	struct process process;		 /* the main workload */
+	const char *restore; /* folder of a checkpoint to go on from; NULL: a start anew */
 	const struct driver_host_ops *ops;
 	void *ctx;
 };
@@ -99,6 +101,12 @@ struct driver_ops {
 	 */
 	int (*enter)(const struct driver_target *target, int (*fn)(void *ctx), void *ctx,
 		     pid_t *ret_pid, struct err *err);
+	/*
+	 * Saves the processes of the running instance in a folder, for a later start that has it as restore. What
+	 * was stopped by pause stays so; the instance is as it was afterwards, and its end is the caller's affair.
+	 * NULL: the engine cannot.
+	 */
+	int (*checkpoint)(const struct driver_target *target, const char *images, struct err *err);
 	/* Removes what the engine keeps on disk or at run time for an instance that does not run (dead
 	 * cgroups, ...). Idempotent; also after any crash. */
 	int (*clean)(const struct instance *instance, const char *state_dir, const char *run_dir,

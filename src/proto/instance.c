@@ -21,7 +21,8 @@ const char *const instance_kind_names[] = { "container", "vm", NULL };
 const char *const instance_engine_names[] = { "auto", "kvm", "qemu", NULL };
 const char *const instance_restart_names[] = { "no", "on-failure", "always", "unless-stopped",
 					       NULL };
-const char *const instance_state_names[] = { "created", "running", "paused", "stopped", NULL };
+const char *const instance_state_names[] = { "created", "running",	"paused",
+					     "stopped", "checkpointed", NULL };
 
 #define STRING(member) RECORD_FIELD(RECORD_STRING, struct instance, member)
 #define STRV(member)   RECORD_FIELD(RECORD_STRV, struct instance, member)
@@ -77,6 +78,7 @@ static const struct record_field instance_fields[] = {
 	INT(exit_code),
 	INT(started),
 	INT(finished),
+	INT(checkpointed),
 	INT(restarts),
 	BOOL(oom_killed),
 	BOOL(stopped_by_user),

@@ -76,7 +76,8 @@ struct instance {
 	int64_t restarts; /* by the restart policy, since the last start */
 	int oom_killed;
 	int stopped_by_user;
-	char *error; /* why it could not start or ended, one line */
+	int64_t checkpointed; /* ns since the epoch: it was stopped by a checkpoint; 0: it was not */
+	char *error;	      /* why it could not start or ended, one line */
 };
 
 extern const struct record_table instance_table;
@@ -96,6 +97,7 @@ enum instance_state {
 	INSTANCE_RUNNING,
 	INSTANCE_PAUSED,
 	INSTANCE_STOPPED,
+	INSTANCE_CHECKPOINTED, /* stopped, and its processes are saved */
 };
 
 extern const char *const instance_state_names[];

@@ -285,6 +285,40 @@ static const struct cgroup_dir *cgroup_dir_of(const struct cgroup *cgroup, unsig
 	return NULL;
 }
 
+int cgroup_move(const struct cgroup *cgroup, pid_t pid)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", pid);
+	for (size_t i = 0; i < cgroup->n; i++) {
+		int r = file_write_value(cgroup->dirs[i].fd, "cgroup.procs", text);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+char **cgroup_hierarchies(const struct cgroup *cgroup)
+{
+	char **names = NULL;
+
+	for (size_t i = 0; i < cgroup->n; i++) {
+		const struct cgroup_dir *dir = &cgroup->dirs[i];
+
+		if (dir->ops->version == 2)
+			strv_add(&names, "");
+		for (size_t j = 0; dir->ops->version == 1 && j < ARRAY_SIZE(cgroup_names); j++) {
+			int named = cgroup_names[j].controller == CGROUP_SYSTEMD;
+
+			if (dir->controllers & cgroup_names[j].controller)
+				strv_add_printf(&names, "%s%s", named ? "name=" : "",
+						cgroup_names[j].v1);
+		}
+	}
+	return names;
+}
+
 static DIR *cgroup_open_dir(int parent, const char *name)
 {
 	_cleanup_close_ int fd =
@@ -913,13 +947,26 @@ void cgroup_oom_release(struct cgroup_oom *oom)
 	oom->fd = fd_close(oom->fd);
 }
 
-int cgroup_freeze(struct cgroup *cgroup, int frozen, struct err *err)
+static const struct cgroup_dir *cgroup_dir_of_freezer(const struct cgroup *cgroup)
 {
 	const struct cgroup_dir *dir = cgroup_dir_of(cgroup, CGROUP_CORE);
+
+	return dir ? dir : cgroup_dir_of(cgroup, CGROUP_FREEZER);
+}
+
+char *cgroup_freezer(const struct cgroup *cgroup)
+{
+	const struct cgroup_dir *dir = cgroup_dir_of_freezer(cgroup);
+	_cleanup_free_ char *link = dir ? mem_printf("/proc/self/fd/%d", dir->fd) : NULL;
+
+	return link ? realpath(link, NULL) : NULL;
+}
+
+int cgroup_freeze(struct cgroup *cgroup, int frozen, struct err *err)
+{
+	const struct cgroup_dir *dir = cgroup_dir_of_freezer(cgroup);
 	int r;
 
-	if (!dir)
-		dir = cgroup_dir_of(cgroup, CGROUP_FREEZER);
 	if (!dir)
 		return err_set(err, -EOPNOTSUPP,
 			       "this host cannot pause: the kernel has no freezer for cgroups");

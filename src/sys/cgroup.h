@@ -104,6 +104,10 @@ static inline void cgroup_freep(struct cgroup **cgroup)
 }
 #define _cleanup_cgroup_ _cleanup_(cgroup_freep)
 
+/* The hierarchies that it is in, as /proc/PID/cgroup names them: "memory", "name=systemd", "" for version 2. Caller
+ * frees. */
+char **cgroup_hierarchies(const struct cgroup *cgroup);
+
 /*
  * The folders above the group are somebody else's (a pod's, an engine's), so cgroup_destroy() leaves them
  * even if they have become empty. Without this it removes those but for the topmost.
@@ -163,6 +167,9 @@ void cgroup_entry_release(struct cgroup_entry *entry);
 /* Returns 0 or -errno; allocates nothing. */
 int cgroup_join(const struct cgroup_entry *entry, int born_in);
 
+/* Moves another process, with all its threads, into the group. Slow: see above. */
+int cgroup_move(const struct cgroup *cgroup, pid_t pid);
+
 /* Every process in the group and below it, as our pid namespace numbers them; caller frees. */
 int cgroup_pids(const struct cgroup *cgroup, pid_t **ret, size_t *ret_n);
 /* 1 if the process is in the group or below it, 0 if not, -errno if it cannot be told. */
@@ -190,6 +197,8 @@ void cgroup_oom_release(struct cgroup_oom *oom);
 int cgroup_freeze(struct cgroup *cgroup, int frozen, struct err *err);
 /* 1 if the group, or one above it, stands still or is about to; 0 if not; -EOPNOTSUPP, -errno. */
 int cgroup_is_frozen(const struct cgroup *cgroup);
+/* The folder of the hierarchy that cgroup_freeze() stops it in; caller frees. NULL: there is none. */
+char *cgroup_freezer(const struct cgroup *cgroup);
 /* SIGKILL to everything in it, frozen or not. */
 int cgroup_kill(struct cgroup *cgroup);
 

@@ -3,6 +3,7 @@
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,10 @@ SECONDS = 60  # for each test
 def archive(session_folder, busybox_tree):
     return images.made_once(session_folder / "busybox-oci.tar",
                             lambda path: engines.oci_archive(busybox_tree, path))
+
+
+CRIU_RUNS = shutil.which("criu") and subprocess.run(["criu", "check"], capture_output=True).returncode == 0
+needs_criu = pytest.mark.skipif(not CRIU_RUNS, reason="needs a CRIU that runs on this kernel")
 
 
 def one_test(host, clean):
@@ -454,3 +459,46 @@ def test_containerd_kills_an_exec_alone(ctr):
         ctr("task", "kill", "--exec-id=e", "--signal=SIGKILL", "a")
         assert task.finish(ctr.host.deadline.left()).code == 137
     assert "RUNNING" in ctr("task", "ls").out
+
+
+@needs_criu
+def test_podman_checkpoints_and_restores(podman):
+    script = "read word < /proc/sys/kernel/random/uuid; n=0; while :; do n=$((n+1)); echo $word $n; sleep 0.1; done"
+    podman("run", "-d", "--name", "a", IMAGE, "sh", "-c", script)
+    with podman.popen("logs", "--follow", "a") as follow:
+        follow.expect(" 2\n", podman.host.deadline.left())
+        follow.kill()
+    podman("container", "checkpoint", "a")
+    assert podman.json("inspect", "a")[0]["State"]["Checkpointed"]
+    lines = podman("logs", "a").out.splitlines()
+    podman("container", "restore", "a")
+    with podman.popen("logs", "--follow", "a") as follow:
+        follow.expect(f" {len(lines) + 2}\n", podman.host.deadline.left())
+        follow.kill()
+    lines = [line.split() for line in podman("logs", "a").out.splitlines()]
+    assert [int(n) for _, n in lines] == list(range(1, len(lines) + 1))
+    assert len({word for word, _ in lines}) == 1
+
+
+@needs_criu
+def test_podman_takes_a_checkpoint_to_another_container(podman):
+    podman("run", "-d", "--name", "a", IMAGE, "sh", "-c", "echo kept > /kept; mkfifo /go; exec 3<>/go; x=yes; "
+           "read y <&3; echo $x $y > /said")
+    saved = podman.host.store / "a.tar.gz"
+    podman("container", "checkpoint", "--export", saved, "a")
+    podman("rm", "a")
+    podman("container", "restore", "--import", saved, "--name", "b")
+    assert podman("exec", "b", "cat", "/kept").out == "kept\n"
+    podman("exec", "b", "sh", "-c", "echo sir > /go")
+    assert podman("wait", "b").out == "0\n"
+    podman("cp", "b:/said", podman.host.store)
+    assert podman.host("cat", podman.host.store / "said").out == "yes sir\n"
+
+
+def test_podman_hears_that_it_cannot_checkpoint(podman):
+    if CRIU_RUNS:
+        pytest.skip("CRIU runs here")
+    podman("run", "-d", "--name", "a", IMAGE, "sleep", "1000")
+    failed = podman("container", "checkpoint", "a", code=None)
+    assert failed.code and "checkpoint" in failed.err
+    assert podman("ps", "-q").out

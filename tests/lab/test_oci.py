@@ -280,3 +280,43 @@ def test_a_limit_above_our_own_is_given_in_a_user_namespace(bundle):
     bundle("exec", "--detach", "--pid-file", bundle.folder / "pid", "one", "sleep", "1000")
     pid = int((bundle.folder / "pid").read_text())
     assert resource.prlimit(pid, resource.RLIMIT_MSGQUEUE) == (above, above)
+
+
+COUNTER = """
+read word < /proc/sys/kernel/random/uuid
+n=0
+while :; do n=$((n+1)); echo $word $n; sleep 0.1; done
+"""
+
+
+def counted(podman, name):
+    return [(word, int(n)) for word, n in (line.split() for line in podman("logs", name).stdout.splitlines())]
+
+
+def counts_on(podman, name, n):
+    """Waits, by podman's own following of its log, for a line beyond the n-th; what it then has."""
+    with subprocess.Popen([str(word) for word in [*podman.command, "logs", "--follow", name]], text=True,
+                          stdout=subprocess.PIPE) as follow:
+        for line in follow.stdout:
+            if int(line.split()[1]) > n:
+                break
+        follow.kill()
+    return counted(podman, name)
+
+
+@pytest.mark.parametrize("podman", ["systemd"], indirect=True)
+def test_podman_checkpoints_and_restores(podman):
+    podman("run", "-d", "--name", "a", "--network", "none", "--memory", "64m", "busybox", "sh", "-c", COUNTER)
+    word, _ = counts_on(podman, "a", 1)[-1]
+    podman("container", "checkpoint", "a")
+    assert (podman.inspect("a", "State.Status"), podman.inspect("a", "State.Checkpointed")) == ("exited", "true")
+    last = counted(podman, "a")[-1][1]
+    podman("container", "restore", "a")
+    # each step once, by who knew the word all along
+    assert counts_on(podman, "a", last + 1)[:last + 1] == [(word, n) for n in range(1, last + 2)]
+    group = CGROUPS / podman.inspect("a", "State.CgroupPath").lstrip("/")
+    assert figure(group, "memory.max") == str(64 * MIB)
+    assert podman("exec", "a", "cat", "/proc/1/comm").stdout == "sh\n"
+    podman("stop", "--time", "0", "a")
+    assert podman.inspect("a", "State.ExitCode") == "137" and not group.exists()
+    podman("rm", "a")
