@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """brig as a user whom systemd gives control groups of version 2, and machines of his on KVM."""
 
+import json
 import os
 import subprocess
 import tempfile
@@ -103,6 +104,48 @@ def test_a_killed_keepers_scope_goes(member):
     wait.process_end(run["pid"], SLOW)
     member("rm", "a")
     assert not group.exists()
+
+
+# As podman would have it called: from below his systemd, where he may put processes into his own groups.
+SCOPE_SCRIPT = """
+set -ex
+brig-oci --root $PWD/containers --systemd-cgroup run --detach --bundle $PWD one </dev/null >/dev/null 2>errors || cat errors
+pid=$(brig-oci --root $PWD/containers state one | sed -n 's/^ *"pid": \\([0-9]*\\).*/\\1/p')
+cat /proc/$pid/cgroup
+systemctl --user show --property=MemoryMax --property=TasksMax brig-one.scope
+brig-oci --root $PWD/containers update --memory 67108864 one
+systemctl --user show --property=MemoryMax brig-one.scope
+brig-oci --root $PWD/containers exec one cat /proc/self/cgroup
+brig-oci --root $PWD/containers delete --force one
+systemctl --user list-units --all --plain --no-legend 'brig-*.scope'
+echo end
+"""
+
+
+def test_his_containers_are_scopes_of_his_own_systemd(member):
+    home, programs = member.folder / "home", member.folder / "bin"
+    bundle = home / "bundle"
+    assert member.sh(f"mkdir {bundle} && cd {bundle} && tar -xf {member.folder}/busybox.tar --one-top-level=rootfs && "
+                     f"{programs}/brig-oci spec --rootless").returncode == 0
+    config = json.loads((bundle / "config.json").read_text())
+    config["process"].update(terminal=False, args=["sleep", "1000"])
+    config["linux"]["resources"] = {"memory": {"limit": 32 * MIB}, "pids": {"limit": 20}}
+    (bundle / "config.json").write_text(json.dumps(config))
+    (bundle / "script").write_text(SCOPE_SCRIPT)
+    unit = RUNTIME / "systemd/user/brig-test.service"
+    unit.parent.mkdir(exist_ok=True)
+    unit.write_text(f"[Service]\nType=oneshot\nWorkingDirectory={bundle}\nExecStart=sh {bundle}/script\n"
+                    f"Environment=PATH={programs}:{os.environ['PATH']} USER={NAME}\n"
+                    f"StandardOutput=file:{bundle}/out\nStandardError=file:{bundle}/said\n")
+    started = member.sh("systemctl --user daemon-reload && systemctl --user start brig-test.service")
+    said = (bundle / "out").read_text() + (bundle / "said").read_text()
+    assert started.returncode == 0, started.stderr + said
+    lines = (bundle / "out").read_text().splitlines()
+    assert lines[0].endswith(f"user@{UID}.service/user.slice/brig-one.scope"), said
+    assert sorted(lines[1:3]) == [f"MemoryMax={32 * MIB}", "TasksMax=20"]
+    # nothing is left of the scope, and exec was in it
+    assert lines[3:] == [f"MemoryMax={64 * MIB}", "0::/", "end"], said
+    unit.unlink()
 
 
 @pytest.mark.vm
