@@ -16,6 +16,7 @@
 #include "base/units.h"
 #include "sys/cgroup-internal.h"
 #include "sys/idmap.h"
+#include "sys/mnt.h"
 #include "sys/cgroup_bpf.h"
 
 #include <fcntl.h>
@@ -135,7 +136,26 @@ static int cgroup_open_root(const char *path, long magic, dev_t *ret_dev)
 	return take_fd(&fd);
 }
 
-static void cgroup_add_v2(struct cgroup *cgroup, enum cgroup_layout *layout)
+/*
+ * A host of version 1 alone has version 2 all the same, only not mounted. Init systems that know no other get it so,
+ * on a mount that nobody sees.
+ */
+static int cgroup_open_unmounted(dev_t *ret_dev)
+{
+	_cleanup_close_ int mount = -EBADF, fd = -EBADF;
+	struct err ignored = ERR_INIT;
+	struct stat st;
+
+	if (mnt_new("cgroup2", "cgroup2", NULL, 0, &mount, &ignored) < 0)
+		return -EBADF;
+	fd = openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -EBADF;
+	*ret_dev = st.st_dev;
+	return take_fd(&fd);
+}
+
+static void cgroup_add_v2(struct cgroup *cgroup, unsigned int need, enum cgroup_layout *layout)
 {
 	struct cgroup_dir dir = { .ops = &cgroup_v2_ops, .controllers = CGROUP_CORE, .fd = -EBADF };
 
@@ -147,7 +167,9 @@ static void cgroup_add_v2(struct cgroup *cgroup, enum cgroup_layout *layout)
 	}
 	if (dir.root < 0)
 		*layout = CGROUP_LAYOUT_LEGACY;
-	else
+	if (dir.root < 0 && (need & CGROUP_SYSTEMD))
+		dir.root = cgroup_open_unmounted(&dir.dev);
+	if (dir.root >= 0)
 		cgroup->dirs[cgroup->n++] = dir;
 }
 
@@ -205,7 +227,7 @@ static enum cgroup_layout cgroup_scan(struct cgroup *cgroup, unsigned int need, 
 	enum cgroup_layout layout;
 	unsigned int missing = need;
 
-	cgroup_add_v2(cgroup, &layout);
+	cgroup_add_v2(cgroup, need, &layout);
 	if (layout == CGROUP_LAYOUT_LEGACY)
 		need |= CGROUP_FREEZER | CGROUP_CPUACCT | CGROUP_DEVICES;
 	for (size_t i = 0; layout != CGROUP_LAYOUT_UNIFIED && i < ARRAY_SIZE(cgroup_names); i++) {
