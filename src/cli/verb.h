@@ -12,7 +12,7 @@
 
 /* What every verb gets: where brig's data is and how to talk. */
 struct cli_context {
-	const char *root;			 /* --root, default /var/lib/brig */
+	const char *root;			 /* --root, see instance/home.h */
 	const char *run;			 /* --run, default /run/brig */
 	const struct driver_ops *const *drivers; /* NULL-terminated, from main's table */
 };

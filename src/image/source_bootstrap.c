@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "image/manifest.h"
 #include "sys/child.h"
+#include "sys/idmap.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -157,15 +158,37 @@ static int source_bootstrap_add_packages(char ***argv, char *const *include, str
 	return 0;
 }
 
+/* A user is root among his own ids; packages have files of users other than root. */
+static int source_bootstrap_add_ids(char ***argv, struct err *err)
+{
+	struct idmap map;
+	int single;
+
+	if (!geteuid())
+		return 0;
+	idmap_of_user(&map);
+	single = idmap_is_single(&map);
+	idmap_release(&map);
+	if (single)
+		return err_set(err, -EPERM,
+			       "it needs more than your own id: a range in /etc/subuid and "
+			       "/etc/subgid, and uidmap ('brig doctor' tells more)");
+	strv_add(argv, "--map-root-user");
+	strv_add(argv, "--map-auto");
+	return 0;
+}
+
 static int source_bootstrap_argv(const struct source *source, const char *suite,
 				 char *const *include, char ***argv, struct err *err)
 {
 	static const char *const fixed[] = {
-		"unshare",	"--mount",	"--pid", "--fork",
-		"--kill-child", "--mount-proc", "--",	 "env",
+		"--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--", "env",
 	};
 	_cleanup_strv_ char **lines = NULL;
 
+	strv_add(argv, "unshare");
+	if (source_bootstrap_add_ids(argv, err) < 0)
+		return err->code;
 	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
 		strv_add(argv, fixed[i]);
 	strv_add_printf(argv, "TMPDIR=%s", source->work.path);

@@ -14,7 +14,7 @@
  * it; a second one waits. Every verb that takes the lock first cleans what a killed keeper left.
  */
 struct instance_home {
-	const char *root;			 /* ROOT, "/var/lib/brig" */
+	const char *root;			 /* ROOT, see instance/home.h */
 	const char *run;			 /* RUN, "/run/brig" */
 	const struct driver_ops *const *drivers; /* NULL-terminated */
 };

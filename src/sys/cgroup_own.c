@@ -7,16 +7,19 @@
 #include "sys/child.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#define CGROUP_OWN_ROOT	    "/sys/fs/cgroup"
-#define CGROUP_OWN_KEEPERS  "keepers"
-#define CGROUP_OWN_SCOPE    ".scope"
-#define CGROUP_OWN_FILE_MAX 65536
-#define CGROUP_OWN_CALL_MS  60000
+#define CGROUP_OWN_ROOT	     "/sys/fs/cgroup"
+#define CGROUP_OWN_KEEPERS   "keepers"
+#define CGROUP_OWN_SCOPE     ".scope"
+#define CGROUP_OWN_FILE_MAX  65536
+#define CGROUP_OWN_WORDS_MAX (4U << 20)
+/* systemd's unit user@UID.service, which has the user's own one */
+#define CGROUP_OWN_SERVICE ".service"
 
 /* Where we are in version 2, without the slash in front; NULL: nowhere. */
 static char *cgroup_own_path(void)
@@ -115,41 +118,50 @@ int cgroup_own_take(const char *name, char **ret_path)
 	return r;
 }
 
-/* org.freedesktop.systemd1(5); it asks the system's systemd for what it may not do itself. */
-static int cgroup_own_ask(const char *unit, struct err *err)
+/* The user's systemd has all below this for its own. */
+static int cgroup_own_is_below_manager(const char *own, const char *path)
 {
-	static const char *const words[] = { "call",
-					     "org.freedesktop.systemd1",
-					     "/org/freedesktop/systemd1",
-					     "org.freedesktop.systemd1.Manager",
-					     "AttachProcessesToUnit",
-					     "ssau" };
-	_cleanup_free_ char *manager = cgroup_own_manager();
-	_cleanup_strv_ char **argv = NULL;
-	struct child_spec child = CHILD_SPEC_INIT;
+	const char *at = strstr(path, CGROUP_OWN_SERVICE "/");
 
-	if (!manager)
-		return err_set(err, -ENOENT, "XDG_RUNTIME_DIR is not set");
-	strv_add(&argv, "busctl");
-	strv_add_printf(&argv, "--address=unix:path=%s", manager);
-	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-		strv_add(&argv, words[i]);
-	strv_add(&argv, unit);
-	strv_add(&argv, "/" CGROUP_OWN_KEEPERS);
-	strv_add(&argv, "1");
-	strv_add_printf(&argv, "%d", getpid());
-	child.argv = argv;
-	child.hint = "install systemd";
-	child.timeout_ms = CGROUP_OWN_CALL_MS;
-	return child_run(&child, err);
+	return at && !strncmp(own, path, (size_t)(at - path) + strlen(CGROUP_OWN_SERVICE "/"));
+}
+
+/* This program's own words. */
+static int cgroup_own_arguments(char ***argv)
+{
+	_cleanup_free_ char *text = NULL;
+	char program[PATH_MAX];
+	size_t len = 0;
+	ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
+	int r = file_read(AT_FDCWD, "/proc/self/cmdline", CGROUP_OWN_WORDS_MAX, &text, &len);
+
+	if (n < 0 || r < 0)
+		return n < 0 ? -errno : r;
+	program[n] = '\0';
+	strv_add(argv, program);
+	for (size_t at = strlen(text) + 1; at < len; at += strlen(text + at) + 1)
+		strv_add(argv, text + at);
+	return 0;
+}
+
+static int cgroup_own_start_over(struct err *err)
+{
+	_cleanup_free_ char *tool = child_find("systemd-run");
+	_cleanup_strv_ char **argv = cgroup_own_scope("client");
+	int r = cgroup_own_arguments(&argv);
+
+	if (r < 0 || !tool)
+		return err_errno(err, r < 0 ? r : -ENOENT, "cannot ask systemd for a scope");
+	execv(tool, argv);
+	return err_errno(err, -errno, "cannot run %s", tool);
 }
 
 int cgroup_own_join(const char *path, struct err *err)
 {
 	_cleanup_free_ char *above = mem_strdup(path), *own = cgroup_own_path();
 	char *slash = strrchr(above, '/');
-	const char *unit;
 	size_t len;
+	int r;
 
 	if (!slash || !own)
 		return err_set(err, -ENOENT, "there is no cgroup %s", path);
@@ -157,11 +169,10 @@ int cgroup_own_join(const char *path, struct err *err)
 	len = strlen(above);
 	if (!strncmp(own, above, len) && own[len] == '/')
 		return 0;
-	if (cgroup_own_move(above) == 0)
+	r = cgroup_own_move(above);
+	if (r == 0)
 		return 0;
-	slash = strrchr(above, '/');
-	unit = slash ? slash + 1 : above;
-	if (cgroup_own_ask(unit, err) < 0)
-		return err_wrap(err, "cannot join the control group of the instance");
-	return 0;
+	if (!cgroup_own_is_below_manager(own, path) && cgroup_own_has_manager())
+		return cgroup_own_start_over(err);
+	return err_errno(err, r, "cannot join the control group of the instance");
 }

@@ -27,7 +27,8 @@ int cgroup_own_take(const char *name, char **ret_path);
 
 /*
  * The process moves to the keepers' group beside the instance's group, from where it can start others in that one. If
- * the way there is not ours, the user's systemd moves it.
+ * the way there is not ours, as from a login's session, the program is started once more in a scope of the user's
+ * systemd, from where it is; so call this before anything else was done.
  */
 int cgroup_own_join(const char *path, struct err *err);
 

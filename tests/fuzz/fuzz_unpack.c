@@ -23,6 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	folder = openat(base, "in", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	options.plain_files = size && data[size - 1] & 1;
+	options.for_user = options.one_owner = size && data[size - 1] & 2;
 	if (unpack_archive(tar, folder, &options, &result, &err) < 0 && !err_is_set(&err))
 		abort();
 	if (file_remove_tree(base, "in") < 0 || rmdir(path) < 0) /* fails if there is more */

@@ -326,6 +326,29 @@ static void every_cut_is_noticed(void **state)
 	assert_good(place, unpack_bytes(place, place->tar.data, place->tar.len));
 }
 
+static void for_a_user_marks_are_his_and_devices_are_left_out(void **state)
+{
+	struct place *place = *state;
+	_cleanup_close_ int fd = -EBADF;
+	char value[4] = "";
+	struct stat st;
+
+	place->options.for_user = place->options.one_owner = 1;
+	tar_writer_add(&place->tar, '5', "shut/", NULL, NULL);
+	tar_writer_add(&place->tar, '0', "shut/.wh..wh..opq", NULL, NULL);
+	tar_writer_add(&place->tar, '0', ".wh.gone", NULL, NULL);
+	tar_writer_add(&place->tar, '3', "null", NULL, NULL);
+	tar_writer_add(&place->tar, '0', "after", NULL, "it");
+	assert_good(place, unpack(place));
+	assert_file(place, "after", "it");
+	assert_int_equal(fstatat(place->fd, "null", &st, 0), -1);
+	assert_int_equal(fstatat(place->fd, "gone", &st, 0), 0);
+	assert_true(S_ISCHR(st.st_mode) && st.st_rdev == 0);
+	fd = openat(place->fd, "shut", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(fgetxattr(fd, "user.overlay.opaque", value, sizeof(value)), 1);
+	assert_int_equal(fgetxattr(fd, "trusted.overlay.opaque", value, sizeof(value)), -1);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -338,6 +361,7 @@ int main(void)
 		CASE(links_do_not_make_a_tree_without_end),
 		CASE(there_are_bounds_on_bytes_and_files),
 		CASE(whiteouts_become_what_overlayfs_reads),
+		CASE(for_a_user_marks_are_his_and_devices_are_left_out),
 		CASE(an_archive_of_images_is_known_by_its_first_name),
 		CASE(an_archive_of_images_has_no_devices),
 		CASE(every_cut_is_noticed),

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""brig as a user whom systemd gives control groups of version 2, and machines of his on KVM."""
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from support import images, leaks, wait
+from support.user import NAME, UID, UserBrig
+
+CGROUPS = Path("/sys/fs/cgroup")
+RUNTIME = Path(f"/run/user/{UID}")
+# pam_systemd would say it at a login, and the lab has none
+DROP_IN = Path(f"/run/systemd/system/user@{UID}.service.d/brig-test.conf")
+SLOW = 300
+MIB = 1 << 20
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(not Path("/run/systemd/system").exists() or not (CGROUPS / "cgroup.controllers").exists(),
+                       reason="needs systemd and version 2 of cgroups"),
+]
+
+
+class Member(UserBrig):
+    """A user of the machine's, with a systemd of his own."""
+
+    def prefix(self):
+        return ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups"]
+
+    def environment(self, env=None):
+        return super().environment({"XDG_RUNTIME_DIR": str(RUNTIME), **(env or {})})
+
+    def __call__(self, *args, **options):
+        options.setdefault("timeout", SLOW)
+        return super().__call__(*args, **options)
+
+
+@pytest.fixture(scope="module")
+def member_manager():
+    images.run("useradd", "--no-create-home", "--uid", UID, NAME)
+    DROP_IN.parent.mkdir(parents=True)
+    DROP_IN.write_text(f"[Service]\nEnvironment=XDG_RUNTIME_DIR={RUNTIME}\n")
+    images.run("systemctl", "daemon-reload")
+    images.run("systemctl", "start", f"user@{UID}.service")
+    yield
+    images.run("systemctl", "stop", f"user@{UID}.service")
+    DROP_IN.unlink()
+    images.run("userdel", NAME)
+
+
+@pytest.fixture
+def member(member_manager, busybox_tree):
+    folder = Path(tempfile.mkdtemp(prefix="brig-", dir="/var/tmp"))
+    folder.chmod(0o755)
+    brig = Member(folder, many_ids=True)
+    brig.run = RUNTIME / "brig"
+    images.run("tar", "-C", busybox_tree, "-cf", folder / "busybox.tar", ".")
+    brig("image", "import", "--name", "busybox", folder / "busybox.tar")
+    yield brig
+    brig.stop_commands()
+    for name in brig("ps", "-aq").out.split():
+        brig("rm", "-f", name)
+    leaks.wait_for_processes(folder, 30)
+    left = leaks.find(folder, brig.run)
+    images.run("rm", "-rf", folder)
+    assert left == []
+    assert list(brig.run.iterdir()) == []
+
+
+def group_of(brig, name):
+    return CGROUPS / brig.json("inspect", name)[0]["run"]["cgroup"]
+
+
+def test_his_limits_hold(member):
+    member("run", "-d", "--name", "a", "-m", "64m", "--pids-limit", "50", "--cpus", "0.5", "busybox", "sleep", "1000")
+    group = group_of(member, "a")
+    assert f"user@{UID}.service" in str(group)
+    assert int((group / "memory.max").read_text()) == 64 * MIB
+    assert (group / "pids.max").read_text().strip() == "50"
+    assert (group / "cpu.max").read_text().split() == ["50000", "100000"]
+    # what more is started is held to them, too
+    shown = member("exec", "a", "sh", "-c", "cat /proc/self/cgroup; echo \"$0\" \"$1\"", "two words", "it's")
+    assert shown.out == "0::/\ntwo words it's\n"
+    with member.popen("exec", "-i", "a", "sh") as session:
+        session.send("echo here\n")
+        session.expect("here", timeout=SLOW)
+        assert len((group / "cgroup.procs").read_text().split()) == 2
+    member("pause", "a")
+    assert [i["state"] for i in member.json("ps")] == ["paused"]
+    member("unpause", "a")
+    member("rm", "-f", "a")
+    wait.file_state(group.parent, lambda: not group.parent.exists(), timeout=SLOW)
+
+
+def test_a_killed_keepers_scope_goes(member):
+    member("run", "-d", "--name", "a", "busybox", "sleep", "1000")
+    group, run = group_of(member, "a"), member.json("inspect", "a")[0]["run"]
+    os.kill(run["keeper_pid"], 9)
+    wait.process_end(run["pid"], SLOW)
+    member("rm", "a")
+    assert not group.exists()
+
+
+@pytest.mark.vm
+@pytest.mark.lab
+def test_his_machine_runs_on_kvm(member):
+    vmlinuz, modules = images.debian_kernel_files()
+    member("kernel", "import", "--name", "debian", vmlinuz, "--modules", modules)
+    member("kernel", "default", "debian")
+    mode = os.stat("/dev/kvm").st_mode
+    os.chmod("/dev/kvm", 0o666)
+    try:
+        shown = member("run", "-d", "--name", "v", "--vm", "--engine", "kvm", "busybox", "sleep", "1000")
+        assert shown.out == "v\n"
+        assert member("exec", "v", "id", "-u").out == "0\n"
+        run = member.json("inspect", "v")[0]["run"]
+        assert run["engine"] == "kvm"
+        status = Path(f"/proc/{run['pid']}/status").read_text()
+        assert f"Uid:\t{UID}\t" in status and "CapPrm:\t0000000000000000" in status and "Seccomp:\t2" in status
+        assert subprocess.run(["ls", f"/proc/{run['pid']}/root/"], capture_output=True).stdout == b""
+        member("rm", "-f", "v")
+    finally:
+        os.chmod("/dev/kvm", mode)
