@@ -404,7 +404,7 @@ int spec_of_instance(const struct instance *instance, const struct process *proc
 			    .pids = instance->pids_limit },
 		.nesting = instance->nesting,
 		.cgroup_delegate = spec_is_wide(instance),
-		.cgroup_also = spec_is_wide(instance) ? CGROUP_SYSTEMD : 0,
+		.cgroup_also = spec_is_wide(instance) ? CGROUP_SYSTEMD | CGROUP_UNMOUNTED : 0,
 	};
 	spec_add_process(ret, instance, process);
 	r = spec_add_privileges(ret, instance, err);

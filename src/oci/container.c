@@ -45,7 +45,7 @@ int container_open(const struct oci_context *oci, const char *id, int lock, stru
 struct cgroup *container_cgroup(struct container *container)
 {
 	if (!container->cgroup && container->store.cgroup)
-		(void)cgroup_open(container->store.cgroup, &container->cgroup);
+		(void)cgroup_open_for(container->store.cgroup, CGROUP_ALL, &container->cgroup);
 	return container->cgroup;
 }
 

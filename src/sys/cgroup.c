@@ -15,6 +15,7 @@
 #include "base/units.h"
 #include "sys/cgroup-internal.h"
 #include "sys/idmap.h"
+#include "sys/mnt.h"
 #include "sys/cgroup_bpf.h"
 
 #include <fcntl.h>
@@ -142,12 +143,33 @@ static const char *cgroup_v2_root(enum cgroup_layout *layout)
 	return NULL;
 }
 
-static void cgroup_add_v2(struct cgroup *cgroup, enum cgroup_layout *layout)
+/*
+ * A host of version 1 alone has version 2 all the same, only not mounted. Init systems that know no other get it so,
+ * on a mount that nobody sees.
+ */
+static int cgroup_open_unmounted(uint64_t *ret_id)
+{
+	_cleanup_close_ int mount = -EBADF, fd = -EBADF;
+	struct err ignored = ERR_INIT;
+	struct stat st;
+
+	if (mnt_new("cgroup2", "cgroup2", NULL, 0, &mount, &ignored) < 0)
+		return -EBADF;
+	fd = openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -EBADF;
+	*ret_id = st.st_dev;
+	return take_fd(&fd);
+}
+
+static void cgroup_add_v2(struct cgroup *cgroup, unsigned int need, enum cgroup_layout *layout)
 {
 	struct cgroup_dir dir = { .ops = &cgroup_v2_ops, .controllers = CGROUP_CORE, .fd = -EBADF };
 	const char *path = cgroup_v2_root(layout);
 
 	dir.root = path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -EBADF;
+	if (!path && (need & CGROUP_UNMOUNTED))
+		dir.root = cgroup_open_unmounted(&dir.id);
 	if (dir.root >= 0)
 		cgroup->dirs[cgroup->n++] = dir;
 }
@@ -221,7 +243,7 @@ static enum cgroup_layout cgroup_scan(struct cgroup *cgroup, unsigned int need, 
 	enum cgroup_layout layout;
 	unsigned int missing = need;
 
-	cgroup_add_v2(cgroup, &layout);
+	cgroup_add_v2(cgroup, need, &layout);
 	if (layout == CGROUP_LAYOUT_LEGACY && !group)
 		need |= CGROUP_FREEZER | CGROUP_CPUACCT | CGROUP_DEVICES;
 	for (size_t i = 0; layout != CGROUP_LAYOUT_UNIFIED && i < ARRAY_SIZE(cgroup_names); i++) {

@@ -41,6 +41,8 @@ enum {
 	CGROUP_RDMA = 1 << 14,
 	CGROUP_MISC = 1 << 15,
 	CGROUP_ALL = (1 << 16) - 1,
+	CGROUP_UNMOUNTED =
+		1 << 16, /* the version 2 hierarchy even where the host has not mounted it */
 };
 
 enum cgroup_layout cgroup_layout(void);
@@ -74,8 +76,8 @@ struct cgroup;
 /*
  * Makes the group with its limits, with no process in it; a dead group of that name is replaced
  * (-EBUSY if it is alive). path: without "", "." and ".." between its slashes (-EINVAL). also: more of
- * CGROUP_* that it shall have if the host does; an engine whose callers find a container's figures by
- * /proc/PID/cgroup takes CGROUP_ALL. A limit that this host cannot set is an error; a missing hierarchy
+ * CGROUP_* that it shall have if the host does: CGROUP_ALL for an engine whose callers find a container's figures by
+ * /proc/PID/cgroup, CGROUP_UNMOUNTED for an init system. A limit that this host cannot set is an error; a missing hierarchy
  * that was only wanted is not.
  */
 int cgroup_create(const char *path, const struct cgroup_limits *limits, unsigned int also,

@@ -68,6 +68,35 @@ def test_systemd_boots_and_shuts_down(brig, any_debian):
     wait_login(brig, system, times=2)
 
 
+@pytest.fixture
+def without_version_2(brig, tmp_path):
+    """brig on a host that has version 2 nowhere mounted."""
+    unified, program = CGROUPS / "unified", brig.program
+    if not unified.is_dir():
+        pytest.skip("needs a hybrid host")
+    wrapper = tmp_path / "brig"
+    hidden = f"mount --make-rprivate / && umount {unified} && exec {program}"
+    wrapper.write_text(f"#!/bin/sh\nexec unshare --mount sh -c '{hidden} \"$@\"' brig \"$@\"\n")
+    wrapper.chmod(0o755)
+    brig.program = str(wrapper)
+    yield
+    brig("rm", "-f", "a", check=False)
+    brig.program = program
+
+
+def test_systemd_boots_where_version_2_is_not_mounted(brig, any_debian, without_version_2):
+    checks = {check["id"]: check for check in brig.json("doctor", "--json", check=False)["checks"]}
+    assert "legacy" in checks["cgroups"]["detail"]
+    system = boot(brig, any_debian)
+    assert brig("exec", system, "systemctl", "is-system-running", "--wait", check=False).out.strip() == "running"
+    assert sh(brig, system, "stat -f -c %T /sys/fs/cgroup").strip() == "cgroup2fs"
+    group = CGROUPS / "unified" / brig.json("inspect", system)[0]["run"]["cgroup"]
+    assert group.is_dir()
+    brig("stop", "-t", "60", system)
+    assert not group.exists()
+    assert brig.json("inspect", system)[0]["exit_code"] == 0
+
+
 def test_a_system_is_unprivileged(brig, system):
     held = confinement(brig, system)
     assert held["uid"] > 0 and held["uid_map"][0]["outside"] == held["uid"]
