@@ -429,7 +429,9 @@ const struct verb cli_life_verbs[] = {
 		  "well. Its file system is not saved: a restored container finds the files as "
 		  "they are "
 		  "by then, so nothing should write to them in between. One that a checkpoint has "
-		  "stopped is shown as 'checkpointed'; 'brig start' starts it anew. A VM cannot be "
+		  "stopped is shown as 'checkpointed'; 'brig start' starts it anew. One made with "
+		  "--init, "
+		  "and a VM, cannot be "
 		  "checkpointed yet.",
 	  .examples = LIFE_EXAMPLES("brig checkpoint web", "save and stop it",
 				    "brig checkpoint -R --dir /backup/web web",

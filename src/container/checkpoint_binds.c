@@ -95,17 +95,30 @@ static void checkpoint_binds_add_devices(struct checkpoint_binds *binds, const s
 	}
 }
 
+/* A user namespace cannot take off the flags of the host's mount, so there it is one of the nodes that are ours. */
+static char *checkpoint_binds_null(const struct spec *spec)
+{
+	size_t nodes = checkpoint_binds_find_nodes(spec);
+
+	return nodes < spec->n_mounts && checkpoint_binds_is_nodes(spec, nodes)
+		       ? mem_printf("%zu/null", nodes)
+		       : mem_strdup(CHECKPOINT_NULL);
+}
+
 void checkpoint_binds_of(const struct spec *spec, const struct mountinfo *host,
 			 struct checkpoint_binds *ret)
 {
+	_cleanup_free_ char *null = NULL;
+
 	*ret = (struct checkpoint_binds){ 0 };
 	if (spec->root_path)
 		checkpoint_binds_add_below(ret, host, spec->root_path, "", CHECKPOINT_ROOT);
 	for (size_t i = 0; i < spec->n_mounts; i++)
 		checkpoint_binds_add_mount(ret, spec, host, i);
 	checkpoint_binds_add_devices(ret, spec);
+	null = checkpoint_binds_null(spec);
 	strv_for_each(path, spec->masked_paths)
-		checkpoint_binds_add(ret, *path, CHECKPOINT_NULL, CHECKPOINT_NULL);
+		checkpoint_binds_add(ret, *path, CHECKPOINT_NULL, null);
 }
 
 void checkpoint_binds_release(struct checkpoint_binds *binds)

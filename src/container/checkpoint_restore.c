@@ -159,6 +159,16 @@ static int checkpoint_ready_images(struct checkpoint_restore *restore, struct er
 	return r;
 }
 
+/* CRIU opens a pipe again, as the root of the user namespace. */
+static int checkpoint_give_stream(const struct spec *spec, int fd)
+{
+	struct stat st;
+
+	if (!spec->idmap.n_uids || fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode))
+		return 0;
+	return fchown(fd, idmap_uid(&spec->idmap, 0), idmap_gid(&spec->idmap, 0));
+}
+
 /* Pipes of the standard streams lead to who has made the container; now that is somebody else. */
 static int checkpoint_inherit_streams(struct checkpoint_restore *restore, struct err *err)
 {
@@ -178,8 +188,12 @@ static int checkpoint_inherit_streams(struct checkpoint_restore *restore, struct
 			continue;
 		seen[i] = name;
 		fd = fcntl(restore->place->stdio[i], F_DUPFD_CLOEXEC, CHECKPOINT_STREAM_FD);
-		if (fd < 0)
-			return err_errno(err, -errno, "cannot pass the standard streams on");
+		if (fd < 0 || checkpoint_give_stream(restore->base.spec, fd) < 0) {
+			int code = -errno;
+
+			fd_close(fd);
+			return err_errno(err, code, "cannot pass the standard streams on");
+		}
 		checkpoint_inherit(restore, name, fd);
 	}
 	return 0;
@@ -399,6 +413,9 @@ static int checkpoint_prepare(void *ctx, struct err *err)
 		r = checkpoint_make_root(spec, &root, err);
 	if (r == 0)
 		r = checkpoint_make_places(spec, fds, root, err);
+	/* making the root may have taken us to another mount namespace */
+	if (r == 0)
+		r = criu_reopen_folders(&restore->base.call, err);
 	return r < 0 ? r : checkpoint_attach_all(spec, fds, root, err);
 }
 

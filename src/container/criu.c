@@ -120,19 +120,21 @@ static int criu_keep_fds(const struct criu_call *call, int sock)
 	return 0;
 }
 
+int criu_reopen_folders(const struct criu_call *call, struct err *err)
+{
+	int r = criu_reopen(call->images_path, call->images, err);
+
+	return r < 0 ? r : criu_reopen(call->work_path, call->work, err);
+}
+
 static int criu_prepare(const struct criu_call *call, struct err *err)
 {
-	int r;
-
 	if (!call->prepare)
 		return 0;
 	/* what is mounted on the host later is still seen, and nothing of this on the host */
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
 		return err_errno(err, -errno, "cannot make a mount namespace");
-	r = criu_reopen(call->images_path, call->images, err);
-	if (r == 0)
-		r = criu_reopen(call->work_path, call->work, err);
-	return r < 0 ? r : call->prepare(call->ctx, err);
+	return call->prepare(call->ctx, err);
 }
 
 /* Its end of the pair; the other one is sent to who waits for it. */

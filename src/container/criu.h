@@ -40,6 +40,10 @@ struct criu_call {
  */
 int criu_run(const struct criu_call *call, struct criu_answer *ret, struct err *err);
 
+/* In prepare(), which does so once it is in its last mount namespace, and before it covers a path: CRIU mounts in its
+ * folders, which have to be of its own namespace. */
+int criu_reopen_folders(const struct criu_call *call, struct err *err);
+
 /* Whether CRIU is there and this kernel has what it needs. */
 int criu_check(struct err *err);
 

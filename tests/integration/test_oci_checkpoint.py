@@ -55,7 +55,8 @@ class Counter:
         os.mkfifo(self.bundle.rootfs / "tmp/never")
         (self.bundle.rootfs / "tmp/never").chmod(0o666)
         # An open end, so that a read waits its time.
-        self.bundle.start("exec 9<>/tmp/never;" + COUNTER,
+        # A file of the host's would be for the host's root alone to open again.
+        self.bundle.start("exec 9<>/tmp/never 2>/dev/null;" + COUNTER,
                           {"mounts": MOUNTS, "linux.maskedPaths": MASKED, "linux.readonlyPaths": READONLY,
                            **(changes or {})}, **how)
         return self.goes_on(0)

@@ -107,11 +107,17 @@ static void nodes_of_a_user_namespace_are_made_anew(void **state _unused_)
 	checkpoint_binds_of(&spec, &host, &binds);
 	assert_int_equal(binds.n, 1);
 	assert_bind(&binds, 0, "/dev /dev 0");
+	/* as the node is that covers a masked file */
+	strv_add(&spec.masked_paths, "/proc/keys");
+	checkpoint_binds_release(&binds);
+	checkpoint_binds_of(&spec, &host, &binds);
+	assert_bind(&binds, 1, "/proc/keys /dev/null 0/null");
 	/* where each is a bind of the host's, the folder is the container's own */
 	spec.no_nodes = 1;
 	checkpoint_binds_release(&binds);
 	checkpoint_binds_of(&spec, &host, &binds);
-	assert_int_equal(binds.n, 0);
+	assert_int_equal(binds.n, 1);
+	assert_bind(&binds, 0, "/proc/keys /dev/null /dev/null");
 }
 
 int main(void)
