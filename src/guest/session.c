@@ -59,6 +59,7 @@ struct session {
 	size_t credit_out;
 
 	int in, is_terminal;
+	int slave; /* held while the process lives, so that a terminal that is hung up, as a getty does, is not at its end */
 	struct loop_source *in_source;
 	struct buf in_buf;
 	size_t credit_in; /* taken by the process, not yet given back */
@@ -287,6 +288,7 @@ static void session_terminal(struct session *session, int fd)
 		fd_close(copy);
 		return;
 	}
+	session->slave = terminal_open_slave(fd);
 	session_out_open(&session->out[0], fd);
 	session_in_open(session, copy);
 }
@@ -391,6 +393,7 @@ static void session_drained(void *ctx)
 void session_exited(struct session *session, int exit_status)
 {
 	session->exited = 1;
+	session->slave = fd_close(session->slave);
 	session->pid = 0;
 	session->exit_status = exit_status;
 	session_take_reports(session);
@@ -481,6 +484,7 @@ struct session *session_new(const struct session_owner *owner, uint32_t channel,
 				     .channel = channel,
 				     .pid = launch->pid,
 				     .work = work,
+				     .slave = -EBADF,
 				     .status = take_fd(&launch->status),
 				     .is_terminal = launch->out < 0,
 				     .credit_out = MESSAGE_WINDOW };
@@ -505,6 +509,7 @@ struct session *session_free(struct session *session)
 	session_out_close(&session->out[1]);
 	loop_source_free(session->in_source);
 	fd_close(session->in);
+	fd_close(session->slave);
 	loop_source_free(session->status_source);
 	fd_close(session->status);
 	loop_source_free(session->drain_timer);

@@ -23,6 +23,13 @@ void terminal_resize(int master, uint16_t rows, uint16_t columns)
 	(void)ioctl(master, TIOCSWINSZ, &size);
 }
 
+int terminal_open_slave(int master)
+{
+	int slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	return slave < 0 ? -errno : slave;
+}
+
 /* /dev is the workload's: what it put in the place of ptmx is not taken for it. */
 int terminal_open(uint16_t rows, uint16_t columns, int *ret_master, int *ret_slave, struct err *err)
 {
@@ -37,9 +44,9 @@ int terminal_open(uint16_t rows, uint16_t columns, int *ret_master, int *ret_sla
 		return err_set(err, -ENODEV, "the instance's /dev/pts/ptmx is not a terminal's");
 	if (ioctl(master, TIOCSPTLCK, &unlock) < 0)
 		return err_errno(err, -errno, "cannot unlock a terminal");
-	slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	slave = terminal_open_slave(master);
 	if (slave < 0)
-		return err_errno(err, -errno, "cannot open a terminal's other end");
+		return err_errno(err, slave, "cannot open a terminal's other end");
 	if (rows && columns)
 		terminal_resize(master, rows, columns);
 	*ret_master = take_fd(&master);

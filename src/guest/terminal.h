@@ -10,6 +10,9 @@
 int terminal_open(uint16_t rows, uint16_t columns, int *ret_master, int *ret_slave,
 		  struct err *err);
 
+/* Another descriptor of the slave, or -errno. */
+int terminal_open_slave(int master);
+
 /* Makes the slave /dev/console of the calling process' mount namespace. */
 int terminal_bind_console(int slave, struct err *err);
 
