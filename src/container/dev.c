@@ -348,11 +348,26 @@ static int dev_place_standard(int root, int store, struct err *err)
 	return 0;
 }
 
+/*
+ * Kernels before 6.15 bind nothing that is attached nowhere. So it lies over the host's /dev, which this process has
+ * no more use for, and goes with the host's file systems.
+ */
+static int dev_attach_store(int store, struct err *err)
+{
+	_cleanup_close_ int at = open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (at < 0)
+		return err_errno(err, -errno, "/dev");
+	return mnt_attach(store, at, err);
+}
+
 int dev_place_others(const struct spec *spec, const int *mounts, int root, struct err *err)
 {
 	int store = dev_find_store(spec, mounts);
-	int r = store >= 0 && spec->bare_dev ? dev_place_standard(root, store, err) : 0;
+	int r = store >= 0 ? dev_attach_store(store, err) : 0;
 
+	if (r == 0 && store >= 0 && spec->bare_dev)
+		r = dev_place_standard(root, store, err);
 	for (size_t i = 0; i < spec->n_devices && r >= 0; i++) {
 		const char *path = spec->devices[i].path;
 		int below = !strncmp(path, DEV_PREFIX, strlen(DEV_PREFIX));

@@ -58,7 +58,7 @@ def texts(values):
 
 def configuration(layers=1, hostname="guest", read_only=False, tmpfs=(), pids_limit=0, system=False,
                   init=False, cap_add=(), cap_drop=(), rlimits=(), time_ns=0):
-    return b"".join((text(hostname), u32(layers), u8(read_only), texts(tmpfs), u64(pids_limit), u8(system),
+    return b"".join((text(hostname), u32(layers), u8(0), u8(read_only), texts(tmpfs), u64(pids_limit), u8(system),
                      u8(init), u8(0), texts(cap_add), texts(cap_drop), texts(rlimits), u64(time_ns)))
 
 

@@ -264,20 +264,33 @@ def test_podman_runs_containers_under_apparmor(podman):
     podman("rm", "a")
 
 
+@pytest.mark.parametrize("users", [False, True])
+def test_devices_are_there_without_a_dev_of_its_own(bundle, users):
+    """Kernels differ in what they bind that is attached nowhere."""
+    bundle.config["mounts"] = [mount for mount in bundle.config["mounts"] if mount["destination"] == "/proc"]
+    bundle.config["root"]["readonly"] = False
+    if users:
+        ids = [{"containerID": 0, "hostID": 200000, "size": 1000}]
+        bundle.config["linux"]["namespaces"].append({"type": "user"})
+        bundle.config["linux"].update(uidMappings=ids, gidMappings=ids)
+    bundle.start()
+    assert bundle("exec", "one", "sh", "-c", "head -c 4 /dev/zero | wc -c; echo x > /dev/null").stdout.split() == ["4"]
+
+
 def test_a_limit_above_our_own_is_given_in_a_user_namespace(bundle):
     above = resource.getrlimit(resource.RLIMIT_MSGQUEUE)[1] + 4096
     assert above > 0, "the machine's limit is to be one"
     ids = [{"containerID": 0, "hostID": 200000, "size": 1000}]
     bundle.config["linux"]["namespaces"].append({"type": "user"})
     bundle.config["linux"].update(uidMappings=ids, gidMappings=ids)
-    bundle.config["mounts"] = []
-    bundle.config["root"]["readonly"] = False
     bundle.config["process"].update(
         args=["sleep", "1000"],
         rlimits=[{"type": "RLIMIT_MSGQUEUE", "soft": above, "hard": above}])
     bundle.start()
     assert resource.prlimit(bundle.pid(), resource.RLIMIT_MSGQUEUE) == (above, above)
-    bundle("exec", "--detach", "--pid-file", bundle.folder / "pid", "one", "sleep", "1000")
+    subprocess.run([RUNTIME, "--root", bundle.root, "exec", "--detach", "--pid-file", bundle.folder / "pid", "one",
+                    "sleep", "1000"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                   check=True, timeout=SECONDS)
     pid = int((bundle.folder / "pid").read_text())
     assert resource.prlimit(pid, resource.RLIMIT_MSGQUEUE) == (above, above)
 
