@@ -107,15 +107,17 @@ int procfs_write_self(int proc, const char *name, const char *value)
 	return procfs_write(proc, path, value);
 }
 
-/* A number may be negative in some fields; those come as the kernel would have them unsigned. */
+/* A number may be negative in some fields, which nobody asks for. */
 static const char *procfs_next_number(const char *text, uint64_t *ret)
 {
-	char *end;
+	const char *digits;
 
 	if (*text++ != ' ')
 		return NULL;
-	*ret = strtoull(text, &end, 10);
-	return end == text ? NULL : end;
+	digits = text += *text == '-';
+	for (*ret = 0; *text >= '0' && *text <= '9'; text++)
+		*ret = *ret * 10 + (uint64_t)(*text - '0');
+	return text == digits ? NULL : text;
 }
 
 int procfs_stat(pid_t pid, unsigned int first, uint64_t *values, size_t n)

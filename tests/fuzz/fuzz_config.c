@@ -86,7 +86,8 @@ static void name_scope(const struct config *config)
 	_cleanup_strv_ char **properties = NULL;
 	struct err errors[2] = { 0 };
 
-	if (scope_parse(SCOPE_SYSTEM, config->on_linux.cgroups_path, "id", "", &name, &errors[0]) == 0 &&
+	if (scope_parse(SCOPE_SYSTEM, config->on_linux.cgroups_path, "id", "", &name, &errors[0]) ==
+		    0 &&
 	    (strpbrk(name.unit, "/: \n") || strstr(name.path, "..") || strstr(name.path, "//")))
 		abort();
 	scope_properties_limits(&config->on_linux.resources, 1, &properties);

@@ -22,7 +22,7 @@ def check(tree):
     yield from check_folders(tree)
     for path in tree.files("src", "tests/unit", ends=(".c",)):
         file = PurePath(path)
-        # main/ has one file, which the top meson.build names; main.c of guest/ too.
+        # The top meson.build names main.c of guest/.
         if file.name == "main.c":
             continue
         build = str(file.parent / "meson.build")
