@@ -539,7 +539,7 @@ int instance_restore(const struct instance_home *home, const char *name, const c
 		r = client_target_get(home, name, &t, err);
 	if (r < 0)
 		return r;
-	if (!t.ops->checkpoint)
+	if (!t.ops || !t.ops->checkpoint)
 		return err_set(err, -EOPNOTSUPP,
 			       "'%s' is a VM, which cannot be restored yet; containers can", name);
 	images = dir ? realpath(dir, NULL) : mem_printf("%s/" PATHS_CHECKPOINT, t.state_dir);
