@@ -291,7 +291,7 @@ def test_a_hostile_index_of_modules_is_refused(brig, tmp_path, vmlinuz, modules)
 
 def test_a_full_disk_leaves_nothing(brig, vmlinuz):
     brig.root.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", brig.root], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m,mode=755", "tmpfs", brig.root], check=True)
     try:
         refuses(brig, vmlinuz, "No space left")
         assert not list((brig.root / "kernels").glob(".tmp-*"))
