@@ -21,6 +21,7 @@ MIB = 1 << 20
 
 pytestmark = [
     pytest.mark.root,
+    pytest.mark.xdist_group("member"),  # there is one such user
     pytest.mark.skipif(not Path("/run/systemd/system").exists() or not (CGROUPS / "cgroup.controllers").exists(),
                        reason="needs systemd and version 2 of cgroups"),
 ]
