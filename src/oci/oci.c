@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/verb_help.h"
 #include "oci/verb.h"
+#include "sys/idmap.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -116,23 +117,10 @@ static void oci_show_version(void)
 	printf(OCI_NAME " version " BRIG_VERSION "\nspec: " OCI_VERSION "\n");
 }
 
-/* The host's root sees every id as itself: user_namespaces(7). */
-static int oci_in_user_namespace(void)
-{
-	_cleanup_free_ char *text = NULL;
-	_cleanup_strv_ char **words = NULL;
-
-	if (file_read(AT_FDCWD, "/proc/self/uid_map", 4096, &text, NULL) < 0)
-		return 0;
-	words = strv_split(text, " \n");
-	return strv_len(words) != 3 || strcmp(words[0], "0") != 0 || strcmp(words[1], "0") != 0 ||
-	       strcmp(words[2], "4294967295") != 0;
-}
-
 static int oci_is_rootless(int wanted)
 {
 	if (wanted == OCI_ROOTLESS_AUTO)
-		return geteuid() != 0 || oci_in_user_namespace();
+		return !idmap_is_host_root();
 	return wanted == OCI_ROOTLESS_YES;
 }
 
