@@ -3,17 +3,15 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 
 import pytest
 
 from support import wait
+from support.criu import RUNS, needs_criu
 
-RUNS = shutil.which("criu") and subprocess.run(["criu", "check"], capture_output=True).returncode == 0
 pytestmark = [pytest.mark.root]
-needs_criu = pytest.mark.skipif(not RUNS, reason="needs a CRIU that runs on this kernel")
 SECONDS = 60
 
 # A line for each step: what only memory knows, and how far it has come.

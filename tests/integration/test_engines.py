@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support import engines, images, wait
+from support import criu, engines, images, wait
 
 pytestmark = [pytest.mark.root,
               *(pytest.mark.skipif(shutil.which(tool) is None, reason=f"needs {tool}")
@@ -22,10 +22,6 @@ SECONDS = 60  # for each test
 def archive(session_folder, busybox_tree):
     return images.made_once(session_folder / "busybox-oci.tar",
                             lambda path: engines.oci_archive(busybox_tree, path))
-
-
-CRIU_RUNS = shutil.which("criu") and subprocess.run(["criu", "check"], capture_output=True).returncode == 0
-needs_criu = pytest.mark.skipif(not CRIU_RUNS, reason="needs a CRIU that runs on this kernel")
 
 
 def one_test(host, clean):
@@ -461,7 +457,7 @@ def test_containerd_kills_an_exec_alone(ctr):
     assert "RUNNING" in ctr("task", "ls").out
 
 
-@needs_criu
+@criu.needs_criu
 def test_podman_checkpoints_and_restores(podman):
     script = "read word < /proc/sys/kernel/random/uuid; n=0; while :; do n=$((n+1)); echo $word $n; sleep 0.1; done"
     podman("run", "-d", "--name", "a", IMAGE, "sh", "-c", script)
@@ -480,7 +476,7 @@ def test_podman_checkpoints_and_restores(podman):
     assert len({word for word, _ in lines}) == 1
 
 
-@needs_criu
+@criu.needs_criu
 def test_podman_takes_a_checkpoint_to_another_container(podman):
     podman("run", "-d", "--name", "a", IMAGE, "sh", "-c", "echo kept > /kept; mkfifo /go; exec 3<>/go; x=yes; "
            "read y <&3; echo $x $y > /said")
@@ -496,7 +492,7 @@ def test_podman_takes_a_checkpoint_to_another_container(podman):
 
 
 def test_podman_hears_that_it_cannot_checkpoint(podman):
-    if CRIU_RUNS:
+    if criu.RUNS:
         pytest.skip("CRIU runs here")
     podman("run", "-d", "--name", "a", IMAGE, "sleep", "1000")
     failed = podman("container", "checkpoint", "a", code=None)

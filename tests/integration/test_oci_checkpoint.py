@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 
 from support import wait
+from support.criu import RUNS, needs_criu
 from support.oci import ConsoleSocket
 
-RUNS = shutil.which("criu") and subprocess.run(["criu", "check"], capture_output=True).returncode == 0
 pytestmark = [pytest.mark.root]
-needs_criu = pytest.mark.skipif(not RUNS, reason="needs a CRIU that runs on this kernel")
 SECONDS = 60
 
 # What only memory knows, and how far it has come.
