@@ -7,6 +7,7 @@
 #include "sys/mnt.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -350,12 +351,16 @@ static int dev_place_standard(int root, int store, struct err *err)
 
 /*
  * Kernels before 6.15 bind nothing that is attached nowhere. So it lies over the host's /dev, which this process has
- * no more use for, and goes with the host's file systems.
+ * no more use for, and goes with the host's file systems; but not where others would see it, in a mount namespace of
+ * theirs.
  */
-static int dev_attach_store(int store, struct err *err)
+static int dev_attach_store(const struct spec *spec, int store, struct err *err)
 {
-	_cleanup_close_ int at = open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int at = -EBADF;
 
+	if (!(spec->namespaces & CLONE_NEWNS))
+		return 0;
+	at = open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (at < 0)
 		return err_errno(err, -errno, "/dev");
 	return mnt_attach(store, at, err);
@@ -364,7 +369,7 @@ static int dev_attach_store(int store, struct err *err)
 int dev_place_others(const struct spec *spec, const int *mounts, int root, struct err *err)
 {
 	int store = dev_find_store(spec, mounts);
-	int r = store >= 0 ? dev_attach_store(store, err) : 0;
+	int r = store >= 0 ? dev_attach_store(spec, store, err) : 0;
 
 	if (r == 0 && store >= 0 && spec->bare_dev)
 		r = dev_place_standard(root, store, err);
