@@ -189,7 +189,8 @@ def test_the_console_asks_who_one_is(brig, any_debian):
 
 def test_two_may_sit_at_one_console(brig, system):
     with brig.popen("console", system, tty=True) as one, brig.popen("console", system, tty=True) as two:
-        two.expect("ctrl-a q")
+        two.send("\n")
+        two.expect(PROMPT)  # so it sits there by now
         one.send("\n")
         two.expect(PROMPT)
         one.send("\x01q")
