@@ -77,9 +77,9 @@ void bus_remove(struct bus *bus, uint64_t base)
 static const struct bus_range *bus_find(const struct bus *bus, uint64_t address, size_t len)
 {
 	size_t at = bus_seek(bus, address);
-	const struct bus_range *range = &bus->ranges[at];
+	const struct bus_range *range = at < bus->n ? &bus->ranges[at] : NULL;
 
-	if (at == bus->n || range->base > address || len - 1 > range->last - address)
+	if (!range || range->base > address || len - 1 > range->last - address)
 		return NULL;
 	return range;
 }
