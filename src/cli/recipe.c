@@ -276,7 +276,9 @@ int recipe_fill(const struct recipe *recipe, const struct image *image, char *co
 		return r;
 	recipe_fill_identity(recipe, image, ret);
 	recipe_fill_limits(recipe, ret);
-	r = recipe_fill_argv(recipe, image, command, ret, err);
+	r = recipe_fill_mounts(recipe, ret, err);
+	if (r == 0)
+		r = recipe_fill_argv(recipe, image, command, ret, err);
 	if (r == 0)
 		r = recipe_fill_process(recipe, image, ret, err);
 	if (r == 0)

@@ -27,7 +27,7 @@ struct recipe {
 	char **rlimits;
 
 	int read_only;
-	char **tmpfs;
+	char **tmpfs, **volumes, **mounts;
 	int64_t disk_size;
 
 	char **cap_add, **cap_drop, **devices;
@@ -45,7 +45,7 @@ struct recipe {
 	int64_t boot_timeout_ms; /* 0: not given */
 
 	/* known from docker, not built yet */
-	char **volumes, **mounts, **ports;
+	char **ports;
 	char *network, *pull;
 };
 

@@ -67,6 +67,10 @@ const struct option recipe_options[] = {
 	RECIPE("read-only", 0, OPTION_FLAG, NULL, read_only, "keep its root file system unchanged"),
 	RECIPE("tmpfs", 0, OPTION_STRV, "PATH[:OPTIONS]", tmpfs,
 	       "a file system in memory there, as /tmp:size=64m"),
+	RECIPE("volume", 'v', OPTION_STRV, "SOURCE:PATH[:OPTIONS]", volumes,
+	       "container: show it a volume, or a path of the host's, there", .complete = "file"),
+	RECIPE("mount", 0, OPTION_STRV, "SPEC", mounts,
+	       "container: the same, as type=bind,source=/srv,target=/srv,readonly"),
 	RECIPE("disk-size", 0, OPTION_SIZE, "SIZE", disk_size,
 	       "VM: how much it can write to its disk (16g)"),
 
@@ -101,8 +105,6 @@ const struct option recipe_options[] = {
 	RECIPE("boot-timeout", 0, OPTION_DURATION, "TIME", boot_timeout_ms,
 	       "VM: how long it may take to come up (2m)"),
 
-	RECIPE("volume", 'v', OPTION_STRV, "SOURCE:PATH", volumes, "not built yet: share a folder"),
-	RECIPE("mount", 0, OPTION_STRV, "SPEC", mounts, "not built yet: share a folder"),
 	RECIPE("publish", 'p', OPTION_STRV, "HOST:PORT", ports, "not built yet: forward a port"),
 	RECIPE("network", 0, OPTION_STRING, "NAME", network,
 	       "only 'none' is built yet: nothing but a loopback device"),
@@ -151,8 +153,8 @@ static const struct recipe_refusal recipe_refusals[] = {
 	{ "disk-size", INSTANCE_CONTAINER,
 	  "a container writes to the host's file system; --vm has a disk of its own" },
 	{ "boot-timeout", INSTANCE_CONTAINER, "a container does not boot; add --vm" },
-	{ "volume", RECIPE_BOTH, "not built yet: folders shared with the host; use 'brig cp'" },
-	{ "mount", RECIPE_BOTH, "not built yet: folders shared with the host; use 'brig cp'" },
+	{ "volume", INSTANCE_VM, "not built yet: folders shared with a VM; use 'brig cp'" },
+	{ "mount", INSTANCE_VM, "not built yet: folders shared with a VM; use 'brig cp'" },
 	{ "publish", RECIPE_BOTH, "not built yet: networks and forwarded ports" },
 };
 
@@ -355,7 +357,7 @@ static int recipe_is_tmpfs_option(const char *option)
 	return 0;
 }
 
-static int recipe_check_tmpfs(char *const *tmpfs, struct err *err)
+int recipe_check_tmpfs(const char *option, char *const *tmpfs, struct err *err)
 {
 	strv_for_each(text, tmpfs) {
 		size_t len = strcspn(*text, ":");
@@ -364,16 +366,16 @@ static int recipe_check_tmpfs(char *const *tmpfs, struct err *err)
 
 		if (!recipe_is_path(path) || strspn(path, "/") == len)
 			return err_set(err, -EINVAL,
-				       "option --tmpfs: '%.64s' is no path below / without '..'",
-				       path);
-		strv_for_each(option, options) {
-			if (!recipe_is_tmpfs_option(*option))
+				       "option --%s: '%.64s' is no path below / without '..'",
+				       option, path);
+		strv_for_each(word, options) {
+			if (!recipe_is_tmpfs_option(*word))
 				return err_set(
 					err, -EINVAL,
-					"option --tmpfs: '%.64s' is none of its options (size=, "
+					"option --%s: '%.64s' is none of its options (size=, "
 					"mode=, uid=, gid=, nr_inodes=, ro, noexec, nosuid, "
 					"nodev...)",
-					*option);
+					option, *word);
 		}
 	}
 	return 0;
@@ -407,7 +409,7 @@ static int recipe_check_privileges(const struct recipe *recipe, struct err *err)
 	if (r == 0)
 		r = recipe_check_rlimits(recipe->rlimits, err);
 	if (r == 0)
-		r = recipe_check_tmpfs(recipe->tmpfs, err);
+		r = recipe_check_tmpfs("tmpfs", recipe->tmpfs, err);
 	strv_for_each(device, recipe->devices) {
 		if (r == 0)
 			r = recipe_check_device(*device, err);

@@ -6,6 +6,7 @@
 #include "cli/recipe.h"
 #include "image/kernel.h"
 #include "instance/engine.h"
+#include "instance/volume.h"
 
 #include <string.h>
 
@@ -26,12 +27,29 @@ static int run_check_vm(const struct instance_home *home, const struct instance 
 	return r;
 }
 
+/* The volumes that it names, and the lock that keeps them until its record does; -EBADF without any. */
+static int run_make_volumes(const struct instance_home *home, const struct instance *record,
+			    int *ret_lock, struct err *err)
+{
+	_cleanup_close_ int lock = -EBADF;
+	int r;
+
+	if (!record->volumes)
+		return 0;
+	lock = volume_lock(home, err);
+	r = lock < 0 ? lock : volume_make_all(home, record, err);
+	if (r == 0)
+		*ret_lock = take_fd(&lock);
+	return r;
+}
+
 static int run_make(const struct instance_home *home, const struct recipe *recipe, char **args,
 		    struct instance *ret, struct err *err)
 {
 	_cleanup_image_ struct image image = { 0 };
 	_cleanup_close_ int lock =
 		-EBADF; /* keeps the image's layers until the record names them */
+	_cleanup_close_ int volumes = -EBADF;
 	int r = recipe_check(recipe, err);
 
 	if (r == 0)
@@ -42,6 +60,8 @@ static int run_make(const struct instance_home *home, const struct recipe *recip
 		r = recipe_fill(recipe, &image, args + 1, ret, err);
 	if (r == 0)
 		r = run_check_vm(home, ret, err);
+	if (r == 0)
+		r = run_make_volumes(home, ret, &volumes, err);
 	return r < 0 ? r : instance_create(home, ret, err);
 }
 

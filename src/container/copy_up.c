@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <string.h>
 #include <sys/stat.h>
 
 static int copy_up_folder(int from, int to, int depth);
@@ -109,6 +110,22 @@ static int copy_up_folder(int from, int to, int depth)
 			r = copy_up_entry(from, to, name, st.st_dev, depth);
 	}
 	return r;
+}
+
+int copy_up_is_empty(int folder)
+{
+	_cleanup_close_ int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_closedir_ DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *entry;
+
+	if (!dir)
+		return 0;
+	(void)take_fd(&copy);
+	while ((entry = readdir(dir))) {
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			return 0;
+	}
+	return 1;
 }
 
 int copy_up(int from, int to)

@@ -11,4 +11,7 @@
 
 int copy_up(int from, int to);
 
+/* Whether nothing is in the folder; one that cannot be read is not. */
+int copy_up_is_empty(int folder);
+
 #endif

@@ -296,6 +296,8 @@ static int driver_launch(struct driver *driver, struct err *err)
 	r = spec_of_instance(host->instance, &host->process, host->layer_paths, host->state_dir,
 			     host->run->cgroup, host->run_dir, &spec, err);
 	if (r == 0)
+		r = spec_add_shares(&spec, host->instance->volumes, host->root, err);
+	if (r == 0)
 		r = driver_write_files(host, &spec, err);
 	if (r == 0)
 		r = launch_run(&spec, cache, -EBADF, &driver->launch, err);
@@ -337,6 +339,8 @@ static int driver_restore(struct driver *driver, struct err *err)
 
 	r = spec_of_instance(host->instance, &host->process, host->layer_paths, host->state_dir,
 			     host->run->cgroup, host->run_dir, &spec, err);
+	if (r == 0)
+		r = spec_add_shares(&spec, host->instance->volumes, host->root, err);
 	if (r == 0)
 		r = driver_write_files(host, &spec, err);
 	/* as the checkpoint has them */

@@ -12,6 +12,7 @@
 #include <linux/magic.h>
 #include <linux/mount.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
@@ -230,6 +231,17 @@ static int mounts_liken(const struct spec_mount *mount, int fd, int target)
 	return 0;
 }
 
+/* Who comes second, to one volume, waits and finds it filled. */
+static int mounts_fill(int fd, int target)
+{
+	_cleanup_close_ int from = openat(target, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int to = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (from < 0 || to < 0 || flock(to, LOCK_EX) < 0)
+		return -errno;
+	return copy_up_is_empty(to) ? copy_up(from, to) : 0;
+}
+
 static int mounts_is_same(int fd, int root, const char *path)
 {
 	_cleanup_close_ int other = inroot_open(root, path, O_PATH);
@@ -302,6 +314,8 @@ static int mounts_attach_one(const struct spec_mount *mount, int fd, int root, s
 	if (r < 0)
 		return r;
 	r = strcmp(mount->type, "tmpfs") ? 0 : mounts_liken(mount, fd, target);
+	if (mount->fill && S_ISDIR(st.st_mode))
+		r = mounts_fill(fd, target);
 	if (r < 0)
 		return err_errno(err, r, "mount %s: cannot copy what was there",
 				 mount->destination);

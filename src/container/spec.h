@@ -30,6 +30,7 @@ struct spec_mount {
 	int if_exists;	  /* left out where the root has no such file, instead of making it */
 	int if_source;	  /* left out where the host has no such source */
 	struct idmap ids; /* of its own, for "idmap"; else the container's */
+	int fill;	  /* an empty folder gets what the root has at destination */
 	int is_store;	  /* shown nowhere itself: what is in it are devices for elsewhere */
 	/* 1 + which of mounts[], a tmpfs right above that nobody else has seen, it has its place in; else 0 */
 	size_t within;
@@ -206,6 +207,9 @@ int spec_caps(const struct instance *instance, uint64_t *ret, struct err *err);
 int spec_of_instance(const struct instance *instance, const struct process *process,
 		     char *const *layers, const char *state_dir, const char *cgroup_path,
 		     const char *files_dir, struct spec *ret, struct err *err);
+
+/* Those of an instance (`volumes` of its record), after all other mounts. root: ROOT. */
+int spec_add_shares(struct spec *spec, char *const *shares, const char *root, struct err *err);
 
 /*
  * The container that a bundle's configuration asks for. bundle: the whole path of its folder. All three are

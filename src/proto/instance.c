@@ -6,9 +6,9 @@
 #include <string.h>
 
 /*
- * 2 has kernel_args, huge_pages and gdb, 3 has nesting; an older brig would not have heeded them.
+ * 2 has kernel_args, huge_pages and gdb, 3 has nesting, 4 has volumes; an older brig would not have heeded them.
  */
-#define INSTANCE_VERSION     3
+#define INSTANCE_VERSION     4
 #define INSTANCE_RUN_VERSION 1
 
 /* docker's and podman's default, which users' scripts count on */
@@ -57,6 +57,7 @@ static const struct record_field instance_fields[] = {
 	STRV(rlimits),
 	BOOL(read_only),
 	STRV(tmpfs),
+	STRV(volumes),
 	INT(disk_size),
 	STRV(cap_add),
 	STRV(cap_drop),

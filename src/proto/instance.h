@@ -46,6 +46,7 @@ struct instance {
 	/* the root file system */
 	int read_only;
 	char **tmpfs;	   /* PATH[:OPTIONS] */
+	char **volumes;	   /* SOURCE:PATH[:OPTIONS], see proto/share.h */
 	int64_t disk_size; /* VM: bytes of the writable disk */
 
 	/* privilege */

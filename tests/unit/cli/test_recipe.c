@@ -359,10 +359,10 @@ static void what_a_kind_has_no_meaning_for_is_refused_with_the_reason(void **sta
 
 static void what_is_not_built_yet_says_so(void **state _unused_)
 {
-	static const char *const options[] = { "-v /a:/b",	    "--volume /a:/b",
-					       "--mount type=bind", "-p 80:80",
-					       "--publish 80",	    "--network host",
+	static const char *const options[] = { "-p 80:80", "--publish 80", "--network host",
 					       "--pull always" };
+	static const char *const of_machines[] = { "--vm -v /tmp:/b busybox",
+						   "--vm --mount source=a,target=/b busybox" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
 		_cleanup_free_ char *line = mem_printf("%s busybox", options[i]);
@@ -371,6 +371,22 @@ static void what_is_not_built_yet_says_so(void **state _unused_)
 		assert_refused(line, "not built yet");
 		assert_refused(vm_line, "not built yet");
 	}
+	for (size_t i = 0; i < ARRAY_SIZE(of_machines); i++)
+		assert_refused(of_machines[i], "not built yet");
+}
+
+static void a_mount_is_dockers_other_word_for_a_volume(void **state _unused_)
+{
+	_cleanup_order_ struct order o =
+		order(busybox(), "-v db:/d:ro --mount type=bind,src=/,dst=/host,readonly "
+				 "--mount source=web,target=/w,nocopy "
+				 "--mount type=tmpfs,target=/t,tmpfs-size=1m busybox");
+
+	assert_made(&o);
+	assert_string_equal(o.record.volumes[0], "db:/d:ro");
+	assert_string_equal(o.record.volumes[1], "/:/host:ro");
+	assert_string_equal(o.record.volumes[2], "web:/w:nocopy");
+	assert_string_equal(o.record.tmpfs[0], "/t:size=1m");
 }
 
 static void what_changes_nothing_of_that_is_fine(void **state _unused_)
@@ -490,6 +506,7 @@ int main(void)
 		cmocka_unit_test(either_kind_may_be_asked_to_run_containers),
 		cmocka_unit_test(what_a_kind_has_no_meaning_for_is_refused_with_the_reason),
 		cmocka_unit_test(what_is_not_built_yet_says_so),
+		cmocka_unit_test(a_mount_is_dockers_other_word_for_a_volume),
 		cmocka_unit_test(what_changes_nothing_of_that_is_fine),
 		cmocka_unit_test(values_that_cannot_be_are_refused_by_name),
 		cmocka_unit_test(an_image_for_another_machine_is_refused),

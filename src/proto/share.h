@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PROTO_SHARE_H
+#define PROTO_SHARE_H
+
+#include "base/err.h"
+
+/*
+ * A folder or file of the host, or a volume, that an instance sees at a path of its own: one of the record's
+ * `volumes`, SOURCE:TARGET[:OPTION,...].
+ *
+ * SOURCE is a whole path on the host, or the name of a volume, which is ROOT/volumes/NAME/data. Neither it nor TARGET
+ * holds a colon. Files have the same owners on both sides, whatever ids the instance has outside, unless the options
+ * say noidmap.
+ */
+struct share {
+	char *source, *target;
+	int is_volume;
+	char **options; /* words of mount(8); without those of ours below */
+	int noidmap;	/* owners as the host has them */
+	int nocopy;	/* an empty volume stays so, instead of getting what the image has there */
+};
+
+void share_release(struct share *share);
+#define _cleanup_share_ _cleanup_(share_release)
+
+/* Checks the text; what it names need not be there. */
+int share_parse(const char *text, struct share *ret, struct err *err);
+
+/* Where its files are on the host; caller frees. */
+char *share_path(const struct share *share, const char *root);
+
+#endif
