@@ -513,9 +513,11 @@ static int driver_checkpoint(const struct driver_target *target, const char *ima
 	r = driver_group_all(target->run->cgroup, &cgroup, err);
 	if (r < 0)
 		return r;
-	/* of its mounts, where they are: their sources do not matter here */
+	/* of its mounts, where they are: of files of ours the sources do not matter here */
 	r = spec_of_instance(instance, &process, target->layer_paths, target->state_dir,
 			     target->run->cgroup, target->state_dir, &spec, err);
+	if (r == 0)
+		r = spec_add_shares(&spec, instance->volumes, target->root, err);
 	options.images = images;
 	options.leave_running = 1;
 	return r < 0 ? r : checkpoint_dump(&spec, pid, cgroup, &options, err);

@@ -386,6 +386,7 @@ static int client_target_get(const struct instance_home *home, const char *name,
 	t->target = (struct driver_target){
 		.instance = &t->view.record,
 		.run = t->view.alive ? &t->view.run : NULL,
+		.root = home->root,
 		.state_dir = t->state_dir,
 		.layer_paths = t->layer_paths,
 	};

@@ -61,6 +61,7 @@ struct driver_host {
 struct driver_target {
 	const struct instance *instance;
 	const struct instance_run *run; /* NULL: not running */
+	const char *root;		/* ROOT */
 	const char *state_dir;
 	char *const *layer_paths;
 };
