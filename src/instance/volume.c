@@ -205,6 +205,11 @@ static int volume_search_each(struct instance_view *view, void *ctx)
 {
 	struct volume_search *search = ctx;
 
+	/* one whose record cannot be read, which may name any */
+	if (!view->record.image) {
+		strv_add(&search->users, view->record.name);
+		return 0;
+	}
 	strv_for_each(text, view->record.volumes) {
 		_cleanup_share_ struct share share = { 0 };
 		struct err ignored = ERR_INIT;

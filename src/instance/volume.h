@@ -41,7 +41,7 @@ int volume_get(const struct instance_home *home, const char *name, struct volume
 /* The names of all, sorted; caller frees. */
 int volume_names(const struct instance_home *home, char ***ret, struct err *err);
 
-/* The names of the instances whose records name the volume; caller frees. */
+/* The names of the instances whose records name the volume, or cannot be read; caller frees. */
 int volume_users(const struct instance_home *home, const char *name, char ***ret, struct err *err);
 
 /* Where its files are; caller frees. */

@@ -7,8 +7,9 @@
 
 #include <string.h>
 
-#define SHARE_WORDS                                                                                \
-	"ro, rw, noexec, nosuid, bind, rbind, private, slave, shared, rprivate, rslave, rshared, " \
+#define SHARE_WORDS                                                                           \
+	"ro, rw, exec, noexec, suid, nosuid, bind, rbind, private, slave, shared, rprivate, " \
+	"rslave, rshared, "                                                                   \
 	"noidmap, nocopy"
 
 void share_release(struct share *share)

@@ -102,6 +102,16 @@ def test_one_that_is_used_is_not_removed(brig, busybox_image):
     assert names(brig) == [] and list((brig.root / "volumes").iterdir()) == []
 
 
+def test_a_damaged_record_may_name_any(brig, busybox_image):
+    """What nobody can tell to be unused is kept."""
+    brig("create", "--name", "a", "-v", "db:/v", busybox_image, "sh")
+    (brig.root / "instances/a/instance.json").write_text("{")
+    assert "is used by a" in brig("volume", "rm", "db", check=False).err
+    assert brig("volume", "prune", "-f").out == ""
+    brig("rm", "-f", "a")
+    assert brig("volume", "prune", "-f").out == "db\n"
+
+
 def test_what_is_said_of_them(brig, busybox_image):
     brig("volume", "create", "--label", "for=tests", "one", "two")
     assert brig("volume", "create", "one").out == "one\n"
