@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -328,6 +329,15 @@ int file_remove_tree(int dirfd, const char *path)
 	if (parent < 0)
 		return errno == ENOENT ? 0 : -errno;
 	return file_remove_in(parent, slash + 1);
+}
+
+int file_lock(int fd, int operation)
+{
+	while (flock(fd, operation) < 0) {
+		if (errno != EINTR)
+			return -errno;
+	}
+	return 0;
 }
 
 void file_fill_stdio(void)

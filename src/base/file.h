@@ -31,6 +31,9 @@ int file_mkdir_p(const char *path, mode_t mode);
  * A path that is not there is success. */
 int file_remove_tree(int dirfd, const char *path);
 
+/* flock(2), which signals do not break off. operation: LOCK_EX or LOCK_SH, and LOCK_NB. */
+int file_lock(int fd, int operation);
+
 /* Opens /dev/null, for reading, in the place of each of stdin, stdout and stderr that the caller had closed:
  * no file that is opened later becomes one of them, and what is written to them is still an error. */
 void file_fill_stdio(void);

@@ -83,6 +83,17 @@ char **strv_split(const char *s, const char *separators)
 	return v;
 }
 
+static int strv_compare(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void strv_sort(char **v)
+{
+	if (v)
+		qsort(v, strv_len(v), sizeof(*v), strv_compare);
+}
+
 char *strv_join(char *const *v, const char *separator)
 {
 	_cleanup_buf_ struct buf buf = BUF_INIT;

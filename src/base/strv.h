@@ -17,6 +17,8 @@ char **strv_dup(char *const *v);
 int strv_has(char *const *v, const char *s);
 /* Pieces of s between any of the characters of separators; empty pieces are left out. */
 char **strv_split(const char *s, const char *separators);
+/* By their bytes. */
+void strv_sort(char **v);
 char *strv_join(char *const *v, const char *separator);
 
 /* KEY=VALUE vectors: the value of key or NULL; replacing or adding an assignment. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "container/mounts.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "container/copy_up.h"
@@ -231,15 +232,19 @@ static int mounts_liken(const struct spec_mount *mount, int fd, int target)
 	return 0;
 }
 
-/* Who comes second, to one volume, waits and finds it filled. */
+/* Who comes second, to one volume, waits and finds it filled; one that is not empty asks for no lock. */
 static int mounts_fill(int fd, int target)
 {
 	_cleanup_close_ int from = openat(target, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_close_ int to = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r;
 
-	if (from < 0 || to < 0 || flock(to, LOCK_EX) < 0)
+	if (from < 0 || to < 0)
 		return -errno;
-	return copy_up_is_empty(to) ? copy_up(from, to) : 0;
+	if (!copy_up_is_empty(to))
+		return 0;
+	r = file_lock(to, LOCK_EX);
+	return r == 0 && copy_up_is_empty(to) ? copy_up(from, to) : r;
 }
 
 static int mounts_is_same(int fd, int root, const char *path)

@@ -112,11 +112,6 @@ static int kernel_open_all(const char *root)
 	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-static int kernel_compare_names(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* Names of all kernels, sorted. */
 static int kernel_names(int kernels_fd, char ***ret)
 {
@@ -135,8 +130,7 @@ static int kernel_names(int kernels_fd, char ***ret)
 		    S_ISDIR(st.st_mode))
 			strv_add(&names, entry->d_name);
 	}
-	if (names)
-		qsort(names, strv_len(names), sizeof(*names), kernel_compare_names);
+	strv_sort(names);
 	*ret = take_ptr(names);
 	return 0;
 }

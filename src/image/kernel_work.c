@@ -30,11 +30,8 @@ static int kernel_work_lock(struct kernel_work *work, struct err *err)
 		openat(work->kernels_fd, ".lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (work->lock < 0)
 		return err_errno(err, -errno, "cannot open %s/.lock", work->kernels);
-	while (flock(work->lock, LOCK_EX) < 0) {
-		if (errno != EINTR)
-			return err_errno(err, -errno, "cannot lock %s", work->kernels);
-	}
-	return 0;
+	r = file_lock(work->lock, LOCK_EX);
+	return r < 0 ? err_errno(err, r, "cannot lock %s", work->kernels) : 0;
 }
 
 static void kernel_work_clean(int kernels_fd)

@@ -123,10 +123,9 @@ int store_lock(const char *root, int exclusive, struct err *err)
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return err_errno(err, -errno, "cannot open %s", path);
-	while (flock(fd, exclusive ? LOCK_EX : LOCK_SH) < 0) {
-		if (errno != EINTR)
-			return err_errno(err, -errno, "cannot lock %s", path);
-	}
+	r = file_lock(fd, exclusive ? LOCK_EX : LOCK_SH);
+	if (r < 0)
+		return err_errno(err, r, "cannot lock %s", path);
 	if (exclusive && store_make(root, err) < 0)
 		return err->code;
 	return take_fd(&fd);

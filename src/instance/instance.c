@@ -63,9 +63,10 @@ static void instance_sweep_all(int parent)
 static int instance_lock_parent(const char *path, int *ret_fd, struct err *err)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = fd < 0 ? -errno : file_lock(fd, LOCK_EX);
 
-	if (fd < 0 || flock(fd, LOCK_EX) < 0)
-		return err_errno(err, -errno, "cannot lock %s", path);
+	if (r < 0)
+		return err_errno(err, r, "cannot lock %s", path);
 	*ret_fd = take_fd(&fd);
 	return 0;
 }
@@ -81,8 +82,9 @@ static int instance_make_dir(const char *parent, const char *path, int *ret_fd, 
 	if (mkdir(path, 0700) < 0)
 		return err_errno(err, -errno, "cannot make %s", path);
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || flock(fd, LOCK_EX) < 0)
-		return err_errno(err, -errno, "cannot lock %s", path);
+	r = fd < 0 ? -errno : file_lock(fd, LOCK_EX);
+	if (r < 0)
+		return err_errno(err, r, "cannot lock %s", path);
 	*ret_fd = take_fd(&fd);
 	return 0;
 }
@@ -250,11 +252,6 @@ int instance_view(const struct instance_home *home, const char *name, struct ins
 	return 0;
 }
 
-static int instance_name_compare(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* The names of all instances, sorted. An absent folder is none. */
 static int instance_names(const struct instance_home *home, char ***ret, struct err *err)
 {
@@ -281,8 +278,7 @@ static int instance_names(const struct instance_home *home, char ***ret, struct 
 		names[n++] = mem_strdup(entry->d_name);
 		names[n] = NULL;
 	}
-	if (n)
-		qsort(names, n, sizeof(char *), instance_name_compare);
+	strv_sort(names);
 	*ret = take_ptr(names);
 	return 0;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "instance/paths.h"
+#include "base/file.h"
 #include "base/mem.h"
 
 #include <fcntl.h>
@@ -33,11 +34,9 @@ int paths_lock(const struct instance_home *home, const char *name, int *ret_fd, 
 
 	if (fd < 0)
 		return err_errno(err, -errno, "cannot open %s", path);
-	do {
-		r = flock(fd, LOCK_EX);
-	} while (r < 0 && errno == EINTR);
+	r = file_lock(fd, LOCK_EX);
 	if (r < 0)
-		return err_errno(err, -errno, "cannot lock instance '%s'", name);
+		return err_errno(err, r, "cannot lock instance '%s'", name);
 	if (!paths_is_same(path, fd))
 		return err_set(err, -ENOENT, "instance '%s' was removed or renamed meanwhile",
 			       name);

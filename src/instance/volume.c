@@ -76,11 +76,9 @@ int volume_lock(const struct instance_home *home, struct err *err)
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return err_errno(err, -errno, "cannot open %s", path);
-	do {
-		r = flock(fd, LOCK_EX);
-	} while (r < 0 && errno == EINTR);
+	r = file_lock(fd, LOCK_EX);
 	if (r < 0)
-		return err_errno(err, -errno, "cannot lock %s", path);
+		return err_errno(err, r, "cannot lock %s", path);
 	volume_sweep(fd);
 	return take_fd(&fd);
 }
@@ -172,11 +170,6 @@ int volume_get(const struct instance_home *home, const char *name, struct volume
 	return r < 0 ? err_wrap(err, "volume '%s'", name) : 0;
 }
 
-static int volume_name_compare(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 int volume_names(const struct instance_home *home, char ***ret, struct err *err)
 {
 	_cleanup_free_ char *path = volume_parent(home);
@@ -190,8 +183,7 @@ int volume_names(const struct instance_home *home, char ***ret, struct err *err)
 		if (entry->d_name[0] != '.')
 			strv_add(&names, entry->d_name);
 	}
-	if (names)
-		qsort(names, strv_len(names), sizeof(char *), volume_name_compare);
+	strv_sort(names);
 	*ret = names;
 	return 0;
 }

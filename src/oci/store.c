@@ -97,15 +97,6 @@ static int store_has_state(int dir)
 	return faccessat(dir, STORE_STATE, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-static int store_lock(int dir, int operation)
-{
-	while (flock(dir, operation) < 0) {
-		if (errno != EINTR)
-			return -errno;
-	}
-	return 0;
-}
-
 /* True if the ID's folder still is the one that dir was opened of: who waited may have got one removed. */
 static int store_is_folder(int root, const char *id, int dir)
 {
@@ -159,7 +150,7 @@ static int store_claim(int root, const char *id, int *ret_dir)
 	dir = store_open_folder(root, id);
 	if (dir < 0)
 		return dir == -ENOENT ? -EAGAIN : dir;
-	r = store_lock(dir, LOCK_EX | LOCK_NB);
+	r = file_lock(dir, LOCK_EX | LOCK_NB);
 	if (r < 0)
 		return r == -EWOULDBLOCK ? -EEXIST : r;
 	if (!store_is_folder(root, id, dir))
@@ -211,7 +202,7 @@ static int store_find(int root, const char *id, int lock, int *ret_dir)
 	if (!store_has_state(dir))
 		return -ENOENT;
 	if (lock) {
-		r = store_lock(dir, LOCK_EX);
+		r = file_lock(dir, LOCK_EX);
 		if (r < 0)
 			return r;
 		if (!store_is_folder(root, id, dir) || !store_has_state(dir))
@@ -285,17 +276,12 @@ int store_remove_broken(const char *root, const char *id, struct err *err)
 	if (dir < 0)
 		return err_errno(err, dir, "cannot open the folder %s/%s", root, id);
 	store_set_id(&container, id, dir, 1);
-	r = store_lock(dir, LOCK_EX | LOCK_NB);
+	r = file_lock(dir, LOCK_EX | LOCK_NB);
 	if (r == 0 && !store_is_folder(root_fd, id, dir))
 		return store_missing(id, err);
 	if (r < 0 || store_has_state(dir))
 		return err_set(err, -EBUSY, "container '%s' is being created", id);
 	return store_delete(root, &container, err);
-}
-
-static int store_compare_ids(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
 int store_list(const char *root, char ***ret_ids, struct err *err)
@@ -317,8 +303,7 @@ int store_list(const char *root, char ***ret_ids, struct err *err)
 		    faccessat(dirfd(folder), state, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 			strv_add(&ids, entry->d_name);
 	}
-	if (ids)
-		qsort(ids, strv_len(ids), sizeof(*ids), store_compare_ids);
+	strv_sort(ids);
 	*ret_ids = take_ptr(ids);
 	return 0;
 }
@@ -392,7 +377,7 @@ static enum store_status store_status_without_pid(const struct store_container *
 {
 	if (container->locked)
 		return STORE_CREATING;
-	if (store_lock(container->dir, LOCK_SH | LOCK_NB) < 0)
+	if (file_lock(container->dir, LOCK_SH | LOCK_NB) < 0)
 		return STORE_CREATING;
 	(void)flock(container->dir, LOCK_UN);
 	return STORE_STOPPED;

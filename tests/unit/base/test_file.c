@@ -5,12 +5,15 @@
 
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <cmocka.h>
 
@@ -263,6 +266,49 @@ static void removing_does_not_enter_a_mount(void **state _unused_)
 	assert_int_equal(file_remove_tree(AT_FDCWD, "t"), 0);
 }
 
+static int lock_release[2], lock_ticks;
+
+static void lock_tick(int number _unused_)
+{
+	if (++lock_ticks == 3)
+		(void)!write(lock_release[1], "", 1);
+}
+
+/* A child has the lock, until signals have come to us who wait for it. */
+static void signals_do_not_break_off_the_wait_for_a_lock(void **state _unused_)
+{
+	const struct itimerval often = { { 0, 1000 }, { 0, 1000 } }, never = { { 0, 0 }, { 0, 0 } };
+	const struct sigaction action = { .sa_handler = lock_tick };
+	int ready[2], ours, status;
+	pid_t child;
+	char byte;
+
+	put("lock", "");
+	assert_int_equal(pipe(lock_release) | pipe(ready), 0);
+	child = fork();
+	if (!child) {
+		int fd = open("lock", O_RDWR);
+
+		_exit(file_lock(fd, LOCK_EX) < 0 || write(ready[1], "", 1) != 1 ||
+		      read(lock_release[0], &byte, 1) != 1);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	ours = open("lock", O_RDWR | O_CLOEXEC);
+	assert_int_equal(file_lock(ours, LOCK_EX | LOCK_NB), -EWOULDBLOCK);
+	assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+	assert_int_equal(file_lock(ours, LOCK_EX), 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+	assert_true(lock_ticks >= 3);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	close(ours);
+	for (int i = 0; i < 2; i++) {
+		close(lock_release[i]);
+		close(ready[i]);
+	}
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -282,6 +328,7 @@ int main(void)
 		TEST(removing_takes_all_below_and_nothing_beside),
 		TEST(removing_copes_with_any_depth),
 		TEST(removing_does_not_enter_a_mount),
+		TEST(signals_do_not_break_off_the_wait_for_a_lock),
 	};
 
 	return cmocka_run_group_tests_name("base/file", tests, NULL, NULL);

@@ -73,11 +73,23 @@ static void a_key_without_a_value_is_not_one_with_an_empty_value(void **state _u
 	assert_string_equal(strv_env_get(env, "KEY"), "v");
 }
 
+static void sorting_goes_by_bytes(void **state _unused_)
+{
+	_cleanup_strv_ char **v = strv_split("b a B aa", " "), **none = NULL;
+	_cleanup_free_ char *sorted = NULL;
+
+	strv_sort(v);
+	strv_sort(none);
+	sorted = strv_join(v, " ");
+	assert_string_equal(sorted, "B a aa b");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_vector_grows_from_nothing),
 		cmocka_unit_test(splitting_leaves_empty_pieces_out),
+		cmocka_unit_test(sorting_goes_by_bytes),
 		cmocka_unit_test(a_copy_is_independent),
 		cmocka_unit_test(an_environment_is_read_and_changed_by_key),
 		cmocka_unit_test(a_key_without_a_value_is_not_one_with_an_empty_value),
