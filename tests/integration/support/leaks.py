@@ -2,9 +2,13 @@
 """What a test must not leave behind: processes, mounts, cgroups, loop devices, files."""
 
 import os
+import re
 from pathlib import Path
 
 from support import wait
+
+# brig-tests-... is the whole run's
+TEST_FOLDER = re.compile(rb"/var/tmp/brig-(?!tests-)[\w-]+")
 
 
 def _read(path):
@@ -31,9 +35,23 @@ def _readlink(link):
         return b""
 
 
+def _is_anothers(process, folder):
+    """Whether it comes of a command that has to do with another test's folder."""
+    while process.name not in ("0", "1"):
+        named = set(TEST_FOLDER.findall(_read(process / "cmdline")))
+        if named:
+            return os.fsencode(folder) not in named
+        parent = re.search(rb"^PPid:\t(\d+)", _read(process / "status"), re.M)
+        if not parent:
+            return False
+        process = Path("/proc") / os.fsdecode(parent[1])
+    return False
+
+
 def processes(folder):
     """[(pid, command line)] of the processes that have to do with the folder: by their command line,
-    their environment, what they have open or what they have mounted in a namespace of their own."""
+    their environment, what they have open or what they have mounted in a namespace of their own. Of what is
+    mounted on the host for a while, any test that runs beside may have got a copy into its namespaces."""
     needle, ours, found = os.fsencode(folder), os.readlink("/proc/self/ns/mnt"), []
     for process in Path("/proc").iterdir():
         if not process.name.isdigit() or int(process.name) == os.getpid():
@@ -42,7 +60,7 @@ def processes(folder):
         if (needle in command or needle in _read(process / "environ")
                 or any(needle in _readlink(link) for link in _links(process))
                 or (_readlink(process / "ns/mnt") != os.fsencode(ours)
-                    and needle in _read(process / "mountinfo"))):
+                    and needle in _read(process / "mountinfo") and not _is_anothers(process, folder))):
             found.append((int(process.name), command.replace(b"\0", b" ").decode(errors="replace")))
     return found
 
