@@ -8,6 +8,7 @@
 #include <json-c/json.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #define JSON_DEPTH_MAX 64
@@ -383,4 +384,11 @@ char *json_text(const struct json *json, int pretty)
 	const char *text = json_object_to_json_string_ext(json_raw(json), flags);
 
 	return mem_printf("%s%s", text ? text : "null", pretty ? "\n" : "");
+}
+
+void json_print(const struct json *json)
+{
+	_cleanup_free_ char *text = json_text(json, 1);
+
+	fputs(text, stdout);
 }

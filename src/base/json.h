@@ -81,5 +81,7 @@ void json_array_remove(struct json *array, size_t i);
 
 /* Text of the value; caller frees. pretty: two-space indentation and a newline at the end. */
 char *json_text(const struct json *json, int pretty);
+/* The same on stdout, pretty. */
+void json_print(const struct json *json);
 
 #endif

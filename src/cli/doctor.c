@@ -20,7 +20,6 @@ static void doctor_print_json(const struct doctor_finding *findings, size_t n, u
 {
 	_cleanup_json_ struct json *all = json_new_object();
 	struct json *checks = json_new_array(), *runs = json_new_object();
-	_cleanup_free_ char *text = NULL;
 
 	for (size_t i = 0; i < n; i++) {
 		const struct doctor_finding *finding = &findings[i];
@@ -39,8 +38,7 @@ static void doctor_print_json(const struct doctor_finding *findings, size_t n, u
 	json_object_add(runs, "vm", json_new_bool(!!(kinds & DOCTOR_VM)));
 	json_object_add(all, "checks", checks);
 	json_object_add(all, "kinds", runs);
-	text = json_text(all, 1);
-	fputs(text, stdout);
+	json_print(all);
 }
 
 /* The table stays narrow; what a lack costs and how to mend it follows below it. */

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "base/json.h"
 #include "base/mem.h"
 #include "base/units.h"
+#include "cli/listing.h"
 #include "cli/progress.h"
-#include "base/table.h"
 #include "cli/verb.h"
 #include "image/import.h"
 #include "image/reference.h"
@@ -80,26 +79,14 @@ static int image_bootstrap(const struct cli_context *cli, const void *values, ch
 
 /* --- ls --- */
 
-struct image_ls_values {
-	int quiet, no_header, json;
-};
-
-static const struct option image_ls_options[] = {
-	{ "quiet", 'q', OPTION_FLAG, NULL, "only names", offsetof(struct image_ls_values, quiet) },
-	{ "no-header", 0, OPTION_FLAG, NULL, "leave the headings out",
-	  offsetof(struct image_ls_values, no_header) },
-	{ "json", 0, OPTION_FLAG, NULL, "print JSON", offsetof(struct image_ls_values, json) },
-	OPTION_END,
-};
-
-static int image_ls_name(const struct image *image, void *ctx _unused_)
+static const char *image_ls_name(const void *item)
 {
-	puts(image->reference);
-	return 0;
+	return ((const struct image *)item)->reference;
 }
 
-static int image_ls_json(const struct image *image, void *ctx)
+static struct json *image_ls_json(const void *item)
 {
+	const struct image *image = item;
 	size_t name_len = (size_t)(reference_tag(image->reference) - image->reference);
 	_cleanup_free_ char *name = mem_strndup(image->reference, name_len);
 	struct json *row = json_new_object();
@@ -116,12 +103,12 @@ static int image_ls_json(const struct image *image, void *ctx)
 	json_object_add(row, "layers", json_new_int((int64_t)strv_len(image->layers)));
 	json_object_add(row, "architecture", json_new_string(image->architecture));
 	json_object_add(row, "damaged", json_new_bool(!image->architecture && !image->layers));
-	json_array_add(ctx, row);
-	return 0;
+	return row;
 }
 
-static int image_ls_row(const struct image *image, void *ctx)
+static void image_ls_row(const void *item, struct table *table)
 {
+	const struct image *image = item;
 	char age[UNITS_TEXT_MAX] = "-", size[UNITS_TEXT_MAX] = "damaged",
 	     digest[IMAGE_SHORT_DIGEST + 1];
 	char layers[16];
@@ -133,34 +120,35 @@ static int image_ls_row(const struct image *image, void *ctx)
 		units_format_age(units_now() - image->created, age);
 	if (image->architecture || image->layers)
 		units_format_size(image->size, size);
-	table_add(ctx, cells);
+	table_add(table, cells);
+}
+
+static const char *const image_ls_headings[] = {
+	"NAME", "DIGEST", "CREATED", "SIZE", "LAYERS", NULL
+};
+
+static const struct listing_kind image_ls_kind = {
+	.headings = image_ls_headings,
+	.name = image_ls_name,
+	.row = image_ls_row,
+	.json = image_ls_json,
+};
+
+static int image_ls_each(const struct image *image, void *ctx)
+{
+	listing_add(ctx, image);
 	return 0;
 }
 
 static int image_ls(const struct cli_context *cli, const void *values, char **args _unused_,
 		    struct err *err)
 {
-	static const char *const headings[] = {
-		"NAME", "DIGEST", "CREATED", "SIZE", "LAYERS", NULL
-	};
-	const struct image_ls_values *v = values;
-	_cleanup_table_ struct table *table = table_new(headings);
-	_cleanup_json_ struct json *list = json_new_array();
-	_cleanup_free_ char *text = NULL;
-	int r;
+	_cleanup_listing_ struct listing listing = { NULL };
 
-	if (v->quiet)
-		return store_each(cli->root, image_ls_name, NULL, err);
-	r = v->json ? store_each(cli->root, image_ls_json, list, err)
-		    : store_each(cli->root, image_ls_row, table, err);
-	if (r < 0)
-		return r;
-	if (v->json) {
-		text = json_text(list, 1);
-		fputs(text, stdout);
-	} else {
-		table_print(table, !v->no_header);
-	}
+	listing_init(&listing, &image_ls_kind, values);
+	if (store_each(cli->root, image_ls_each, &listing, err) < 0)
+		return err->code;
+	listing_print(&listing);
 	return 0;
 }
 
@@ -273,12 +261,12 @@ static const char *const image_ls_examples[] = {
 	"The keys are reference, references (all names of the image), digest, size, layers (diff " \
 	"ids, the lowest first), and the OCI documents config and manifest."
 
-#define IMAGE_ROW_LS(noun_, name_, alias_)                                                 \
-	{                                                                                  \
-		.noun = (noun_), .name = (name_), .alias = (alias_), .group = IMAGE_GROUP, \
-		.summary = "List images", .description = IMAGE_LS_DESCRIPTION,             \
-		.examples = image_ls_examples, .options = image_ls_options, .max_args = 0, \
-		.values_size = sizeof(struct image_ls_values), .run = image_ls,            \
+#define IMAGE_ROW_LS(noun_, name_, alias_)                                                      \
+	{                                                                                       \
+		.noun = (noun_), .name = (name_), .alias = (alias_), .group = IMAGE_GROUP,      \
+		.summary = "List images", .description = IMAGE_LS_DESCRIPTION,                  \
+		.examples = image_ls_examples, .options = listing_options_table, .max_args = 0, \
+		.values_size = sizeof(struct listing_options), .run = image_ls,                 \
 	}
 
 #define IMAGE_ROW_RM(noun_, name_)                                                          \

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "image/kernel.h"
-#include "base/json.h"
 #include "base/mem.h"
 #include "base/units.h"
+#include "cli/listing.h"
 #include "cli/progress.h"
-#include "base/table.h"
 #include "cli/verb.h"
 
 #include <stdio.h>
@@ -69,18 +68,14 @@ static int kernel_default(const struct cli_context *cli, const void *values _unu
 	return 0;
 }
 
-struct kernel_ls_options {
-	int json, quiet, no_header;
-};
-
-struct kernel_ls {
-	const struct kernel_ls_options *options;
-	struct table *table;
-	struct json *array;
-};
-
-static void kernel_ls_json(const struct kernel *kernel, struct json *array)
+static const char *kernel_ls_name(const void *item)
 {
+	return ((const struct kernel *)item)->name;
+}
+
+static struct json *kernel_ls_json(const void *item)
+{
+	const struct kernel *kernel = item;
 	struct json *object = json_new_object();
 	char added[UNITS_TEXT_MAX];
 
@@ -90,11 +85,12 @@ static void kernel_ls_json(const struct kernel *kernel, struct json *array)
 	json_object_add(object, "size", json_new_int(kernel->size));
 	json_object_add(object, "added", json_new_string(units_format_time(kernel->added, added)));
 	json_object_add(object, "source", json_new_string(kernel->source));
-	json_array_add(array, object);
+	return object;
 }
 
-static void kernel_ls_row(const struct kernel *kernel, struct table *table)
+static void kernel_ls_row(const void *item, struct table *table)
 {
+	const struct kernel *kernel = item;
 	char size[UNITS_TEXT_MAX], age[UNITS_TEXT_MAX];
 	_cleanup_free_ char *added =
 		mem_printf("%s ago", units_format_age(units_now() - kernel->added, age));
@@ -110,37 +106,31 @@ static void kernel_ls_row(const struct kernel *kernel, struct table *table)
 	table_add(table, (char *const *)cells);
 }
 
+static const char *const kernel_ls_headings[] = { "NAME",  "RELEASE", "DEFAULT", "SIZE",
+						  "ADDED", "SOURCE",  NULL };
+
+static const struct listing_kind kernel_ls_kind = {
+	.headings = kernel_ls_headings,
+	.name = kernel_ls_name,
+	.row = kernel_ls_row,
+	.json = kernel_ls_json,
+};
+
 static int kernel_ls_each(const struct kernel *kernel, void *ctx)
 {
-	struct kernel_ls *ls = ctx;
-
-	if (ls->options->json)
-		kernel_ls_json(kernel, ls->array);
-	else if (ls->options->quiet)
-		puts(kernel->name);
-	else
-		kernel_ls_row(kernel, ls->table);
+	listing_add(ctx, kernel);
 	return 0;
 }
 
 static int kernel_list(const struct cli_context *cli, const void *values, char **args _unused_,
 		       struct err *err)
 {
-	static const char *const headings[] = { "NAME",	 "RELEASE", "DEFAULT", "SIZE",
-						"ADDED", "SOURCE",  NULL };
-	_cleanup_table_ struct table *table = table_new(headings);
-	_cleanup_json_ struct json *array = json_new_array();
-	struct kernel_ls ls = { .options = values, .table = table, .array = array };
+	_cleanup_listing_ struct listing listing = { NULL };
 
-	if (kernel_each(cli->root, kernel_ls_each, &ls, err) < 0)
+	listing_init(&listing, &kernel_ls_kind, values);
+	if (kernel_each(cli->root, kernel_ls_each, &listing, err) < 0)
 		return err->code;
-	if (ls.options->json) {
-		_cleanup_free_ char *text = json_text(array, 1);
-
-		fputs(text, stdout);
-	} else if (!ls.options->quiet) {
-		table_print(table, !ls.options->no_header);
-	}
+	listing_print(&listing);
 	return 0;
 }
 
@@ -150,15 +140,6 @@ static const struct option kernel_import_table[] = {
 	  offsetof(struct kernel_import_options, modules), .complete = "file" },
 	{ "name", 'n', OPTION_STRING, "NAME", "the kernel's name, by default its release",
 	  offsetof(struct kernel_import_options, name) },
-	OPTION_END,
-};
-
-static const struct option kernel_ls_table[] = {
-	{ "json", 0, OPTION_FLAG, NULL, "print JSON", offsetof(struct kernel_ls_options, json) },
-	{ "quiet", 'q', OPTION_FLAG, NULL, "print names only",
-	  offsetof(struct kernel_ls_options, quiet) },
-	{ "no-header", 0, OPTION_FLAG, NULL, "leave out the headings",
-	  offsetof(struct kernel_ls_options, no_header) },
 	OPTION_END,
 };
 
@@ -221,8 +202,8 @@ const struct verb cli_kernel_verbs[] = {
 		.description =
 			"Lists the kernels that VMs can run. Those named image-... came with "
 			"images, by --kernel image.",
-		.options = kernel_ls_table,
-		.values_size = sizeof(struct kernel_ls_options),
+		.options = listing_options_table,
+		.values_size = sizeof(struct listing_options),
 		.run = kernel_list,
 	},
 	{

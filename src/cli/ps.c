@@ -382,12 +382,10 @@ static struct json *ps_json_row(const struct ps_row *row)
 static void ps_print_json(const struct ps_list *list)
 {
 	_cleanup_json_ struct json *all = json_new_array();
-	_cleanup_free_ char *text = NULL;
 
 	for (size_t i = 0; i < list->n; i++)
 		json_array_add(all, ps_json_row(&list->rows[i]));
-	text = json_text(all, 1);
-	fputs(text, stdout);
+	json_print(all);
 }
 
 /* A record that cannot be read is listed, and told about. */

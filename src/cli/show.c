@@ -86,7 +86,6 @@ static int show_inspect(const struct cli_context *cli, const void *values, char 
 	const struct show_inspect *v = values;
 	const struct instance_home home = home_of(cli);
 	_cleanup_json_ struct json *all = json_new_array();
-	_cleanup_free_ char *text = NULL;
 	int failed = 0;
 
 	strv_for_each(name, args) {
@@ -100,8 +99,7 @@ static int show_inspect(const struct cli_context *cli, const void *values, char 
 		log_error("%s", problem.msg);
 		failed = 1;
 	}
-	text = json_text(all, 1);
-	fputs(text, stdout);
+	json_print(all);
 	return failed ? CLI_FAILURE : 0;
 }
 
@@ -219,7 +217,6 @@ static void show_translate_uids(const struct instance_view *view, struct procs_e
 static void show_top_json(const struct procs_entry *entries, size_t n)
 {
 	_cleanup_json_ struct json *all = json_new_array();
-	_cleanup_free_ char *text = NULL;
 
 	for (size_t i = 0; i < n; i++) {
 		struct json *json = json_new_object();
@@ -235,8 +232,7 @@ static void show_top_json(const struct procs_entry *entries, size_t n)
 		json_object_add(json, "command", json_new_string(entries[i].command));
 		json_array_add(all, json);
 	}
-	text = json_text(all, 1);
-	fputs(text, stdout);
+	json_print(all);
 }
 
 static void show_top_table(const struct procs_entry *entries, size_t n)
