@@ -225,6 +225,19 @@ def busybox_image(brig, busybox_store):
 
 
 @pytest.fixture
+def import_tree(brig, busybox_tree, tmp_path):
+    """Imports the busybox tree after change(folder) has done something to it; the image's name."""
+    def make(change):
+        folder = tmp_path / "tree"
+        shutil.copytree(busybox_tree, folder, symlinks=True)
+        change(folder)
+        brig("image", "import", "--name", "changed", folder)
+        return "changed"
+
+    return make
+
+
+@pytest.fixture
 def debian_image(brig, debian_store):
     images.clone(debian_store, brig.root)
     return "debian"

@@ -61,6 +61,9 @@ extern const struct option recipe_options[];
  */
 int recipe_check(const struct recipe *recipe, struct err *err);
 
+/* KEY=VALUE or KEY, in UTF-8. */
+int recipe_check_labels(char *const *labels, struct err *err);
+
 /*
  * Fills a record (instance_init() done) from a checked recipe, an image and the words after it, as docker
  * does: the command replaces Cmd, --entrypoint replaces Entrypoint and drops Cmd, variables of --env-file

@@ -6,6 +6,7 @@
 #include "base/units.h"
 #include "base/utf8.h"
 #include "cli/recipe-internal.h"
+#include "proto/share.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -296,7 +297,7 @@ static int recipe_check_strings(const struct recipe *recipe, struct err *err)
 	return recipe_check_hostname(recipe->hostname, err);
 }
 
-static int recipe_check_labels(char *const *labels, struct err *err)
+int recipe_check_labels(char *const *labels, struct err *err)
 {
 	strv_for_each(label, labels) {
 		if (**label == '=' || !**label || !utf8_valid(*label))
@@ -364,7 +365,7 @@ int recipe_check_tmpfs(const char *option, char *const *tmpfs, struct err *err)
 		_cleanup_free_ char *path = mem_strndup(*text, len);
 		_cleanup_strv_ char **options = strv_split(*text + len, ":,");
 
-		if (!recipe_is_path(path) || strspn(path, "/") == len)
+		if (!share_is_target(path))
 			return err_set(err, -EINVAL,
 				       "option --%s: '%.64s' is no path below / without '..'",
 				       option, path);

@@ -121,13 +121,21 @@ static int run_run(const struct cli_context *cli, const void *values, char **arg
 	return r;
 }
 
+#define RUN_SHARES                                                                                 \
+	"-v SOURCE:PATH shows a container, at PATH, a volume (a name; it is made if it is not "    \
+	"there) or a file or folder of the host's (a path that begins with / or ./), with the "    \
+	"same "                                                                                    \
+	"owners inside as outside. OPTIONS are ro, noexec, nosuid, bind (nothing that is mounted " \
+	"below), noidmap (owners as the host's), nocopy (an empty volume stays empty, instead of " \
+	"getting what the image has at PATH), and mount(8)'s for propagation.\n\n"
+
 #define RUN_KINDS                                                                                 \
 	"Without --vm it is a container: processes on the host's kernel, in namespaces and a "    \
 	"control group of their own. With --vm it is a virtual machine with its own kernel. "     \
 	"Everything else is the same, and what one kind has no meaning for is refused.\n\n"       \
 	"An image without any command is a whole system if it has /sbin/init, which is then run " \
 	"as process 1 on a console. It ends by 'poweroff' inside, and starts again by "           \
-	"'reboot'.\n\n"                                                                           \
+	"'reboot'.\n\n" RUN_SHARES                                                                \
 	"With --nesting containers can be run inside, by podman or brig itself: the container "   \
 	"gets the rights over its own namespaces that this takes, and stays without any over "    \
 	"the host. A virtual machine needs no such word, and takes it."

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "instance/volume.h"
-#include "base/json.h"
 #include "base/mem.h"
-#include "base/table.h"
 #include "base/units.h"
 #include "cli/home.h"
+#include "cli/listing.h"
+#include "cli/recipe.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,15 +18,18 @@ static int volume_create(const struct cli_context *cli, const void *values, char
 {
 	const struct instance_home home = home_of(cli);
 	const struct volume_create_options *options = values;
-	_cleanup_close_ int lock = volume_lock(&home, err);
+	_cleanup_close_ int lock = -EBADF;
+	int r = recipe_check_labels(options->labels, err);
 
-	if (lock < 0)
-		return lock;
 	strv_for_each(label, options->labels) {
-		if (**label == '=' || !strchr(*label, '='))
-			return err_set(err, -EINVAL, "option --label: '%.64s' is no KEY=VALUE",
-				       *label);
+		if (r == 0 && !strchr(*label, '='))
+			r = err_set(err, -EINVAL, "option --label: '%.64s' is no KEY=VALUE",
+				    *label);
 	}
+	if (r == 0)
+		r = lock = volume_lock(&home, err);
+	if (r < 0)
+		return r;
 	strv_for_each(name, args) {
 		if (volume_make(&home, *name, options->labels, err) < 0)
 			return err->code;
@@ -36,102 +39,93 @@ static int volume_create(const struct cli_context *cli, const void *values, char
 }
 
 struct volume_ls_options {
-	int json, quiet, no_header, unused;
+	struct listing_options listing; /* first */
+	int unused;
 };
 
-static struct json *volume_to_json(const struct instance_home *home, const struct volume *volume,
-				   char *const *users)
+/* A volume, and where we are. */
+struct volume_item {
+	const struct instance_home *home;
+	const struct volume_view *view;
+};
+
+static const char *volume_ls_name(const void *item)
 {
-	_cleanup_free_ char *path = volume_data(home, volume->name);
+	return ((const struct volume_item *)item)->view->record.name;
+}
+
+static struct json *volume_ls_json(const void *item)
+{
+	const struct volume_item *volume = item;
+	const struct volume *record = &volume->view->record;
+	_cleanup_free_ char *path = volume_data(volume->home, record->name);
 	struct json *object = json_new_object();
 	char created[UNITS_TEXT_MAX];
 
-	json_object_add(object, "name", json_new_string(volume->name));
+	json_object_add(object, "name", json_new_string(record->name));
 	json_object_add(object, "created",
-			json_new_string(units_format_time(volume->created, created)));
+			json_new_string(record->created
+						? units_format_time(record->created, created)
+						: NULL));
 	json_object_add(object, "path", json_new_string(path));
-	json_object_add(object, "labels", json_new_strv(volume->labels));
-	json_object_add(object, "used_by", json_new_strv(users));
+	json_object_add(object, "labels", json_new_strv(record->labels));
+	json_object_add(object, "used_by", json_new_strv(volume->view->users));
+	json_object_add(object, "damaged", json_new_bool(volume->view->damaged));
 	return object;
 }
 
-static void volume_add_row(struct table *table, const struct volume *volume, char *const *users)
+static void volume_ls_row(const void *item, struct table *table)
 {
-	_cleanup_free_ char *used_by = users ? strv_join(users, ", ") : NULL;
-	char text[UNITS_TEXT_MAX];
-	_cleanup_free_ char *age =
-		mem_printf("%s ago", units_format_age(units_now() - volume->created, text));
-	const char *const cells[] = { volume->name, age, used_by };
+	const struct volume_view *view = ((const struct volume_item *)item)->view;
+	_cleanup_free_ char *used_by = view->users ? strv_join(view->users, ", ") : NULL;
+	char age[UNITS_TEXT_MAX];
+	_cleanup_free_ char *created =
+		mem_printf("%s ago", units_format_age(units_now() - view->record.created, age));
+	const char *const cells[] = { view->record.name, view->damaged ? "damaged" : created,
+				      used_by };
 
 	table_add(table, (char *const *)cells);
 }
 
-/* Volumes one after the other: those that are not used, or all of them. */
-static int volume_walk(const struct instance_home *home, int unused,
-		       int (*each)(const struct volume *volume, char *const *users, void *ctx,
-				   struct err *err),
-		       void *ctx, struct err *err)
-{
-	_cleanup_strv_ char **names = NULL;
-	int r = volume_names(home, &names, err);
+static const char *const volume_ls_headings[] = { "NAME", "CREATED", "USED BY", NULL };
 
-	strv_for_each(name, names) {
-		_cleanup_volume_ struct volume volume = { 0 };
-		_cleanup_strv_ char **users = NULL;
-
-		if (r < 0)
-			break;
-		r = volume_get(home, *name, &volume, err);
-		if (r == 0)
-			r = volume_users(home, *name, &users, err);
-		if (r == 0 && (!unused || !users))
-			r = each(&volume, users, ctx, err);
-	}
-	return r;
-}
-
-struct volume_list {
-	const struct instance_home *home;
-	const struct volume_ls_options *options;
-	struct table *table;
-	struct json *array;
+static const struct listing_kind volume_ls_kind = {
+	.headings = volume_ls_headings,
+	.name = volume_ls_name,
+	.row = volume_ls_row,
+	.json = volume_ls_json,
 };
 
-static int volume_list_each(const struct volume *volume, char *const *users, void *ctx,
-			    struct err *err _unused_)
-{
-	struct volume_list *list = ctx;
+struct volume_ls {
+	const struct instance_home *home;
+	struct listing listing;
+	int unused;
+};
 
-	if (list->options->json)
-		json_array_add(list->array, volume_to_json(list->home, volume, users));
-	else if (list->options->quiet)
-		puts(volume->name);
-	else
-		volume_add_row(list->table, volume, users);
+static int volume_ls_each(const struct volume_view *view, void *ctx)
+{
+	struct volume_ls *ls = ctx;
+	const struct volume_item item = { .home = ls->home, .view = view };
+
+	if (!ls->unused || !view->users)
+		listing_add(&ls->listing, &item);
 	return 0;
 }
 
-static int volume_ls(const struct cli_context *cli, const void *values, char **args _unused_,
-		     struct err *err)
+static int volume_list(const struct cli_context *cli, const void *values, char **args _unused_,
+		       struct err *err)
 {
-	static const char *const headings[] = { "NAME", "CREATED", "USED BY", NULL };
+	const struct volume_ls_options *options = values;
 	const struct instance_home home = home_of(cli);
-	_cleanup_table_ struct table *table = table_new(headings);
-	_cleanup_json_ struct json *array = json_new_array();
-	struct volume_list list = {
-		.home = &home, .options = values, .table = table, .array = array
-	};
+	struct volume_ls ls = { .home = &home, .unused = options->unused };
+	int r;
 
-	if (volume_walk(&home, list.options->unused, volume_list_each, &list, err) < 0)
-		return err->code;
-	if (list.options->json) {
-		_cleanup_free_ char *text = json_text(array, 1);
-
-		fputs(text, stdout);
-	} else if (!list.options->quiet) {
-		table_print(table, !list.options->no_header);
-	}
-	return 0;
+	listing_init(&ls.listing, &volume_ls_kind, &options->listing);
+	r = volume_each(&home, volume_ls_each, &ls, err);
+	if (r == 0)
+		listing_print(&ls.listing);
+	listing_release(&ls.listing);
+	return r;
 }
 
 static int volume_inspect(const struct cli_context *cli, const void *values _unused_, char **args,
@@ -139,21 +133,16 @@ static int volume_inspect(const struct cli_context *cli, const void *values _unu
 {
 	const struct instance_home home = home_of(cli);
 	_cleanup_json_ struct json *array = json_new_array();
-	_cleanup_free_ char *text = NULL;
 
 	strv_for_each(name, args) {
-		_cleanup_volume_ struct volume volume = { 0 };
-		_cleanup_strv_ char **users = NULL;
-		int r = volume_get(&home, *name, &volume, err);
+		_cleanup_volume_view_ struct volume_view view = { 0 };
+		const struct volume_item item = { .home = &home, .view = &view };
 
-		if (r == 0)
-			r = volume_users(&home, *name, &users, err);
-		if (r < 0)
-			return r;
-		json_array_add(array, volume_to_json(&home, &volume, users));
+		if (volume_view(&home, *name, &view, err) < 0)
+			return err->code;
+		json_array_add(array, volume_ls_json(&item));
 	}
-	text = json_text(array, 1);
-	fputs(text, stdout);
+	json_print(array);
 	return 0;
 }
 
@@ -174,16 +163,25 @@ struct volume_prune_options {
 	int force;
 };
 
-static int volume_prune_each(const struct volume *volume, char *const *users _unused_, void *ctx,
-			     struct err *err)
+struct volume_prune {
+	const struct instance_home *home;
+	struct err *err;
+};
+
+static int volume_prune_each(const struct volume_view *view, void *ctx)
 {
-	const struct instance_home *home = ctx;
-	int r = volume_remove(home, volume->name, err);
+	const struct volume_prune *prune = ctx;
+	const char *name = view->record.name;
+	struct err problem = ERR_INIT;
+	int r = view->users ? -EBUSY : volume_remove(prune->home, name, &problem);
 
 	if (r == 0)
-		puts(volume->name);
+		puts(name);
 	/* taken into use, or removed by somebody else, meanwhile */
-	return r == -EBUSY || r == -ENOENT ? 0 : r;
+	if (r == 0 || r == -EBUSY || r == -ENOENT)
+		return 0;
+	*prune->err = problem;
+	return r;
 }
 
 static int volume_prune(const struct cli_context *cli, const void *values, char **args _unused_,
@@ -191,12 +189,13 @@ static int volume_prune(const struct cli_context *cli, const void *values, char 
 {
 	const struct instance_home home = home_of(cli);
 	const struct volume_prune_options *options = values;
+	struct volume_prune prune = { .home = &home, .err = err };
 
 	if (!options->force)
 		return err_set(err, -EPERM,
 			       "this removes every volume in 'brig volume ls --unused', with all "
 			       "that is in it; add --force");
-	return volume_walk(&home, 1, volume_prune_each, (void *)(uintptr_t)&home, err);
+	return volume_each(&home, volume_prune_each, &prune, err);
 }
 
 static const struct option volume_create_table[] = {
@@ -206,11 +205,7 @@ static const struct option volume_create_table[] = {
 };
 
 static const struct option volume_ls_table[] = {
-	{ "json", 0, OPTION_FLAG, NULL, "print JSON", offsetof(struct volume_ls_options, json) },
-	{ "quiet", 'q', OPTION_FLAG, NULL, "print names only",
-	  offsetof(struct volume_ls_options, quiet) },
-	{ "no-header", 0, OPTION_FLAG, NULL, "leave out the headings",
-	  offsetof(struct volume_ls_options, no_header) },
+	LISTING_OPTIONS,
 	{ "unused", 0, OPTION_FLAG, NULL, "only those that no instance uses",
 	  offsetof(struct volume_ls_options, unused) },
 	OPTION_END,
@@ -251,7 +246,7 @@ const struct verb cli_volume_verbs[] = {
 		.description = "Lists the volumes, and the instances that use each.",
 		.options = volume_ls_table,
 		.values_size = sizeof(struct volume_ls_options),
-		.run = volume_ls,
+		.run = volume_list,
 	},
 	{
 		.noun = "volume",

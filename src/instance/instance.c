@@ -302,6 +302,7 @@ int instance_each(const struct instance_home *home,
 			mem_replace(&view.record.name, *name);
 			mem_replace(&view.record.error, problem.msg);
 			view.state = INSTANCE_STOPPED;
+			view.damaged = 1;
 		}
 		r = each(&view, ctx);
 		if (r)

@@ -42,6 +42,7 @@ struct instance_view {
 	struct instance_run run; /* filled if alive */
 	int alive;		 /* its keeper runs */
 	int state;		 /* enum instance_state */
+	int damaged;		 /* the record cannot be read */
 };
 
 void instance_view_release(struct instance_view *view);
@@ -49,7 +50,7 @@ void instance_view_release(struct instance_view *view);
 
 int instance_view(const struct instance_home *home, const char *name, struct instance_view *ret,
 		  struct err *err);
-/* Every instance in the order of names, until each() returns non-zero. Unreadable ones are reported to
+/* Every instance in the order of names, until each() returns non-zero. Damaged ones are reported to
  * it with only the name and record.error set. */
 int instance_each(const struct instance_home *home,
 		  int (*each)(struct instance_view *view, void *ctx), void *ctx, struct err *err);

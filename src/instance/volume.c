@@ -16,7 +16,7 @@
 
 #define VOLUME_VERSION 1
 #define VOLUME_RECORD  "volume.json"
-#define VOLUME_DATA    "data"
+#define VOLUME_MAKING  ".making"
 
 static const struct record_field volume_fields[] = {
 	RECORD_FIELD(RECORD_STRING, struct volume, name),
@@ -36,9 +36,11 @@ void volume_release(struct volume *volume)
 	record_release(&volume_table, volume);
 }
 
-static char *volume_parent(const struct instance_home *home)
+void volume_view_release(struct volume_view *view)
 {
-	return mem_printf("%s/volumes", home->root);
+	volume_release(&view->record);
+	strv_free(view->users);
+	*view = (struct volume_view){ .damaged = 0 };
 }
 
 static char *volume_path(const struct instance_home *home, const char *name)
@@ -48,7 +50,7 @@ static char *volume_path(const struct instance_home *home, const char *name)
 
 char *volume_data(const struct instance_home *home, const char *name)
 {
-	return mem_printf("%s/volumes/%s/" VOLUME_DATA, home->root, name);
+	return share_volume_path(home->root, name);
 }
 
 /* What killed processes left: nobody else works here, since the lock is ours. */
@@ -67,7 +69,7 @@ static void volume_sweep(int parent)
 
 int volume_lock(const struct instance_home *home, struct err *err)
 {
-	_cleanup_free_ char *path = volume_parent(home);
+	_cleanup_free_ char *path = mem_printf("%s/volumes", home->root);
 	_cleanup_close_ int fd = -EBADF;
 	int r = file_mkdir_p(path, 0700);
 
@@ -90,33 +92,34 @@ static int volume_exists(const struct instance_home *home, const char *name)
 	return access(path, F_OK) == 0;
 }
 
-/* In the folder at making, which gets its name at the end. */
-static int volume_write(const char *making, const char *name, char *const *labels, struct err *err)
+/* In the folder `making` of volumes/, which gets its name at the end. */
+static int volume_write(const struct instance_home *home, const char *making, const char *name,
+			char *const *labels, struct err *err)
 {
+	_cleanup_free_ char *path = volume_path(home, making), *data = volume_data(home, making);
 	_cleanup_volume_ struct volume volume = { .name = mem_strdup(name),
 						  .created = units_now(),
 						  .labels = strv_dup(labels) };
 	_cleanup_close_ int dir = -EBADF;
 
-	if (mkdir(making, 0700) < 0)
-		return err_errno(err, -errno, "cannot make %s", making);
-	dir = open(making, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0 || mkdirat(dir, VOLUME_DATA, 0755) < 0 ||
-	    fchmodat(dir, VOLUME_DATA, 0755, 0) < 0)
-		return err_errno(err, -errno, "cannot make %s", making);
+	if (mkdir(path, 0700) < 0)
+		return err_errno(err, -errno, "cannot make %s", path);
+	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0 || mkdir(data, 0755) < 0 || chmod(data, 0755) < 0)
+		return err_errno(err, -errno, "cannot make %s", data);
 	return record_save(&volume_table, &volume, dir, VOLUME_RECORD, 1, err);
 }
 
 int volume_make(const struct instance_home *home, const char *name, char *const *labels,
 		struct err *err)
 {
-	_cleanup_free_ char *making = mem_printf("%s/volumes/.making", home->root);
+	_cleanup_free_ char *making = volume_path(home, VOLUME_MAKING);
 	_cleanup_free_ char *path = volume_path(home, name);
 	int r = name_check("volume", name, err);
 
 	if (r < 0 || volume_exists(home, name))
 		return r;
-	r = volume_write(making, name, labels, err);
+	r = volume_write(home, VOLUME_MAKING, name, labels, err);
 	if (r == 0 && rename(making, path) < 0)
 		r = err_errno(err, -errno, "cannot make %s", path);
 	if (r < 0)
@@ -139,40 +142,10 @@ int volume_make_all(const struct instance_home *home, const struct instance *rec
 	return 0;
 }
 
-static int volume_unknown(const struct instance_home *home, const char *name, struct err *err)
+/* Sorted. An absent folder is none. */
+static int volume_names(const struct instance_home *home, char ***ret, struct err *err)
 {
-	_cleanup_strv_ char **names = NULL;
-	struct err ignored = ERR_INIT;
-	const char *near = NULL;
-
-	if (volume_names(home, &names, &ignored) == 0 && names)
-		near = word_nearest(name, (const char *const *)names);
-	return err_set(err, -ENOENT, "there is no volume '%.64s'%s%s%s; see 'brig volume ls'", name,
-		       near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
-}
-
-int volume_get(const struct instance_home *home, const char *name, struct volume *ret,
-	       struct err *err)
-{
-	_cleanup_free_ char *path = volume_path(home, name);
-	_cleanup_free_ char *record = mem_printf("%s/" VOLUME_RECORD, path);
-	int r = name_check("volume", name, err);
-
-	*ret = (struct volume){ .created = 0 };
-	if (r < 0)
-		return r;
-	if (!volume_exists(home, name))
-		return volume_unknown(home, name, err);
-	r = record_load(&volume_table, AT_FDCWD, record, ret, err);
-	mem_replace(&ret->name, name);
-	if (r < 0)
-		volume_release(ret);
-	return r < 0 ? err_wrap(err, "volume '%s'", name) : 0;
-}
-
-int volume_names(const struct instance_home *home, char ***ret, struct err *err)
-{
-	_cleanup_free_ char *path = volume_parent(home);
+	_cleanup_free_ char *path = mem_printf("%s/volumes", home->root);
 	_cleanup_closedir_ DIR *dir = opendir(path);
 	char **names = NULL;
 	struct dirent *entry;
@@ -188,48 +161,157 @@ int volume_names(const struct instance_home *home, char ***ret, struct err *err)
 	return 0;
 }
 
-struct volume_search {
-	const char *name;
-	char **users;
+static int volume_unknown(const struct instance_home *home, const char *name, struct err *err)
+{
+	_cleanup_strv_ char **names = NULL;
+	struct err ignored = ERR_INIT;
+	const char *near = NULL;
+
+	if (volume_names(home, &names, &ignored) == 0 && names)
+		near = word_nearest(name, (const char *const *)names);
+	return err_set(err, -ENOENT, "there is no volume '%.64s'%s%s%s; see 'brig volume ls'", name,
+		       near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+static int volume_load(const struct instance_home *home, const char *name, struct volume *ret,
+		       struct err *err)
+{
+	_cleanup_free_ char *path = volume_path(home, name);
+	_cleanup_free_ char *record = mem_printf("%s/" VOLUME_RECORD, path);
+	int r;
+
+	if (!volume_exists(home, name))
+		return volume_unknown(home, name, err);
+	r = record_load(&volume_table, AT_FDCWD, record, ret, err);
+	if (r < 0)
+		volume_release(ret);
+	/* the folder's name is the truth */
+	mem_replace(&ret->name, name);
+	return r < 0 ? err_wrap(err, "volume '%s'", name) : 0;
+}
+
+/* Which instance uses what: one row for each volume that a record names; NULL: it may be any. */
+struct volume_use {
+	char *volume, *instance;
 };
 
-static int volume_search_each(struct instance_view *view, void *ctx)
-{
-	struct volume_search *search = ctx;
+struct volume_uses {
+	struct volume_use *rows;
+	size_t n;
+};
 
-	/* one whose record cannot be read, which may name any */
-	if (!view->record.image) {
-		strv_add(&search->users, view->record.name);
-		return 0;
+static void volume_uses_release(struct volume_uses *uses)
+{
+	for (size_t i = 0; i < uses->n; i++) {
+		free(uses->rows[i].volume);
+		free(uses->rows[i].instance);
 	}
+	free(uses->rows);
+}
+
+static void volume_uses_add(struct volume_uses *uses, const char *volume, const char *instance)
+{
+	uses->rows = mem_realloc(uses->rows, uses->n + 1, sizeof(*uses->rows));
+	uses->rows[uses->n++] = (struct volume_use){ .volume = volume ? mem_strdup(volume) : NULL,
+						     .instance = mem_strdup(instance) };
+}
+
+static int volume_uses_each(struct instance_view *view, void *ctx)
+{
+	struct volume_uses *uses = ctx;
+	struct err ignored = ERR_INIT;
+
+	if (view->damaged)
+		volume_uses_add(uses, NULL, view->record.name);
 	strv_for_each(text, view->record.volumes) {
 		_cleanup_share_ struct share share = { 0 };
-		struct err ignored = ERR_INIT;
 
-		if (share_parse(*text, &share, &ignored) == 0 && share.is_volume &&
-		    !strcmp(share.source, search->name)) {
-			strv_add(&search->users, view->record.name);
-			return 0;
-		}
+		if (share_parse(*text, &share, &ignored) < 0)
+			volume_uses_add(uses, NULL, view->record.name);
+		else if (share.is_volume)
+			volume_uses_add(uses, share.source, view->record.name);
 	}
 	return 0;
 }
 
-int volume_users(const struct instance_home *home, const char *name, char ***ret, struct err *err)
+static char **volume_uses_of(const struct volume_uses *uses, const char *volume)
 {
-	struct volume_search search = { .name = name };
-	int r = instance_each(home, volume_search_each, &search, err);
+	char **users = NULL;
 
-	*ret = search.users;
+	for (size_t i = 0; i < uses->n; i++) {
+		const struct volume_use *use = &uses->rows[i];
+
+		if ((!use->volume || !strcmp(use->volume, volume)) &&
+		    !strv_has(users, use->instance))
+			strv_add(&users, use->instance);
+	}
+	return users;
+}
+
+int volume_view(const struct instance_home *home, const char *name, struct volume_view *ret,
+		struct err *err)
+{
+	_cleanup_(volume_uses_release) struct volume_uses uses = { 0 };
+	int r = name_check("volume", name, err);
+
+	*ret = (struct volume_view){ .damaged = 0 };
+	if (r == 0)
+		r = volume_load(home, name, &ret->record, err);
+	if (r == 0)
+		r = instance_each(home, volume_uses_each, &uses, err);
+	if (r == 0)
+		ret->users = volume_uses_of(&uses, name);
+	else
+		volume_view_release(ret);
 	return r;
+}
+
+int volume_each(const struct instance_home *home,
+		int (*each)(const struct volume_view *view, void *ctx), void *ctx, struct err *err)
+{
+	_cleanup_(volume_uses_release) struct volume_uses uses = { 0 };
+	_cleanup_strv_ char **names = NULL;
+	int r = volume_names(home, &names, err);
+
+	if (r == 0)
+		r = instance_each(home, volume_uses_each, &uses, err);
+	strv_for_each(name, names) {
+		_cleanup_volume_view_ struct volume_view view = { 0 };
+		struct err problem = ERR_INIT;
+		int loaded;
+
+		if (r)
+			break;
+		loaded = volume_load(home, *name, &view.record, &problem);
+		if (loaded == -ENOENT)
+			continue; /* removed meanwhile */
+		view.damaged = loaded < 0;
+		view.users = volume_uses_of(&uses, *name);
+		r = each(&view, ctx);
+	}
+	return r;
+}
+
+static int volume_check_unused(const struct instance_home *home, const char *name, struct err *err)
+{
+	_cleanup_(volume_uses_release) struct volume_uses uses = { 0 };
+	_cleanup_strv_ char **users = NULL;
+	_cleanup_free_ char *list = NULL;
+	int r = instance_each(home, volume_uses_each, &uses, err);
+
+	if (r < 0)
+		return r;
+	users = volume_uses_of(&uses, name);
+	list = strv_join(users, ", ");
+	return users ? err_set(err, -EBUSY, "the volume '%s' is used by %.200s; remove that first",
+			       name, list)
+		     : 0;
 }
 
 int volume_remove(const struct instance_home *home, const char *name, struct err *err)
 {
 	_cleanup_free_ char *path = volume_path(home, name);
-	_cleanup_free_ char *aside = mem_printf("%s/volumes/.removed", home->root);
-	_cleanup_strv_ char **users = NULL;
-	_cleanup_free_ char *list = NULL;
+	_cleanup_free_ char *aside = mem_printf("%s/volumes/.removed-%s", home->root, name);
 	_cleanup_close_ int lock = -EBADF;
 	int r = name_check("volume", name, err);
 
@@ -239,13 +321,9 @@ int volume_remove(const struct instance_home *home, const char *name, struct err
 		return r;
 	if (!volume_exists(home, name))
 		return volume_unknown(home, name, err);
-	r = volume_users(home, name, &users, err);
+	r = volume_check_unused(home, name, err);
 	if (r < 0)
 		return r;
-	list = strv_join(users, ", ");
-	if (users)
-		return err_set(err, -EBUSY, "the volume '%s' is used by %.200s; remove that first",
-			       name, list);
 	if (rename(path, aside) < 0)
 		return err_errno(err, -errno, "cannot remove %s", path);
 	r = userns_remove_tree(AT_FDCWD, aside);

@@ -35,14 +35,25 @@ int volume_make_all(const struct instance_home *home, const struct instance *rec
 /* Refuses one that an instance uses. */
 int volume_remove(const struct instance_home *home, const char *name, struct err *err);
 
-/* -ENOENT with the nearest name there is. */
-int volume_get(const struct instance_home *home, const char *name, struct volume *ret,
-	       struct err *err);
-/* The names of all, sorted; caller frees. */
-int volume_names(const struct instance_home *home, char ***ret, struct err *err);
+/*
+ * What is known of a volume at a moment. users: the names of the instances whose records name it, or are damaged and
+ * may. damaged: the volume's own record cannot be read, and only its name is known.
+ */
+struct volume_view {
+	struct volume record;
+	char **users;
+	int damaged;
+};
 
-/* The names of the instances whose records name the volume, or cannot be read; caller frees. */
-int volume_users(const struct instance_home *home, const char *name, char ***ret, struct err *err);
+void volume_view_release(struct volume_view *view);
+#define _cleanup_volume_view_ _cleanup_(volume_view_release)
+
+/* -ENOENT with the nearest name there is; a damaged one is an error. */
+int volume_view(const struct instance_home *home, const char *name, struct volume_view *ret,
+		struct err *err);
+/* Every volume in the order of names, until each() returns non-zero; returns that. Instances are gone through once. */
+int volume_each(const struct instance_home *home,
+		int (*each)(const struct volume_view *view, void *ctx), void *ctx, struct err *err);
 
 /* Where its files are; caller frees. */
 char *volume_data(const struct instance_home *home, const char *name);

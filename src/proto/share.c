@@ -7,10 +7,11 @@
 
 #include <string.h>
 
-#define SHARE_WORDS                                                                           \
-	"ro, rw, exec, noexec, suid, nosuid, bind, rbind, private, slave, shared, rprivate, " \
-	"rslave, rshared, "                                                                   \
-	"noidmap, nocopy"
+/* mount(8)'s */
+static const char *const share_mount_words[] = {
+	"ro",	   "rw",    "exec",   "noexec",	  "suid",   "nosuid",  "bind", "rbind",
+	"private", "slave", "shared", "rprivate", "rslave", "rshared", NULL,
+};
 
 void share_release(struct share *share)
 {
@@ -20,37 +21,32 @@ void share_release(struct share *share)
 	*share = (struct share){ .source = NULL };
 }
 
-static int share_add_option(struct share *share, const char *word, struct err *err)
+static int share_refuse_option(const char *word, struct err *err)
 {
-	static const char *const words[] = { "ro",     "rw",	   "exec",   "noexec",	"suid",
-					     "nosuid", "bind",	   "rbind",  "private", "slave",
-					     "shared", "rprivate", "rslave", "rshared", NULL };
+	_cleanup_free_ char *words = strv_join((char *const *)share_mount_words, ", ");
 
-	if (!strcmp(word, "noidmap")) {
-		share->noidmap = 1;
-		return 0;
-	}
-	if (!strcmp(word, "nocopy")) {
-		share->nocopy = 1;
-		return 0;
-	}
-	for (size_t i = 0; words[i]; i++) {
-		if (!strcmp(word, words[i])) {
-			strv_add(&share->options, word);
-			return 0;
-		}
-	}
-	return err_set(err, -EINVAL, "'%.64s' is none of its options: " SHARE_WORDS, word);
+	return err_set(err, -EINVAL, "'%.64s' is none of its options: %s, noidmap, nocopy", word,
+		       words);
 }
 
-static int share_check_target(const char *target, struct err *err)
+static int share_add_option(struct share *share, const char *word, struct err *err)
 {
-	_cleanup_strv_ char **parts = strv_split(target, "/");
+	if (!strcmp(word, "noidmap"))
+		share->noidmap = 1;
+	else if (!strcmp(word, "nocopy"))
+		share->nocopy = 1;
+	else if (strv_has((char *const *)share_mount_words, word))
+		strv_add(&share->options, word);
+	else
+		return share_refuse_option(word, err);
+	return 0;
+}
 
-	if (*target == '/' && parts && !strv_has(parts, "..") && utf8_valid(target))
-		return 0;
-	return err_set(err, -EINVAL,
-		       "'%.64s' is no path inside: a whole one, below / and without '..'", target);
+int share_is_target(const char *path)
+{
+	_cleanup_strv_ char **parts = strv_split(path, "/");
+
+	return *path == '/' && parts && !strv_has(parts, "..") && utf8_valid(path);
 }
 
 static int share_check_source(const struct share *share, struct err *err)
@@ -80,8 +76,10 @@ int share_parse(const char *text, struct share *ret, struct err *err)
 	share.target = mem_strndup(text + source + 1, target);
 	share.is_volume = share.source[0] != '/';
 	r = share_check_source(&share, err);
-	if (r == 0)
-		r = share_check_target(share.target, err);
+	if (r == 0 && !share_is_target(share.target))
+		r = err_set(err, -EINVAL,
+			    "'%.64s' is no path inside: a whole one, below / and without '..'",
+			    share.target);
 	strv_for_each(word, words) {
 		if (r == 0)
 			r = share_add_option(&share, *word, err);
@@ -93,8 +91,13 @@ int share_parse(const char *text, struct share *ret, struct err *err)
 	return 0;
 }
 
+char *share_volume_path(const char *root, const char *volume)
+{
+	return mem_printf("%s/volumes/%s/data", root, volume);
+}
+
 char *share_path(const struct share *share, const char *root)
 {
-	return share->is_volume ? mem_printf("%s/volumes/%s/data", root, share->source)
+	return share->is_volume ? share_volume_path(root, share->source)
 				: mem_strdup(share->source);
 }

@@ -26,7 +26,11 @@ void share_release(struct share *share);
 /* Checks the text; what it names need not be there. */
 int share_parse(const char *text, struct share *ret, struct err *err);
 
-/* Where its files are on the host; caller frees. */
+/* Where its files are on the host, and a volume's; caller frees. */
 char *share_path(const struct share *share, const char *root);
+char *share_volume_path(const char *root, const char *volume);
+
+/* A place that an instance can have something mounted at: a whole path, below / and without "..". */
+int share_is_target(const char *path);
 
 #endif

@@ -28,19 +28,6 @@ def sleeper(brig, busybox_image):
     return brig.json("inspect", "a")[0]["run"]["pid"]
 
 
-@pytest.fixture
-def import_tree(brig, busybox_tree, tmp_path):
-    """Imports the busybox tree after change(folder) has done something to it; the image's name."""
-    def make(change):
-        folder = tmp_path / "tree"
-        shutil.copytree(busybox_tree, folder, symlinks=True)
-        change(folder)
-        brig("image", "import", "--name", "changed", folder)
-        return "changed"
-
-    return make
-
-
 def status(text):
     return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
 

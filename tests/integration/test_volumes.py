@@ -2,7 +2,6 @@
 """Folders that a container shares: volumes, which outlive it, and paths of the host's."""
 
 import os
-import shutil
 import signal
 import threading
 from pathlib import Path
@@ -34,18 +33,17 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def image_with_data(brig, busybox_tree, tmp_path):
+def image_with_data(import_tree):
     """An image that has something at /data, which user 33 owns."""
-    tree = tmp_path / "tree"
-    shutil.copytree(busybox_tree, tree, symlinks=True)
-    data = tree / "data"
-    (data / "sub").mkdir(parents=True)
-    (data / "sub/seed").write_text("of the image\n")
-    (data / "link").symlink_to("sub/seed")
-    os.chown(data / "sub/seed", 33, 34)
-    data.chmod(0o750)
-    brig("image", "import", "--name", "data", tree)
-    return "data"
+    def add(tree):
+        data = tree / "data"
+        (data / "sub").mkdir(parents=True)
+        (data / "sub/seed").write_text("of the image\n")
+        (data / "link").symlink_to("sub/seed")
+        os.chown(data / "sub/seed", 33, 34)
+        data.chmod(0o750)
+
+    return import_tree(add)
 
 
 # --- volumes
@@ -110,6 +108,20 @@ def test_a_damaged_record_may_name_any(brig, busybox_image):
     assert brig("volume", "prune", "-f").out == ""
     brig("rm", "-f", "a")
     assert brig("volume", "prune", "-f").out == "db\n"
+
+
+def test_a_damaged_volume_hides_no_other(brig, busybox_image):
+    brig("volume", "create", "bad", "good")
+    (brig.root / "volumes/bad/volume.json").write_text("{")
+    assert [(v["name"], v["damaged"], v["created"] is None) for v in brig.json("volume", "ls")] == [
+        ("bad", True, True), ("good", False, False)]
+    assert brig("volume", "ls").out.splitlines()[1].split() == ["bad", "damaged", "-"]
+    assert "volume 'bad'" in brig("volume", "inspect", "bad", check=False).err
+    # what is in it can still be used, and removed
+    sh(brig, busybox_image, "echo kept > /v/file", "-v", "bad:/v")
+    assert (brig.root / "volumes/bad/data/file").read_text() == "kept\n"
+    brig("volume", "rm", "bad")
+    assert names(brig) == ["good"]
 
 
 def test_what_is_said_of_them(brig, busybox_image):
@@ -195,12 +207,9 @@ def test_one_below_another_comes_after_it(brig, busybox_image, folder):
     assert sh(brig, busybox_image, "cat /s/file; ls /s; stat -f -c %T /t", *options) == "of the host\nbelow\nfile\ntmpfs\n"
 
 
-def test_links_in_the_image_lead_nowhere_outside(brig, busybox_tree, tmp_path, folder):
-    tree = tmp_path / "tree"
-    shutil.copytree(busybox_tree, tree, symlinks=True)
-    (tree / "out").symlink_to("../../tmp")
-    brig("image", "import", "--name", "links", tree)
-    assert sh(brig, "links", "cat /tmp/in-it/file", "-v", f"{folder}:/out/in-it") == "of the host\n"
+def test_links_in_the_image_lead_nowhere_outside(brig, import_tree, folder):
+    image = import_tree(lambda tree: (tree / "out").symlink_to("../../tmp"))
+    assert sh(brig, image, "cat /tmp/in-it/file", "-v", f"{folder}:/out/in-it") == "of the host\n"
     assert not Path("/tmp/in-it").exists()
 
 
@@ -211,6 +220,7 @@ def test_links_in_the_image_lead_nowhere_outside(brig, busybox_tree, tmp_path, f
     (["--mount", "type=nfs,source=a,target=/x"], "type=nfs"), (["--mount", "target=/x"], "source="),
     (["--mount", "type=bind,source=db,target=/x"], "say type=volume"), (["--mount", "source=/tmp,target=/x"], "say type=bind"),
     (["--mount", "type=tmpfs,source=a,target=/x"], "no source"), (["--mount", "fly=1"], "'fly=1'"),
+    (["--mount", "source=a,target=/x,readonly=yes"], "'readonly=yes'"), (["--mount", "type,target=/x"], "'type'"),
     (["--mount", "type=tmpfs,target=/x,ro,bind-propagation=shared"], "shared"),
 ])
 def test_a_wrong_word_makes_nothing(brig, busybox_image, options, word):
