@@ -9,16 +9,22 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* "./web:/srv" means the folder that we are in. */
-static int recipe_make_whole(struct share *share, struct err *err)
+/* "./web:/srv" means the folder that we are in; any other text comes back as it is. Caller frees. */
+static int recipe_make_whole(const char *text, char **ret, struct err *err)
 {
+	size_t len = strcspn(text, ":");
+	_cleanup_free_ char *source = mem_strndup(text, len);
 	char path[PATH_MAX];
 
-	if (!realpath(share->source, path))
-		return err_errno(err, -errno, "%.200s on the host", share->source);
+	if (strncmp(source, "./", 2) != 0 && strncmp(source, "../", 3) != 0) {
+		*ret = mem_strdup(text);
+		return 0;
+	}
+	if (!realpath(source, path))
+		return err_errno(err, -errno, "%.200s on the host", source);
 	if (strchr(path, ':'))
 		return err_set(err, -EINVAL, "%.200s: a path with a colon cannot be shared", path);
-	mem_replace(&share->source, path);
+	*ret = mem_printf("%s%s", path, text + len);
 	return 0;
 }
 
@@ -34,37 +40,34 @@ static int recipe_check_source(const char *path, struct err *err)
 	return 0;
 }
 
+static int recipe_check_twice(const struct share *share, char *const *others, struct err *err)
+{
+	strv_for_each(text, others) {
+		_cleanup_share_ struct share other = { 0 };
+
+		if (share_parse(*text, &other, err) < 0)
+			return err->code;
+		if (!strcmp(other.target, share->target))
+			return err_set(err, -EINVAL, "there are two for %.200s", share->target);
+	}
+	return 0;
+}
+
 /* Takes SOURCE:PATH[:OPTIONS] into the record, whatever way it was said. */
 static int recipe_add_share(const char *text, struct instance *ret, struct err *err)
 {
-	int is_relative = text[0] == '.' && strcspn(text, "/") <= 2 && strchr(text, '/');
 	_cleanup_share_ struct share share = { 0 };
 	_cleanup_free_ char *whole = NULL;
-	int r;
+	int r = recipe_make_whole(text, &whole, err);
 
-	if (is_relative) {
-		size_t len = strcspn(text, ":");
-		struct share folder = { .source = mem_strndup(text, len) };
-
-		r = recipe_make_whole(&folder, err);
-		whole = mem_printf("%s%s", folder.source, text + len);
-		share_release(&folder);
-		if (r < 0)
-			return r;
-		text = whole;
-	}
-	r = share_parse(text, &share, err);
+	if (r == 0)
+		r = share_parse(whole, &share, err);
 	if (r == 0 && !share.is_volume)
 		r = recipe_check_source(share.source, err);
-	strv_for_each(other, ret->volumes) {
-		_cleanup_share_ struct share before = { 0 };
-
-		if (r == 0 && share_parse(*other, &before, err) == 0 &&
-		    !strcmp(before.target, share.target))
-			r = err_set(err, -EINVAL, "there are two for %.200s", share.target);
-	}
 	if (r == 0)
-		strv_add(&ret->volumes, text);
+		r = recipe_check_twice(&share, ret->volumes, err);
+	if (r == 0)
+		strv_add(&ret->volumes, whole);
 	return r;
 }
 
@@ -82,48 +85,70 @@ static void recipe_mount_release(struct recipe_mount *mount)
 	strv_free(mount->options);
 }
 
-static int recipe_is_one_of(const char *key, const char *a, const char *b, const char *c)
+/* One of docker's keys. A value goes to a member, or behind a prefix to the options; a flag is an option by itself. */
+static const struct recipe_mount_key {
+	const char *key;
+	size_t member; /* of struct recipe_mount, where there is no other */
+	const char *prefix;
+	const char *flag, *not_flag; /* NULL: it cannot be false */
+} recipe_mount_keys[] = {
+	{ "type", offsetof(struct recipe_mount, type), NULL, NULL, NULL },
+	{ "source", offsetof(struct recipe_mount, source), NULL, NULL, NULL },
+	{ "src", offsetof(struct recipe_mount, source), NULL, NULL, NULL },
+	{ "target", offsetof(struct recipe_mount, target), NULL, NULL, NULL },
+	{ "dst", offsetof(struct recipe_mount, target), NULL, NULL, NULL },
+	{ "destination", offsetof(struct recipe_mount, target), NULL, NULL, NULL },
+	{ "bind-propagation", 0, "", NULL, NULL },
+	{ "tmpfs-size", 0, "size=", NULL, NULL },
+	{ "tmpfs-mode", 0, "mode=", NULL, NULL },
+	{ "readonly", 0, NULL, "ro", "rw" },
+	{ "ro", 0, NULL, "ro", "rw" },
+	{ "volume-nocopy", 0, NULL, "nocopy", NULL },
+	{ "nocopy", 0, NULL, "nocopy", NULL },
+	{ "noidmap", 0, NULL, "noidmap", NULL },
+};
+
+/* NULL: the key is no flag, or cannot be that. */
+static const char *recipe_mount_flag(const struct recipe_mount_key *key, const char *value)
 {
-	return !strcmp(key, a) || !strcmp(key, b) || !strcmp(key, c);
+	if (!value || !strcmp(value, "true") || !strcmp(value, "1"))
+		return key->flag;
+	return !strcmp(value, "false") || !strcmp(value, "0") ? key->not_flag : NULL;
 }
 
-static int recipe_is_true(const char *value)
+/* 0: the key cannot have this value; NULL is none. */
+static int recipe_mount_set(struct recipe_mount *mount, const struct recipe_mount_key *key,
+			    const char *value)
 {
-	return !value || !strcmp(value, "true") || !strcmp(value, "1");
+	const char *flag = recipe_mount_flag(key, value);
+
+	if (flag)
+		strv_add(&mount->options, flag);
+	else if (value && key->prefix)
+		strv_add_printf(&mount->options, "%s%s", key->prefix, value);
+	else if (value && !key->flag)
+		mem_replace((char **)(void *)((char *)mount + key->member), value);
+	else
+		return 0;
+	return 1;
 }
 
 static int recipe_mount_word(struct recipe_mount *mount, const char *word, struct err *err)
 {
-	_cleanup_free_ char *key = mem_strdup(word);
-	char *value = strchr(key, '=');
+	size_t len = strcspn(word, "=");
+	const char *value = word[len] ? word + len + 1 : NULL;
 
-	if (value)
-		*value++ = '\0';
-	if (value && !strcmp(key, "type"))
-		mem_replace(&mount->type, value);
-	else if (value && recipe_is_one_of(key, "source", "src", "src"))
-		mem_replace(&mount->source, value);
-	else if (value && recipe_is_one_of(key, "target", "dst", "destination"))
-		mem_replace(&mount->target, value);
-	else if (value && !strcmp(key, "bind-propagation"))
-		strv_add(&mount->options, value);
-	else if (value && !strcmp(key, "tmpfs-size"))
-		strv_add_printf(&mount->options, "size=%s", value);
-	else if (value && !strcmp(key, "tmpfs-mode"))
-		strv_add_printf(&mount->options, "mode=%s", value);
-	else if (recipe_is_one_of(key, "readonly", "ro", "ro"))
-		strv_add(&mount->options, recipe_is_true(value) ? "ro" : "rw");
-	else if (recipe_is_one_of(key, "volume-nocopy", "nocopy", "nocopy") &&
-		 recipe_is_true(value))
-		strv_add(&mount->options, "nocopy");
-	else if (!strcmp(key, "noidmap") && recipe_is_true(value))
-		strv_add(&mount->options, "noidmap");
-	else
-		return err_set(err, -EINVAL,
-			       "'%.64s' is none of type=, source=, target=, readonly, noidmap, "
-			       "bind-propagation=, volume-nocopy, tmpfs-size=, tmpfs-mode=",
-			       word);
-	return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(recipe_mount_keys); i++) {
+		const struct recipe_mount_key *key = &recipe_mount_keys[i];
+
+		if (strlen(key->key) == len && !strncmp(key->key, word, len) &&
+		    recipe_mount_set(mount, key, value))
+			return 0;
+	}
+	return err_set(err, -EINVAL,
+		       "'%.64s' is none of type=, source=, target=, readonly, noidmap, "
+		       "bind-propagation=, volume-nocopy, tmpfs-size=, tmpfs-mode=",
+		       word);
 }
 
 static int recipe_mount_end(const struct recipe_mount *mount, struct instance *ret, struct err *err)
