@@ -75,8 +75,7 @@ def _end(command, folder):
     command.stop_commands()
     names = _instances(command)
     problems = _remove_instances(command, names)
-    leaks.wait_for_processes(folder, 5)
-    problems += leaks.find(folder, command.run)
+    problems += leaks.find(folder, command.run, 5)
     problems += [f"{path} is left" for path in _instance_folders(command)]
     if problems:
         _force_clean(folder)
@@ -135,7 +134,7 @@ def _force_clean(folder):
             os.kill(pid, 9)
         except ProcessLookupError:
             pass
-    leaks.wait_for_processes(folder, 5)
+    leaks.lasting_processes(folder, 5)
     for line in reversed(leaks.mounts(folder)):
         images.run("umount", "-l", line.split()[4])
 
@@ -274,7 +273,7 @@ def oci():
             problems += [f"delete --force {name}: {removed.stderr}"] if removed.returncode else []
     left = command.leftovers()
     if left:
-        leaks.wait_for_processes(folder, 5)
+        leaks.lasting_processes(folder, 5)
         left = command.leftovers()
     problems += left
     if problems:

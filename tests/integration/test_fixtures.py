@@ -25,10 +25,12 @@ def test_a_process_is_found(tmp_path, how):
     process = subprocess.Popen(stdin=subprocess.PIPE, **FINDS[how](tmp_path))
     try:
         assert process.pid in [pid for pid, _ in leaks.processes(tmp_path)]
+        assert process.pid in [pid for pid, _ in leaks.lasting_processes(tmp_path, 0.1)]
+        process.stdin.close()  # it ends, some time after this
+        assert leaks.lasting_processes(tmp_path, 10) == []
     finally:
         process.kill()
         process.wait()
-    assert leaks.processes(tmp_path) == []
 
 
 @pytest.mark.root

@@ -66,8 +66,7 @@ def member(member_manager, busybox_tree):
     brig.stop_commands()
     for name in brig("ps", "-aq").out.split():
         brig("rm", "-f", name)
-    leaks.wait_for_processes(folder, 30)
-    left = leaks.find(folder, brig.run)
+    left = leaks.find(folder, brig.run, 30)
     images.run("rm", "-rf", folder)
     assert left == []
     assert list(brig.run.iterdir()) == []

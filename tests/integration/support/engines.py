@@ -96,7 +96,7 @@ class Host:
             if running.process.poll() is None:
                 running.kill()
         self._first.finish(30)  # kills, as a namespace's first process, the rest
-        leaks.wait_for_processes(self.folder, 10)
+        leaks.lasting_processes(self.folder, 10)
         for root in leaks.cgroup_roots():
             for path, folders, _ in os.walk(root / self.parent[1:], topdown=False):
                 with contextlib.suppress(OSError):

@@ -92,19 +92,22 @@ def cgroups(run):
             if found.is_dir()]
 
 
-def find(folder, run):
-    """Everything that is left of a brig whose folders are in folder, the run folder among them."""
-    return ([f"process {pid}: {command}" for pid, command in processes(folder)]
+def lasting_processes(folder, seconds):
+    """Those of processes() that have not ended after that time. Each look is a new one: a process in the midst
+    of its end has no command line any more by which to tell whose it is."""
+    deadline = wait.Deadline(seconds, "processes to end")
+    while found := processes(folder):
+        try:
+            wait.process_end(found[0][0], deadline.left())
+        except TimeoutError:
+            break
+    return found
+
+
+def find(folder, run, seconds):
+    """Everything that is left of a brig whose folders are in folder, the run folder among them, once its
+    processes had that time to end."""
+    return ([f"process {pid}: {command}" for pid, command in lasting_processes(folder, seconds)]
             + [f"mount: {line}" for line in mounts(folder)]
             + [f"loop device {line}" for line in loop_devices(folder)]
             + [f"cgroup {path}" for path in cgroups(run)])
-
-
-def wait_for_processes(folder, seconds):
-    """Lets processes that are ending end; whether they do is find()'s to say."""
-    deadline = wait.Deadline(seconds, "processes to end")
-    try:
-        for pid, _ in processes(folder):
-            wait.process_end(pid, deadline.left())
-    except TimeoutError:
-        pass
