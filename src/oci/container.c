@@ -3,16 +3,15 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/units.h"
 #include "container/rdt.h"
 #include "container/scope.h"
+#include "sys/procstat.h"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/stat.h>
 
 static int container_is_frozen(const struct container *container)
 {
@@ -63,41 +62,6 @@ int container_check_alive(const struct container *container, struct err *err)
 	return err_set(err, -ESRCH, "container not running: '%s' is stopped", container->store.id);
 }
 
-static int container_read_pidns(const char *pid, ino_t *ret)
-{
-	_cleanup_free_ char *path = mem_printf("/proc/%s/ns/pid", pid);
-	struct stat st;
-
-	if (stat(path, &st) < 0)
-		return -errno;
-	*ret = st.st_ino;
-	return 0;
-}
-
-/* The host's own is not the container's, even if it lives in there. */
-static void container_pids_of_namespace(const struct container *container, pid_t **ret,
-					size_t *ret_n)
-{
-	_cleanup_free_ char *first = mem_printf("%lld", (long long)container->store.pid);
-	_cleanup_closedir_ DIR *dir = opendir("/proc");
-	ino_t ours = 0, wanted = 0, namespace = 0;
-	struct dirent *entry;
-
-	if (!dir || container_read_pidns("self", &ours) < 0 ||
-	    container_read_pidns(first, &wanted) < 0 || ours == wanted)
-		return;
-	while ((entry = readdir(dir))) {
-		struct err ignored = ERR_INIT;
-		int64_t pid = 0;
-
-		if (units_parse_int(entry->d_name, 1, INT32_MAX, &pid, &ignored) < 0 ||
-		    container_read_pidns(entry->d_name, &namespace) < 0 || namespace != wanted)
-			continue;
-		*ret = mem_realloc(*ret, *ret_n + 1, sizeof(**ret));
-		(*ret)[(*ret_n)++] = (pid_t)pid;
-	}
-}
-
 void container_pids(struct container *container, pid_t **ret, size_t *ret_n)
 {
 	*ret = NULL;
@@ -105,7 +69,7 @@ void container_pids(struct container *container, pid_t **ret, size_t *ret_n)
 	if (container_cgroup(container))
 		(void)cgroup_pids(container->cgroup, ret, ret_n);
 	else if (container->pidfd >= 0)
-		container_pids_of_namespace(container, ret, ret_n);
+		(void)procstat_pids_beside((pid_t)container->store.pid, ret, ret_n);
 }
 
 /* SIGKILL to the first process takes its pid namespace along; the rest is in the cgroup. */

@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "base/record.h"
 #include "base/units.h"
-#include "sys/procfs.h"
+#include "sys/procstat.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -338,7 +338,7 @@ int store_load_config(const struct store_container *container, struct config *re
 int store_set_pid(struct store_container *container, pid_t pid)
 {
 	uint64_t start_time = 0;
-	int r = procfs_stat(pid, PROCFS_STAT_START_TIME, &start_time, 1);
+	int r = procstat_fields(pid, PROCSTAT_START_TIME, &start_time, 1);
 
 	if (r < 0)
 		return r;
@@ -363,7 +363,7 @@ int store_pidfd(const struct store_container *container)
 	fd = (int)syscall(SYS_pidfd_open, (pid_t)container->pid, 0);
 	if (fd < 0)
 		return -errno;
-	r = procfs_stat((pid_t)container->pid, PROCFS_STAT_START_TIME, &start_time, 1);
+	r = procstat_fields((pid_t)container->pid, PROCSTAT_START_TIME, &start_time, 1);
 	if (r < 0)
 		return r;
 	ended.fd = fd;

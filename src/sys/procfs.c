@@ -12,8 +12,6 @@
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 
-/* 52 numbers and a name */
-#define PROCFS_STAT_MAX 2048
 #define PROCFS_ROOT_INO 1 /* PROC_ROOT_INO, include/linux/proc_fs.h */
 
 static int procfs_is(int fd)
@@ -105,43 +103,4 @@ int procfs_write_self(int proc, const char *name, const char *value)
 	    (int)(sizeof(path) - (size_t)n))
 		return -ENAMETOOLONG;
 	return procfs_write(proc, path, value);
-}
-
-/* A number may be negative in some fields, which nobody asks for. */
-static const char *procfs_next_number(const char *text, uint64_t *ret)
-{
-	const char *digits;
-
-	if (*text++ != ' ')
-		return NULL;
-	digits = text += *text == '-';
-	for (*ret = 0; *text >= '0' && *text <= '9'; text++)
-		*ret = *ret * 10 + (uint64_t)(*text - '0');
-	return text == digits ? NULL : text;
-}
-
-int procfs_stat(pid_t pid, unsigned int first, uint64_t *values, size_t n)
-{
-	char path[32] = "/proc/self/stat", text[PROCFS_STAT_MAX];
-	_cleanup_close_ int fd = -EBADF;
-	const char *at;
-	ssize_t len;
-
-	if (pid)
-		snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	len = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (len < 0)
-		return errno == ENOENT ? -ESRCH : -errno;
-	text[len] = '\0';
-	at = strrchr(text, ')');
-	at = at && at[1] == ' ' && at[2] ? at + 3 : NULL;
-	for (size_t i = PROCFS_STAT_FIRST; at && i < first + n; i++) {
-		uint64_t value = 0;
-
-		at = procfs_next_number(at, &value);
-		if (at && i >= first)
-			values[i - first] = value;
-	}
-	return at ? 0 : -EBADMSG;
 }

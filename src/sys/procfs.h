@@ -2,10 +2,6 @@
 #ifndef SYS_PROCFS_H
 #define SYS_PROCFS_H
 
-#include <stddef.h>
-#include <stdint.h>
-#include <sys/types.h>
-
 #include "base/err.h"
 
 /*
@@ -28,17 +24,5 @@ int procfs_write(int proc, const char *path, const char *value);
 
 /* The same of a file of the calling thread's own: "oom_score_adj", "attr/exec". */
 int procfs_write_self(int proc, const char *name, const char *value);
-
-/*
- * Fields of /proc/PID/stat by their numbers in proc(5), from `first` on, which is at least PROCFS_STAT_FIRST. pid 0: the
- * caller. -ESRCH: there is no such process; -EBADMSG: no such fields. No message.
- */
-enum {
-	PROCFS_STAT_FIRST =
-		4, /* behind the name, which may hold anything, and the state, which is a letter */
-	PROCFS_STAT_START_TIME = 22, /* clock ticks since boot */
-	PROCFS_STAT_ARG_START = 48,  /* arg_end, env_start and env_end follow */
-};
-int procfs_stat(pid_t pid, unsigned int first, uint64_t *values, size_t n);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "sys/spawn.h"
 #include "base/mem.h"
-#include "sys/procfs.h"
+#include "sys/procstat.h"
 
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -77,7 +77,7 @@ void spawn_hide_arguments(void)
 {
 	uint64_t at[4]; /* where arguments begin and end, and the environment */
 
-	if (procfs_stat(0, PROCFS_STAT_ARG_START, at, ARRAY_SIZE(at)) < 0)
+	if (procstat_fields(0, PROCSTAT_ARG_START, at, ARRAY_SIZE(at)) < 0)
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(at); i += 2) {
 		if (at[i] && at[i] <= at[i + 1])

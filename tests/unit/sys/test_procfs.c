@@ -94,47 +94,12 @@ static void mounts_upon_it_are_not_written_to(void **state _unused_)
 	assert_int_equal(status, 0);
 }
 
-/* A name is whatever its process says, and must not pass for fields. */
-static void the_numbers_of_a_process_are_read_whatever_its_name_is(void **state _unused_)
-{
-	uint64_t arguments[2] = { 0 }, ours = 0, same = 0, parent = 0;
-	char was[16] = "";
-	int r;
-
-	prctl(PR_GET_NAME, was);
-	prctl(PR_SET_NAME, "a) R 1 (2) 3");
-	r = procfs_stat(0, PROCFS_STAT_ARG_START, arguments, 2);
-	prctl(PR_SET_NAME, was);
-	assert_int_equal(r, 0);
-	assert_true(arguments[0] <= (uintptr_t)program_invocation_name);
-	assert_true(arguments[1] > (uintptr_t)program_invocation_name);
-	assert_int_equal(procfs_stat(0, PROCFS_STAT_START_TIME, &ours, 1), 0);
-	assert_int_equal(procfs_stat(getpid(), PROCFS_STAT_START_TIME, &same, 1), 0);
-	assert_int_equal(ours, same);
-	assert_int_equal(procfs_stat(getpid(), PROCFS_STAT_FIRST, &parent, 1), 0);
-	assert_int_equal(parent, getppid());
-}
-
-static void a_process_that_is_not_there_has_no_numbers(void **state _unused_)
-{
-	uint64_t value;
-	pid_t pid = fork();
-
-	if (!pid)
-		_exit(0);
-	assert_int_equal(waitpid(pid, NULL, 0), pid);
-	assert_int_equal(procfs_stat(pid, PROCFS_STAT_START_TIME, &value, 1), -ESRCH);
-	assert_int_equal(procfs_stat(0, 60, &value, 1), -EBADMSG);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_no_procfs_root_is_refused),
 		cmocka_unit_test(nothing_leads_out_of_it),
 		cmocka_unit_test(a_threads_own_file_is_written),
-		cmocka_unit_test(the_numbers_of_a_process_are_read_whatever_its_name_is),
-		cmocka_unit_test(a_process_that_is_not_there_has_no_numbers),
 		cmocka_unit_test(mounts_upon_it_are_not_written_to),
 	};
 
