@@ -30,9 +30,9 @@
 #include "sys/procstat.h"
 #include "sys/pty.h"
 #include "sys/spawn.h"
+#include "sys/userns.h"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -260,10 +260,9 @@ static int attach_join_cgroup(struct attach *attach, struct err *err)
 
 static int attach_become_root(const struct attach *attach, struct err *err)
 {
-	if ((setgroups(0, NULL) < 0 && !attach->spec->unprivileged) || setresgid(0, 0, 0) < 0 ||
-	    setresuid(0, 0, 0) < 0)
-		return err_errno(err, -errno, "cannot become root of the user namespace");
-	return 0;
+	int r = userns_become_root(attach->spec->unprivileged);
+
+	return r < 0 ? err_errno(err, r, "cannot become root of the user namespace") : 0;
 }
 
 static int attach_join(struct attach *attach, int namespaces, struct err *err)

@@ -27,9 +27,9 @@
 #include "sys/procfs.h"
 #include "sys/pty.h"
 #include "sys/spawn.h"
+#include "sys/userns.h"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/mount.h>
 #include <sched.h>
 #include <signal.h>
@@ -160,11 +160,10 @@ static int inner_become_root(struct inner *inner, struct err *err)
 		r = namespaces_join(inner->in->joins, CLONE_NEWUSER, err);
 	if (r < 0 || !spec_has_userns(inner->spec))
 		return r;
-	if (prctl(PR_SET_DUMPABLE, 0) < 0 ||
-	    (setgroups(0, NULL) < 0 && !inner->spec->unprivileged) || setresgid(0, 0, 0) < 0 ||
-	    setresuid(0, 0, 0) < 0)
-		return err_errno(err, -errno, "cannot become root of the user namespace");
-	return 0;
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		return err_errno(err, -errno, "cannot protect the process");
+	r = userns_become_root(inner->spec->unprivileged);
+	return r < 0 ? err_errno(err, r, "cannot become root of the user namespace") : 0;
 }
 
 /*

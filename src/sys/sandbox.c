@@ -13,6 +13,7 @@
 #include "sys/sandbox.h"
 #include "base/mem.h"
 #include "sys/idmap.h"
+#include "sys/userns.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -302,12 +303,13 @@ static int sandbox_drop(struct sandbox_child *child, struct err *err)
 static int sandbox_become_root(struct sandbox_child *child, struct err *err)
 {
 	char mapped;
+	int r;
 
 	if (recv(child->report, &mapped, 1, 0) != 1)
 		_exit(127);
-	if ((setgroups(0, NULL) < 0 && !child->by_user) || setresgid(0, 0, 0) < 0 ||
-	    setresuid(0, 0, 0) < 0)
-		return err_errno(err, -errno, "cannot become root of the user namespace");
+	r = userns_become_root(child->by_user);
+	if (r < 0)
+		return err_errno(err, r, "cannot become root of the user namespace");
 	if (unshare(CLONE_NEWCGROUP) < 0)
 		return err_errno(err, -errno, "cannot make a cgroup namespace");
 	return 0;

@@ -21,12 +21,16 @@ int userns_open(struct err *err)
 	return fd;
 }
 
+int userns_become_root(int may_keep)
+{
+	if (setgroups(0, NULL) < 0 && (!may_keep || errno != EPERM))
+		return -errno;
+	return setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0 ? -errno : 0;
+}
+
 int userns_enter(int userns)
 {
-	if (setns(userns, CLONE_NEWUSER) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
-		return -errno;
-	/* with one id alone, nobody can */
-	return setgroups(0, NULL) < 0 && errno != EPERM ? -errno : 0;
+	return setns(userns, CLONE_NEWUSER) < 0 ? -errno : userns_become_root(1);
 }
 
 int userns_run(int (*fn)(void *ctx), void *ctx, struct err *err)

@@ -12,7 +12,14 @@
 /* Such a namespace: a descriptor, or -errno. */
 int userns_open(struct err *err);
 
-/* The calling process becomes its root. */
+/*
+ * The calling process, which is in its user namespace already, becomes root there and has no other group. may_keep: where
+ * the namespace, of one id, forbids to give groups up, it keeps them. 0 or -errno. What the kernel clears with a change
+ * of ids (PR_SET_DUMPABLE, PR_SET_PDEATHSIG) is to be set after this.
+ */
+int userns_become_root(int may_keep);
+
+/* The calling process enters it and becomes its root, with the groups that it cannot give up. */
 int userns_enter(int userns);
 
 /* Runs fn in a child that is, waits, and returns its value: 0 to 255, or an error of ours. */

@@ -7,8 +7,10 @@
 #include <stdarg.h>
 #include <cmocka.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static int is_root(void *ctx)
@@ -24,6 +26,34 @@ static void work_is_done_as_root_of_ones_own_ids(void **state _unused_)
 	if (r == -EPERM || r == -ENOSPC || r == -EACCES) /* in a sandbox */
 		skip();
 	assert_int_equal(r, 7);
+}
+
+static int count_groups(void *ctx _unused_)
+{
+	return getgroups(0, NULL);
+}
+
+/* In a process of its own, whose groups are nobody's loss. */
+static int groups_that_stay(void)
+{
+	const gid_t group = 7;
+	struct err err = ERR_INIT;
+
+	return setgroups(1, &group) < 0 ? 255 : userns_run(count_groups, NULL, &err) & 0xff;
+}
+
+static void roots_other_groups_are_given_up(void **state _unused_)
+{
+	int status = 0;
+	pid_t pid;
+
+	if (geteuid() != 0)
+		skip();
+	pid = fork();
+	if (!pid)
+		_exit(groups_that_stay());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
 }
 
 static void a_user_has_at_least_his_own_id(void **state _unused_)
@@ -55,6 +85,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(work_is_done_as_root_of_ones_own_ids),
+		cmocka_unit_test(roots_other_groups_are_given_up),
 		cmocka_unit_test(a_user_has_at_least_his_own_id),
 		cmocka_unit_test(a_tree_that_is_shut_goes),
 	};
