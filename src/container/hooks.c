@@ -31,6 +31,25 @@ const char *const hooks_names[CONFIG_HOOK_TIMES] = {
 	[CONFIG_HOOK_POSTSTOP] = "hooks.poststop",
 };
 
+static void hooks_add_string(struct json *object, const char *key, const char *value)
+{
+	json_object_add(object, key, json_new_string(value ? value : ""));
+}
+
+struct json *hooks_state(const struct hooks_state *state, struct json *annotations)
+{
+	struct json *json = json_new_object();
+
+	hooks_add_string(json, "ociVersion", state->version);
+	hooks_add_string(json, "id", state->id);
+	hooks_add_string(json, "status", state->status);
+	if (state->pid >= 0)
+		json_object_add(json, "pid", json_new_int(state->pid));
+	hooks_add_string(json, "bundle", state->bundle);
+	json_object_add(json, "annotations", annotations);
+	return json;
+}
+
 static int hooks_check_one(const struct config_hook *hook, struct err *err)
 {
 	size_t i = 0;
@@ -65,7 +84,7 @@ static int hooks_memfd(void)
 	return fd < 0 ? -errno : fd;
 }
 
-static int hooks_state(const char *state)
+static int hooks_seal_state(const char *state)
 {
 	_cleanup_close_ int fd = hooks_memfd();
 	int r = fd < 0 ? fd : file_write_all(fd, state, strlen(state));
@@ -92,7 +111,7 @@ static int hooks_null(void)
 static int hooks_run_one(const struct config_hook *hook, const char *state, struct err *err)
 {
 	char *only_name[] = { hook->path, NULL }, *no_env[] = { NULL };
-	_cleanup_close_ int in = hooks_state(state), out = hooks_null();
+	_cleanup_close_ int in = hooks_seal_state(state), out = hooks_null();
 	struct child_spec child = {
 		.path = hook->path,
 		.argv = hook->args && hook->args[0] ? hook->args : only_name,

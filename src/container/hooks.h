@@ -2,6 +2,7 @@
 #ifndef CONTAINER_HOOKS_H
 #define CONTAINER_HOOKS_H
 
+#include "base/json.h"
 #include "container/config.h"
 
 /*
@@ -12,6 +13,15 @@
  * By runtime.md, "Lifecycle", what fails at a time up to and with poststart ends the container (hooks_run()); what
  * fails at poststop does not (hooks_run_all()).
  */
+
+/* runtime.md, "State"; strings that are NULL are shown as "". */
+struct hooks_state {
+	const char *version, *id, *status, *bundle;
+	pid_t pid; /* as the reader sees it; negative: is not said */
+};
+
+/* As hooks, listeners of a filter and brig-oci's `state` show it; takes the annotations, an object. Caller frees. */
+struct json *hooks_state(const struct hooks_state *state, struct json *annotations);
 
 /* "hooks.prestart", by enum config_hook_time: what messages call them. */
 extern const char *const hooks_names[CONFIG_HOOK_TIMES];

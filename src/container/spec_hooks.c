@@ -7,19 +7,17 @@
 struct json *spec_state(const struct spec *spec, const char *status, pid_t pid)
 {
 	const struct spec_hooks *hooks = &spec->hooks;
-	struct json *state = json_new_object(), *annotations = json_new_object();
+	struct json *annotations = json_new_object();
+	struct hooks_state state = { .version = hooks->version,
+				     .id = hooks->id,
+				     .status = status,
+				     .bundle = hooks->bundle,
+				     .pid = pid ? pid : -1 };
 
-	json_object_add(state, "ociVersion", json_new_string(hooks->version));
-	json_object_add(state, "id", json_new_string(hooks->id));
-	json_object_add(state, "status", json_new_string(status));
-	if (pid)
-		json_object_add(state, "pid", json_new_int(pid));
-	json_object_add(state, "bundle", json_new_string(hooks->bundle));
 	for (size_t i = 0; i < hooks->n_annotations; i++)
 		json_object_add(annotations, hooks->annotations[i].key,
 				json_new_string(hooks->annotations[i].value));
-	json_object_add(state, "annotations", annotations);
-	return state;
+	return hooks_state(&state, annotations);
 }
 
 static char *spec_hooks_state(const struct spec *spec, const char *status, pid_t pid)

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/table.h"
+#include "container/hooks.h"
 #include "oci/container.h"
 #include "oci/verb.h"
 
@@ -53,17 +54,16 @@ static void show_add_string(struct json *object, const char *key, const char *va
 struct json *show_state(const struct store_container *container, enum store_status status)
 {
 	_cleanup_free_ char *owner = show_owner(container->owner);
-	struct json *state = json_new_object();
+	struct hooks_state shown = { .version = container->oci_version,
+				     .id = container->id,
+				     .status = store_status_names[status],
+				     .bundle = container->bundle,
+				     .pid = status == STORE_STOPPED ? 0 : (pid_t)container->pid };
+	struct json *state = hooks_state(&shown, show_annotations(container));
 
-	show_add_string(state, "ociVersion", container->oci_version);
-	show_add_string(state, "id", container->id);
-	json_object_add(state, "pid", json_new_int(status == STORE_STOPPED ? 0 : container->pid));
-	show_add_string(state, "status", store_status_names[status]);
-	show_add_string(state, "bundle", container->bundle);
 	show_add_string(state, "rootfs", container->rootfs);
 	show_add_string(state, "created", container->created);
 	show_add_string(state, "owner", owner);
-	json_object_add(state, "annotations", show_annotations(container));
 	return state;
 }
 

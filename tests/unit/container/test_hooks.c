@@ -222,9 +222,31 @@ static void what_cannot_run_is_refused_beforehand(void **state _unused_)
 	strv_free(unnamed.env);
 }
 
+static void a_state_says_what_is_known(void **state _unused_)
+{
+	struct hooks_state known = {
+		.version = "1.3.0", .id = "a", .status = "stopped", .pid = -1
+	};
+	struct json *annotations = json_new_object();
+	_cleanup_json_ struct json *dead = NULL, *alive = NULL;
+
+	json_object_add(annotations, "k", json_new_string("v"));
+	dead = hooks_state(&known, annotations);
+	known.pid = 7;
+	alive = hooks_state(&known, json_new_object());
+	assert_string_equal(json_get_string(dead, "ociVersion", ""), "1.3.0");
+	assert_string_equal(json_get_string(dead, "id", ""), "a");
+	assert_string_equal(json_get_string(dead, "status", ""), "stopped");
+	assert_string_equal(json_get_string(dead, "bundle", "-"), "");
+	assert_string_equal(json_get_string(json_get(dead, "annotations"), "k", ""), "v");
+	assert_null(json_get(dead, "pid"));
+	assert_int_equal(json_get_int(alive, "pid", 0), 7);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_state_says_what_is_known),
 		cmocka_unit_test_setup_teardown(each_reads_the_whole_state_in_its_turn, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(one_that_reads_nothing_neither_blocks_nor_kills_us,
