@@ -59,7 +59,7 @@ static void cgroup_mounts_add_v1(struct spec *spec, const char *destination, cha
 
 void cgroup_mounts_add(struct spec *spec, const char *destination, char *const *options)
 {
-	if (cgroup_layout() == CGROUP_LAYOUT_UNIFIED)
+	if (cgroup_host_layout() == CGROUP_LAYOUT_UNIFIED)
 		cgroup_mounts_bind(spec, "", destination, 0, options);
 	else
 		cgroup_mounts_add_v1(spec, destination, options);

@@ -270,7 +270,7 @@ static int checkpoint_give_mounts(struct checkpoint_restore *restore, struct err
 static void checkpoint_put_groups(struct checkpoint_restore *restore)
 {
 	const struct cgroup *cgroup = restore->launch->cgroup;
-	_cleanup_strv_ char **names = cgroup ? cgroup_hierarchies(cgroup) : NULL;
+	_cleanup_strv_ char **names = cgroup ? cgroup_host_hierarchies(cgroup) : NULL;
 
 	strv_for_each(name, names)
 		criu_wire_put_pair(&restore->base.request, CRIU_CGROUP_ROOT, *name,

@@ -483,7 +483,7 @@ static int driver_group_all(const char *path, struct cgroup **ret, struct err *e
 	size_t n = 0;
 	int r = cgroup_adopt(path, CGROUP_ALL, ret, err);
 
-	if (r < 0 || cgroup_layout() == CGROUP_LAYOUT_UNIFIED)
+	if (r < 0 || cgroup_host_layout() == CGROUP_LAYOUT_UNIFIED)
 		return r;
 	r = cgroup_pids(*ret, &pids, &n);
 	for (size_t i = 0; i < n && r == 0; i++)

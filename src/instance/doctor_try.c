@@ -156,7 +156,7 @@ int doctor_try_cgroups(const struct instance_home *home _unused_,
 		[CGROUP_LAYOUT_HYBRID] = "version 1 controllers beside version 2 (hybrid)",
 		[CGROUP_LAYOUT_LEGACY] = "version 1 (legacy)",
 	};
-	enum cgroup_layout layout = cgroup_layout();
+	enum cgroup_layout layout = cgroup_host_layout();
 
 	doctor_try_say(detail, "%s", words[layout]);
 	return layout == CGROUP_LAYOUT_NONE ? DOCTOR_FAIL : DOCTOR_OK;
@@ -168,7 +168,7 @@ int doctor_try_controller(const struct instance_home *home _unused_,
 	unsigned int bit = !strcmp(check->arg, "memory") ? CGROUP_MEMORY
 			   : !strcmp(check->arg, "cpu")	 ? CGROUP_CPU
 							 : CGROUP_PIDS;
-	int has = (cgroup_controllers() & bit) != 0;
+	int has = (cgroup_host_controllers() & bit) != 0;
 
 	doctor_try_say(detail, "%s controller '%s'", has ? "the" : "there is no", check->arg);
 	return has ? DOCTOR_OK : DOCTOR_WARN;

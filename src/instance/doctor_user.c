@@ -127,7 +127,7 @@ int doctor_user_overlayfs(const struct instance_home *home,
 int doctor_user_cgroups(const struct instance_home *home _unused_,
 			const struct doctor_check *check _unused_, char *detail)
 {
-	if (cgroup_layout() != CGROUP_LAYOUT_UNIFIED)
+	if (cgroup_host_layout() != CGROUP_LAYOUT_UNIFIED)
 		doctor_user_say(detail, "none: this host has version 1");
 	else if (cgroup_own_is_ours())
 		doctor_user_say(detail, "this process's own is yours");
@@ -135,7 +135,7 @@ int doctor_user_cgroups(const struct instance_home *home _unused_,
 		doctor_user_say(detail, "your systemd makes them");
 	else
 		doctor_user_say(detail, "none, and there is no systemd of yours to ask for one");
-	return cgroup_layout() == CGROUP_LAYOUT_UNIFIED &&
+	return cgroup_host_layout() == CGROUP_LAYOUT_UNIFIED &&
 			       (cgroup_own_is_ours() || cgroup_own_has_manager())
 		       ? DOCTOR_OK
 		       : DOCTOR_WARN;

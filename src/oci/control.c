@@ -144,7 +144,7 @@ static int control_of_file(const char *path, struct config_resources *ret, struc
 static int control_set(struct container *container, const struct config_resources *resources,
 		       struct err *err)
 {
-	int version = cgroup_layout() == CGROUP_LAYOUT_UNIFIED ? 2 : 1, r = 0;
+	int version = cgroup_host_layout() == CGROUP_LAYOUT_UNIFIED ? 2 : 1, r = 0;
 	_cleanup_strv_ char **properties = NULL;
 
 	if (container->store.unit) {

@@ -256,7 +256,7 @@ int life_note_process(struct life *life, int ready, struct err *err)
 
 int life_start_scope(struct life *life, struct err *err)
 {
-	int version = cgroup_layout() == CGROUP_LAYOUT_UNIFIED ? 2 : 1, r;
+	int version = cgroup_host_layout() == CGROUP_LAYOUT_UNIFIED ? 2 : 1, r;
 	const struct config *config = &life->config;
 	_cleanup_strv_ char **properties = NULL;
 

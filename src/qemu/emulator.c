@@ -153,7 +153,7 @@ static int emulator_make_streams(struct emulator *emulator, const struct driver_
 static int emulator_confine(struct emulator *emulator, const struct driver_host *host,
 			    struct err *err)
 {
-	unsigned int has = cgroup_controllers();
+	unsigned int has = cgroup_host_controllers();
 	int64_t milli = host->instance->cpus_milli;
 	struct cgroup_limits limits = {
 		.memory = has & CGROUP_MEMORY ? emulator->command.memory + EMULATOR_OVERHEAD : 0,

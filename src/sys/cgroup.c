@@ -1,37 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * How it works: a hierarchy is a folder whose file system is cgroup or cgroup2; `struct cgroup` is
- * a group's folders in those hierarchies that it is in. Invariants:
- *  1. A controller that version 1 has mounted is used there; version 2 cannot have it then.
- *  2. Co-mounted controllers (cpu,cpuacct) are one hierarchy, found twice, told by its file system.
- *  3. Nothing waits without a deadline: a container may hold processes that do not die.
+ * a group's folders in those hierarchies that it is in, which cgroup_host.c finds. Invariant: nothing waits
+ * without a deadline, since a container may hold processes that do not die.
  */
 #include "sys/cgroup.h"
-#include "base/buf.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/strv.h"
 #include "base/units.h"
 #include "sys/cgroup-internal.h"
 #include "sys/idmap.h"
-#include "sys/mnt.h"
 #include "sys/cgroup_bpf.h"
 
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 
-#define CGROUP_ROOT	"/sys/fs/cgroup"
-#define CGROUP_TOP_MAX	64
-#define CGROUP_FILE_MAX (1U << 20)
 /* What cgroup_delegate() allows below a group, so that cgroup_destroy() can go through all of it.
  */
 #define CGROUP_DEPTH_MAX       16
@@ -40,38 +28,6 @@
 /* The kernel takes no quota below 1 ms per period of 100 ms. */
 #define CGROUP_CPUS_MILLI_MIN 10
 #define CGROUP_CPUS_MILLI_MAX 1000000000
-
-const char *const cgroup_layout_names[] = { "none", "unified", "hybrid", "legacy", NULL };
-
-struct cgroup_dir {
-	const struct cgroup_ops *ops;
-	unsigned int controllers;
-	uint64_t id; /* of the hierarchy */
-	int root;    /* its top */
-	int fd;	     /* the group in it */
-};
-
-struct cgroup {
-	char *path;
-	int keep_parents;
-	struct cgroup_dir dirs[CGROUP_HIERARCHIES_MAX];
-	size_t n;
-};
-
-static const struct {
-	unsigned int controller;
-	const char *v1; /* its hierarchy there */
-	const char *v2; /* as it is enabled there; NULL: is not, or is always there */
-} cgroup_names[] = {
-	{ CGROUP_MEMORY, "memory", "memory" },	   { CGROUP_CPU, "cpu", "cpu" },
-	{ CGROUP_CPUACCT, "cpuacct", NULL },	   { CGROUP_PIDS, "pids", "pids" },
-	{ CGROUP_FREEZER, "freezer", NULL },	   { CGROUP_DEVICES, "devices", NULL },
-	{ CGROUP_SYSTEMD, "systemd", NULL },	   { CGROUP_CPUSET, "cpuset", "cpuset" },
-	{ CGROUP_BLKIO, "blkio", "io" },	   { CGROUP_HUGETLB, "hugetlb", "hugetlb" },
-	{ CGROUP_NET_CLS, "net_cls", NULL },	   { CGROUP_NET_PRIO, "net_prio", NULL },
-	{ CGROUP_PERF_EVENT, "perf_event", NULL }, { CGROUP_RDMA, "rdma", "rdma" },
-	{ CGROUP_MISC, "misc", "misc" },
-};
 
 int cgroup_read_number(int fd, const char *file, uint64_t *ret)
 {
@@ -123,141 +79,6 @@ int cgroup_write_number(int fd, const char *file, int64_t value)
 	return file_write_value(fd, file, text);
 }
 
-static int cgroup_is_root(const char *path, long magic)
-{
-	struct statfs fs;
-
-	return statfs(path, &fs) == 0 && fs.f_type == magic;
-}
-
-/* Where version 2 is; NULL: nowhere, and version 1 may be there or not. */
-static const char *cgroup_v2_root(enum cgroup_layout *layout)
-{
-	*layout = CGROUP_LAYOUT_UNIFIED;
-	if (cgroup_is_root(CGROUP_ROOT, CGROUP2_SUPER_MAGIC))
-		return CGROUP_ROOT;
-	*layout = CGROUP_LAYOUT_HYBRID;
-	if (cgroup_is_root(CGROUP_ROOT "/unified", CGROUP2_SUPER_MAGIC))
-		return CGROUP_ROOT "/unified";
-	*layout = CGROUP_LAYOUT_LEGACY;
-	return NULL;
-}
-
-/*
- * A host of version 1 alone has version 2 all the same, only not mounted. Init systems that know no other get it so,
- * on a mount that nobody sees.
- */
-static int cgroup_open_unmounted(uint64_t *ret_id)
-{
-	_cleanup_close_ int mount = -EBADF, fd = -EBADF;
-	struct err ignored = ERR_INIT;
-	struct stat st;
-
-	if (mnt_new("cgroup2", "cgroup2", NULL, 0, &mount, &ignored) < 0)
-		return -EBADF;
-	fd = openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return -EBADF;
-	*ret_id = st.st_dev;
-	return take_fd(&fd);
-}
-
-static void cgroup_add_v2(struct cgroup *cgroup, unsigned int need, enum cgroup_layout *layout)
-{
-	struct cgroup_dir dir = { .ops = &cgroup_v2_ops, .controllers = CGROUP_CORE, .fd = -EBADF };
-	const char *path = cgroup_v2_root(layout);
-
-	dir.root = path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -EBADF;
-	if (!path && (need & CGROUP_UNMOUNTED))
-		dir.root = cgroup_open_unmounted(&dir.id);
-	if (dir.root >= 0)
-		cgroup->dirs[cgroup->n++] = dir;
-}
-
-/* A hierarchy of version 1, or -EBADF if that is none. A file system's ID is one only since Linux 6.7. */
-static int cgroup_open_v1(const char *path, uint64_t *ret_id)
-{
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct statfs fs;
-	struct stat st;
-
-	if (fd < 0 || fstatfs(fd, &fs) < 0 || fs.f_type != CGROUP_SUPER_MAGIC)
-		return -EBADF;
-	memcpy(ret_id, &fs.f_fsid, sizeof(*ret_id));
-	if (!*ret_id && fstat(fd, &st) == 0)
-		*ret_id = st.st_dev;
-	return take_fd(&fd);
-}
-
-/* Cheaper than to open a hierarchy that turns out not to have the group: most have not. */
-static int cgroup_is_in(const char *name, const char *group)
-{
-	_cleanup_free_ char *path = mem_printf(CGROUP_ROOT "/%s/%s", name, group);
-
-	return access(path, F_OK) == 0;
-}
-
-static void cgroup_add_v1(struct cgroup *cgroup, const char *name, unsigned int controller)
-{
-	struct cgroup_dir dir = { .ops = &cgroup_v1_ops, .controllers = controller, .fd = -EBADF };
-	char path[CGROUP_TOP_MAX];
-
-	snprintf(path, sizeof(path), CGROUP_ROOT "/%s", name);
-	dir.root = cgroup_open_v1(path, &dir.id);
-	if (dir.root < 0)
-		return;
-	for (size_t i = 0; i < cgroup->n; i++) {
-		if (cgroup->dirs[i].id == dir.id) {
-			cgroup->dirs[i].controllers |= controller;
-			fd_close(dir.root);
-			return;
-		}
-	}
-	if (cgroup->n < CGROUP_HIERARCHIES_MAX)
-		cgroup->dirs[cgroup->n++] = dir;
-	else
-		fd_close(dir.root);
-}
-
-/* Those of `need` that version 2 can hand out. */
-static unsigned int cgroup_v2_available(int root, unsigned int need)
-{
-	_cleanup_free_ char *text = NULL;
-	_cleanup_strv_ char **names = NULL;
-	unsigned int found = 0;
-
-	if (file_read(root, "cgroup.controllers", CGROUP_FILE_MAX, &text, NULL) < 0)
-		return 0;
-	names = strv_split(text, " \n");
-	for (size_t i = 0; i < ARRAY_SIZE(cgroup_names); i++) {
-		if (cgroup_names[i].v2 && (need & cgroup_names[i].controller) &&
-		    strv_has(names, cgroup_names[i].v2))
-			found |= cgroup_names[i].controller;
-	}
-	return found;
-}
-
-/* Opens the tops of the hierarchies that have something of `need`; of version 1 those that have the group, if given. */
-static enum cgroup_layout cgroup_scan(struct cgroup *cgroup, unsigned int need, const char *group)
-{
-	enum cgroup_layout layout;
-	unsigned int missing = need;
-
-	cgroup_add_v2(cgroup, need, &layout);
-	if (layout == CGROUP_LAYOUT_LEGACY && !group)
-		need |= CGROUP_FREEZER | CGROUP_CPUACCT | CGROUP_DEVICES;
-	for (size_t i = 0; layout != CGROUP_LAYOUT_UNIFIED && i < ARRAY_SIZE(cgroup_names); i++) {
-		if ((need & cgroup_names[i].controller) &&
-		    (!group || cgroup_is_in(cgroup_names[i].v1, group)))
-			cgroup_add_v1(cgroup, cgroup_names[i].v1, cgroup_names[i].controller);
-	}
-	for (size_t i = 0; i < cgroup->n; i++)
-		missing &= ~cgroup->dirs[i].controllers;
-	if (layout != CGROUP_LAYOUT_LEGACY && missing)
-		cgroup->dirs[0].controllers |= cgroup_v2_available(cgroup->dirs[0].root, missing);
-	return cgroup->n ? layout : CGROUP_LAYOUT_NONE;
-}
-
 struct cgroup *cgroup_free(struct cgroup *cgroup)
 {
 	if (!cgroup)
@@ -268,42 +89,6 @@ struct cgroup *cgroup_free(struct cgroup *cgroup)
 	}
 	free(cgroup->path);
 	free(cgroup);
-	return NULL;
-}
-
-enum cgroup_layout cgroup_layout(void)
-{
-	enum cgroup_layout layout;
-
-	if (cgroup_v2_root(&layout))
-		return layout;
-	for (size_t i = 0; i < ARRAY_SIZE(cgroup_names); i++) {
-		char path[CGROUP_TOP_MAX];
-
-		snprintf(path, sizeof(path), CGROUP_ROOT "/%s", cgroup_names[i].v1);
-		if (cgroup_is_root(path, CGROUP_SUPER_MAGIC))
-			return layout;
-	}
-	return CGROUP_LAYOUT_NONE;
-}
-
-unsigned int cgroup_controllers(void)
-{
-	_cleanup_cgroup_ struct cgroup *cgroup = mem_zalloc(sizeof(*cgroup));
-	unsigned int found = 0;
-
-	(void)cgroup_scan(cgroup, UINT32_MAX, NULL);
-	for (size_t i = 0; i < cgroup->n; i++)
-		found |= cgroup->dirs[i].controllers;
-	return found;
-}
-
-static const struct cgroup_dir *cgroup_dir_of(const struct cgroup *cgroup, unsigned int controller)
-{
-	for (size_t i = 0; cgroup && i < cgroup->n; i++) {
-		if (cgroup->dirs[i].controllers & controller)
-			return &cgroup->dirs[i];
-	}
 	return NULL;
 }
 
@@ -319,26 +104,6 @@ int cgroup_move(const struct cgroup *cgroup, pid_t pid)
 			return r;
 	}
 	return 0;
-}
-
-char **cgroup_hierarchies(const struct cgroup *cgroup)
-{
-	char **names = NULL;
-
-	for (size_t i = 0; i < cgroup->n; i++) {
-		const struct cgroup_dir *dir = &cgroup->dirs[i];
-
-		if (dir->ops->version == 2)
-			strv_add(&names, "");
-		for (size_t j = 0; dir->ops->version == 1 && j < ARRAY_SIZE(cgroup_names); j++) {
-			int named = cgroup_names[j].controller == CGROUP_SYSTEMD;
-
-			if (dir->controllers & cgroup_names[j].controller)
-				strv_add_printf(&names, "%s%s", named ? "name=" : "",
-						cgroup_names[j].v1);
-		}
-	}
-	return names;
 }
 
 static DIR *cgroup_open_dir(int parent, const char *name)
@@ -405,42 +170,6 @@ static int cgroup_mkdir(int root, const char *path)
 	return r;
 }
 
-/* One refusing (processor time, while realtime processes are there) must not keep the others away. */
-static void cgroup_v2_enable_at(int root, const char *file, unsigned int controllers)
-{
-	_cleanup_buf_ struct buf text = BUF_INIT;
-
-	for (size_t i = 0; i < ARRAY_SIZE(cgroup_names); i++) {
-		if (cgroup_names[i].v2 && (controllers & cgroup_names[i].controller))
-			buf_printf(&text, "+%s ", cgroup_names[i].v2);
-	}
-	if (file_write_value(root, file, text.data) == 0)
-		return;
-	for (size_t i = 0; i < ARRAY_SIZE(cgroup_names); i++) {
-		char one[32];
-		int r;
-
-		if (!cgroup_names[i].v2 || !(controllers & cgroup_names[i].controller))
-			continue;
-		snprintf(one, sizeof(one), "+%s", cgroup_names[i].v2);
-		r = file_write_value(root, file, one);
-		if (r < 0)
-			log_debug("cannot write %s to %s: %s", one, file, strerror(-r));
-	}
-}
-
-/* Hands the controllers down to where the group is; each level has to pass them on by itself. */
-static void cgroup_v2_enable(int root, const char *path, unsigned int controllers)
-{
-	for (const char *end = path; end; end = strchr(end + 1, '/')) {
-		_cleanup_free_ char *file =
-			mem_printf("%.*s%scgroup.subtree_control", (int)(end - path), path,
-				   end == path ? "" : "/");
-
-		cgroup_v2_enable_at(root, file, controllers);
-	}
-}
-
 static int cgroup_make(struct cgroup_dir *dir, const char *path, int adopt, struct err *err)
 {
 	unsigned int wanted = dir->controllers & ~(unsigned int)CGROUP_CORE;
@@ -454,8 +183,8 @@ static int cgroup_make(struct cgroup_dir *dir, const char *path, int adopt, stru
 	dir->fd = openat(dir->root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir->fd < 0)
 		return err_errno(err, -errno, "cannot open the cgroup %s", path);
-	if (dir->ops->version == 2 && cgroup_v2_available(dir->fd, wanted) != wanted)
-		cgroup_v2_enable(dir->root, path, wanted);
+	if (dir->ops->version == 2 && cgroup_host_available(dir->fd, wanted) != wanted)
+		cgroup_host_enable(dir->root, path, wanted);
 	if (dir->ops->version == 1 && (wanted & CGROUP_CPUSET))
 		r = cgroup_v1_fill_cpuset(dir->root, path);
 	return r < 0 ? err_errno(err, r, "cannot give processors to the cgroup %s", path) : 0;
@@ -485,7 +214,7 @@ static int cgroup_make_all(struct cgroup *cgroup, const char *path, unsigned int
 	if (r < 0)
 		return r;
 	cgroup->path = mem_strdup(path);
-	if (cgroup_scan(cgroup, need, NULL) == CGROUP_LAYOUT_NONE)
+	if (cgroup_host_scan(cgroup, need, NULL) == CGROUP_LAYOUT_NONE)
 		return err_set(err, -ENOENT,
 			       "no control groups at " CGROUP_ROOT ": mount them there");
 	for (size_t i = 0; i < cgroup->n && r == 0; i++)
@@ -558,7 +287,7 @@ int cgroup_open_for(const char *path, unsigned int need, struct cgroup **ret)
 	if (cgroup_check_path(path, &ignored) < 0)
 		return -ENOENT;
 	cgroup->path = mem_strdup(path);
-	(void)cgroup_scan(cgroup, need, path);
+	(void)cgroup_host_scan(cgroup, need, path);
 	for (size_t i = 0; i < cgroup->n; i++) {
 		struct cgroup_dir dir = cgroup->dirs[i];
 
@@ -588,7 +317,7 @@ int cgroup_version(const struct cgroup *cgroup, unsigned int controller)
 		return -ENOENT;
 	/* what the root could hand out may have been lost on the way down */
 	if (dir->ops->version == 2 && controller != CGROUP_CORE &&
-	    !cgroup_v2_available(dir->fd, controller))
+	    !cgroup_host_available(dir->fd, controller))
 		return -ENOENT;
 	return dir->ops->version;
 }
@@ -895,78 +624,6 @@ void cgroup_stats(const struct cgroup *cgroup, struct cgroup_stats *ret)
 		if (cgroup_pids(cgroup, &pids, &n) == 0)
 			ret->pids = n;
 	}
-}
-
-/* Version 1 counts for whom gives it an eventfd: memory.txt, "OOM Control". */
-static int cgroup_oom_open_v1(const struct cgroup_dir *dir, struct cgroup_oom *ret)
-{
-	_cleanup_close_ int control = openat(dir->fd, "memory.oom_control", O_RDONLY | O_CLOEXEC);
-	_cleanup_close_ int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	char text[64];
-	int r;
-
-	if (control < 0 || event < 0)
-		return -errno;
-	snprintf(text, sizeof(text), "%d %d", event, control);
-	r = file_write_value(dir->fd, "cgroup.event_control", text);
-	if (r == 0)
-		*ret = (struct cgroup_oom){ take_fd(&event), EPOLLIN, 0, 1 };
-	return r;
-}
-
-/* Reading arms the descriptor for the next change; the file has a line "oom_kill N" since 4.13. */
-static uint64_t cgroup_oom_read_v2(int fd)
-{
-	char text[512] = "", *at;
-	struct err ignored = ERR_INIT;
-	int64_t value = 0;
-
-	if (pread(fd, text, sizeof(text) - 1, 0) <= 0)
-		return 0;
-	at = strstr(text, "oom_kill ");
-	if (!at)
-		return 0;
-	at += strlen("oom_kill ");
-	at[strcspn(at, "\n")] = '\0';
-	(void)units_parse_int(at, 0, INT64_MAX, &value, &ignored);
-	return (uint64_t)value;
-}
-
-int cgroup_oom_open(const struct cgroup *cgroup, struct cgroup_oom *ret, struct err *err)
-{
-	const struct cgroup_dir *dir = cgroup_dir_of(cgroup, CGROUP_MEMORY);
-	int r = dir ? 0 : -EOPNOTSUPP;
-
-	*ret = CGROUP_OOM_INIT;
-	if (dir && dir->ops->version == 1) {
-		r = cgroup_oom_open_v1(dir, ret);
-	} else if (dir) {
-		ret->fd = openat(dir->fd, "memory.events", O_RDONLY | O_CLOEXEC);
-		ret->events = EPOLLPRI;
-		ret->version = 2;
-		r = ret->fd < 0 ? -errno : 0;
-	}
-	if (r < 0)
-		return err_errno(err, r, "cannot hear of want of memory in the cgroup %s",
-				 cgroup->path);
-	ret->seen = ret->version == 2 ? cgroup_oom_read_v2(ret->fd) : 0;
-	return 0;
-}
-
-uint64_t cgroup_oom_count(struct cgroup_oom *oom)
-{
-	uint64_t now = 0, seen = oom->seen;
-
-	if (oom->version == 1)
-		return read(oom->fd, &now, sizeof(now)) == sizeof(now) ? now : 0;
-	now = cgroup_oom_read_v2(oom->fd);
-	oom->seen = now > seen ? now : seen;
-	return oom->seen - seen;
-}
-
-void cgroup_oom_release(struct cgroup_oom *oom)
-{
-	oom->fd = fd_close(oom->fd);
 }
 
 static const struct cgroup_dir *cgroup_dir_of_freezer(const struct cgroup *cgroup)

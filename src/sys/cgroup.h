@@ -21,7 +21,7 @@ enum cgroup_layout {
 	CGROUP_LAYOUT_LEGACY,  /* version 1 alone */
 };
 
-extern const char *const cgroup_layout_names[]; /* "none", "unified", "hybrid", "legacy" */
+extern const char *const cgroup_host_layout_names[]; /* "none", "unified", "hybrid", "legacy" */
 
 enum {
 	CGROUP_CORE = 1 << 0, /* the version 2 hierarchy itself */
@@ -45,9 +45,9 @@ enum {
 		1 << 16, /* the version 2 hierarchy even where the host has not mounted it */
 };
 
-enum cgroup_layout cgroup_layout(void);
+enum cgroup_layout cgroup_host_layout(void);
 /* What there is to limit and measure with on this host, however it is mounted. */
-unsigned int cgroup_controllers(void);
+unsigned int cgroup_host_controllers(void);
 
 /* 0: no limit */
 struct cgroup_limits {
@@ -108,7 +108,7 @@ static inline void cgroup_freep(struct cgroup **cgroup)
 
 /* The hierarchies that it is in, as /proc/PID/cgroup names them: "memory", "name=systemd", "" for version 2. Caller
  * frees. */
-char **cgroup_hierarchies(const struct cgroup *cgroup);
+char **cgroup_host_hierarchies(const struct cgroup *cgroup);
 
 /*
  * The folders above the group are somebody else's (a pod's, an engine's), so cgroup_destroy() leaves them

@@ -27,7 +27,7 @@ static char *cgroup_own_path(void)
 	_cleanup_free_ char *text = NULL;
 	const char *at;
 
-	if (cgroup_layout() != CGROUP_LAYOUT_UNIFIED ||
+	if (cgroup_host_layout() != CGROUP_LAYOUT_UNIFIED ||
 	    file_read(AT_FDCWD, "/proc/self/cgroup", CGROUP_OWN_FILE_MAX, &text, NULL) < 0)
 		return NULL;
 	at = !strncmp(text, "0::/", 4) ? text : strstr(text, "\n0::/");
@@ -73,7 +73,7 @@ int cgroup_own_has_manager(void)
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
 	if (!path || !tool || fd < 0 || strlen(path) >= sizeof(address.sun_path) ||
-	    cgroup_layout() != CGROUP_LAYOUT_UNIFIED)
+	    cgroup_host_layout() != CGROUP_LAYOUT_UNIFIED)
 		return 0;
 	memcpy(address.sun_path, path, strlen(path) + 1);
 	return connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;

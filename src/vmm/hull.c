@@ -230,7 +230,7 @@ static int hull_make_streams(struct hull *hull, const struct driver_host *host _
  */
 static int hull_confine(struct hull *hull, const struct driver_host *host, struct err *err)
 {
-	unsigned int has = cgroup_controllers();
+	unsigned int has = cgroup_host_controllers();
 	int64_t milli = host->instance->cpus_milli, memory = (int64_t)hull->config.memory;
 	struct cgroup_limits limits = {
 		.memory = has & CGROUP_MEMORY

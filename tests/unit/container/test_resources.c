@@ -38,7 +38,7 @@ static struct cgroup *create(unsigned int also)
 	struct cgroup *cgroup = NULL;
 	struct err err = ERR_INIT;
 
-	if (geteuid() != 0 || cgroup_layout() == CGROUP_LAYOUT_NONE)
+	if (geteuid() != 0 || cgroup_host_layout() == CGROUP_LAYOUT_NONE)
 		skip();
 	if (cgroup_create(path, &none, also, &cgroup, &err) < 0)
 		fail_msg("%s", err.msg);

@@ -36,7 +36,7 @@ static int teardown(void **state)
 
 static void need_cgroups(void)
 {
-	if (geteuid() != 0 || cgroup_layout() == CGROUP_LAYOUT_NONE)
+	if (geteuid() != 0 || cgroup_host_layout() == CGROUP_LAYOUT_NONE)
 		skip();
 }
 
@@ -138,7 +138,7 @@ static void a_limit_of_processes_refuses_a_fork(void **state)
 
 	(void)state;
 	need_cgroups();
-	if (!(cgroup_controllers() & CGROUP_PIDS))
+	if (!(cgroup_host_controllers() & CGROUP_PIDS))
 		skip();
 	cgroup = create(&one);
 	assert_int_equal(cgroup_entry_open(cgroup, &entry, &err), 0);
@@ -190,7 +190,7 @@ static void a_process_is_found_in_every_hierarchy_by_proc(void **state)
 	static const struct cgroup_limits none;
 	_cleanup_cgroup_ struct cgroup *cgroup = NULL;
 	_cleanup_free_ char *text = NULL, *deep = mem_printf("%s/pod/container", path);
-	unsigned int has = cgroup_controllers();
+	unsigned int has = cgroup_host_controllers();
 	char file[64], *save = NULL;
 	size_t lines = 0;
 	pid_t pid;
@@ -225,7 +225,7 @@ static void a_group_that_needs_little_is_in_few_hierarchies(void **state)
 
 	(void)state;
 	need_cgroups();
-	if (cgroup_layout() != CGROUP_LAYOUT_HYBRID)
+	if (cgroup_host_layout() != CGROUP_LAYOUT_HYBRID)
 		skip();
 	cgroup = create(&none);
 	assert_int_equal(cgroup_entry_open(cgroup, &entry, &err), 0);
@@ -283,7 +283,7 @@ static void a_controllers_files_are_written_and_read(void **state)
 
 	(void)state;
 	need_cgroups();
-	if (!(cgroup_controllers() & CGROUP_PIDS))
+	if (!(cgroup_host_controllers() & CGROUP_PIDS))
 		skip();
 	cgroup = create_at(path, &none, CGROUP_PIDS);
 	assert_int_equal(cgroup_write(cgroup, CGROUP_PIDS, "pids.max", "17"), 0);
@@ -369,7 +369,7 @@ static void version_2_decides_about_devices_by_the_last_rule_that_matches(void *
 
 	(void)state;
 	need_cgroups();
-	if (!(cgroup_controllers() & CGROUP_CORE))
+	if (!(cgroup_host_controllers() & CGROUP_CORE))
 		skip();
 	cgroup = create(&none);
 	assert_int_equal(cgroup_entry_open(cgroup, &entry, &err), 0);
