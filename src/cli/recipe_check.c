@@ -154,8 +154,6 @@ static const struct recipe_refusal recipe_refusals[] = {
 	{ "disk-size", INSTANCE_CONTAINER,
 	  "a container writes to the host's file system; --vm has a disk of its own" },
 	{ "boot-timeout", INSTANCE_CONTAINER, "a container does not boot; add --vm" },
-	{ "volume", INSTANCE_VM, "not built yet: folders shared with a VM; use 'brig cp'" },
-	{ "mount", INSTANCE_VM, "not built yet: folders shared with a VM; use 'brig cp'" },
 	{ "publish", RECIPE_BOTH, "not built yet: networks and forwarded ports" },
 };
 

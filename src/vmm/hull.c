@@ -112,13 +112,16 @@ static char *hull_make_uuid(const struct instance *instance)
  * The CID is what the guest calls itself; the host's AF_VSOCK has no part in it, so that it need not be
  * kept apart from those of others. That it is unlike any other's of ours, by the keeper's pid, is for people.
  */
-static int hull_configure(struct hull *hull, const struct driver_host *host,
-			  struct err *err _unused_)
+static int hull_configure(struct hull *hull, const struct driver_host *host, struct err *err)
 {
 	const struct instance *instance = host->instance;
 	struct vmm_config *config = &hull->config;
 	size_t layers = strv_len(host->layer_paths);
 
+	if (instance->volumes)
+		return err_set(err, -EOPNOTSUPP,
+			       "not built yet: folders shared with a VM on the engine 'kvm'; add "
+			       "--engine qemu");
 	config->name = mem_strdup(instance->name);
 	config->uuid = hull_make_uuid(instance);
 	config->cmdline = mem_strdup(instance->kernel_args ? instance->kernel_args : "");
