@@ -5,14 +5,13 @@
  */
 #include "qemu/emulator.h"
 #include "base/mem.h"
-#include "proto/share.h"
+#include "proto/shares.h"
 #include "qemu/command.h"
 #include "sys/cgroup.h"
 #include "sys/child.h"
 #include "sys/ext4.h"
 #include "sys/kvm_probe.h"
 #include "sys/tsc.h"
-#include "sys/virtiofsd.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -44,7 +43,7 @@ struct emulator {
 	int streams[EMULATOR_STREAMS];
 	int fds[COMMAND_FD_LAYERS + EMULATOR_LAYERS_MAX]; /* QEMU's, by number */
 	size_t n_fds;
-	struct virtiofsd shares[EMULATOR_LAYERS_MAX];
+	struct shares shares;
 	struct cgroup *cgroup;
 	struct cgroup_entry entry;
 };
@@ -69,9 +68,6 @@ static int emulator_check(struct emulator *emulator, const struct driver_host *h
 			       "the image has %zu layers, and %zu folders are shared: the engine "
 			       "'qemu' takes at most %d of both",
 			       layers, shares, EMULATOR_LAYERS_MAX);
-	if (shares && geteuid())
-		return err_set(err, -EOPNOTSUPP,
-			       "not built yet: folders shared with a VM by a user who is not root");
 	if (instance->huge_pages)
 		return err_set(
 			err, -EOPNOTSUPP,
@@ -191,46 +187,22 @@ static int emulator_join(void *ctx, struct err *err)
 	return r < 0 ? err_errno(err, r, "cannot join the VM's control group") : 0;
 }
 
-static int emulator_check_folder(const char *path, struct err *err)
-{
-	struct stat st;
-
-	if (stat(path, &st) < 0)
-		return err_errno(err, -errno, "cannot share %s", path);
-	if (!S_ISDIR(st.st_mode))
-		return err_set(err, -ENOTDIR, "%s is no folder, and a VM can be shown nothing else",
-			       path);
-	return strchr(path, ',')
-		       ? err_set(err, -EINVAL, "%s: a path with a comma cannot be shared with a VM",
-				 path)
-		       : 0;
-}
-
-/* What each of them serves, the guest may do anything with; so it is held to the VM's limits. */
+/* What each of them serves, the guest may do anything with; so they are held to the VM's limits. */
 static int emulator_share(struct emulator *emulator, const struct driver_host *host,
 			  struct err *err)
 {
-	_cleanup_share_list_ struct share_list list = { 0 };
-	int r = share_list_parse(host->instance->volumes, &list, err);
+	const struct shares_site site = {
+		.root = host->root,
+		.run_dir = host->run_dir,
+		.errors_fd = emulator->fds[STDERR_FILENO],
+		.into_cgroup = emulator->entry.into,
+		.prepare = emulator_join,
+		.ctx = emulator,
+	};
+	int r = shares_start(&emulator->shares, host->instance->volumes, &site, err);
 
-	for (size_t i = 0; r == 0 && i < list.n; i++) {
-		_cleanup_free_ char *source = share_path(&list.items[i], host->root);
-		const struct virtiofsd_spec spec = {
-			.source = source,
-			.read_only = strv_has(list.items[i].options, "ro"),
-			.run_dir = host->run_dir,
-			.errors_fd = emulator->fds[STDERR_FILENO],
-			.into_cgroup = emulator->entry.into,
-			.prepare = emulator_join,
-			.ctx = emulator,
-		};
-
-		r = emulator_check_folder(source, err);
-		if (r == 0)
-			r = virtiofsd_start(&spec, &emulator->shares[i], err);
-		if (r == 0)
-			emulator->fds[emulator->n_fds++] = take_fd(&emulator->shares[i].socket);
-	}
+	for (size_t i = 0; r == 0 && i < emulator->shares.n; i++)
+		emulator->fds[emulator->n_fds++] = take_fd(&emulator->shares.servers[i].socket);
 	return r;
 }
 
@@ -309,8 +281,6 @@ int emulator_start(const struct driver_host *host, struct emulator **ret, struct
 		emulator->fds[i] = -EBADF;
 	for (size_t i = 0; i < EMULATOR_STREAMS; i++)
 		emulator->streams[i] = -EBADF;
-	for (size_t i = 0; i < ARRAY_SIZE(emulator->shares); i++)
-		emulator->shares[i] = VIRTIOFSD_INIT;
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(emulator_steps); i++)
 		r = emulator_steps[i](emulator, host, err);
 	emulator_close_theirs(emulator);
@@ -322,12 +292,6 @@ int emulator_start(const struct driver_host *host, struct emulator **ret, struct
 	return 0;
 }
 
-static void emulator_end_shares(struct emulator *emulator)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(emulator->shares); i++)
-		virtiofsd_release(&emulator->shares[i]);
-}
-
 struct emulator *emulator_free(struct emulator *emulator)
 {
 	struct err ignored = ERR_INIT;
@@ -335,7 +299,7 @@ struct emulator *emulator_free(struct emulator *emulator)
 	if (!emulator)
 		return NULL;
 	sandbox_release(&emulator->sandbox);
-	emulator_end_shares(emulator);
+	shares_end(&emulator->shares);
 	if (emulator->cgroup)
 		(void)cgroup_destroy(emulator->cgroup, EMULATOR_REMOVE_MS, &ignored);
 	emulator->cgroup = cgroup_free(emulator->cgroup);
@@ -385,7 +349,7 @@ int emulator_reap(struct emulator *emulator, struct err *err)
 	while (waitpid(emulator->sandbox.pid, &status, 0) < 0 && errno == EINTR)
 		continue;
 	emulator->sandbox.pid = 0;
-	emulator_end_shares(emulator);
+	shares_end(&emulator->shares);
 	if (emulator->cgroup)
 		(void)cgroup_destroy(emulator->cgroup, EMULATOR_REMOVE_MS, &ignored);
 	emulator->cgroup = cgroup_free(emulator->cgroup);
