@@ -5,13 +5,14 @@
  */
 #include "qemu/emulator.h"
 #include "base/mem.h"
-#include "proto/shares.h"
+#include "proto/share.h"
 #include "qemu/command.h"
 #include "sys/cgroup.h"
 #include "sys/child.h"
 #include "sys/ext4.h"
 #include "sys/kvm_probe.h"
 #include "sys/tsc.h"
+#include "sys/virtiofsd.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -43,7 +44,7 @@ struct emulator {
 	int streams[EMULATOR_STREAMS];
 	int fds[COMMAND_FD_LAYERS + EMULATOR_LAYERS_MAX]; /* QEMU's, by number */
 	size_t n_fds;
-	struct shares shares;
+	struct virtiofsd shares;
 	struct cgroup *cgroup;
 	struct cgroup_entry entry;
 };
@@ -191,18 +192,25 @@ static int emulator_join(void *ctx, struct err *err)
 static int emulator_share(struct emulator *emulator, const struct driver_host *host,
 			  struct err *err)
 {
-	const struct shares_site site = {
-		.root = host->root,
+	const struct virtiofsd_spec spec = {
 		.run_dir = host->run_dir,
 		.errors_fd = emulator->fds[STDERR_FILENO],
 		.into_cgroup = emulator->entry.into,
 		.prepare = emulator_join,
 		.ctx = emulator,
 	};
-	int r = shares_start(&emulator->shares, host->instance->volumes, &site, err);
+	_cleanup_share_list_ struct share_list list = { 0 };
+	int r = share_list_parse(host->instance->volumes, &list, err);
 
-	for (size_t i = 0; r == 0 && i < emulator->shares.n; i++)
-		emulator->fds[emulator->n_fds++] = take_fd(&emulator->shares.servers[i].socket);
+	for (size_t i = 0; r == 0 && i < list.n; i++) {
+		_cleanup_free_ char *source = share_path(&list.items[i], host->root);
+
+		r = virtiofsd_add(&emulator->shares, source, strv_has(list.items[i].options, "ro"),
+				  &spec, err);
+		if (r == 0)
+			emulator->fds[emulator->n_fds++] =
+				take_fd(&emulator->shares.servers[i].socket);
+	}
 	return r;
 }
 
@@ -299,7 +307,7 @@ struct emulator *emulator_free(struct emulator *emulator)
 	if (!emulator)
 		return NULL;
 	sandbox_release(&emulator->sandbox);
-	shares_end(&emulator->shares);
+	virtiofsd_release(&emulator->shares);
 	if (emulator->cgroup)
 		(void)cgroup_destroy(emulator->cgroup, EMULATOR_REMOVE_MS, &ignored);
 	emulator->cgroup = cgroup_free(emulator->cgroup);
@@ -349,7 +357,7 @@ int emulator_reap(struct emulator *emulator, struct err *err)
 	while (waitpid(emulator->sandbox.pid, &status, 0) < 0 && errno == EINTR)
 		continue;
 	emulator->sandbox.pid = 0;
-	shares_end(&emulator->shares);
+	virtiofsd_release(&emulator->shares);
 	if (emulator->cgroup)
 		(void)cgroup_destroy(emulator->cgroup, EMULATOR_REMOVE_MS, &ignored);
 	emulator->cgroup = cgroup_free(emulator->cgroup);

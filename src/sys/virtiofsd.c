@@ -15,6 +15,7 @@
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -95,69 +96,119 @@ static int virtiofsd_make_readonly(const char *source, struct err *err)
 			 : mnt_attach(view, place, err);
 }
 
-_noreturn_ static void virtiofsd_become(const struct virtiofsd_spec *spec, char *const *args,
-					int listening, pid_t parent)
+struct virtiofsd_child {
+	const struct virtiofsd_spec *spec;
+	const char *source;
+	int read_only;
+	char **args;
+	int listening;
+	pid_t parent;
+};
+
+_noreturn_ static void virtiofsd_become(const struct virtiofsd_child *child)
 {
 	static char *const env[] = { (char *)(uintptr_t) "PATH=/usr/bin:/bin",
 				     (char *)(uintptr_t) "LC_ALL=C", NULL };
+	const struct virtiofsd_spec *spec = child->spec;
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	struct err err = ERR_INIT;
+	int listening;
 
 	spawn_reset_signals();
 	/* above those that are given away, so that none of them is lost */
-	listening = fcntl(listening, F_DUPFD_CLOEXEC, VIRTIOFSD_SOCKET + 1);
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+	listening = fcntl(child->listening, F_DUPFD_CLOEXEC, VIRTIOFSD_SOCKET + 1);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != child->parent)
 		_exit(1);
 	if (null < 0 || listening < 0 || dup2(spec->errors_fd, 2) < 0)
 		_exit(1);
 	if ((spec->prepare && spec->prepare(spec->ctx, &err) < 0) ||
-	    (spec->read_only && virtiofsd_make_readonly(spec->source, &err) < 0)) {
+	    (child->read_only && virtiofsd_make_readonly(child->source, &err) < 0)) {
 		dprintf(2, "virtiofsd: %s\n", err.msg);
 		_exit(1);
 	}
 	if (dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(listening, VIRTIOFSD_SOCKET) < 0)
 		_exit(1);
-	(void)execve(args[0], args, env);
+	(void)execve(child->args[0], child->args, env);
 	_exit(1);
 }
 
-int virtiofsd_start(const struct virtiofsd_spec *spec, struct virtiofsd *ret, struct err *err)
+static int virtiofsd_check(const char *source, struct err *err)
 {
-	_cleanup_virtiofsd_ struct virtiofsd virtiofsd = VIRTIOFSD_INIT;
+	struct stat st;
+
+	if (geteuid())
+		return err_set(err, -EOPNOTSUPP,
+			       "not built yet: folders shared with a VM by a user who is not root");
+	if (stat(source, &st) < 0)
+		return err_errno(err, -errno, "cannot share %s", source);
+	if (!S_ISDIR(st.st_mode))
+		return err_set(err, -ENOTDIR, "%s is no folder, and a VM can be shown nothing else",
+			       source);
+	if (strchr(source, ','))
+		return err_set(err, -EINVAL, "%s: a path with a comma cannot be shared with a VM",
+			       source);
+	return 0;
+}
+
+static void virtiofsd_release_one(struct virtiofsd_server *server)
+{
+	fd_close(server->socket);
+	if (server->pid > 0) {
+		(void)pidfd_send_signal(server->pidfd, SIGKILL, NULL, 0);
+		(void)spawn_wait(server->pidfd);
+	}
+	fd_close(server->pidfd);
+}
+
+static int virtiofsd_start(struct virtiofsd_server *server, struct virtiofsd_child *child,
+			   struct err *err)
+{
+	_cleanup_close_ int listening = -EBADF;
+	int r = virtiofsd_connect(child->spec->run_dir, &listening, &server->socket, err);
+
+	if (r < 0)
+		return r;
+	child->listening = listening;
+	child->parent = getpid();
+	server->pid = spawn_clone(0, child->spec->into_cgroup, &server->pidfd);
+	if (server->pid < 0)
+		return err_errno(err, (int)server->pid, "cannot start virtiofsd");
+	if (!server->pid)
+		virtiofsd_become(child);
+	return 0;
+}
+
+int virtiofsd_add(struct virtiofsd *virtiofsd, const char *source, int read_only,
+		  const struct virtiofsd_spec *spec, struct err *err)
+{
+	struct virtiofsd_server server = { .pidfd = -EBADF, .socket = -EBADF };
+	struct virtiofsd_child child = { .spec = spec, .source = source, .read_only = read_only };
 	const char *program = virtiofsd_find();
 	_cleanup_strv_ char **args = NULL;
-	_cleanup_close_ int listening = -EBADF;
-	pid_t parent = getpid();
-	int r;
+	int r = virtiofsd_check(source, err);
 
+	if (r < 0)
+		return r;
 	if (!program)
 		return err_set(err, -ENOENT,
 			       "virtiofsd is not installed, which shows a VM folders of the host: "
 			       "install qemu-system-common or virtiofsd");
-	args = virtiofsd_arguments(program, spec->source);
-	r = virtiofsd_connect(spec->run_dir, &listening, &virtiofsd.socket, err);
-	if (r < 0)
+	args = virtiofsd_arguments(program, source);
+	child.args = args;
+	r = virtiofsd_start(&server, &child, err);
+	if (r < 0) {
+		virtiofsd_release_one(&server);
 		return r;
-	virtiofsd.pid = spawn_clone(0, spec->into_cgroup, &virtiofsd.pidfd);
-	if (virtiofsd.pid < 0) {
-		r = (int)virtiofsd.pid;
-		virtiofsd.pid = 0;
-		return err_errno(err, r, "cannot start virtiofsd");
 	}
-	if (!virtiofsd.pid)
-		virtiofsd_become(spec, args, listening, parent);
-	*ret = virtiofsd;
-	virtiofsd = VIRTIOFSD_INIT;
+	virtiofsd->servers = mem_realloc(virtiofsd->servers, virtiofsd->n + 1, sizeof(server));
+	virtiofsd->servers[virtiofsd->n++] = server;
 	return 0;
 }
 
 void virtiofsd_release(struct virtiofsd *virtiofsd)
 {
-	fd_close(virtiofsd->socket);
-	if (virtiofsd->pid) {
-		(void)pidfd_send_signal(virtiofsd->pidfd, SIGKILL, NULL, 0);
-		(void)spawn_wait(virtiofsd->pidfd);
-	}
-	fd_close(virtiofsd->pidfd);
-	*virtiofsd = VIRTIOFSD_INIT;
+	for (size_t i = 0; i < virtiofsd->n; i++)
+		virtiofsd_release_one(&virtiofsd->servers[i]);
+	free(virtiofsd->servers);
+	*virtiofsd = (struct virtiofsd){ .n = 0 };
 }

@@ -2,6 +2,7 @@
 #ifndef SYS_VIRTIOFSD_H
 #define SYS_VIRTIOFSD_H
 
+#include <stddef.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -12,8 +13,6 @@
  * with its only connection, and with us (PDEATHSIG).
  */
 struct virtiofsd_spec {
-	const char *source;  /* the folder */
-	int read_only;	     /* with all that is mounted below, whatever the guest asks for */
 	const char *run_dir; /* a folder of ours alone, where a socket has its name for a moment */
 	int errors_fd;	     /* what it complains to; borrowed */
 	int into_cgroup;     /* as of sandbox_spec */
@@ -21,19 +20,26 @@ struct virtiofsd_spec {
 	void *ctx;
 };
 
-struct virtiofsd {
+struct virtiofsd_server {
 	pid_t pid;
 	int pidfd;
-	int socket; /* the vhost-user connection, for the machine */
+	int socket; /* the vhost-user connection, for the machine to take */
 };
 
-#define VIRTIOFSD_INIT ((struct virtiofsd){ .pidfd = -EBADF, .socket = -EBADF })
+/* All of a machine's. */
+struct virtiofsd {
+	struct virtiofsd_server *servers;
+	size_t n;
+};
 
-/* -ENOENT with what to install. */
-int virtiofsd_start(const struct virtiofsd_spec *spec, struct virtiofsd *ret, struct err *err);
+/*
+ * Adds one for the folder source. read_only: with all that is mounted below, whatever the guest asks for. What cannot
+ * be shared is refused; -ENOENT, if there is no virtiofsd, says what to install.
+ */
+int virtiofsd_add(struct virtiofsd *virtiofsd, const char *source, int read_only,
+		  const struct virtiofsd_spec *spec, struct err *err);
 
 /* Kills and reaps what still runs, closes the descriptors. */
 void virtiofsd_release(struct virtiofsd *virtiofsd);
-#define _cleanup_virtiofsd_ _cleanup_(virtiofsd_release)
 
 #endif

@@ -6,11 +6,12 @@
 #include "vmm/hull.h"
 #include "base/mem.h"
 #include "base/strv.h"
-#include "proto/shares.h"
+#include "proto/share.h"
 #include "sys/cgroup.h"
 #include "sys/ext4.h"
 #include "sys/kvm_probe.h"
 #include "sys/sandbox.h"
+#include "sys/virtiofsd.h"
 #include "vmm/cpu/vm.h"
 
 #include <fcntl.h>
@@ -57,7 +58,7 @@ struct hull {
 	int fds[VMM_FD_FIRST + VMM_DISKS_MAX + VMM_SHARES_MAX +
 		HULL_LISTENERS]; /* the process's, by number */
 	size_t n_fds;
-	struct shares shares;
+	struct virtiofsd shares;
 	struct cgroup *cgroup;
 	struct cgroup_entry entry;
 };
@@ -260,23 +261,36 @@ static int hull_join(void *ctx, struct err *err)
 	return r < 0 ? err_errno(err, r, "cannot join the VM's control group") : 0;
 }
 
-/* In the order of proto/vmm.h. */
-static int hull_connect(struct hull *hull, const struct driver_host *host, struct err *err)
+static int hull_share(struct hull *hull, const struct driver_host *host, struct err *err)
 {
-	const struct shares_site site = {
-		.root = host->root,
+	const struct virtiofsd_spec spec = {
 		.run_dir = host->run_dir,
 		.errors_fd = hull->fds[STDERR_FILENO],
 		.into_cgroup = hull->entry.into,
 		.prepare = hull_join,
 		.ctx = hull,
 	};
+	_cleanup_share_list_ struct share_list list = { 0 };
+	int r = share_list_parse(host->instance->volumes, &list, err);
+
+	for (size_t i = 0; r == 0 && i < list.n; i++) {
+		_cleanup_free_ char *source = share_path(&list.items[i], host->root);
+
+		r = virtiofsd_add(&hull->shares, source, strv_has(list.items[i].options, "ro"),
+				  &spec, err);
+		if (r == 0)
+			hull->fds[hull->n_fds++] = take_fd(&hull->shares.servers[i].socket);
+	}
+	return r;
+}
+
+/* In the order of proto/vmm.h. */
+static int hull_connect(struct hull *hull, const struct driver_host *host, struct err *err)
+{
 	int r = hull_listen(hull, host->run_dir, VMM_VSOCK_SOCKET, err);
 
 	if (r == 0)
-		r = shares_start(&hull->shares, host->instance->volumes, &site, err);
-	for (size_t i = 0; r == 0 && i < hull->shares.n; i++)
-		hull->fds[hull->n_fds++] = take_fd(&hull->shares.servers[i].socket);
+		r = hull_share(hull, host, err);
 	if (r == 0 && hull->config.gdb)
 		r = hull_listen(hull, host->run_dir, VMM_GDB_SOCKET, err);
 	return r;
@@ -353,7 +367,7 @@ struct hull *hull_free(struct hull *hull)
 	if (!hull)
 		return NULL;
 	sandbox_release(&hull->sandbox);
-	shares_end(&hull->shares);
+	virtiofsd_release(&hull->shares);
 	if (hull->cgroup)
 		(void)cgroup_destroy(hull->cgroup, HULL_REMOVE_MS, &ignored);
 	hull->cgroup = cgroup_free(hull->cgroup);
@@ -423,7 +437,7 @@ int hull_reap(struct hull *hull, struct err *err)
 	while (waitpid(hull->sandbox.pid, &status, 0) < 0 && errno == EINTR)
 		continue;
 	hull->sandbox.pid = 0;
-	shares_end(&hull->shares);
+	virtiofsd_release(&hull->shares);
 	if (hull->cgroup)
 		(void)cgroup_destroy(hull->cgroup, HULL_REMOVE_MS, &ignored);
 	hull->cgroup = cgroup_free(hull->cgroup);

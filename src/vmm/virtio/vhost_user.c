@@ -87,7 +87,7 @@ static int vhost_user_wait(int fd)
 /* A whole answer of that size. */
 static int vhost_user_receive(int fd, enum vhost_user_request request, void *payload, size_t size)
 {
-	uint8_t data[sizeof(struct vhost_user_header) + sizeof(uint64_t)];
+	uint8_t data[sizeof(struct vhost_user_header) + sizeof(uint64_t)] = { 0 };
 	struct vhost_user_header header;
 	size_t len = 0, want = sizeof(header) + size;
 
