@@ -69,9 +69,9 @@ const struct option recipe_options[] = {
 	RECIPE("tmpfs", 0, OPTION_STRV, "PATH[:OPTIONS]", tmpfs,
 	       "a file system in memory there, as /tmp:size=64m"),
 	RECIPE("volume", 'v', OPTION_STRV, "SOURCE:PATH[:OPTIONS]", volumes,
-	       "container: show it a volume, or a path of the host's, there", .complete = "file"),
+	       "show it a volume, or a path of the host's, there", .complete = "file"),
 	RECIPE("mount", 0, OPTION_STRV, "SPEC", mounts,
-	       "container: the same, as type=bind,source=/srv,target=/srv,readonly"),
+	       "the same, as type=bind,source=/srv,target=/srv,readonly"),
 	RECIPE("disk-size", 0, OPTION_SIZE, "SIZE", disk_size,
 	       "VM: how much it can write to its disk (16g)"),
 
@@ -154,8 +154,6 @@ static const struct recipe_refusal recipe_refusals[] = {
 	{ "disk-size", INSTANCE_CONTAINER,
 	  "a container writes to the host's file system; --vm has a disk of its own" },
 	{ "boot-timeout", INSTANCE_CONTAINER, "a container does not boot; add --vm" },
-	{ "volume", INSTANCE_VM, "not built yet: folders shared with a VM; use 'brig cp'" },
-	{ "mount", INSTANCE_VM, "not built yet: folders shared with a VM; use 'brig cp'" },
 	{ "publish", RECIPE_BOTH, "not built yet: networks and forwarded ports" },
 };
 

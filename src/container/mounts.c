@@ -3,7 +3,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/strv.h"
-#include "container/copy_up.h"
+#include "base/copy_up.h"
 #include "container/dev.h"
 #include "container/mount_options.h"
 #include "sys/inroot.h"

@@ -48,44 +48,12 @@ static int spec_add_share(struct spec *spec, const struct share *share, const ch
 	return 0;
 }
 
-static unsigned int spec_depth(const char *path)
-{
-	unsigned int depth = 0;
-
-	for (; *path; path++)
-		depth += path[0] == '/' && path[1] && path[1] != '/';
-	return depth;
-}
-
-/* A share below another one comes after it, however they were given. */
-static void spec_sort_shares(struct spec *spec, size_t first)
-{
-	for (size_t i = first + 1; i < spec->n_mounts; i++) {
-		struct spec_mount mount = spec->mounts[i];
-		size_t at = i;
-
-		while (at > first && spec_depth(spec->mounts[at - 1].destination) >
-					     spec_depth(mount.destination)) {
-			spec->mounts[at] = spec->mounts[at - 1];
-			at--;
-		}
-		spec->mounts[at] = mount;
-	}
-}
-
 int spec_add_shares(struct spec *spec, char *const *shares, const char *root, struct err *err)
 {
-	size_t first = spec->n_mounts;
+	_cleanup_share_list_ struct share_list list = { 0 };
+	int r = share_list_parse(shares, &list, err);
 
-	strv_for_each(text, shares) {
-		_cleanup_share_ struct share share = { 0 };
-		int r = share_parse(*text, &share, err);
-
-		if (r == 0)
-			r = spec_add_share(spec, &share, root, err);
-		if (r < 0)
-			return err_wrap(err, "volume %.200s", *text);
-	}
-	spec_sort_shares(spec, first);
-	return 0;
+	for (size_t i = 0; r == 0 && i < list.n; i++)
+		r = spec_add_share(spec, &list.items[i], root, err);
+	return r;
 }

@@ -27,6 +27,7 @@
 
 #define BOOT_MODULES	 "/etc/modules" /* a path per line, dependencies first */
 #define BOOT_LATER	 "/etc/modules.later"
+#define BOOT_SHARES	 "/etc/modules.shares"
 #define BOOT_MODULES_MAX (64U << 10)
 #define BOOT_PORTS	 "/sys/class/virtio-ports"
 
@@ -284,6 +285,11 @@ static int boot_mount_disks(struct boot *boot, struct err *err)
 			  BOOT_DEVICE_TIMEOUT_MS, err);
 }
 
+static int boot_load_shares(struct boot *boot, struct err *err)
+{
+	return boot->config.shares ? boot_load_list(BOOT_SHARES, err) : 0;
+}
+
 /* From inside a cgroup namespace the mount does not wait for an RCU grace period. */
 static int boot_mount_cgroups(struct boot *boot _unused_, struct err *err)
 {
@@ -303,6 +309,7 @@ static const struct boot_step boot_steps[] = {
 	{ "set the host name", boot_set_hostname },
 	{ "bring up the loopback", boot_loopback },
 	{ "mount the disks", boot_mount_disks },
+	{ "load modules for shares", boot_load_shares },
 	{ "mount the cgroups", boot_mount_cgroups },
 };
 

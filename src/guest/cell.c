@@ -6,6 +6,7 @@
  * holds in their place. Later processes are born in its PID namespace and cgroup and join the others.
  */
 #include "guest/cell.h"
+#include "base/copy_up.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "guest/disk.h"
@@ -151,6 +152,52 @@ static int cell_mount_tmpfs(const char *text, struct err *err)
 	return cell_mount_at("tmpfs", path, flags, options, err);
 }
 
+/* An empty volume gets what the image has there. */
+static int cell_fill_share(int from, const char *path)
+{
+	_cleanup_close_ int to = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (to < 0)
+		return -errno;
+	return copy_up_is_empty(to) ? copy_up(from, to) : 0;
+}
+
+/* PATH[:OPTIONS], the index-th virtio-fs of the machine */
+static int cell_mount_share(const char *text, size_t index, struct err *err)
+{
+	size_t len = strcspn(text, ":");
+	_cleanup_free_ char *path = mem_strndup(text, len),
+			    *tag = mem_printf(GUEST_SHARE "%zu", index);
+	_cleanup_strv_ char **words = strv_split(text + len, ":,"), **rest = NULL;
+	_cleanup_close_ int below = -EBADF;
+	unsigned long flags = MS_NODEV;
+	int r = file_mkdir_p(path, 0755);
+
+	if (r < 0)
+		return err_errno(err, r, "cannot make %.200s in the image's file system", path);
+	strv_for_each(word, words)
+		cell_take_option(*word, &flags, &rest);
+	below = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (below < 0 || mount(tag, path, "virtiofs", flags, NULL) < 0)
+		return err_errno(err, -errno, "cannot mount a folder of the host's at %.200s",
+				 path);
+	r = strv_has(rest, GUEST_FILL) && !(flags & MS_RDONLY) ? cell_fill_share(below, path) : 0;
+	return r < 0 ? err_errno(err, r, "cannot fill the volume at %.200s", path) : 0;
+}
+
+static int cell_mount_shares(char *const *shares, struct err *err)
+{
+	size_t n = strv_len(shares);
+
+	for (size_t i = 0; i < n; i++) {
+		int r = cell_mount_share(shares[i], i, err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 /* The way in of the main workload, in namespaces of its own. */
 static int cell_enter_new(void *ctx, struct err *err)
 {
@@ -174,6 +221,9 @@ static int cell_enter_new(void *ctx, struct err *err)
 		if (r < 0)
 			return r;
 	}
+	r = cell_mount_shares(config->shares, err);
+	if (r < 0)
+		return r;
 	if (config->read_only && mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) < 0)
 		return err_errno(err, -errno, "cannot make the root read-only");
 	return 0;

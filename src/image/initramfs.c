@@ -128,7 +128,10 @@ int initramfs_build(const struct initramfs_input *input, struct buf *ret, struct
 	if (input->init)
 		initramfs_add_file(&cpio, "init", 0755, input->init, input->init_len);
 	if (initramfs_add_modules(&cpio, input, input->modules.first, "etc/modules", err) < 0 ||
-	    initramfs_add_modules(&cpio, input, input->modules.later, "etc/modules.later", err) < 0)
+	    initramfs_add_modules(&cpio, input, input->modules.later, "etc/modules.later", err) <
+		    0 ||
+	    initramfs_add_modules(&cpio, input, input->modules.shares, "etc/modules.shares", err) <
+		    0)
 		return err->code;
 	initramfs_add(&cpio, "TRAILER!!!", 0, 0, NULL, 0);
 	*ret = out;

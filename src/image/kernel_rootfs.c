@@ -182,7 +182,8 @@ static int kernel_rootfs_install(const char *root, const char *name,
 		return modules;
 	if (modules_write(modules, &found->index, err) < 0 ||
 	    kernel_modules_copy_needed(found->modules_fd, modules, found->modules.first, err) < 0 ||
-	    kernel_modules_copy_needed(found->modules_fd, modules, found->modules.later, err) < 0)
+	    kernel_modules_copy_needed(found->modules_fd, modules, found->modules.later, err) < 0 ||
+	    kernel_modules_copy_needed(found->modules_fd, modules, found->modules.shares, err) < 0)
 		return err->code;
 	return kernel_install(&work, &install, err);
 }

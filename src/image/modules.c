@@ -28,7 +28,8 @@
 enum modules_need {
 	MODULES_REQUIRED,
 	MODULES_OPTIONAL,
-	MODULES_LATER, /* optional, and of no use to the start */
+	MODULES_LATER,	/* optional, and of no use to the start */
+	MODULES_SHARES, /* optional, and of use where folders are shared */
 };
 
 /* What root and the agent need, in the order in which it is good to have it. */
@@ -49,6 +50,7 @@ static const struct modules_wanted {
 	{ "virtio_rng", MODULES_LATER, "HW_RANDOM_VIRTIO" },
 	{ "virtio_balloon", MODULES_LATER, "VIRTIO_BALLOON" },
 	{ "vmw_vsock_virtio_transport", MODULES_LATER, "VIRTIO_VSOCKETS" },
+	{ "virtiofs", MODULES_SHARES, "VIRTIO_FS" },
 };
 
 /* max is several times what the fullest distribution kernel has. */
@@ -83,6 +85,7 @@ void modules_list_release(struct modules_list *list)
 {
 	list->first = strv_free(list->first);
 	list->later = strv_free(list->later);
+	list->shares = strv_free(list->shares);
 }
 
 static void modules_release(struct modules *modules)
@@ -431,7 +434,9 @@ static int modules_want(struct modules *modules, const struct modules_wanted *wa
 
 	if (modules_is_builtin(modules, wanted->name))
 		return 0;
-	modules->into = wanted->need == MODULES_LATER ? &modules->list.later : &modules->list.first;
+	modules->into = wanted->need == MODULES_LATER	 ? &modules->list.later
+			: wanted->need == MODULES_SHARES ? &modules->list.shares
+							 : &modules->list.first;
 	entry = modules_find(modules, wanted->name);
 	if (entry)
 		return modules_visit(modules, entry, 0, err);

@@ -38,8 +38,9 @@ int modules_write(int fd, const struct modules_index *index, struct err *err);
  * The paths are relative, have no ".." in them and end in .ko or that and a compression's suffix.
  */
 struct modules_list {
-	char **first; /* before the root is mounted */
-	char **later; /* what may wait until the workload runs */
+	char **first;  /* before the root is mounted */
+	char **later;  /* what may wait until the workload runs */
+	char **shares; /* before folders of the host's are mounted, if there are any */
 };
 
 #define MODULES_LIST_INIT ((struct modules_list){ NULL })

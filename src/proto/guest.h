@@ -14,7 +14,10 @@
  * Disks, by virtio serial number: "layer0" (lowest) to "layerN" are read-only erofs, "data" is the
  * writable ext4. The agent's port is the virtio-serial port named GUEST_PORT.
  */
-#define GUEST_PORT "brig.agent"
+#define GUEST_PORT  "brig.agent"
+#define GUEST_SHARE "share"
+/* Among the options of one: if it is empty, it gets what the root has there. */
+#define GUEST_FILL "fill"
 
 struct guest_config {
 	char *hostname;
@@ -22,6 +25,7 @@ struct guest_config {
 	int user_marks;	 /* what a layer hides is in user.overlay.*, as a user's import writes it */
 	int read_only;	 /* the workload's root is read-only */
 	char **tmpfs;	 /* PATH[:OPTIONS] */
+	char **shares; /* PATH[:OPTIONS] of the virtio-fs with the tag GUEST_SHARE and its index */
 	uint64_t pids_limit; /* 0: none */
 	int system;	     /* the workload is an init system */
 	int init;	     /* an init of ours reaps as PID 1 */

@@ -101,3 +101,51 @@ char *share_path(const struct share *share, const char *root)
 	return share->is_volume ? share_volume_path(root, share->source)
 				: mem_strdup(share->source);
 }
+
+static unsigned int share_depth(const struct share *share)
+{
+	unsigned int depth = 0;
+
+	for (const char *at = share->target; *at; at++)
+		depth += at[0] == '/' && at[1] && at[1] != '/';
+	return depth;
+}
+
+/* Stable: few, and mostly in order. */
+static void share_list_sort(struct share_list *list)
+{
+	for (size_t i = 1; i < list->n; i++) {
+		struct share share = list->items[i];
+		size_t at = i;
+
+		while (at && share_depth(&list->items[at - 1]) > share_depth(&share)) {
+			list->items[at] = list->items[at - 1];
+			at--;
+		}
+		list->items[at] = share;
+	}
+}
+
+int share_list_parse(char *const *texts, struct share_list *ret, struct err *err)
+{
+	_cleanup_share_list_ struct share_list list = { 0 };
+
+	list.items = mem_zalloc((strv_len(texts) + 1) * sizeof(*list.items));
+	strv_for_each(text, texts) {
+		if (share_parse(*text, &list.items[list.n], err) < 0)
+			return err_wrap(err, "volume %.200s", *text);
+		list.n++;
+	}
+	share_list_sort(&list);
+	*ret = list;
+	list = (struct share_list){ .n = 0 };
+	return 0;
+}
+
+void share_list_release(struct share_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		share_release(&list->items[i]);
+	free(list->items);
+	*list = (struct share_list){ .n = 0 };
+}

@@ -26,6 +26,16 @@ void share_release(struct share *share);
 /* Checks the text; what it names need not be there. */
 int share_parse(const char *text, struct share *ret, struct err *err);
 
+/* All of a record's, parsed: one whose target is below another's comes after it, else they are as given. */
+struct share_list {
+	struct share *items;
+	size_t n;
+};
+
+int share_list_parse(char *const *texts, struct share_list *ret, struct err *err);
+void share_list_release(struct share_list *list);
+#define _cleanup_share_list_ _cleanup_(share_list_release)
+
 /* Where its files are on the host, and a volume's; caller frees. */
 char *share_path(const struct share *share, const char *root);
 char *share_volume_path(const char *root, const char *volume);

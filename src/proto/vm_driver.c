@@ -19,6 +19,7 @@
 #include "base/units.h"
 #include "proto/agent_host.h"
 #include "proto/console.h"
+#include "proto/share.h"
 
 #include <signal.h>
 #include <string.h>
@@ -220,15 +221,35 @@ static void vm_driver_on_end(void *ctx, uint32_t events _unused_)
 	driver->host.ops->ended(driver->host.ctx, err_is_set(&driver->why) ? &driver->why : NULL);
 }
 
+/* What the agent is told of each share; which tag it has follows from its place. */
+static int vm_driver_shares(const struct instance *instance, char ***ret, struct err *err)
+{
+	_cleanup_share_list_ struct share_list list = { 0 };
+	int r = share_list_parse(instance->volumes, &list, err);
+
+	for (size_t i = 0; i < list.n; i++) {
+		const struct share *share = &list.items[i];
+		_cleanup_free_ char *options = strv_join(share->options, ",");
+
+		strv_add_printf(ret, "%s:%s,%s", share->target,
+				share->is_volume && !share->nocopy ? GUEST_FILL : "",
+				options ? options : "");
+	}
+	return r;
+}
+
 static int vm_driver_configure(struct driver *driver, struct err *err)
 {
 	const struct instance *instance = driver->host.instance;
+	_cleanup_strv_ char **shares = NULL;
+	int r = vm_driver_shares(instance, &shares, err);
 	struct guest_config config = {
 		.hostname = instance->hostname ? instance->hostname : instance->name,
 		.layers = (uint32_t)strv_len(driver->host.layer_paths),
 		.user_marks = geteuid() != 0,
 		.read_only = instance->read_only,
 		.tmpfs = instance->tmpfs,
+		.shares = shares,
 		.pids_limit = (uint64_t)instance->pids_limit,
 		.system = instance->system,
 		.init = instance->init,
@@ -239,9 +260,11 @@ static int vm_driver_configure(struct driver *driver, struct err *err)
 		.time_ns = units_now(),
 	};
 
-	return agent_host_new(
-		driver->host.loop, driver->ops->take_stream(driver->engine, VM_STREAM_AGENT),
-		&config, &driver->host.process, &vm_driver_agent_ops, driver, &driver->agent, err);
+	return r < 0 ? r
+		     : agent_host_new(driver->host.loop,
+				      driver->ops->take_stream(driver->engine, VM_STREAM_AGENT),
+				      &config, &driver->host.process, &vm_driver_agent_ops, driver,
+				      &driver->agent, err);
 }
 
 static int vm_driver_watch(struct driver *driver, struct err *err)

@@ -69,6 +69,7 @@ void vmm_config_put(struct buf *payload, const struct vmm_config *config)
 	for (uint32_t i = 0; i < config->n_nets; i++)
 		vmm_put_net(payload, &config->nets[i]);
 	wire_put_u32(payload, config->vsock_cid);
+	wire_put_u32(payload, config->n_shares);
 	wire_put_u8(payload, !!config->gdb);
 }
 
@@ -130,7 +131,8 @@ static int vmm_config_is_sane(const struct vmm_config *config)
 {
 	return *config->name && vmm_is_uuid(config->uuid) && config->memory >= VMM_MEMORY_MIN &&
 	       config->memory <= VMM_MEMORY_MAX && !(config->memory % VMM_MEMORY_MIN) &&
-	       config->cpus && config->cpus <= VMM_CPUS_MAX;
+	       config->cpus && config->cpus <= VMM_CPUS_MAX && config->n_shares <= VMM_SHARES_MAX &&
+	       (!config->n_shares || config->shared_memory);
 }
 
 int vmm_config_get(const struct frame *frame, struct vmm_config *ret)
@@ -153,6 +155,7 @@ int vmm_config_get(const struct frame *frame, struct vmm_config *ret)
 	for (uint32_t i = 0; i < ret->n_nets; i++)
 		vmm_get_net(&r, &ret->nets[i]);
 	ret->vsock_cid = wire_get_u32(&r);
+	ret->n_shares = wire_get_u32(&r);
 	ret->gdb = wire_get_u8(&r);
 	if (wire_end(&r) < 0)
 		return -EBADMSG;

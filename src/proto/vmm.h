@@ -24,7 +24,7 @@ enum vmm_fd {
 	VMM_FD_AGENT,	    /* the virtio-serial port GUEST_PORT, a stream socket */
 	VMM_FD_KERNEL,	    /* an ELF file, or a bzImage */
 	VMM_FD_INITRAMFS,
-	VMM_FD_FIRST, /* and those after it: disks, then taps, then vsock's listener, as configured */
+	VMM_FD_FIRST, /* and those after it: disks, taps, vsock's listener, servers of shared folders, as configured */
 };
 
 enum vmm_message {
@@ -63,6 +63,7 @@ enum vmm_disk_format { VMM_DISK_RAW, VMM_DISK_QCOW2 };
 #define VMM_DISKS_MAX  128
 #define VMM_SERIAL_MAX 20 /* bytes of a virtio-blk serial number */
 #define VMM_NETS_MAX   8
+#define VMM_SHARES_MAX 32
 
 struct vmm_disk {
 	char serial[VMM_SERIAL_MAX + 1];
@@ -93,6 +94,7 @@ struct vmm_config {
 	uint32_t n_nets;
 	uint32_t
 		vsock_cid; /* 0: no vsock device; else its listening stream socket follows the taps */
+	uint32_t n_shares; /* shared folders: as many sockets of vhost-user servers follow */
 	int gdb;	   /* a stream socket for a debugger is the last descriptor */
 };
 

@@ -86,6 +86,13 @@ static char *command_agent(const struct command *command _unused_)
 	return command_socket("agent", COMMAND_FD_AGENT);
 }
 
+/* virtiofsd reads and writes the guest's memory by itself, which is shared with nobody otherwise. */
+static char *command_machine(const struct command *command)
+{
+	return mem_printf("microvm,acpi=on,pcie=on,rtc=on,pic=off%s",
+			  command->shares ? ",memory-backend=memory" : "");
+}
+
 /* No floppy, no firmware menu, no network, no display: only what these rows name. */
 static const struct command_row command_rows[] = {
 	{ "-nodefaults" },
@@ -94,7 +101,7 @@ static const struct command_row command_rows[] = {
 	{ "-display", "none" },
 	{ "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny" },
 	{ "-name", .value = command_name },
-	{ "-machine", "microvm,acpi=on,pcie=on,rtc=on,pic=off" },
+	{ "-machine", .value = command_machine },
 	{ "-accel", .value = command_accel },
 	{ "-cpu", .value = command_cpu },
 	{ "-smp", .value = command_smp },
@@ -132,6 +139,24 @@ static void command_add_disk(char ***args, int fd, const char *serial, int read_
 			read_only ? "" : ",werror=report,rerror=report");
 }
 
+static void command_add_shares(char ***args, const struct command *command)
+{
+	if (!command->shares)
+		return;
+	strv_add(args, "-object");
+	strv_add_printf(args, "memory-backend-memfd,id=memory,share=on,size=%jdM",
+			(intmax_t)(command->memory >> 20));
+	for (size_t i = 0; i < command->shares; i++) {
+		strv_add(args, "-chardev");
+		strv_add_printf(args, "socket,id=" GUEST_SHARE "%zu,fd=%zu", i,
+				COMMAND_FD_LAYERS + command->layers + i);
+		strv_add(args, "-device");
+		strv_add_printf(
+			args, "vhost-user-fs-pci,chardev=" GUEST_SHARE "%zu,tag=" GUEST_SHARE "%zu",
+			i, i);
+	}
+}
+
 char **command_build(const struct command *command)
 {
 	char **args = NULL;
@@ -152,5 +177,6 @@ char **command_build(const struct command *command)
 		command_add_disk(&args, COMMAND_FD_LAYERS + (int)i, serial, 1);
 	}
 	command_add_disk(&args, COMMAND_FD_DATA, "data", 0);
+	command_add_shares(&args, command);
 	return args;
 }

@@ -13,8 +13,8 @@ enum {
 	COMMAND_FD_QMP = 3, /* sockets */
 	COMMAND_FD_SERIAL,
 	COMMAND_FD_AGENT,
-	COMMAND_FD_DATA,   /* the writable disk */
-	COMMAND_FD_LAYERS, /* and those after it: read-only disks, lowest layer first */
+	COMMAND_FD_DATA, /* the writable disk */
+	COMMAND_FD_LAYERS, /* and those after it: read-only disks, lowest layer first; then sockets of virtiofsd */
 };
 
 /* Where the sandbox shows QEMU the two files that it can only open by name. */
@@ -32,7 +32,7 @@ struct command {
 	int64_t tsc_khz;     /* of the host; 0: unknown */
 	int64_t memory;	     /* bytes */
 	int64_t cpus;
-	size_t layers;
+	size_t layers, shares;
 	const char *kernel_args; /* added to the kernel's command line; NULL: nothing */
 };
 

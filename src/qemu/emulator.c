@@ -5,12 +5,14 @@
  */
 #include "qemu/emulator.h"
 #include "base/mem.h"
+#include "proto/share.h"
 #include "qemu/command.h"
 #include "sys/cgroup.h"
 #include "sys/child.h"
 #include "sys/ext4.h"
 #include "sys/kvm_probe.h"
 #include "sys/tsc.h"
+#include "sys/virtiofsd.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -42,6 +44,7 @@ struct emulator {
 	int streams[EMULATOR_STREAMS];
 	int fds[COMMAND_FD_LAYERS + EMULATOR_LAYERS_MAX]; /* QEMU's, by number */
 	size_t n_fds;
+	struct virtiofsd shares;
 	struct cgroup *cgroup;
 	struct cgroup_entry entry;
 };
@@ -52,7 +55,7 @@ static int emulator_check(struct emulator *emulator, const struct driver_host *h
 	const struct instance *instance = host->instance;
 	int64_t memory = instance->memory ? instance->memory : EMULATOR_MEMORY_DEFAULT;
 	int64_t cpus = instance->cpus_milli ? (instance->cpus_milli + 999) / 1000 : 1;
-	size_t layers = strv_len(host->layer_paths);
+	size_t layers = strv_len(host->layer_paths), shares = strv_len(instance->volumes);
 
 	if (memory < EMULATOR_MEMORY_MIN)
 		return err_set(
@@ -61,10 +64,11 @@ static int emulator_check(struct emulator *emulator, const struct driver_host *h
 			(intmax_t)(EMULATOR_MEMORY_MIN >> 20), (intmax_t)(memory >> 20));
 	if (cpus > EMULATOR_CPUS_MAX)
 		return err_set(err, -EINVAL, "a VM can have at most %d CPUs", EMULATOR_CPUS_MAX);
-	if (layers > EMULATOR_LAYERS_MAX)
+	if (layers + shares > EMULATOR_LAYERS_MAX)
 		return err_set(err, -E2BIG,
-			       "the image has %zu layers, but the engine 'qemu' takes at most %d",
-			       layers, EMULATOR_LAYERS_MAX);
+			       "the image has %zu layers, and %zu folders are shared: the engine "
+			       "'qemu' takes at most %d of both",
+			       layers, shares, EMULATOR_LAYERS_MAX);
 	if (instance->huge_pages)
 		return err_set(
 			err, -EOPNOTSUPP,
@@ -82,6 +86,7 @@ static int emulator_check(struct emulator *emulator, const struct driver_host *h
 					      .memory = memory,
 					      .cpus = cpus,
 					      .layers = layers,
+					      .shares = shares,
 					      .kernel_args = instance->kernel_args };
 	return 0;
 }
@@ -183,6 +188,32 @@ static int emulator_join(void *ctx, struct err *err)
 	return r < 0 ? err_errno(err, r, "cannot join the VM's control group") : 0;
 }
 
+/* What each of them serves, the guest may do anything with; so they are held to the VM's limits. */
+static int emulator_share(struct emulator *emulator, const struct driver_host *host,
+			  struct err *err)
+{
+	const struct virtiofsd_spec spec = {
+		.run_dir = host->run_dir,
+		.errors_fd = emulator->fds[STDERR_FILENO],
+		.into_cgroup = emulator->entry.into,
+		.prepare = emulator_join,
+		.ctx = emulator,
+	};
+	_cleanup_share_list_ struct share_list list = { 0 };
+	int r = share_list_parse(host->instance->volumes, &list, err);
+
+	for (size_t i = 0; r == 0 && i < list.n; i++) {
+		_cleanup_free_ char *source = share_path(&list.items[i], host->root);
+
+		r = virtiofsd_add(&emulator->shares, source, strv_has(list.items[i].options, "ro"),
+				  &spec, err);
+		if (r == 0)
+			emulator->fds[emulator->n_fds++] =
+				take_fd(&emulator->shares.servers[i].socket);
+	}
+	return r;
+}
+
 /* It is the user nobody who opens them, by name. */
 static int emulator_check_readable(const char *path, struct err *err)
 {
@@ -234,7 +265,7 @@ static int emulator_launch(struct emulator *emulator, const struct driver_host *
 static int (*const emulator_steps[])(struct emulator *emulator, const struct driver_host *host,
 				     struct err *err) = {
 	emulator_check,	       emulator_accelerate, emulator_open_layers, emulator_open_data,
-	emulator_make_streams, emulator_confine,    emulator_launch,
+	emulator_make_streams, emulator_confine,    emulator_share,	  emulator_launch,
 };
 
 /* What only QEMU and the start need; the streams end with QEMU only if we hold none of its ends. */
@@ -276,6 +307,7 @@ struct emulator *emulator_free(struct emulator *emulator)
 	if (!emulator)
 		return NULL;
 	sandbox_release(&emulator->sandbox);
+	virtiofsd_release(&emulator->shares);
 	if (emulator->cgroup)
 		(void)cgroup_destroy(emulator->cgroup, EMULATOR_REMOVE_MS, &ignored);
 	emulator->cgroup = cgroup_free(emulator->cgroup);
@@ -325,6 +357,7 @@ int emulator_reap(struct emulator *emulator, struct err *err)
 	while (waitpid(emulator->sandbox.pid, &status, 0) < 0 && errno == EINTR)
 		continue;
 	emulator->sandbox.pid = 0;
+	virtiofsd_release(&emulator->shares);
 	if (emulator->cgroup)
 		(void)cgroup_destroy(emulator->cgroup, EMULATOR_REMOVE_MS, &ignored);
 	emulator->cgroup = cgroup_free(emulator->cgroup);

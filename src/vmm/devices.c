@@ -5,6 +5,7 @@
 #include "proto/guest.h"
 #include "vmm/virtio/balloon.h"
 #include "vmm/virtio/blk.h"
+#include "vmm/virtio/fs.h"
 #include "vmm/virtio/net.h"
 #include "vmm/virtio/rng.h"
 #include "vmm/virtio/serial.h"
@@ -113,6 +114,20 @@ static int devices_make_vsock(struct devices_site *site, uint32_t i _unused_, st
 	return vsock_new(&site->host, &options, ret, err);
 }
 
+static uint32_t devices_shares(const struct vmm_config *config)
+{
+	return config->n_shares;
+}
+
+static int devices_make_fs(struct devices_site *site, uint32_t i, struct virtio **ret,
+			   struct err *err)
+{
+	_cleanup_free_ char *tag = mem_printf(GUEST_SHARE "%u", (unsigned int)i);
+	const struct fs_options options = { .tag = tag, .server = site->next_fd++ };
+
+	return fs_new(&site->host, &options, ret, err);
+}
+
 static int devices_make_rng(struct devices_site *site, uint32_t i _unused_, struct virtio **ret,
 			    struct err *err _unused_)
 {
@@ -139,9 +154,10 @@ struct devices_row {
  * that take descriptors stand in the order of proto/vmm.h.
  */
 static const struct devices_row devices_rows[] = {
-	{ devices_one, devices_make_serial }, { devices_disks, devices_make_blk },
-	{ devices_nets, devices_make_net },   { devices_vsocks, devices_make_vsock },
-	{ devices_one, devices_make_rng },    { devices_one, devices_make_balloon },
+	{ devices_one, devices_make_serial },  { devices_disks, devices_make_blk },
+	{ devices_nets, devices_make_net },    { devices_vsocks, devices_make_vsock },
+	{ devices_shares, devices_make_fs },   { devices_one, devices_make_rng },
+	{ devices_one, devices_make_balloon },
 };
 
 unsigned int devices_count(const struct vmm_config *config)

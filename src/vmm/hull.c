@@ -6,10 +6,12 @@
 #include "vmm/hull.h"
 #include "base/mem.h"
 #include "base/strv.h"
+#include "proto/share.h"
 #include "sys/cgroup.h"
 #include "sys/ext4.h"
 #include "sys/kvm_probe.h"
 #include "sys/sandbox.h"
+#include "sys/virtiofsd.h"
 #include "vmm/cpu/vm.h"
 
 #include <fcntl.h>
@@ -53,8 +55,10 @@ struct hull {
 	struct vmm_config config;
 	int program;
 	int streams[HULL_STREAMS];
-	int fds[VMM_FD_FIRST + VMM_DISKS_MAX + HULL_LISTENERS]; /* the process's, by number */
+	int fds[VMM_FD_FIRST + VMM_DISKS_MAX + VMM_SHARES_MAX +
+		HULL_LISTENERS]; /* the process's, by number */
 	size_t n_fds;
+	struct virtiofsd shares;
 	struct cgroup *cgroup;
 	struct cgroup_entry entry;
 };
@@ -73,6 +77,8 @@ static int hull_check(struct hull *hull, const struct driver_host *host, struct 
 			(intmax_t)(HULL_MEMORY_MIN >> 20), (intmax_t)(memory >> 20));
 	if (cpus > VM_CPUS_MAX)
 		return err_set(err, -EINVAL, "a VM can have at most %d CPUs", VM_CPUS_MAX);
+	if (strv_len(instance->volumes) > VMM_SHARES_MAX)
+		return err_set(err, -E2BIG, "a VM can be shown at most %d folders", VMM_SHARES_MAX);
 	if (layers > HULL_LAYERS_MAX)
 		return err_set(err, -E2BIG,
 			       "the image has %zu layers, but the engine 'kvm' takes at most %d",
@@ -125,6 +131,8 @@ static int hull_configure(struct hull *hull, const struct driver_host *host,
 	config->huge_pages = instance->huge_pages;
 	config->vsock_cid = HULL_CID_MIN + (uint32_t)getpid();
 	config->gdb = instance->gdb;
+	config->n_shares = (uint32_t)strv_len(instance->volumes);
+	config->shared_memory = config->n_shares > 0;
 	host->run->vsock_cid = config->vsock_cid;
 	config->n_disks = (uint32_t)layers + 1;
 	config->disks = mem_zalloc(config->n_disks * sizeof(*config->disks));
@@ -195,15 +203,6 @@ static int hull_listen(struct hull *hull, const char *run_dir, const char *name,
 	return 0;
 }
 
-/* In the order of proto/vmm.h. */
-static int hull_make_listeners(struct hull *hull, const struct driver_host *host, struct err *err)
-{
-	int r = hull_listen(hull, host->run_dir, VMM_VSOCK_SOCKET, err);
-
-	return r == 0 && hull->config.gdb ? hull_listen(hull, host->run_dir, VMM_GDB_SOCKET, err)
-					  : r;
-}
-
 static int hull_make_streams(struct hull *hull, const struct driver_host *host _unused_,
 			     struct err *err)
 {
@@ -262,6 +261,41 @@ static int hull_join(void *ctx, struct err *err)
 	return r < 0 ? err_errno(err, r, "cannot join the VM's control group") : 0;
 }
 
+static int hull_share(struct hull *hull, const struct driver_host *host, struct err *err)
+{
+	const struct virtiofsd_spec spec = {
+		.run_dir = host->run_dir,
+		.errors_fd = hull->fds[STDERR_FILENO],
+		.into_cgroup = hull->entry.into,
+		.prepare = hull_join,
+		.ctx = hull,
+	};
+	_cleanup_share_list_ struct share_list list = { 0 };
+	int r = share_list_parse(host->instance->volumes, &list, err);
+
+	for (size_t i = 0; r == 0 && i < list.n; i++) {
+		_cleanup_free_ char *source = share_path(&list.items[i], host->root);
+
+		r = virtiofsd_add(&hull->shares, source, strv_has(list.items[i].options, "ro"),
+				  &spec, err);
+		if (r == 0)
+			hull->fds[hull->n_fds++] = take_fd(&hull->shares.servers[i].socket);
+	}
+	return r;
+}
+
+/* In the order of proto/vmm.h. */
+static int hull_connect(struct hull *hull, const struct driver_host *host, struct err *err)
+{
+	int r = hull_listen(hull, host->run_dir, VMM_VSOCK_SOCKET, err);
+
+	if (r == 0)
+		r = hull_share(hull, host, err);
+	if (r == 0 && hull->config.gdb)
+		r = hull_listen(hull, host->run_dir, VMM_GDB_SOCKET, err);
+	return r;
+}
+
 static int hull_launch(struct hull *hull, const struct driver_host *host _unused_, struct err *err)
 {
 	char *argv[] = { (char *)HULL_ROLE, NULL }, *env[] = { NULL };
@@ -289,8 +323,8 @@ static int hull_launch(struct hull *hull, const struct driver_host *host _unused
 
 static int (*const hull_steps[])(struct hull *hull, const struct driver_host *host,
 				 struct err *err) = {
-	hull_check,	     hull_configure,	hull_open_files, hull_open_disks,
-	hull_make_listeners, hull_make_streams, hull_confine,	 hull_launch,
+	hull_check,	   hull_configure, hull_open_files, hull_open_disks,
+	hull_make_streams, hull_confine,   hull_connect,    hull_launch,
 };
 
 /* What only the process and the start need; the streams end with it only if we hold none of its ends. */
@@ -333,6 +367,7 @@ struct hull *hull_free(struct hull *hull)
 	if (!hull)
 		return NULL;
 	sandbox_release(&hull->sandbox);
+	virtiofsd_release(&hull->shares);
 	if (hull->cgroup)
 		(void)cgroup_destroy(hull->cgroup, HULL_REMOVE_MS, &ignored);
 	hull->cgroup = cgroup_free(hull->cgroup);
@@ -402,6 +437,7 @@ int hull_reap(struct hull *hull, struct err *err)
 	while (waitpid(hull->sandbox.pid, &status, 0) < 0 && errno == EINTR)
 		continue;
 	hull->sandbox.pid = 0;
+	virtiofsd_release(&hull->shares);
 	if (hull->cgroup)
 		(void)cgroup_destroy(hull->cgroup, HULL_REMOVE_MS, &ignored);
 	hull->cgroup = cgroup_free(hull->cgroup);

@@ -31,5 +31,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	check(list.first);
 	check(list.later);
+	check(list.shares);
 	return 0;
 }

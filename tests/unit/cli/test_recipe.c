@@ -361,8 +361,6 @@ static void what_is_not_built_yet_says_so(void **state _unused_)
 {
 	static const char *const options[] = { "-p 80:80", "--publish 80", "--network host",
 					       "--pull always" };
-	static const char *const of_machines[] = { "--vm -v /tmp:/b busybox",
-						   "--vm --mount source=a,target=/b busybox" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
 		_cleanup_free_ char *line = mem_printf("%s busybox", options[i]);
@@ -371,8 +369,6 @@ static void what_is_not_built_yet_says_so(void **state _unused_)
 		assert_refused(line, "not built yet");
 		assert_refused(vm_line, "not built yet");
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(of_machines); i++)
-		assert_refused(of_machines[i], "not built yet");
 }
 
 static void a_mount_is_dockers_other_word_for_a_volume(void **state _unused_)

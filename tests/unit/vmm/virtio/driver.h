@@ -41,6 +41,7 @@ struct driver {
 	struct driver_queue queues[VIRTIO_QUEUES_MAX];
 	int config_raised;
 	int bell, turns;
+	int kick; /* what a device gets that lets others serve its queues; -EBADF: nothing */
 };
 
 struct driver_part {
@@ -64,6 +65,11 @@ static inline void driver_take_kicks(void *ctx _unused_, unsigned int queue _unu
 {
 }
 
+static inline int driver_kick_fd(void *ctx, unsigned int queue _unused_)
+{
+	return ((struct driver *)ctx)->kick;
+}
+
 static inline int driver_no_fd(void *ctx _unused_, unsigned int queue _unused_)
 {
 	return -EBADF;
@@ -72,20 +78,25 @@ static inline int driver_no_fd(void *ctx _unused_, unsigned int queue _unused_)
 static const struct virtio_transport_ops driver_transport _unused_ = {
 	.raise = driver_raise,
 	.take_kicks = driver_take_kicks,
-	.kick_fd = driver_no_fd,
+	.kick_fd = driver_kick_fd,
 	.call_fd = driver_no_fd,
 };
 
-static inline void driver_init(struct driver *driver)
+static inline void driver_init_with(struct driver *driver, int shared)
 {
-	struct ram_options options = { .size = DRIVER_MEMORY };
+	struct ram_options options = { .size = DRIVER_MEMORY, .shared = shared };
 	struct err err = ERR_INIT;
 
-	*driver = (struct driver){ .bell = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK) };
+	*driver = (struct driver){ .bell = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK), .kick = -EBADF };
 	if (driver->bell < 0 || ram_new(&options, &driver->ram, &err) < 0 ||
 	    loop_new(&driver->loop, &err) < 0)
 		abort();
 	driver->host = (struct virtio_host){ .loop = driver->loop, .ram = driver->ram };
+}
+
+static inline void driver_init(struct driver *driver)
+{
+	driver_init_with(driver, 0);
 }
 
 static inline void driver_release(struct driver *driver)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "container/copy_up.h"
+#include "base/copy_up.h"
 #include "base/file.h"
 #include "base/take.h"
 

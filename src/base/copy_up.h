@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef CONTAINER_COPY_UP_H
-#define CONTAINER_COPY_UP_H
+#ifndef BASE_COPY_UP_H
+#define BASE_COPY_UP_H
 
 /*
  * Copies what is in the folder `from` into the folder `to`, which is empty: owners, modes, times, links that are

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "sys/virtiofsd.h"
+#include "base/mem.h"
+#include "base/strv.h"
+#include "sys/mnt.h"
+#include "sys/spawn.h"
+
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+/* where distributions keep it, since nobody calls it by hand */
+static const char *const virtiofsd_programs[] = {
+	"/usr/libexec/virtiofsd",
+	"/usr/lib/qemu/virtiofsd",
+	"/usr/lib/virtiofsd",
+	NULL,
+};
+
+/* the descriptor that it takes its connection from */
+#define VIRTIOFSD_SOCKET 3
+
+static const char *virtiofsd_find(void)
+{
+	for (size_t i = 0; virtiofsd_programs[i]; i++) {
+		if (access(virtiofsd_programs[i], X_OK) == 0)
+			return virtiofsd_programs[i];
+	}
+	return NULL;
+}
+
+/* A listening socket with our connection waiting at it, and no name any more. */
+static int virtiofsd_connect(const char *run_dir, int *ret_listen, int *ret_socket, struct err *err)
+{
+	_cleanup_close_ int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	_cleanup_close_ int ours = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int len = snprintf(address.sun_path, sizeof(address.sun_path), "%s/share.sock", run_dir);
+	int r = 0;
+
+	if (listening < 0 || ours < 0)
+		return err_errno(err, -errno, "cannot make a socket");
+	if (len < 0 || (size_t)len >= sizeof(address.sun_path))
+		return err_set(err, -ENAMETOOLONG, "%s is too long a path for a socket", run_dir);
+	(void)unlink(address.sun_path);
+	if (bind(listening, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    listen(listening, 1) < 0 ||
+	    connect(ours, (struct sockaddr *)&address, sizeof(address)) < 0)
+		r = err_errno(err, -errno, "cannot make the socket %s", address.sun_path);
+	(void)unlink(address.sun_path);
+	if (r < 0)
+		return r;
+	*ret_listen = take_fd(&listening);
+	*ret_socket = take_fd(&ours);
+	return 0;
+}
+
+/* Permissions are the host's kernel's to check; xattrs are the guest's, as ids are. */
+static char **virtiofsd_arguments(const char *program, const char *source)
+{
+	char **args = NULL;
+
+	strv_add(&args, program);
+	strv_add_printf(&args, "--fd=%d", VIRTIOFSD_SOCKET);
+	strv_add(&args, "-o");
+	strv_add_printf(&args, "source=%s", source);
+	strv_add(&args, "-o");
+	strv_add(&args, "sandbox=namespace,xattr,cache=auto");
+	strv_add(&args, "-f");
+	return args;
+}
+
+/* In a mount namespace of its own, from which it makes that of its jail. */
+static int virtiofsd_make_readonly(const char *source, struct err *err)
+{
+	_cleanup_close_ int view = -EBADF, place = -EBADF;
+	int r;
+
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return err_errno(err, -errno, "cannot make a mount namespace");
+	r = mnt_clone_with(AT_FDCWD, source, 1, MOUNT_ATTR_RDONLY, 0, &view, err);
+	if (r < 0)
+		return r;
+	place = open(source, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return place < 0 ? err_errno(err, -errno, "cannot open %s", source)
+			 : mnt_attach(view, place, err);
+}
+
+struct virtiofsd_child {
+	const struct virtiofsd_spec *spec;
+	const char *source;
+	int read_only;
+	char **args;
+	int listening;
+	pid_t parent;
+};
+
+_noreturn_ static void virtiofsd_become(const struct virtiofsd_child *child)
+{
+	static char *const env[] = { (char *)(uintptr_t) "PATH=/usr/bin:/bin",
+				     (char *)(uintptr_t) "LC_ALL=C", NULL };
+	const struct virtiofsd_spec *spec = child->spec;
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	struct err err = ERR_INIT;
+	int listening;
+
+	spawn_reset_signals();
+	/* above those that are given away, so that none of them is lost */
+	listening = fcntl(child->listening, F_DUPFD_CLOEXEC, VIRTIOFSD_SOCKET + 1);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != child->parent)
+		_exit(1);
+	if (null < 0 || listening < 0 || dup2(spec->errors_fd, 2) < 0)
+		_exit(1);
+	if ((spec->prepare && spec->prepare(spec->ctx, &err) < 0) ||
+	    (child->read_only && virtiofsd_make_readonly(child->source, &err) < 0)) {
+		dprintf(2, "virtiofsd: %s\n", err.msg);
+		_exit(1);
+	}
+	if (dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(listening, VIRTIOFSD_SOCKET) < 0)
+		_exit(1);
+	(void)execve(child->args[0], child->args, env);
+	_exit(1);
+}
+
+static int virtiofsd_check(const char *source, struct err *err)
+{
+	struct stat st;
+
+	if (geteuid())
+		return err_set(err, -EOPNOTSUPP,
+			       "not built yet: folders shared with a VM by a user who is not root");
+	if (stat(source, &st) < 0)
+		return err_errno(err, -errno, "cannot share %s", source);
+	if (!S_ISDIR(st.st_mode))
+		return err_set(err, -ENOTDIR, "%s is no folder, and a VM can be shown nothing else",
+			       source);
+	if (strchr(source, ','))
+		return err_set(err, -EINVAL, "%s: a path with a comma cannot be shared with a VM",
+			       source);
+	return 0;
+}
+
+static void virtiofsd_release_one(struct virtiofsd_server *server)
+{
+	fd_close(server->socket);
+	if (server->pid > 0) {
+		(void)pidfd_send_signal(server->pidfd, SIGKILL, NULL, 0);
+		(void)spawn_wait(server->pidfd);
+	}
+	fd_close(server->pidfd);
+}
+
+static int virtiofsd_start(struct virtiofsd_server *server, struct virtiofsd_child *child,
+			   struct err *err)
+{
+	_cleanup_close_ int listening = -EBADF;
+	int r = virtiofsd_connect(child->spec->run_dir, &listening, &server->socket, err);
+
+	if (r < 0)
+		return r;
+	child->listening = listening;
+	child->parent = getpid();
+	server->pid = spawn_clone(0, child->spec->into_cgroup, &server->pidfd);
+	if (server->pid < 0)
+		return err_errno(err, (int)server->pid, "cannot start virtiofsd");
+	if (!server->pid)
+		virtiofsd_become(child);
+	return 0;
+}
+
+int virtiofsd_add(struct virtiofsd *virtiofsd, const char *source, int read_only,
+		  const struct virtiofsd_spec *spec, struct err *err)
+{
+	struct virtiofsd_server server = { .pidfd = -EBADF, .socket = -EBADF };
+	struct virtiofsd_child child = { .spec = spec, .source = source, .read_only = read_only };
+	const char *program = virtiofsd_find();
+	_cleanup_strv_ char **args = NULL;
+	int r = virtiofsd_check(source, err);
+
+	if (r < 0)
+		return r;
+	if (!program)
+		return err_set(err, -ENOENT,
+			       "virtiofsd is not installed, which shows a VM folders of the host: "
+			       "install qemu-system-common or virtiofsd");
+	args = virtiofsd_arguments(program, source);
+	child.args = args;
+	r = virtiofsd_start(&server, &child, err);
+	if (r < 0) {
+		virtiofsd_release_one(&server);
+		return r;
+	}
+	virtiofsd->servers = mem_realloc(virtiofsd->servers, virtiofsd->n + 1, sizeof(server));
+	virtiofsd->servers[virtiofsd->n++] = server;
+	return 0;
+}
+
+void virtiofsd_release(struct virtiofsd *virtiofsd)
+{
+	for (size_t i = 0; i < virtiofsd->n; i++)
+		virtiofsd_release_one(&virtiofsd->servers[i]);
+	free(virtiofsd->servers);
+	*virtiofsd = (struct virtiofsd){ .n = 0 };
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef SYS_VIRTIOFSD_H
+#define SYS_VIRTIOFSD_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+/*
+ * A folder of the host's for one guest, served by virtiofsd (QEMU's of Debian 12, or the one in Rust after it). It
+ * makes a jail of its own: namespaces whose root is the folder, a few capabilities, a system call filter. It ends
+ * with its only connection, and with us (PDEATHSIG).
+ */
+struct virtiofsd_spec {
+	const char *run_dir; /* a folder of ours alone, where a socket has its name for a moment */
+	int errors_fd;	     /* what it complains to; borrowed */
+	int into_cgroup;     /* as of sandbox_spec */
+	int (*prepare)(void *ctx, struct err *err);
+	void *ctx;
+};
+
+struct virtiofsd_server {
+	pid_t pid;
+	int pidfd;
+	int socket; /* the vhost-user connection, for the machine to take */
+};
+
+/* All of a machine's. */
+struct virtiofsd {
+	struct virtiofsd_server *servers;
+	size_t n;
+};
+
+/*
+ * Adds one for the folder source. read_only: with all that is mounted below, whatever the guest asks for. What cannot
+ * be shared is refused; -ENOENT, if there is no virtiofsd, says what to install.
+ */
+int virtiofsd_add(struct virtiofsd *virtiofsd, const char *source, int read_only,
+		  const struct virtiofsd_spec *spec, struct err *err);
+
+/* Kills and reaps what still runs, closes the descriptors. */
+void virtiofsd_release(struct virtiofsd *virtiofsd);
+
+#endif
