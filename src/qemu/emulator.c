@@ -204,9 +204,13 @@ static int emulator_share(struct emulator *emulator, const struct driver_host *h
 
 	for (size_t i = 0; r == 0 && i < list.n; i++) {
 		_cleanup_free_ char *source = share_path(&list.items[i], host->root);
+		const struct virtiofsd_share share = {
+			.source = source,
+			.read_only = strv_has(list.items[i].options, "ro"),
+			.alone = strv_has(list.items[i].options, "bind"),
+		};
 
-		r = virtiofsd_add(&emulator->shares, source, strv_has(list.items[i].options, "ro"),
-				  &spec, err);
+		r = virtiofsd_add(&emulator->shares, &share, &spec, err);
 		if (r == 0)
 			emulator->fds[emulator->n_fds++] =
 				take_fd(&emulator->shares.servers[i].socket);

@@ -12,6 +12,15 @@
  * makes a jail of its own: namespaces whose root is the folder, a few capabilities, a system call filter. It ends
  * with its only connection, and with us (PDEATHSIG).
  */
+struct virtiofsd_share {
+	const char *source; /* a folder, or a file: that is VIRTIOFSD_FILE, alone in a folder */
+	int read_only;	    /* with all that is mounted below, whatever the guest asks for */
+	int alone;	    /* without what is mounted below */
+};
+
+#define VIRTIOFSD_FILE "file"
+
+/* The same for all of a machine's. */
 struct virtiofsd_spec {
 	const char *run_dir; /* a folder of ours alone, where a socket has its name for a moment */
 	int errors_fd;	     /* what it complains to; borrowed */
@@ -32,11 +41,8 @@ struct virtiofsd {
 	size_t n;
 };
 
-/*
- * Adds one for the folder source. read_only: with all that is mounted below, whatever the guest asks for. What cannot
- * be shared is refused; -ENOENT, if there is no virtiofsd, says what to install.
- */
-int virtiofsd_add(struct virtiofsd *virtiofsd, const char *source, int read_only,
+/* Adds one. What cannot be shared is refused; -ENOENT, if there is no virtiofsd, says what to install. */
+int virtiofsd_add(struct virtiofsd *virtiofsd, const struct virtiofsd_share *share,
 		  const struct virtiofsd_spec *spec, struct err *err);
 
 /* Kills and reaps what still runs, closes the descriptors. */

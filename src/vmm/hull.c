@@ -275,9 +275,13 @@ static int hull_share(struct hull *hull, const struct driver_host *host, struct 
 
 	for (size_t i = 0; r == 0 && i < list.n; i++) {
 		_cleanup_free_ char *source = share_path(&list.items[i], host->root);
+		const struct virtiofsd_share share = {
+			.source = source,
+			.read_only = strv_has(list.items[i].options, "ro"),
+			.alone = strv_has(list.items[i].options, "bind"),
+		};
 
-		r = virtiofsd_add(&hull->shares, source, strv_has(list.items[i].options, "ro"),
-				  &spec, err);
+		r = virtiofsd_add(&hull->shares, &share, &spec, err);
 		if (r == 0)
 			hull->fds[hull->n_fds++] = take_fd(&hull->shares.servers[i].socket);
 	}
