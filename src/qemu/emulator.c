@@ -161,7 +161,10 @@ static int emulator_confine(struct emulator *emulator, const struct driver_host 
 	unsigned int has = cgroup_host_controllers();
 	int64_t milli = host->instance->cpus_milli;
 	struct cgroup_limits limits = {
-		.memory = has & CGROUP_MEMORY ? emulator->command.memory + EMULATOR_OVERHEAD : 0,
+		.memory = has & CGROUP_MEMORY
+				  ? emulator->command.memory + EMULATOR_OVERHEAD +
+					    (int64_t)emulator->command.shares * VIRTIOFSD_MEMORY
+				  : 0,
 		.cpus_milli = has & CGROUP_CPU || milli % 1000 ? milli : 0,
 	};
 	int r;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "sys/virtiofsd.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "sys/mnt.h"
@@ -157,6 +158,7 @@ _noreturn_ static void virtiofsd_become(const struct virtiofsd_child *child)
 		dprintf(2, "virtiofsd: %s\n", err.msg);
 		_exit(1);
 	}
+	(void)file_write_value(AT_FDCWD, "/proc/self/oom_score_adj", "1000");
 	if (dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(listening, VIRTIOFSD_SOCKET) < 0)
 		_exit(1);
 	(void)execve(child->args[0], child->args, env);

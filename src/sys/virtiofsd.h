@@ -3,6 +3,7 @@
 #define SYS_VIRTIOFSD_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -19,6 +20,12 @@ struct virtiofsd_share {
 };
 
 #define VIRTIOFSD_FILE "file"
+
+/*
+ * What its cgroup should allow for each: it has 3 MiB, and up to 2 KiB for each file that the guest's kernel has in mind,
+ * the host's kernel's part included. If the cgroup's memory ends nonetheless, it is killed before the machine is.
+ */
+#define VIRTIOFSD_MEMORY ((int64_t)64 << 20)
 
 /* The same for all of a machine's. */
 struct virtiofsd_spec {

@@ -233,7 +233,8 @@ static int hull_confine(struct hull *hull, const struct driver_host *host, struc
 	int64_t milli = host->instance->cpus_milli, memory = (int64_t)hull->config.memory;
 	struct cgroup_limits limits = {
 		.memory = has & CGROUP_MEMORY
-				  ? memory + memory / HULL_OVERHEAD_SHARE + HULL_OVERHEAD
+				  ? memory + memory / HULL_OVERHEAD_SHARE + HULL_OVERHEAD +
+					    hull->config.n_shares * VIRTIOFSD_MEMORY
 				  : 0,
 		.cpus_milli = has & CGROUP_CPU || milli % 1000 ? milli : 0,
 	};

@@ -130,6 +130,17 @@ static void a_server_ends_with_its_machine(void **state _unused_)
 	assert_true(becomes(server->pidfd, POLLIN));
 }
 
+static void memory_that_ends_costs_the_share_and_not_the_machine(void **state _unused_)
+{
+	_cleanup_free_ char *path = NULL, *text = NULL;
+
+	add(&(struct virtiofsd_share){ .source = source });
+	assert_true(answers(last()));
+	path = mem_printf("/proc/%d/oom_score_adj", (int)last()->pid);
+	assert_int_equal(file_read(AT_FDCWD, path, TEXT_MAX, &text, NULL), 0);
+	assert_string_equal(text, "1000\n");
+}
+
 static void what_is_read_only_is_mounted_so(void **state _unused_)
 {
 	_cleanup_free_ char *writable = NULL, *read_only = NULL;
@@ -210,6 +221,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		WITH(each_folder_has_a_server_until_all_are_released),
 		WITH(a_server_ends_with_its_machine),
+		WITH(memory_that_ends_costs_the_share_and_not_the_machine),
 		WITH(what_is_read_only_is_mounted_so),
 		WITH(a_file_is_alone_in_a_folder_of_its_own),
 		WITH(what_cannot_be_shown_is_refused),
