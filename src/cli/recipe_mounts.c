@@ -62,6 +62,8 @@ static int recipe_add_share(const char *text, struct instance *ret, struct err *
 
 	if (r == 0)
 		r = share_parse(whole, &share, err);
+	if (r == 0 && ret->kind == INSTANCE_VM)
+		r = share_check_vm(&share, err);
 	if (r == 0 && !share.is_volume)
 		r = recipe_check_source(share.source, err);
 	if (r == 0)

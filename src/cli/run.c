@@ -122,12 +122,13 @@ static int run_run(const struct cli_context *cli, const void *values, char **arg
 }
 
 #define RUN_SHARES                                                                                 \
-	"-v SOURCE:PATH shows a container, at PATH, a volume (a name; it is made if it is not "    \
+	"-v SOURCE:PATH shows the instance, at PATH, a volume (a name; it is made if it is not "   \
 	"there) or a file or folder of the host's (a path that begins with / or ./), with the "    \
-	"same "                                                                                    \
-	"owners inside as outside. OPTIONS are ro, noexec, nosuid, bind (nothing that is mounted " \
-	"below), noidmap (owners as the host's), nocopy (an empty volume stays empty, instead of " \
-	"getting what the image has at PATH), and mount(8)'s for propagation.\n\n"
+	"same owners inside as outside, whichever its kind. OPTIONS are ro, noexec, nosuid, bind " \
+	"(nothing that is mounted below), noidmap (owners as the host's), nocopy (an empty one "   \
+	"stays so, instead of getting what the image has at PATH), and mount(8)'s for "            \
+	"propagation, to containers. A virtual machine gets them from virtiofsd, which has to be " \
+	"installed, and only root's machines do.\n\n"
 
 #define RUN_KINDS                                                                                 \
 	"Without --vm it is a container: processes on the host's kernel, in namespaces and a "    \

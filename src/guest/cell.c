@@ -23,6 +23,7 @@
 
 #define CELL_CGROUPS "/sys/fs/cgroup"
 #define CELL_CGROUP  CELL_CGROUPS "/instance"
+#define CELL_ASIDE   "/dev/shm" /* a place that is always there */
 
 enum { CELL_APP = 1, CELL_SYSTEM = 2, CELL_BOTH = 3 };
 
@@ -162,6 +163,34 @@ static int cell_fill_share(int from, const char *path)
 	return copy_up_is_empty(to) ? copy_up(from, to) : 0;
 }
 
+/* A new one is empty; what is there already is not followed. */
+static int cell_make_file(const char *path)
+{
+	_cleanup_free_ char *folder = mem_strndup(path, (size_t)(strrchr(path, '/') - path));
+	int r = *folder ? file_mkdir_p(folder, 0755) : 0;
+
+	if (r == 0 && mknod(path, S_IFREG | 0644, 0) < 0 && errno != EEXIST)
+		r = -errno;
+	return r;
+}
+
+/* The folder that it is in lies on CELL_ASIDE for a moment, and is nowhere then. */
+static int cell_mount_file(const char *tag, const char *path, unsigned long flags, struct err *err)
+{
+	int r = cell_make_file(path);
+
+	if (r < 0)
+		return err_errno(err, r, "cannot make %.200s in the image's file system", path);
+	if (mount(tag, CELL_ASIDE, "virtiofs", MS_NODEV, NULL) < 0)
+		return err_errno(err, -errno, "cannot mount a file of the host's");
+	if (mount(CELL_ASIDE "/" GUEST_FILE, path, NULL, MS_BIND, NULL) < 0 ||
+	    mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | flags, NULL) < 0)
+		r = err_errno(err, -errno, "cannot mount a file of the host's at %.200s", path);
+	if (umount2(CELL_ASIDE, MNT_DETACH) < 0 && r == 0)
+		r = err_errno(err, -errno, "cannot unmount %s", CELL_ASIDE);
+	return r;
+}
+
 /* PATH[:OPTIONS], the index-th virtio-fs of the machine */
 static int cell_mount_share(const char *text, size_t index, struct err *err)
 {
@@ -171,12 +200,17 @@ static int cell_mount_share(const char *text, size_t index, struct err *err)
 	_cleanup_strv_ char **words = strv_split(text + len, ":,"), **rest = NULL;
 	_cleanup_close_ int below = -EBADF;
 	unsigned long flags = MS_NODEV;
-	int r = file_mkdir_p(path, 0755);
+	int r;
 
-	if (r < 0)
-		return err_errno(err, r, "cannot make %.200s in the image's file system", path);
+	if (*path != '/')
+		return err_set(err, -EINVAL, "'%.200s' is no absolute path for a share", text);
 	strv_for_each(word, words)
 		cell_take_option(*word, &flags, &rest);
+	if (strv_has(rest, GUEST_FILE))
+		return cell_mount_file(tag, path, flags, err);
+	r = file_mkdir_p(path, 0755);
+	if (r < 0)
+		return err_errno(err, r, "cannot make %.200s in the image's file system", path);
 	below = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (below < 0 || mount(tag, path, "virtiofs", flags, NULL) < 0)
 		return err_errno(err, -errno, "cannot mount a folder of the host's at %.200s",

@@ -16,8 +16,9 @@
  */
 #define GUEST_PORT  "brig.agent"
 #define GUEST_SHARE "share"
-/* Among the options of one: if it is empty, it gets what the root has there. */
+/* Among the options of one: if it is empty, it gets what the root has there; it is a file, and has this name. */
 #define GUEST_FILL "fill"
+#define GUEST_FILE "file"
 
 struct guest_config {
 	char *hostname;

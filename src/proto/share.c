@@ -91,6 +91,20 @@ int share_parse(const char *text, struct share *ret, struct err *err)
 	return 0;
 }
 
+int share_check_vm(const struct share *share, struct err *err)
+{
+	static const char *const words[] = { "shared", "rshared", "slave", "rslave" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		if (strv_has(share->options, words[i]))
+			return err_set(err, -EOPNOTSUPP,
+				       "'%s' is for containers: the host's kernel cannot mount "
+				       "anything in a VM's",
+				       words[i]);
+	}
+	return 0;
+}
+
 char *share_volume_path(const char *root, const char *volume)
 {
 	return mem_printf("%s/volumes/%s/data", root, volume);

@@ -26,6 +26,9 @@ void share_release(struct share *share);
 /* Checks the text; what it names need not be there. */
 int share_parse(const char *text, struct share *ret, struct err *err);
 
+/* Refuses what means nothing between the two kernels of a host and a machine. */
+int share_check_vm(const struct share *share, struct err *err);
+
 /* All of a record's, parsed: one whose target is below another's comes after it, else they are as given. */
 struct share_list {
 	struct share *items;

@@ -23,6 +23,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define VM_DRIVER_SHUTDOWN_MS 10000
 #define VM_DRIVER_KILL_MS     3000
@@ -221,19 +222,29 @@ static void vm_driver_on_end(void *ctx, uint32_t events _unused_)
 	driver->host.ops->ended(driver->host.ctx, err_is_set(&driver->why) ? &driver->why : NULL);
 }
 
+static const char *vm_driver_share_kind(const struct share *share, const char *root)
+{
+	_cleanup_free_ char *path = share_path(share, root);
+	struct stat st;
+
+	if (share->is_volume)
+		return share->nocopy ? "" : GUEST_FILL;
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) ? GUEST_FILE : "";
+}
+
 /* What the agent is told of each share; which tag it has follows from its place. */
-static int vm_driver_shares(const struct instance *instance, char ***ret, struct err *err)
+static int vm_driver_shares(const struct driver_host *host, char ***ret, struct err *err)
 {
 	_cleanup_share_list_ struct share_list list = { 0 };
-	int r = share_list_parse(instance->volumes, &list, err);
+	int r = share_list_parse(host->instance->volumes, &list, err);
 
-	for (size_t i = 0; i < list.n; i++) {
+	for (size_t i = 0; r == 0 && i < list.n; i++) {
 		const struct share *share = &list.items[i];
 		_cleanup_free_ char *options = strv_join(share->options, ",");
 
+		r = share_check_vm(share, err);
 		strv_add_printf(ret, "%s:%s,%s", share->target,
-				share->is_volume && !share->nocopy ? GUEST_FILL : "",
-				options ? options : "");
+				vm_driver_share_kind(share, host->root), options ? options : "");
 	}
 	return r;
 }
@@ -242,7 +253,7 @@ static int vm_driver_configure(struct driver *driver, struct err *err)
 {
 	const struct instance *instance = driver->host.instance;
 	_cleanup_strv_ char **shares = NULL;
-	int r = vm_driver_shares(instance, &shares, err);
+	int r = vm_driver_shares(&driver->host, &shares, err);
 	struct guest_config config = {
 		.hostname = instance->hostname ? instance->hostname : instance->name,
 		.layers = (uint32_t)strv_len(driver->host.layer_paths),

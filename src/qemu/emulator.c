@@ -161,7 +161,10 @@ static int emulator_confine(struct emulator *emulator, const struct driver_host 
 	unsigned int has = cgroup_host_controllers();
 	int64_t milli = host->instance->cpus_milli;
 	struct cgroup_limits limits = {
-		.memory = has & CGROUP_MEMORY ? emulator->command.memory + EMULATOR_OVERHEAD : 0,
+		.memory = has & CGROUP_MEMORY
+				  ? emulator->command.memory + EMULATOR_OVERHEAD +
+					    (int64_t)emulator->command.shares * VIRTIOFSD_MEMORY
+				  : 0,
 		.cpus_milli = has & CGROUP_CPU || milli % 1000 ? milli : 0,
 	};
 	int r;
@@ -204,9 +207,13 @@ static int emulator_share(struct emulator *emulator, const struct driver_host *h
 
 	for (size_t i = 0; r == 0 && i < list.n; i++) {
 		_cleanup_free_ char *source = share_path(&list.items[i], host->root);
+		const struct virtiofsd_share share = {
+			.source = source,
+			.read_only = strv_has(list.items[i].options, "ro"),
+			.alone = strv_has(list.items[i].options, "bind"),
+		};
 
-		r = virtiofsd_add(&emulator->shares, source, strv_has(list.items[i].options, "ro"),
-				  &spec, err);
+		r = virtiofsd_add(&emulator->shares, &share, &spec, err);
 		if (r == 0)
 			emulator->fds[emulator->n_fds++] =
 				take_fd(&emulator->shares.servers[i].socket);

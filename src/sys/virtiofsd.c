@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "sys/virtiofsd.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "sys/mnt.h"
@@ -65,41 +66,72 @@ static int virtiofsd_connect(const char *run_dir, int *ret_listen, int *ret_sock
 	return 0;
 }
 
-/* Permissions are the host's kernel's to check; xattrs are the guest's, as ids are. */
-static char **virtiofsd_arguments(const char *program, const char *source)
+/*
+ * Permissions are the host's kernel's to check; xattrs are the guest's, as ids are. A device file that a guest made
+ * would be one on the host.
+ */
+static char **virtiofsd_arguments(const char *program, const char *folder)
 {
 	char **args = NULL;
 
 	strv_add(&args, program);
 	strv_add_printf(&args, "--fd=%d", VIRTIOFSD_SOCKET);
 	strv_add(&args, "-o");
-	strv_add_printf(&args, "source=%s", source);
+	strv_add_printf(&args, "source=%s", folder);
 	strv_add(&args, "-o");
-	strv_add(&args, "sandbox=namespace,xattr,cache=auto");
+	strv_add(&args, "sandbox=namespace,xattr,cache=auto,modcaps=-mknod");
 	strv_add(&args, "-f");
 	return args;
 }
 
+/* The place of a file: in a folder that is seen in this mount namespace alone, where nothing else can be made. */
+static int virtiofsd_make_folder(const char *path, int *ret_place, struct err *err)
+{
+	static const char *const options[] = { "size=4k", "mode=0755", NULL };
+	_cleanup_close_ int folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC), mount = -EBADF;
+	int r;
+
+	if (folder < 0)
+		return err_errno(err, -errno, "cannot open %s", path);
+	r = mnt_new("tmpfs", "tmpfs", (char *const *)options, 0, &mount, err);
+	if (r == 0)
+		r = mnt_attach(mount, folder, err);
+	if (r < 0)
+		return r;
+	if (mknodat(mount, VIRTIOFSD_FILE, S_IFREG | 0600, 0) < 0)
+		return err_errno(err, -errno, "cannot make a file");
+	*ret_place = openat(mount, VIRTIOFSD_FILE, O_PATH | O_CLOEXEC);
+	if (*ret_place < 0)
+		return err_errno(err, -errno, "cannot open a file");
+	r = mnt_set_attributes(mount, MOUNT_ATTR_RDONLY, 0, 0);
+	return r < 0 ? err_errno(err, r, "cannot make a mount read-only") : 0;
+}
+
 /* In a mount namespace of its own, from which it makes that of its jail. */
-static int virtiofsd_make_readonly(const char *source, struct err *err)
+static int virtiofsd_make_view(const struct virtiofsd_share *share, const char *folder,
+			       struct err *err)
 {
 	_cleanup_close_ int view = -EBADF, place = -EBADF;
-	int r;
+	int r = 0;
 
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return err_errno(err, -errno, "cannot make a mount namespace");
-	r = mnt_clone_with(AT_FDCWD, source, 1, MOUNT_ATTR_RDONLY, 0, &view, err);
-	if (r < 0)
-		return r;
-	place = open(source, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return place < 0 ? err_errno(err, -errno, "cannot open %s", source)
-			 : mnt_attach(view, place, err);
+	if (mnt_clone_with(AT_FDCWD, share->source, !share->alone,
+			   share->read_only ? MOUNT_ATTR_RDONLY : 0, 0, &view, err) < 0)
+		return err->code;
+	if (folder != share->source)
+		r = virtiofsd_make_folder(folder, &place, err);
+	else
+		place = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (r == 0 && place < 0)
+		r = err_errno(err, -errno, "cannot open %s", folder);
+	return r < 0 ? r : mnt_attach(view, place, err);
 }
 
 struct virtiofsd_child {
 	const struct virtiofsd_spec *spec;
-	const char *source;
-	int read_only;
+	const struct virtiofsd_share *share;
+	const char *folder; /* what is served: the share's own, or that for its file */
 	char **args;
 	int listening;
 	pid_t parent;
@@ -122,18 +154,21 @@ _noreturn_ static void virtiofsd_become(const struct virtiofsd_child *child)
 	if (null < 0 || listening < 0 || dup2(spec->errors_fd, 2) < 0)
 		_exit(1);
 	if ((spec->prepare && spec->prepare(spec->ctx, &err) < 0) ||
-	    (child->read_only && virtiofsd_make_readonly(child->source, &err) < 0)) {
+	    virtiofsd_make_view(child->share, child->folder, &err) < 0) {
 		dprintf(2, "virtiofsd: %s\n", err.msg);
 		_exit(1);
 	}
+	(void)file_write_value(AT_FDCWD, "/proc/self/oom_score_adj", "1000");
 	if (dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(listening, VIRTIOFSD_SOCKET) < 0)
 		_exit(1);
 	(void)execve(child->args[0], child->args, env);
 	_exit(1);
 }
 
-static int virtiofsd_check(const char *source, struct err *err)
+static int virtiofsd_check(const struct virtiofsd_share *share, const char *run_dir,
+			   const char **ret_folder, struct err *err)
 {
+	const char *source = share->source;
 	struct stat st;
 
 	if (geteuid())
@@ -141,12 +176,16 @@ static int virtiofsd_check(const char *source, struct err *err)
 			       "not built yet: folders shared with a VM by a user who is not root");
 	if (stat(source, &st) < 0)
 		return err_errno(err, -errno, "cannot share %s", source);
-	if (!S_ISDIR(st.st_mode))
-		return err_set(err, -ENOTDIR, "%s is no folder, and a VM can be shown nothing else",
-			       source);
-	if (strchr(source, ','))
-		return err_set(err, -EINVAL, "%s: a path with a comma cannot be shared with a VM",
-			       source);
+	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
+		return err_set(
+			err, -EINVAL,
+			"%s is neither a folder nor a file, and a VM can be shown nothing else",
+			source);
+	*ret_folder = S_ISDIR(st.st_mode) ? source : run_dir;
+	if (strchr(*ret_folder, ','))
+		return err_set(err, -EINVAL,
+			       "%s: the path of a folder with a comma cannot be shared with a VM",
+			       *ret_folder);
 	return 0;
 }
 
@@ -178,14 +217,14 @@ static int virtiofsd_start(struct virtiofsd_server *server, struct virtiofsd_chi
 	return 0;
 }
 
-int virtiofsd_add(struct virtiofsd *virtiofsd, const char *source, int read_only,
+int virtiofsd_add(struct virtiofsd *virtiofsd, const struct virtiofsd_share *share,
 		  const struct virtiofsd_spec *spec, struct err *err)
 {
 	struct virtiofsd_server server = { .pidfd = -EBADF, .socket = -EBADF };
-	struct virtiofsd_child child = { .spec = spec, .source = source, .read_only = read_only };
+	struct virtiofsd_child child = { .spec = spec, .share = share };
 	const char *program = virtiofsd_find();
 	_cleanup_strv_ char **args = NULL;
-	int r = virtiofsd_check(source, err);
+	int r = virtiofsd_check(share, spec->run_dir, &child.folder, err);
 
 	if (r < 0)
 		return r;
@@ -193,7 +232,7 @@ int virtiofsd_add(struct virtiofsd *virtiofsd, const char *source, int read_only
 		return err_set(err, -ENOENT,
 			       "virtiofsd is not installed, which shows a VM folders of the host: "
 			       "install qemu-system-common or virtiofsd");
-	args = virtiofsd_arguments(program, source);
+	args = virtiofsd_arguments(program, child.folder);
 	child.args = args;
 	r = virtiofsd_start(&server, &child, err);
 	if (r < 0) {

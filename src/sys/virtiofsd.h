@@ -3,6 +3,7 @@
 #define SYS_VIRTIOFSD_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -12,6 +13,21 @@
  * makes a jail of its own: namespaces whose root is the folder, a few capabilities, a system call filter. It ends
  * with its only connection, and with us (PDEATHSIG).
  */
+struct virtiofsd_share {
+	const char *source; /* a folder, or a file: that is VIRTIOFSD_FILE, alone in a folder */
+	int read_only;	    /* with all that is mounted below, whatever the guest asks for */
+	int alone;	    /* without what is mounted below */
+};
+
+#define VIRTIOFSD_FILE "file"
+
+/*
+ * What its cgroup should allow for each: it has 3 MiB, and up to 2 KiB for each file that the guest's kernel has in mind,
+ * the host's kernel's part included. If the cgroup's memory ends nonetheless, it is killed before the machine is.
+ */
+#define VIRTIOFSD_MEMORY ((int64_t)64 << 20)
+
+/* The same for all of a machine's. */
 struct virtiofsd_spec {
 	const char *run_dir; /* a folder of ours alone, where a socket has its name for a moment */
 	int errors_fd;	     /* what it complains to; borrowed */
@@ -32,11 +48,8 @@ struct virtiofsd {
 	size_t n;
 };
 
-/*
- * Adds one for the folder source. read_only: with all that is mounted below, whatever the guest asks for. What cannot
- * be shared is refused; -ENOENT, if there is no virtiofsd, says what to install.
- */
-int virtiofsd_add(struct virtiofsd *virtiofsd, const char *source, int read_only,
+/* Adds one. What cannot be shared is refused; -ENOENT, if there is no virtiofsd, says what to install. */
+int virtiofsd_add(struct virtiofsd *virtiofsd, const struct virtiofsd_share *share,
 		  const struct virtiofsd_spec *spec, struct err *err);
 
 /* Kills and reaps what still runs, closes the descriptors. */

@@ -233,7 +233,8 @@ static int hull_confine(struct hull *hull, const struct driver_host *host, struc
 	int64_t milli = host->instance->cpus_milli, memory = (int64_t)hull->config.memory;
 	struct cgroup_limits limits = {
 		.memory = has & CGROUP_MEMORY
-				  ? memory + memory / HULL_OVERHEAD_SHARE + HULL_OVERHEAD
+				  ? memory + memory / HULL_OVERHEAD_SHARE + HULL_OVERHEAD +
+					    hull->config.n_shares * VIRTIOFSD_MEMORY
 				  : 0,
 		.cpus_milli = has & CGROUP_CPU || milli % 1000 ? milli : 0,
 	};
@@ -275,9 +276,13 @@ static int hull_share(struct hull *hull, const struct driver_host *host, struct 
 
 	for (size_t i = 0; r == 0 && i < list.n; i++) {
 		_cleanup_free_ char *source = share_path(&list.items[i], host->root);
+		const struct virtiofsd_share share = {
+			.source = source,
+			.read_only = strv_has(list.items[i].options, "ro"),
+			.alone = strv_has(list.items[i].options, "bind"),
+		};
 
-		r = virtiofsd_add(&hull->shares, source, strv_has(list.items[i].options, "ro"),
-				  &spec, err);
+		r = virtiofsd_add(&hull->shares, &share, &spec, err);
 		if (r == 0)
 			hull->fds[hull->n_fds++] = take_fd(&hull->shares.servers[i].socket);
 	}

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vmm/virtio/vhost_user.h"
-#include "base/mem.h"
+#include "base/units.h"
 
+#include <errno.h>
 #include <poll.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -74,10 +76,11 @@ static int vhost_user_send(int fd, enum vhost_user_request request, const void *
 	return (size_t)n == sizeof(header) + size ? 0 : -EPIPE;
 }
 
-static int vhost_user_wait(int fd)
+static int vhost_user_wait(int fd, int64_t deadline)
 {
 	struct pollfd wait = { .fd = fd, .events = POLLIN };
-	int r = poll(&wait, 1, VHOST_USER_WAIT_MS);
+	int64_t left = (deadline - units_monotonic()) / 1000000;
+	int r = left > 0 ? poll(&wait, 1, (int)left) : 0;
 
 	if (r < 0)
 		return errno == EINTR ? 0 : -errno;
@@ -88,11 +91,12 @@ static int vhost_user_wait(int fd)
 static int vhost_user_receive(int fd, enum vhost_user_request request, void *payload, size_t size)
 {
 	uint8_t data[sizeof(struct vhost_user_header) + sizeof(uint64_t)] = { 0 };
+	int64_t deadline = units_monotonic() + VHOST_USER_WAIT_MS * INT64_C(1000000);
 	struct vhost_user_header header;
 	size_t len = 0, want = sizeof(header) + size;
 
 	while (len < want) {
-		int r = vhost_user_wait(fd);
+		int r = vhost_user_wait(fd, deadline);
 		ssize_t n = r < 0 ? 0 : recv(fd, data + len, want - len, MSG_DONTWAIT);
 
 		if (r < 0)
