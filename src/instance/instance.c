@@ -130,6 +130,13 @@ static int instance_publish_made_up(const struct instance_home *home, struct ins
 
 int instance_create(const struct instance_home *home, struct instance *record, struct err *err)
 {
+	return instance_create_filled(home, record, NULL, NULL, err);
+}
+
+int instance_create_filled(const struct instance_home *home, struct instance *record,
+			   int (*fill)(int dir, void *ctx, struct err *err), void *ctx,
+			   struct err *err)
+{
 	_cleanup_free_ char *parent = mem_printf("%s/instances", home->root);
 	_cleanup_free_ char *making = mem_printf("%s/.making-%d", parent, getpid());
 	_cleanup_close_ int dir = -EBADF;
@@ -141,11 +148,13 @@ int instance_create(const struct instance_home *home, struct instance *record, s
 	if (r < 0)
 		return err_errno(err, r, "cannot make %s", parent);
 	r = instance_make_dir(parent, making, &dir, err);
+	if (r == 0 && fill)
+		r = fill(dir, ctx, err);
 	if (r == 0)
 		r = record->name ? instance_publish(home, record, making, dir, err)
 				 : instance_publish_made_up(home, record, making, dir, err);
 	if (r < 0)
-		(void)file_remove_tree(AT_FDCWD, making);
+		(void)userns_remove_tree(AT_FDCWD, making);
 	return r;
 }
 
