@@ -28,7 +28,7 @@ const struct driver_ops *instance_driver(const struct instance_home *home, int k
  * name is in use. record->created is set here.
  */
 int instance_create(const struct instance_home *home, struct instance *record, struct err *err);
-/* The same with files: fill() puts them into the folder that is being made, before the record is in it. */
+/* The same with files: fill() puts them into the folder that is being made, before the record is in it. All is synced. */
 int instance_create_filled(const struct instance_home *home, struct instance *record,
 			   int (*fill)(int dir, void *ctx, struct err *err), void *ctx,
 			   struct err *err);

@@ -442,8 +442,6 @@ static int snapshot_fill(int dir, void *ctx, struct err *err)
 	int r = copying->from >= 0 ? data_clone(copying->place->home, copying->from, dir, err)
 				   : snapshot_clone_current(copying->place, dir, err);
 
-	if (r == 0 && syncfs(dir) < 0)
-		r = err_errno(err, -errno, "cannot write the copy");
 	return r < 0 ? r
 		     : snapshot_make_volumes(copying->place->home, copying->record,
 					     &copying->volumes, err);

@@ -208,7 +208,7 @@ static int clone_node(struct clone *clone, const struct clone_entry *entry)
 		       : clone_attributes_at(clone, entry);
 }
 
-static int clone_one(struct clone *clone, const struct clone_entry *entry, int depth);
+static int clone_one(struct clone *clone, const struct clone_entry *given, int depth);
 
 static int clone_children(struct clone *clone, DIR *dir, int out, int depth)
 {

@@ -6,6 +6,8 @@ import subprocess
 
 import pytest
 
+from support import wait
+
 pytestmark = pytest.mark.root
 
 # cap_net_raw, permitted and effective (VFS_CAP_REVISION_2)
@@ -245,7 +247,7 @@ def test_nothing_is_left_wherever_the_others_are_killed(brig, busybox_image):
         for n in numbers:
             # the first makes the folder for snapshots, and then not
             if killed_at(brig, call, n, "snapshot", "create", "a", "s"):
-                assert state(brig) == "running"
+                wait.file_state(brig.run / "a/run.json", lambda: state(brig) == "running")
                 assert snapshots(brig) == []
             brig("snapshot", "create", "a", "t")
             assert killed_at(brig, "unlinkat", n + 2, "snapshot", "rm", "a", "t")  # past two leftovers it looks for
