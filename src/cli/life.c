@@ -490,6 +490,7 @@ const struct verb cli_life_verbs[] = {
 	  .group = "Run",
 	  .args = "NAME...",
 	  .summary = "Remove instances with all they wrote",
+	  .description = "Removes instances with their files, logs and snapshots; volumes stay.",
 	  .examples = LIFE_EXAMPLES("brig rm job", "remove one that does not run",
 				    "brig rm -f $(brig ps -a -q)",
 				    "remove all of them, running or not"),

@@ -10,6 +10,7 @@
 #include "instance/confinement.h"
 #include "instance/logs.h"
 #include "instance/paths.h"
+#include "instance/snapshot.h"
 #include "proto/procs.h"
 #include "proto/vmm.h"
 
@@ -61,6 +62,21 @@ static struct json *show_json_confinement(const struct instance_view *view)
 	return json;
 }
 
+static int show_add_snapshot(const struct snapshot *snapshot, void *ctx)
+{
+	json_array_add(ctx, json_new_string(snapshot->name));
+	return 0;
+}
+
+static struct json *show_json_snapshots(const struct instance_home *home, const char *name)
+{
+	struct json *names = json_new_array();
+	struct err ignored = ERR_INIT;
+
+	(void)snapshot_each(home, name, show_add_snapshot, names, &ignored);
+	return names;
+}
+
 static struct json *show_json_view(const struct instance_home *home,
 				   const struct instance_view *view, int confinement)
 {
@@ -71,6 +87,7 @@ static struct json *show_json_view(const struct instance_home *home,
 			view->alive ? record_to_json(&instance_run_table, &view->run)
 				    : json_new_null());
 	show_add_ways_in(json, home, view);
+	json_object_add(json, "snapshots", show_json_snapshots(home, view->record.name));
 	if (confinement)
 		json_object_add(json, "confinement", show_json_confinement(view));
 	return json;

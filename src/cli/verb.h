@@ -32,6 +32,7 @@ extern const struct verb cli_help_verbs[];
 extern const struct verb cli_image_verbs[];
 extern const struct verb cli_kernel_verbs[];
 extern const struct verb cli_volume_verbs[];
+extern const struct verb cli_snapshot_verbs[];
 extern const struct verb cli_doctor_verbs[];
 
 #endif

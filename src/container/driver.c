@@ -19,6 +19,7 @@
 #include "container/checkpoint.h"
 #include "container/inner.h"
 #include "container/launch.h"
+#include "container/rootfs.h"
 #include "container/streams.h"
 #include "proto/wire.h"
 #include "sys/spawn.h"
@@ -531,9 +532,14 @@ static int driver_clean(_unused_ const struct instance *instance, _unused_ const
 	return cgroup_remove(path, DRIVER_END_MS, err);
 }
 
+static const char *const driver_data[] = { ROOTFS_UPPER, SPEC_STORAGE, NULL };
+static const char *const driver_scratch[] = { ROOTFS_WORK, NULL };
+
 const struct driver_ops container_driver = {
 	.engine = DRIVER_ENGINE,
 	.kind = INSTANCE_CONTAINER,
+	.data = driver_data,
+	.scratch = driver_scratch,
 	.start = driver_start,
 	.room = driver_room,
 	.send = driver_send,

@@ -19,9 +19,6 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#define ROOTFS_UPPER "upper"
-#define ROOTFS_WORK  "work"
-
 struct rootfs {
 	const struct spec *spec;
 	int userns;

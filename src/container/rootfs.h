@@ -5,6 +5,10 @@
 #include "base/err.h"
 #include "container/spec.h"
 
+/* The writable layer, and what overlayfs works with beside it, in state_dir. */
+#define ROOTFS_UPPER "upper"
+#define ROOTFS_WORK  "work"
+
 /*
  * The container's root as a detached mount: the folder spec->root_path with what is mounted below it; or its layers'
  * erofs images and, on top, state_dir/upper. All of them appear with the ids of the user namespace (-EBADF: the host's ids); on disk ids are never shifted,

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "instance/paths.h"
+#include "instance/rollback.h"
 #include "sys/cgroup.h"
 #include "sys/procstat.h"
 
@@ -95,6 +96,14 @@ static int clean_note_end(const struct instance_home *home, struct instance *rec
 	return record_save(&instance_table, record, dir, PATHS_RECORD, 1, err);
 }
 
+/* A restore from a snapshot, which only an instance that does not run gets. */
+static int clean_rollback(const struct instance_home *home, const char *state_dir, struct err *err)
+{
+	_cleanup_close_ int dir = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return dir >= 0 && rollback_is_unfinished(dir) ? rollback_finish(home, dir, err) : 0;
+}
+
 int clean_leftovers(const struct instance_home *home, struct instance *record, const char *name,
 		    struct err *err)
 {
@@ -102,8 +111,11 @@ int clean_leftovers(const struct instance_home *home, struct instance *record, c
 	_cleanup_free_ char *state_dir = paths_state(home, name);
 	int r = 0;
 
-	if (access(run_dir, F_OK) < 0 || paths_keeper_pid(run_dir))
+	if (paths_keeper_pid(run_dir))
 		return 0;
+	r = clean_rollback(home, state_dir, err);
+	if (r < 0 || access(run_dir, F_OK) < 0)
+		return r;
 	if (!record->name)
 		record->name = mem_strdup(name);
 	r = clean_workload(run_dir, err);

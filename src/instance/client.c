@@ -10,6 +10,7 @@
 #include "instance/instance.h"
 #include "instance/keeper.h"
 #include "instance/paths.h"
+#include "instance/rollback.h"
 #include "instance/session.h"
 #include "proto/procs.h"
 #include "proto/tree.h"
@@ -91,6 +92,21 @@ int instance_request(const struct instance_home *home, const char *name, uint16_
 	if (frame_send(fd, 0, type, payload, len) < 0)
 		return client_not_running(home, name, err);
 	return client_answer(fd, name, err);
+}
+
+int instance_hold(const struct instance_home *home, const char *name, int *ret_fd, struct err *err)
+{
+	_cleanup_close_ int fd = -EBADF;
+	int r = instance_connect(home, name, &fd, err);
+
+	if (r < 0)
+		return r;
+	if (frame_send(fd, 0, MESSAGE_HOLD, NULL, 0) < 0)
+		return client_not_running(home, name, err);
+	r = client_answer(fd, name, err);
+	if (r == 0)
+		*ret_fd = take_fd(&fd);
+	return r;
 }
 
 int instance_signal(const struct instance_home *home, const char *name, int signal, struct err *err)
@@ -627,12 +643,28 @@ static int client_tree_session(const struct instance_home *home, const char *nam
 	return r;
 }
 
+/* Between the steps of a restore that was killed the instance's files are not all there. */
+static int client_finish_rollback(const struct instance_home *home, const char *name,
+				  struct client_target *t, struct err *err)
+{
+	_cleanup_close_ int dir = open(t->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int lock = -EBADF;
+	int r;
+
+	if (t->view.alive || dir < 0 || !rollback_is_unfinished(dir))
+		return 0;
+	r = instance_lock(home, name, &lock, err);
+	return r < 0 ? r : clean_leftovers(home, &t->view.record, name, err);
+}
+
 static int client_tree(const struct instance_home *home, const char *name, struct client_tree *tree,
 		       struct err *err)
 {
 	_cleanup_(client_target_release) struct client_target t = { 0 };
 	int r = client_target_get(home, name, &t, err);
 
+	if (r == 0)
+		r = client_finish_rollback(home, name, &t, err);
 	if (r < 0)
 		return r;
 	if (!t.ops->sessions)

@@ -89,9 +89,9 @@ static int instance_make_dir(const char *parent, const char *path, int *ret_fd, 
 	return 0;
 }
 
-/* Writes the record into the folder that is being made, and gives it its name. */
+/* Writes the record into the folder that is being made, and gives it its name. With other files in it, one sync is for all. */
 static int instance_publish(const struct instance_home *home, struct instance *record,
-			    const char *making, int dir, struct err *err)
+			    const char *making, int dir, int filled, struct err *err)
 {
 	_cleanup_free_ char *path = paths_state(home, record->name);
 	int r;
@@ -100,7 +100,10 @@ static int instance_publish(const struct instance_home *home, struct instance *r
 		record->hostname = mem_strdup(record->name);
 	record->created = units_now();
 	/* an instance that ends with its run need not outlive a power cut, so it waits for no disk */
-	r = record_save(&instance_table, record, dir, PATHS_RECORD, !record->remove, err);
+	r = record_save(&instance_table, record, dir, PATHS_RECORD, !record->remove && !filled,
+			err);
+	if (r == 0 && filled && syncfs(dir) < 0)
+		r = err_errno(err, -errno, "cannot write the files of '%s'", record->name);
 	if (r < 0)
 		return r;
 	if (renameat2(AT_FDCWD, making, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
@@ -114,7 +117,7 @@ static int instance_publish(const struct instance_home *home, struct instance *r
 }
 
 static int instance_publish_made_up(const struct instance_home *home, struct instance *record,
-				    const char *making, int dir, struct err *err)
+				    const char *making, int dir, int filled, struct err *err)
 {
 	int named_by_user = record->hostname != NULL, r = -EEXIST;
 
@@ -123,12 +126,19 @@ static int instance_publish_made_up(const struct instance_home *home, struct ins
 		record->name = moniker_make(i);
 		if (!named_by_user)
 			mem_replace(&record->hostname, NULL);
-		r = instance_publish(home, record, making, dir, err);
+		r = instance_publish(home, record, making, dir, filled, err);
 	}
 	return r;
 }
 
 int instance_create(const struct instance_home *home, struct instance *record, struct err *err)
+{
+	return instance_create_filled(home, record, NULL, NULL, err);
+}
+
+int instance_create_filled(const struct instance_home *home, struct instance *record,
+			   int (*fill)(int dir, void *ctx, struct err *err), void *ctx,
+			   struct err *err)
 {
 	_cleanup_free_ char *parent = mem_printf("%s/instances", home->root);
 	_cleanup_free_ char *making = mem_printf("%s/.making-%d", parent, getpid());
@@ -141,11 +151,13 @@ int instance_create(const struct instance_home *home, struct instance *record, s
 	if (r < 0)
 		return err_errno(err, r, "cannot make %s", parent);
 	r = instance_make_dir(parent, making, &dir, err);
+	if (r == 0 && fill)
+		r = fill(dir, ctx, err);
 	if (r == 0)
-		r = record->name ? instance_publish(home, record, making, dir, err)
-				 : instance_publish_made_up(home, record, making, dir, err);
+		r = record->name ? instance_publish(home, record, making, dir, !!fill, err)
+				 : instance_publish_made_up(home, record, making, dir, !!fill, err);
 	if (r < 0)
-		(void)file_remove_tree(AT_FDCWD, making);
+		(void)userns_remove_tree(AT_FDCWD, making);
 	return r;
 }
 

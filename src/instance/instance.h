@@ -28,6 +28,10 @@ const struct driver_ops *instance_driver(const struct instance_home *home, int k
  * name is in use. record->created is set here.
  */
 int instance_create(const struct instance_home *home, struct instance *record, struct err *err);
+/* The same with files: fill() puts them into the folder that is being made, before the record is in it. All is synced. */
+int instance_create_filled(const struct instance_home *home, struct instance *record,
+			   int (*fill)(int dir, void *ctx, struct err *err), void *ctx,
+			   struct err *err);
 
 /* The instance's lock, waited for; it ends when *ret_fd is closed. -ENOENT with the nearest name. */
 int instance_lock(const struct instance_home *home, const char *name, int *ret_fd, struct err *err);
@@ -92,6 +96,9 @@ int instance_connect(const struct instance_home *home, const char *name, int *re
 /* One request with an OK or ERROR answer: STOP, PAUSE, RESUME, PRESS, SIGNAL. */
 int instance_request(const struct instance_home *home, const char *name, uint16_t type,
 		     const void *payload, size_t len, struct err *err);
+
+/* It stands still, as paused, until *ret_fd is closed or the caller ends, however. */
+int instance_hold(const struct instance_home *home, const char *name, int *ret_fd, struct err *err);
 
 /* Stops it: the stop signal, after timeout_ms (negative: its own) SIGKILL. Success if it was not
  * running. Returns when nothing of it runs any more. */

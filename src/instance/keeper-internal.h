@@ -14,6 +14,7 @@ enum keeper_session_kind {
 	KEEPER_SESSION_ATTACHED, /* to the main workload */
 	KEEPER_SESSION_PROCESS,	 /* has a channel of its own in the driver */
 	KEEPER_SESSION_STOP,	 /* waits for the end, then OK */
+	KEEPER_SESSION_HOLD,	 /* the instance stands still for as long as it lasts */
 };
 
 struct keeper_session {
@@ -23,6 +24,7 @@ struct keeper_session {
 	enum keeper_session_kind kind;
 	uint32_t channel; /* 0 for ATTACHED */
 	int takes_stdin, wants_output;
+	int holds;	   /* HOLD: it counts among the keeper's */
 	int closing;	   /* gone once out is written */
 	int handling;	   /* inside keeper_session_handle() */
 	size_t unconsumed; /* PROCESS: delivered to us by the driver, not yet given back */
@@ -61,6 +63,7 @@ struct keeper {
 	struct loop_source *listen_source, *signal_source, *stop_timer, *restart_timer;
 	struct loop_source *end_timer;
 	int stop_requested;
+	unsigned int holds; /* sessions that keep it paused */
 	int rebooted; /* a whole system, by itself: it is started again, whatever the policy */
 	int64_t restart_delay_ms;
 	struct err failure; /* why the start failed or the machine ended badly */
@@ -70,6 +73,13 @@ struct keeper {
 void keeper_stop(struct keeper *keeper, int64_t timeout_ms);
 void keeper_signal(struct keeper *keeper, int number);
 int keeper_pause(struct keeper *keeper, int paused, struct err *err);
+/*
+ * For a session that holds the instance: pauses it, unless it is so already. 1: keeper_hold_end() is to follow, and the
+ * last one lets the instance go on, which nothing else does meanwhile but a stop. 0: somebody has paused it by PAUSE, and
+ * it stays so.
+ */
+int keeper_hold(struct keeper *keeper, struct err *err);
+void keeper_hold_end(struct keeper *keeper);
 int keeper_press(struct keeper *keeper, enum message_button button, struct err *err);
 
 /* keeper_session.c */

@@ -303,19 +303,51 @@ void keeper_signal(struct keeper *keeper, int number)
 	keeper->ops->send(keeper->driver, 0, MESSAGE_SIGNAL, payload.data, payload.len);
 }
 
-int keeper_pause(struct keeper *keeper, int paused, struct err *err)
+static int keeper_freeze(struct keeper *keeper, int paused, struct err *err)
 {
-	int r;
+	int r = keeper->ops->pause(keeper->driver, paused, err);
 
-	if (keeper->phase != KEEPER_RUNNING)
-		return err_set(err, -ESRCH, "'%s' is not running", keeper->record.name);
-	if (paused == (keeper->run.state == INSTANCE_PAUSED))
-		return err_set(err, -EALREADY, "'%s' is %s", keeper->record.name,
-			       paused ? "paused already" : "not paused");
-	r = keeper->ops->pause(keeper->driver, paused, err);
 	if (r == 0)
 		keeper_set_state(keeper, paused ? INSTANCE_PAUSED : INSTANCE_RUNNING);
 	return r;
+}
+
+int keeper_pause(struct keeper *keeper, int paused, struct err *err)
+{
+	if (keeper->phase != KEEPER_RUNNING)
+		return err_set(err, -ESRCH, "'%s' is not running", keeper->record.name);
+	if (keeper->holds)
+		return err_set(err, -EBUSY,
+			       "'%s' stands still while its files are copied; try again later",
+			       keeper->record.name);
+	if (paused == (keeper->run.state == INSTANCE_PAUSED))
+		return err_set(err, -EALREADY, "'%s' is %s", keeper->record.name,
+			       paused ? "paused already" : "not paused");
+	return keeper_freeze(keeper, paused, err);
+}
+
+int keeper_hold(struct keeper *keeper, struct err *err)
+{
+	int r = 0;
+
+	if (keeper->phase != KEEPER_RUNNING)
+		return err_set(err, -ESRCH, "'%s' is not running", keeper->record.name);
+	if (keeper->run.state != INSTANCE_PAUSED)
+		r = keeper_freeze(keeper, 1, err);
+	else if (!keeper->holds)
+		return 0; /* it stays paused afterwards */
+	if (r == 0)
+		keeper->holds++;
+	return r < 0 ? r : 1;
+}
+
+void keeper_hold_end(struct keeper *keeper)
+{
+	struct err ignored = ERR_INIT;
+
+	if (--keeper->holds == 0 && keeper->phase == KEEPER_RUNNING &&
+	    keeper->run.state == INSTANCE_PAUSED)
+		(void)keeper_freeze(keeper, 0, &ignored);
 }
 
 int keeper_press(struct keeper *keeper, enum message_button button, struct err *err)
@@ -347,7 +379,7 @@ void keeper_stop(struct keeper *keeper, int64_t timeout_ms)
 		return;
 	}
 	if (keeper->run.state == INSTANCE_PAUSED)
-		(void)keeper_pause(keeper, 0, &ignored);
+		(void)keeper_freeze(keeper, 0, &ignored);
 	keeper_signal(keeper, (int)keeper->record.stop_signal);
 	loop_timer_set(keeper->stop_timer, timeout_ms);
 }

@@ -35,6 +35,8 @@ static void keeper_session_free(struct keeper_session *session)
 		keeper->ops->consumed(keeper->driver, session->channel, session->unconsumed);
 		keeper->ops->send(keeper->driver, session->channel, MESSAGE_CLOSE, NULL, 0);
 	}
+	if (session->holds)
+		keeper_hold_end(keeper);
 	stream_release(&session->stream);
 	free(session);
 	keeper_session_settle(keeper);
@@ -187,6 +189,21 @@ static void keeper_session_stop(struct keeper_session *session, const struct fra
 		    r.bad || ms == UINT32_MAX ? session->keeper->record.stop_timeout_ms : ms);
 }
 
+/* The answer leaves the session open: its end is what lets the instance go on. */
+static void keeper_session_hold(struct keeper_session *session)
+{
+	struct err err = ERR_INIT;
+	int r = keeper_hold(session->keeper, &err);
+
+	if (r < 0) {
+		keeper_session_put_error(session, &err);
+		return;
+	}
+	session->kind = KEEPER_SESSION_HOLD;
+	session->holds = r;
+	keeper_session_put(session, MESSAGE_OK, NULL, 0);
+}
+
 static int keeper_session_press(struct keeper *keeper, const struct frame *frame, struct err *err)
 {
 	struct wire_reader r = wire_read(frame->payload, frame->len);
@@ -234,6 +251,9 @@ static int keeper_session_begin(struct keeper_session *session, const struct fra
 	case MESSAGE_STOP:
 		keeper_session_stop(session, frame);
 		return 0;
+	case MESSAGE_HOLD:
+		keeper_session_hold(session);
+		return 0;
 	case MESSAGE_SIGNAL:
 	case MESSAGE_PAUSE:
 	case MESSAGE_RESUME:
@@ -258,7 +278,8 @@ static int keeper_session_pass(struct keeper_session *session, const struct fram
 		return -EBADMSG;
 	if (session->kind == KEEPER_SESSION_ATTACHED && is_input && !session->takes_stdin)
 		return 0;
-	if (session->kind == KEEPER_SESSION_STOP || !keeper->driver)
+	if (session->kind == KEEPER_SESSION_STOP || session->kind == KEEPER_SESSION_HOLD ||
+	    !keeper->driver)
 		return 0;
 	keeper->ops->send(keeper->driver, session->channel, frame->type, frame->payload,
 			  frame->len);

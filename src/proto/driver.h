@@ -70,6 +70,11 @@ struct driver_ops {
 	const char *engine; /* "container", "qemu", "kvm" */
 	int kind;	    /* enum instance_kind */
 	int sessions;	    /* EXEC, TREE_*, STATS, PROCS go over send() on channels of their own */
+	/*
+	 * What an instance's state_dir has of it, NULL-terminated: files and folders that are its writable data, which
+	 * snapshots keep; and such as are made anew by a start, and belong to the data they were made for.
+	 */
+	const char *const *data, *const *scratch;
 
 	int (*start)(const struct driver_host *host, struct driver **ret, struct err *err);
 	/* Bytes of IN that the channel takes now. */

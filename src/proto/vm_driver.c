@@ -77,6 +77,8 @@ static void vm_driver_stop(struct driver *driver)
 	agent_host_shutdown(driver->agent);
 }
 
+const char *const vm_driver_data[] = { VM_DRIVER_DATA, NULL };
+
 /* "MESSAGE; its console: TAIL", as much as fits. */
 static void vm_driver_add_console(const struct driver *driver, struct err *err)
 {

@@ -11,6 +11,10 @@
  */
 struct vm_engine;
 
+/* The instance's disk, in its state_dir; and as the drivers' data. */
+#define VM_DRIVER_DATA "data.raw"
+extern const char *const vm_driver_data[];
+
 /* Our ends of the process's streams: sockets that end with it. */
 enum vm_stream { VM_STREAM_SERIAL, VM_STREAM_AGENT, VM_STREAM_ERRORS, VM_STREAMS };
 

@@ -131,6 +131,7 @@ const struct driver_ops qemu_driver = {
 	.engine = "qemu",
 	.kind = INSTANCE_VM,
 	.sessions = 1,
+	.data = vm_driver_data,
 	.start = driver_start,
 	.room = vm_driver_room,
 	.send = vm_driver_send,

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "proto/share.h"
 #include "qemu/command.h"
+#include "proto/vm_driver.h"
 #include "sys/cgroup.h"
 #include "sys/child.h"
 #include "sys/ext4.h"
@@ -23,7 +24,6 @@
 #include <sys/wait.h>
 
 #define EMULATOR_PROGRAM "qemu-system-x86_64"
-#define EMULATOR_DATA	 "data.raw"
 
 /* Less does not bring a distribution's kernel to its first program. */
 #define EMULATOR_MEMORY_MIN	((int64_t)96 << 20)
@@ -124,7 +124,7 @@ static int emulator_open_layers(struct emulator *emulator, const struct driver_h
 static int emulator_open_data(struct emulator *emulator, const struct driver_host *host,
 			      struct err *err)
 {
-	_cleanup_free_ char *path = mem_printf("%s/" EMULATOR_DATA, host->state_dir);
+	_cleanup_free_ char *path = mem_printf("%s/" VM_DRIVER_DATA, host->state_dir);
 	_cleanup_free_ char *cache = mem_printf("%s/cache", host->root);
 
 	return ext4_open(cache, path, host->instance->disk_size, &emulator->fds[COMMAND_FD_DATA],

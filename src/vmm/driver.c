@@ -297,6 +297,7 @@ const struct driver_ops kvm_driver = {
 	.engine = "kvm",
 	.kind = INSTANCE_VM,
 	.sessions = 1,
+	.data = vm_driver_data,
 	.start = driver_start,
 	.room = vm_driver_room,
 	.send = vm_driver_send,

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "proto/share.h"
+#include "proto/vm_driver.h"
 #include "sys/cgroup.h"
 #include "sys/ext4.h"
 #include "sys/kvm_probe.h"
@@ -22,7 +23,6 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
-#define HULL_DATA    "data.raw"
 #define HULL_BACKLOG 64
 /* The socket device's smallest, see vmm/virtio/vsock.h. */
 #define HULL_CID_MIN 3
@@ -169,7 +169,7 @@ static int hull_open_files(struct hull *hull, const struct driver_host *host, st
 
 static int hull_open_disks(struct hull *hull, const struct driver_host *host, struct err *err)
 {
-	_cleanup_free_ char *path = mem_printf("%s/" HULL_DATA, host->state_dir);
+	_cleanup_free_ char *path = mem_printf("%s/" VM_DRIVER_DATA, host->state_dir);
 	_cleanup_free_ char *cache = mem_printf("%s/cache", host->root);
 
 	strv_for_each(layer, host->layer_paths) {

@@ -8,6 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from clone import instance_clone
 from oci import oci_runtime
 from support import images
 from support.command import Brig
@@ -240,5 +241,6 @@ MEASURES = {
     "memory": keeper_memory,
     "listing": listing,
     "image": image_unpack,
+    "clone": instance_clone,
     "oci": oci_runtime,
 }

@@ -373,6 +373,38 @@ static void pause_is_a_state_that_resume_ends(void **state)
 	assert_int_equal(instance_stop(&place->home, "a", 60000, &err), 0);
 }
 
+static void it_stands_still_for_as_long_as_somebody_holds_it(void **state)
+{
+	struct place *place = *state;
+	struct err err = ERR_INIT;
+	int first = -1, second = -1;
+
+	create(place, "exec sleep 1000", NULL);
+	assert_int_equal(instance_hold(&place->home, "a", &first, &err), -ESRCH);
+	assert_int_equal(instance_start(&place->home, "a", 0, NULL, &err), 0);
+	assert_int_equal(instance_hold(&place->home, "a", &first, &err), 0);
+	assert_state(place, INSTANCE_PAUSED);
+	assert_int_equal(instance_request(&place->home, "a", MESSAGE_RESUME, NULL, 0, &err),
+			 -EBUSY);
+	assert_int_equal(instance_hold(&place->home, "a", &second, &err), 0);
+	/* a client's end, however it comes, is the end of its connection */
+	fd_close(first);
+	assert_int_equal(instance_request(&place->home, "a", MESSAGE_PING, NULL, 0, &err), 0);
+	assert_state(place, INSTANCE_PAUSED);
+	fd_close(second);
+	assert_int_equal(instance_request(&place->home, "a", MESSAGE_PAUSE, NULL, 0, &err), 0);
+	/* what a user has paused stays so */
+	assert_int_equal(instance_hold(&place->home, "a", &first, &err), 0);
+	fd_close(first);
+	assert_int_equal(instance_request(&place->home, "a", MESSAGE_PING, NULL, 0, &err), 0);
+	assert_state(place, INSTANCE_PAUSED);
+	/* and what is held can be stopped */
+	assert_int_equal(instance_request(&place->home, "a", MESSAGE_RESUME, NULL, 0, &err), 0);
+	assert_int_equal(instance_hold(&place->home, "a", &first, &err), 0);
+	assert_int_equal(instance_stop(&place->home, "a", 60000, &err), 0);
+	fd_close(first);
+}
+
 static void an_instance_without_buttons_says_so(void **state)
 {
 	struct place *place = *state;
@@ -522,6 +554,7 @@ int main(int argc, char **argv)
 		TEST(a_running_one_is_not_started_twice_nor_removed),
 		TEST(stop_signals_and_then_kills),
 		TEST(pause_is_a_state_that_resume_ends),
+		TEST(it_stands_still_for_as_long_as_somebody_holds_it),
 		TEST(an_instance_without_buttons_says_so),
 		TEST(one_that_is_to_be_removed_is_gone_when_its_end_is_told),
 		TEST(a_failing_one_is_restarted_as_often_as_it_may),
