@@ -30,6 +30,7 @@ extern const struct verb cli_enter_verbs[];
 extern const struct verb cli_copy_verbs[];
 extern const struct verb cli_help_verbs[];
 extern const struct verb cli_image_verbs[];
+extern const struct verb cli_registry_verbs[];
 extern const struct verb cli_kernel_verbs[];
 extern const struct verb cli_volume_verbs[];
 extern const struct verb cli_doctor_verbs[];

@@ -11,6 +11,7 @@ static const struct verb *const verbs_tables[] = {
 	cli_ps_verbs,
 	cli_show_verbs,
 	cli_image_verbs,
+	cli_registry_verbs,
 	cli_kernel_verbs,
 	cli_volume_verbs,
 	cli_doctor_verbs,

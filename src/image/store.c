@@ -269,8 +269,8 @@ static int store_not_found(const struct json *list, const char *reference, struc
 		return err_set(err, -ENOENT, "there is no image '%.120s'; did you mean '%.120s'?",
 			       reference, near);
 	return err_set(err, -ENOENT,
-		       "there is no image '%.120s'; get one with 'brig image import' or "
-		       "'brig image bootstrap debian:bookworm'",
+		       "there is no image '%.120s'; get one with 'brig pull', 'brig image import' "
+		       "or 'brig image bootstrap debian:bookworm'",
 		       reference);
 }
 
@@ -284,7 +284,7 @@ static int store_find(const struct json *list, const char *reference, int *ret_n
 	int at;
 
 	*ret_names = 1;
-	if (reference_normalize(reference, &full, &invalid) == 0) {
+	if (reference_resolve(reference, &full, NULL, &invalid) == 0) {
 		at = store_index_find(list, full);
 		if (at >= 0)
 			return at;

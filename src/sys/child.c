@@ -103,11 +103,12 @@ struct child {
 	struct child_pipes pipes;
 	struct buf errors;
 	int pidfd, exec_errno;
+	int watch_failed; /* its error is set */
 	int64_t deadline; /* of units_monotonic(); 0: none */
 };
 
 /* In the order in which poll(2) looks: once the end is seen, so is all that came before it. */
-enum child_event { CHILD_END, CHILD_EXEC, CHILD_OUT, CHILD_ERR, CHILD_EVENTS };
+enum child_event { CHILD_END, CHILD_EXEC, CHILD_OUT, CHILD_ERR, CHILD_WATCH, CHILD_EVENTS };
 
 static int child_poll(const struct child *child, struct pollfd fds[CHILD_EVENTS])
 {
@@ -142,6 +143,14 @@ static void child_take_exec(struct child *child, struct pollfd *event)
 	event->fd = -1;
 }
 
+static int child_take_watch(struct child *child, struct err *err)
+{
+	int r = child->spec->watch(child->spec->watch_ctx, err);
+
+	child->watch_failed = r < 0;
+	return r < 0 ? r : 0;
+}
+
 /* What it said last: a process that it left behind may hold the pipe for as long as it likes. */
 static void child_take_last(struct child *child, int fd)
 {
@@ -153,7 +162,7 @@ static void child_take_last(struct child *child, int fd)
 	}
 }
 
-static int child_drain(struct child *child)
+static int child_drain(struct child *child, struct err *err)
 {
 	struct pollfd fds[CHILD_EVENTS] = {
 		[CHILD_END] = { .fd = child->pidfd, .events = POLLIN },
@@ -162,6 +171,8 @@ static int child_drain(struct child *child)
 				.events = POLLIN },
 		[CHILD_ERR] = { .fd = child->spec->show_stderr ? -1 : child->pipes.err[0],
 				.events = POLLIN },
+		[CHILD_WATCH] = { .fd = child->spec->watch ? child->spec->watch_fd : -1,
+				  .events = POLLIN },
 	};
 	int r = 0;
 
@@ -176,6 +187,8 @@ static int child_drain(struct child *child)
 		if (fds[CHILD_ERR].revents &&
 		    child_collect(fds[CHILD_ERR].fd, &child->errors, CHILD_STDERR_MAX, 1) == 0)
 			fds[CHILD_ERR].fd = -1;
+		if (r == 0 && fds[CHILD_WATCH].revents)
+			r = child_take_watch(child, err);
 		if (fds[CHILD_END].revents)
 			fds[CHILD_END].fd = -1;
 	}
@@ -268,7 +281,7 @@ int child_run(const struct child_spec *spec, struct err *err)
 	pipes->exec[1] = fd_close(pipes->exec[1]);
 	if (spec->timeout_ms)
 		child.deadline = units_monotonic() + spec->timeout_ms * 1000000;
-	r = child_drain(&child);
+	r = child_drain(&child, err);
 	if (r < 0) {
 		/* not waited for yet, so neither number can be another's */
 		kill(pid, SIGKILL);
@@ -277,6 +290,10 @@ int child_run(const struct child_spec *spec, struct err *err)
 	}
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		continue;
+	if (spec->said)
+		buf_add(spec->said, child.errors.data, child.errors.len);
+	if (child.watch_failed)
+		return r;
 	return r < 0 ? child_no_end(spec, r, err) : child_verdict(&child, status, err);
 }
 

@@ -21,6 +21,12 @@ struct child_spec {
 	const char
 		*reason;  /* how the line of stderr begins that says why; NULL: the last one does */
 	const char *hint; /* what to do if the tool is missing: "install erofs-utils" */
+	struct buf *
+		said; /* gets the end of stderr, for who makes a better message of it; NULL: nobody */
+	/* Called when there is something at watch_fd, until it has failed: with that error the tool is killed. */
+	int (*watch)(void *ctx, struct err *err);
+	int watch_fd;
+	void *watch_ctx;
 	int64_t timeout_ms; /* then it is killed with what it started, in a session of its own; 0: never */
 };
 

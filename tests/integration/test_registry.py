@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Images are fetched from registries whole, each blob once, and what a registry lies about leaves nothing behind."""
+
+import gzip
+import json
+import os
+import shutil
+import threading
+
+import pytest
+
+from support import wait
+from support.archives import Oci, encode, entry, leftovers, run, sha256, tar
+from support.registry import PASSWORD, USER, FakeRegistry, serve
+
+pytestmark = [pytest.mark.root,
+              pytest.mark.skipif(not shutil.which("skopeo") or not shutil.which("docker-registry"),
+                                 reason="needs skopeo and docker-registry")]
+
+ONE = tar(entry("./"), entry("etc/"), entry("etc/one", b"one\n"))
+TWO = tar(entry("etc/"), entry("etc/two", b"two\n"))
+BIG = tar(entry("etc/"), entry("etc/big", os.urandom(3 << 20)))
+
+
+@pytest.fixture(scope="module")
+def registry(session_folder, tmp_path_factory):
+    with serve(tmp_path_factory.mktemp("registry")) as address:
+        yield address
+
+
+@pytest.fixture
+def layout(tmp_path):
+    """Puts images with these layers into the registry: layout(address, "name:tag", ONE, TWO)."""
+    def put(address, name, *layers, options=()):
+        folder = tmp_path / name.replace("/", "-").replace(":", "-")
+        Oci().add(name.rsplit("/", 1)[-1], *layers, compress=lambda data: gzip.compress(data, mtime=0)).write(folder)
+        run("skopeo", "copy", "--preserve-digests", *options or ["--dest-tls-verify=false"], f"oci:{folder}",
+            f"docker://{address}/{name}")
+        return json.loads((folder / "index.json").read_text())["manifests"][0]["digest"]
+
+    return put
+
+
+def pull(brig, *arguments, **options):
+    return brig("pull", "--tls-verify=false", *arguments, **options)
+
+
+def kept(brig):
+    return {path.name for path in (brig.root / "tmp/fetched").glob("*")}
+
+
+# --- what comes ---
+
+def test_an_image_is_fetched_by_its_name_and_keeps_its_digest(brig, registry, layout):
+    digest = layout(registry, "team/web:1", ONE, TWO)
+    result = pull(brig, f"{registry}/team/web:1")
+    assert result.out == f"{registry}/team/web:1\n"
+    assert result.err.count(" fetched, ") == 3  # the configuration too
+    assert brig.json("image", "inspect", f"{registry}/team/web:1")["digest"] == digest
+    assert not (brig.root / "tmp/fetched").exists()
+
+
+def test_quiet_says_just_the_name(brig, registry, layout):
+    layout(registry, "quiet:1", ONE)
+    result = brig("image", "pull", "-q", "--tls-verify=false", f"{registry}/quiet:1")
+    assert (result.out, result.err) == (f"{registry}/quiet:1\n", "")
+
+
+def test_what_is_here_is_not_fetched_again(brig, registry, layout):
+    layout(registry, "shared:1", ONE)
+    layout(registry, "shared:2", ONE, TWO)
+    pull(brig, f"{registry}/shared:1")
+    assert "nothing new" in pull(brig, f"{registry}/shared:1").err
+    again = pull(brig, f"{registry}/shared:2")
+    assert again.err.count(" fetched, ") == 2  # one layer and the configuration
+    assert len(list((brig.root / "layers").iterdir())) == 2
+
+
+def test_an_image_is_fetched_by_its_digest_and_found_by_it_again(brig, registry, layout):
+    digest = layout(registry, "exact:1", ONE)
+    name = f"{registry}/exact@{digest}"
+    assert pull(brig, name).out == f"{registry}/exact:sha256-{digest[7:]}\n"
+    assert brig.json("image", "inspect", name)["digest"] == digest
+    wrong = brig.fails("pull", "--tls-verify=false", f"{registry}/exact@sha256:{'0' * 64}")
+    assert "has no image" in wrong.err
+
+
+def test_a_name_moves_to_what_the_registry_has_now(brig, registry, layout):
+    first = layout(registry, "moving:1", ONE)
+    pull(brig, f"{registry}/moving:1")
+    second = layout(registry, "moving:1", TWO)
+    pull(brig, f"{registry}/moving:1")
+    assert first != second and brig.json("image", "inspect", f"{registry}/moving:1")["digest"] == second
+    assert len(list((brig.root / "layers").iterdir())) == 1
+
+
+def test_the_image_for_this_machine_is_taken_of_several(brig):
+    oci = Oci()
+    ours, other = oci.manifest([ONE]), oci.manifest([TWO])
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
+    ours["platform"] = {"os": "linux", "architecture": machine}
+    other["platform"] = {"os": "linux", "architecture": "mips"}
+    index = oci.blob(encode({"schemaVersion": 2, "manifests": [other, ours]}),
+                     "application/vnd.oci.image.index.v1+json")
+    index["annotations"] = {"org.opencontainers.image.ref.name": "many:1"}
+    oci.manifests.append(index)
+    with FakeRegistry(oci) as fake:
+        pull(brig, f"{fake.address}/many:1")
+        assert brig.json("image", "inspect", f"{fake.address}/many:1")["digest"] == ours["digest"]
+        assert sha256(TWO) not in fake.asked_for_blobs()
+        pull(brig, "--platform", "linux/mips", f"{fake.address}/many:1")
+        assert brig.json("image", "inspect", f"{fake.address}/many:1")["digest"] == other["digest"]
+        refused = brig.fails("pull", "--tls-verify=false", "--platform", "plan9/mips", f"{fake.address}/many:1")
+        assert "no image for plan9/mips" in refused.err
+
+
+def test_layers_that_are_not_compressed_and_those_of_docker_come_as_they_are(brig):
+    docker = "application/vnd.docker."
+
+    def change(document):
+        document["mediaType"] = docker + "distribution.manifest.v2+json"
+        document["config"]["mediaType"] = docker + "container.image.v1+json"
+        for layer in document["layers"]:
+            layer["mediaType"] = docker + "image.rootfs.diff.tar.gzip"
+
+    oci = Oci().add("plain:1", ONE, TWO, compress=bytes).add("docker:1", ONE, TWO, change=change)
+    oci.manifests[1]["mediaType"] = docker + "distribution.manifest.v2+json"
+    for layer in json.loads(oci.files[f"blobs/sha256/{oci.manifests[0]['digest'][7:]}"])["layers"]:
+        assert layer["size"] in (len(ONE), len(TWO))
+    with FakeRegistry(oci) as fake:
+        for name, described in zip(("plain:1", "docker:1"), oci.manifests):
+            pull(brig, f"{fake.address}/{name}")
+            assert brig.json("image", "inspect", f"{fake.address}/{name}")["digest"] == described["digest"]
+
+
+# --- who asks ---
+
+def test_a_registry_with_tls_is_trusted_by_its_certificate(brig, tmp_path, layout):
+    with serve(tmp_path / "tls", tls=True) as address:
+        layout(address, "safe:1", ONE, options=["--dest-cert-dir", tmp_path / "tls"])
+        refused = brig.fails("pull", f"{address}/safe:1")
+        assert "nobody vouches for the certificate" in refused.err and "ca.crt" in refused.err
+        (tmp_path / "certs").mkdir()
+        shutil.copy(tmp_path / "tls/registry.crt", tmp_path / "certs")
+        assert brig("pull", "--cert-dir", tmp_path / "certs", f"{address}/safe:1").out == f"{address}/safe:1\n"
+
+
+def test_a_registry_with_a_password_wants_it(brig, tmp_path, layout):
+    with serve(tmp_path / "closed", password=True) as address:
+        creds = f"{USER}:{PASSWORD}"
+        layout(address, "closed:1", ONE, options=["--dest-tls-verify=false", "--dest-creds", creds])
+        refused = brig.fails("pull", "--tls-verify=false", f"{address}/closed:1")
+        assert f"brig login {address}" in refused.err
+        wrong = brig.fails("pull", "--tls-verify=false", "--creds", "brig:wrong", f"{address}/closed:1")
+        assert "brig login" in wrong.err and "wrong" not in wrong.err
+        assert pull(brig, "--creds", creds, f"{address}/closed:1").out == f"{address}/closed:1\n"
+        assert leftovers(brig) and not list((brig.root / "tmp").iterdir())
+
+
+# --- what goes wrong ---
+
+def test_what_cannot_be_had_is_told(brig, registry):
+    for name, told in ((f"{registry}/nowhere:1", f"the registry {registry} has no image '{registry}/nowhere:1'"),
+                       ("127.0.0.1:1/x", "no registry answers at 127.0.0.1:1"),
+                       ("UPPER", "not a valid image name"),
+                       ("x@sha256:12", "x@sha256:12")):
+        assert told in brig.fails("pull", "--tls-verify=false", name).err
+    assert "without TLS, which --tls-verify=false allows" in brig.fails("pull", f"{registry}/nowhere:1").err
+    without = brig.fails("pull", f"{registry}/nowhere:1", env={"PATH": "/nowhere"})
+    assert "skopeo is not installed: apt install skopeo" in without.err
+    assert not leftovers(brig)
+
+
+def lies():
+    """Of a registry that has the image lie:1 of the layers ONE and BIG."""
+    def answer(path, data, **options):
+        return lambda fake, at: fake.answers.update({at[path]: data})
+
+    def endless(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Type", "application/octet-stream")
+        handler.end_headers()
+        try:
+            while handler.command == "GET":
+                handler.wfile.write(bytes(1 << 20))
+        except ConnectionError:
+            pass
+        handler.close_connection = True
+
+    def other_sizes(fake, at):
+        document = json.loads(fake.blobs[fake.manifests["lie", "1"]["digest"][7:]])
+        document["layers"][0]["size"] += 1
+        fake.answers[at["manifest"]] = encode(document)
+        fake.answers[f"/v2/lie/manifests/sha256:{sha256(encode(document))}"] = encode(document)
+
+    return {"another layer": answer("layer", b"x" * 1000), "a cut layer": answer("layer", b""),
+            "a layer without end": answer("layer", endless), "garbage for a manifest": answer("manifest", b"\x00garbage"),
+            "a deep manifest": answer("manifest", b"[" * 100000),
+            "a manifest of another version": answer("manifest", b'{"schemaVersion":1}'),
+            "a huge manifest": answer("manifest", b" " * (5 << 20)),
+            "wrong sizes": other_sizes,
+            "another configuration": answer("config", b"{}")}
+
+
+@pytest.mark.parametrize("lie", lies())
+def test_what_a_registry_lies_about_leaves_nothing(brig, lie):
+    oci = Oci().add("lie:1", ONE, BIG)
+    document = json.loads(oci.files[f"blobs/sha256/{oci.manifests[0]['digest'][7:]}"])
+    at = {"layer": f"/v2/lie/blobs/{document['layers'][1]['digest']}",
+          "config": f"/v2/lie/blobs/{document['config']['digest']}", "manifest": "/v2/lie/manifests/1"}
+    with FakeRegistry(oci) as fake:
+        lies()[lie](fake, at)
+        result = brig.fails("pull", "--tls-verify=false", f"{fake.address}/lie:1")
+        assert result.err.splitlines()[-1].startswith(f"brig: cannot pull {fake.address}/lie:1: ")
+        assert brig("images", "-q").out == ""
+        assert not [path for path in leftovers(brig) if not path.startswith("tmp/fetched")]
+        fake.answers.clear()  # and an honest one is believed afterwards
+        pull(brig, f"{fake.address}/lie:1")
+
+
+def test_a_pull_that_is_killed_goes_on_where_it_was(brig):
+    oci = Oci().add("stall:1", ONE, BIG)
+    document = json.loads(oci.files[f"blobs/sha256/{oci.manifests[0]['digest'][7:]}"])
+    small, big = (layer["digest"] for layer in document["layers"])
+    going_on = threading.Event()
+
+    def stall(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(fake.blobs[big[7:]])))
+        handler.end_headers()
+        handler.wfile.write(fake.blobs[big[7:]][:100000])
+        going_on.wait(60)
+        handler.close_connection = True
+
+    with FakeRegistry(oci) as fake:
+        fake.answers[f"/v2/stall/blobs/{big}"] = stall
+        with brig.popen("pull", "--tls-verify=false", f"{fake.address}/stall:1") as running:
+            wait.file_state(brig.root / "tmp/fetched", lambda: small[7:] in kept(brig), 30)
+            running.kill()
+        going_on.set()
+        assert brig("images", "-q").out == ""
+        fake.answers.clear()
+        fake.asked.clear()
+        result = pull(brig, f"{fake.address}/stall:1")
+        assert small[7:] not in fake.asked_for_blobs() and big[7:] in fake.asked_for_blobs()
+        assert result.out == f"{fake.address}/stall:1\n"
+    assert not list((brig.root / "tmp").iterdir())
+
+
+# --- run and create ---
+
+class TestRun:
+    @pytest.fixture(scope="class")
+    def tool(self, registry, busybox_tree, tmp_path_factory):
+        """An image with busybox in the registry, by its name without the registry's."""
+        folder = tmp_path_factory.mktemp("tool")
+        layer = run("tar", "-C", busybox_tree, "-c", ".")
+        Oci().add("tool:1", layer).write(folder)
+        run("skopeo", "copy", "--dest-tls-verify=false", f"oci:{folder}", f"docker://{registry}/tool:1")
+        return f"{registry}/tool:1"
+
+    @pytest.fixture
+    def insecure(self, registry, tmp_path):
+        """registries.conf says that the registry has no TLS, since run has no option for it."""
+        path = tmp_path / "registries.conf"
+        path.write_text(f'[[registry]]\nlocation = "{registry}"\ninsecure = true\n')
+        return {"CONTAINERS_REGISTRIES_CONF": str(path)}
+
+    def test_what_is_missing_is_fetched_and_run(self, brig, tool, insecure):
+        result = brig("run", "--rm", tool, "echo", "hello", env=insecure)
+        assert result.out == "hello\n" and " fetched, " in result.err
+
+    def test_what_is_here_is_not_asked_for(self, brig, tool, insecure):
+        brig("create", "--name", "first", tool, "true", env=insecure)
+        gone = {"PATH": "/nowhere"}  # no skopeo
+        assert brig("create", "--name", "second", tool, "true", env=gone).out == "second\n"
+        assert "skopeo is not installed" in brig.fails("create", "--pull", "always", tool, "true", env=gone).err
+        assert "nothing new" in brig("create", "--name", "third", "--pull", "always", tool, "true", env=insecure).err
+
+    def test_never_means_never(self, brig, tool, insecure):
+        result = brig.fails("run", "--pull", "never", tool, "true", env=insecure)
+        assert "there is no image" in result.err and "pull" in result.err
+
+    def test_what_is_nowhere_is_told_in_one_line(self, brig):
+        result = brig.fails("run", "nosuchthing", "true")
+        assert "there is no image 'nosuchthing:latest': cannot pull nosuchthing" in result.err
+        assert len(result.err.splitlines()) == 1
