@@ -24,7 +24,7 @@
 
 #define FETCH_BLOBS   FETCH_FOLDER "/blobs/sha256"
 #define FETCH_LAYOUT  FETCH_FOLDER "/layout"
-#define FETCH_KEEP_S  (7 * 24 * 3600)
+#define FETCH_KEEP_S  ((int64_t)7 * 24 * 3600)
 #define FETCH_SCAN_NS 50000000 /* between two looks at the sizes */
 
 struct fetch {
@@ -302,8 +302,10 @@ int fetch_image(const struct registry_call *call, const struct registry_image *i
 							.blobs = -EBADF,
 							.kept = -EBADF,
 							.inotify = -EBADF };
-	int r = fetch_open(&fetch, work, err);
+	int r = skopeo_check_path(work->path, err);
 
+	if (r == 0)
+		r = fetch_open(&fetch, work, err);
 	if (r < 0)
 		return r;
 	fetch_add_all_known(&fetch, &image->manifest);

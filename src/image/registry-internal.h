@@ -20,6 +20,10 @@ struct registry_call {
 void registry_call_release(struct registry_call *call);
 #define _cleanup_registry_call_ _cleanup_(registry_call_release)
 
+/* Who is spoken with, of call->options; --creds go to a file in the work folder. */
+int registry_call_init(struct registry_call *call, const char *reference, struct err *err);
+int registry_add_creds(struct registry_call *call, const struct work *work, struct err *err);
+
 /* The image that is meant. */
 struct registry_image {
 	char *text; /* its manifest */

@@ -67,7 +67,7 @@ static void registry_add_base64(struct buf *out, const char *text)
 }
 
 /* A command line is there for everyone to see, so that the password goes by a file, as one of `brig login`. */
-static int registry_add_creds(struct registry_call *call, const struct work *work, struct err *err)
+int registry_add_creds(struct registry_call *call, const struct work *work, struct err *err)
 {
 	_cleanup_json_ struct json *json = json_new_object();
 	struct json *auths = json_new_object(), *entry = json_new_object();
@@ -92,7 +92,7 @@ static int registry_add_creds(struct registry_call *call, const struct work *wor
 	return 0;
 }
 
-static int registry_call_init(struct registry_call *call, const char *reference, struct err *err)
+int registry_call_init(struct registry_call *call, const char *reference, struct err *err)
 {
 	int r = reference_resolve(reference, &call->reference, &call->remote, err);
 

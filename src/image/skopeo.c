@@ -18,6 +18,15 @@ void skopeo_begin(char ***argv, const char *verb)
 	strv_add(argv, verb);
 }
 
+int skopeo_check_path(const char *path, struct err *err)
+{
+	return strchr(path, ':') ? err_set(err, -EINVAL,
+					   "skopeo cannot be told of the folder %.200s, since its "
+					   "path has a colon: choose another --root",
+					   path)
+				 : 0;
+}
+
 void skopeo_add_access(char ***argv, const struct registry_access *access, const char *side)
 {
 	if (access->authfile)
@@ -71,6 +80,7 @@ static const struct skopeo_failure {
 } skopeo_failures[] = {
 	{ "no space left on device", -ENOSPC, "$r" },
 	{ "disk quota exceeded", -EDQUOT, "$r" },
+	{ "not logged in", -ENOENT, "nobody is logged in to $h" },
 	{ "manifest unknown", -ENOENT, "the registry $h has no image '$i'" },
 	{ "name unknown", -ENOENT, "the registry $h has no image '$i'" },
 	{ "name not known", -ENOENT, "the registry $h has no image '$i'" },
@@ -153,6 +163,8 @@ int skopeo_run(const struct skopeo *skopeo, char *const *argv, struct err *err)
 
 	spec.argv = argv;
 	spec.in_fd = skopeo->in_fd;
+	spec.out_fd = skopeo->is_interactive ? STDOUT_FILENO : -EBADF;
+	spec.show_stderr = skopeo->is_interactive;
 	spec.out = skopeo->out;
 	spec.out_max = skopeo->out_max;
 	spec.said = &said;

@@ -23,6 +23,7 @@ struct skopeo {
 	const char *reference; /* for messages */
 	const char *host;      /* likewise */
 	int in_fd;	       /* its stdin; negative: /dev/null */
+	int is_interactive;    /* it may speak with who is at our terminal */
 	struct buf *out;       /* gets its stdout; NULL: nobody */
 	size_t out_max;
 	int (*watch)(void *ctx, struct err *err); /* see sys/child.h; may be NULL */
@@ -35,6 +36,8 @@ struct skopeo {
  * which podman looks at too.
  */
 void skopeo_begin(char ***argv, const char *verb);
+/* Whether a folder can be told to it: it takes a colon for the end. */
+int skopeo_check_path(const char *path, struct err *err);
 /* side: "", "src-" or "dest-": the end that is a registry. */
 void skopeo_add_access(char ***argv, const struct registry_access *access, const char *side);
 

@@ -466,6 +466,44 @@ int store_get(const char *root, const char *reference, struct image *ret, struct
 	return at < 0 ? at : store_load(root, json_array_at(list, (size_t)at), ret, err);
 }
 
+void store_documents_release(struct store_documents *documents)
+{
+	free(documents->reference);
+	free(documents->media_type);
+	free(documents->text);
+	if (documents->manifest)
+		manifest_release(documents->manifest);
+	free(documents->manifest);
+	json_free(documents->config);
+}
+
+int store_get_documents(const char *root, const char *reference, struct store_documents *ret,
+			struct err *err)
+{
+	_cleanup_store_documents_ struct store_documents found = { 0 };
+	_cleanup_json_ struct json *index = NULL;
+	const struct json *entry;
+	struct json *list;
+	int at, names;
+
+	if (store_read_index(root, &index, err) < 0)
+		return err->code;
+	list = json_get(index, "manifests");
+	at = store_find(list, reference, &names, err);
+	if (at < 0)
+		return at;
+	entry = json_array_at(list, (size_t)at);
+	found.reference = mem_strdup(store_entry_reference(entry));
+	found.media_type = mem_strdup(json_get_string(entry, "mediaType", MANIFEST_TYPE_MANIFEST));
+	found.manifest = mem_zalloc(sizeof(*found.manifest));
+	if (store_load_documents(root, entry, &found.text, &found.config, found.manifest, err) < 0)
+		return err_wrap(err, "the image %s cannot be used", found.reference);
+	memcpy(found.hex, store_entry_hex(entry), sizeof(found.hex));
+	*ret = found;
+	found = (struct store_documents){ 0 };
+	return 0;
+}
+
 static int store_compare_entries(const void *a, const void *b)
 {
 	return strcmp(store_entry_reference(*(struct json *const *)a),

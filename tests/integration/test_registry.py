@@ -5,12 +5,14 @@ import gzip
 import json
 import os
 import shutil
+import tarfile
 import threading
 
 import pytest
 
 from support import wait
 from support.archives import Oci, encode, entry, leftovers, run, sha256, tar
+from support.engines import Host, Podman
 from support.registry import PASSWORD, USER, FakeRegistry, serve
 
 pytestmark = [pytest.mark.root,
@@ -155,6 +157,127 @@ def test_a_registry_with_a_password_wants_it(brig, tmp_path, layout):
         assert "brig login" in wrong.err and "wrong" not in wrong.err
         assert pull(brig, "--creds", creds, f"{address}/closed:1").out == f"{address}/closed:1\n"
         assert leftovers(brig) and not list((brig.root / "tmp").iterdir())
+
+
+class TestLogin:
+    @pytest.fixture
+    def closed(self, tmp_path):
+        with serve(tmp_path / "closed", password=True) as address:
+            yield address
+
+    def test_who_logs_in_can_push_and_pull_until_he_logs_out(self, brig, closed, tmp_path, busybox_image):
+        auth = tmp_path / "auth.json"
+        options = ["--authfile", auth]
+        name = f"{closed}/team/tool:1"
+        assert f"brig login {closed}" in brig.fails("push", *options, "--tls-verify=false", busybox_image, name).err
+        login = ["login", *options, "--tls-verify=false", "-u", USER, "--password-stdin", closed]
+        wrong = brig.fails(*login, input="wrong")
+        assert "does not take this name and password" in wrong.err and not auth.exists()
+        assert brig(*login, input=PASSWORD).out == f"logged in to {closed}\n"
+        assert auth.stat().st_mode & 0o777 == 0o600
+        assert brig("push", *options, "--tls-verify=false", busybox_image, name).out == f"{name}\n"
+        assert pull(brig, *options, name).out == f"{name}\n"
+        assert brig("logout", *options, closed).out == f"logged out from {closed}\n"
+        assert f"brig login {closed}" in brig.fails("pull", *options, "--tls-verify=false", name).err
+        assert "nobody is logged in" in brig.fails("logout", *options, closed).err
+
+    def test_the_files_of_podman_and_docker_are_shared(self, brig, closed, tmp_path, layout):
+        creds = f"{USER}:{PASSWORD}"
+        layout(closed, "shared:1", ONE, options=["--dest-tls-verify=false", "--dest-creds", creds])
+        home = {"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path / "run"), "PATH": os.environ["PATH"]}
+        (tmp_path / "run").mkdir()
+        run("podman", "login", "--tls-verify=false", "-u", USER, "-p", PASSWORD, closed, env=home)
+        assert pull(brig, f"{closed}/shared:1", env=home).out == f"{closed}/shared:1\n"
+        brig("logout", closed, env=home)
+        (tmp_path / ".docker").mkdir()
+        brig("login", "--tls-verify=false", "-u", USER, "--password-stdin", "--authfile", tmp_path / ".docker/config.json",
+             closed, input=PASSWORD)
+        assert "nothing new" in pull(brig, f"{closed}/shared:1", env=home).err
+
+    def test_the_password_is_seen_by_nobody(self, brig, closed, tmp_path):
+        login = ["--debug", "login", "--authfile", tmp_path / "auth.json", "--tls-verify=false", "-u", USER,
+                 "--password-stdin", closed]
+        with brig.popen(*login) as running:
+            children = f"/proc/{running.pid}/task/{running.pid}/children"
+            seen = []
+
+            def child_runs():
+                seen.extend(open(f"/proc/{pid}/cmdline").read() for pid in open(children).read().split())
+                return any("skopeo" in line for line in seen)
+
+            deadline = wait.Deadline(10, "skopeo to run")
+            while not child_runs():
+                deadline.left()
+            running.send(PASSWORD)
+            result = running.finish()
+        assert result.code == 0 and not any(PASSWORD in text for text in (*seen, result.out, result.err))
+
+    def test_without_a_terminal_the_password_comes_from_stdin(self, brig):
+        assert "--password-stdin" in brig.fails("login", "127.0.0.1:1", input="x").err
+        assert "--username" in brig.fails("login", "--password-stdin", "127.0.0.1:1", input="x").err
+
+
+# --- what goes out ---
+
+def test_what_is_pushed_is_what_others_pull(brig, registry, busybox_image):
+    name = f"{registry}/out/tool:2"
+    assert brig("push", "--tls-verify=false", busybox_image, name).out == f"{name}\n"
+    with Host() as host:  # from which the registry cannot be reached
+        run("skopeo", "copy", "--src-tls-verify=false", f"docker://{name}", f"oci-archive:{host.folder}/tool:{name}")
+        podman = Podman(host)
+        podman("load", "-i", host.folder / "tool")
+        assert podman("run", "--rm", name, "echo", "yes").out == "yes\n"
+    digest = brig.json("image", "inspect", busybox_image)["digest"]
+    assert pull(brig, f"{registry}/out/tool@{digest}").out
+    assert "without TLS" in brig.fails("push", busybox_image, name).err
+    assert "there is no image" in brig.fails("push", "nosuch").err
+    assert "say NAME[:TAG]" in brig.fails("push", busybox_image, f"{registry}/x@{digest}").err
+
+
+@pytest.mark.parametrize("transport", ["oci-archive", "oci", "dir"])
+def test_images_are_pushed_to_files_too(brig, busybox_image, tmp_path, transport):
+    brig("push", busybox_image, f"{transport}:{tmp_path}/out")
+    assert json.loads(run("skopeo", "inspect", "--config", f"{transport}:{tmp_path}/out"))["os"] == "linux"
+    assert "brig save" in brig.fails("push", busybox_image, f"docker-archive:{tmp_path}/other").err
+
+
+def test_saved_images_come_back_with_their_digests_and_layers_once(brig, registry, layout, tmp_path):
+    for name, layers in (("save:1", [ONE]), ("save:2", [ONE, BIG])):
+        layout(registry, name, *layers)
+        pull(brig, f"{registry}/{name}")
+    names = [f"{registry}/save:1", f"{registry}/save:2"]
+    brig("save", "-o", tmp_path / "both.tar", *names)
+    with tarfile.open(tmp_path / "both.tar") as archive:
+        blobs = [member.name for member in archive if member.isfile() and "/" in member.name]
+    assert len(blobs) == len(set(blobs)) == 6
+    digests = [brig.json("image", "inspect", name)["digest"] for name in names]
+    brig("rmi", *names)
+    assert brig("load", "-i", tmp_path / "both.tar").out.split() == names
+    assert [brig.json("image", "inspect", name)["digest"] for name in names] == digests
+    oci = brig("save", "--format", "oci-archive", names[0], text=False).out
+    brig("rmi", names[0])
+    assert brig("load", "-q", input=oci).out.split() == names[:1]
+
+
+def test_what_is_saved_podman_loads_and_the_other_way_round(brig, busybox_image, tmp_path):
+    brig("image", "tag", busybox_image, "localhost/saved:1")
+    with Host() as host:
+        podman = Podman(host)
+        brig("save", "-o", host.folder / "saved.tar", "localhost/saved:1")
+        podman("load", "-i", host.folder / "saved.tar")
+        assert podman("run", "--rm", "localhost/saved:1", "echo", "yes").out == "yes\n"
+        podman("save", "--format", "oci-archive", "-o", host.folder / "back", "localhost/saved:1")
+        assert brig("load", "-i", host.folder / "back").out == "localhost/saved:1\n"
+
+
+def test_an_archive_is_there_whole_or_not_at_all(brig, busybox_image, tmp_path):
+    (tmp_path / "old").write_text("old")
+    assert brig.fails("save", "-o", tmp_path / "old", busybox_image, "nosuch")
+    assert (tmp_path / "old").read_text() == "old" and [path.name for path in tmp_path.iterdir()] == ["old"]
+    with open("/dev/full", "wb"):
+        assert "No space left" in brig.fails("save", "-o", "/dev/full", busybox_image).err
+    assert "-o FILE" in brig.fails("save", busybox_image, tty=True).out
+    assert "registries have no common way" in brig.fails("search", "web").err
 
 
 # --- what goes wrong ---
