@@ -31,6 +31,8 @@ extern const struct verb cli_copy_verbs[];
 extern const struct verb cli_help_verbs[];
 extern const struct verb cli_image_verbs[];
 extern const struct verb cli_registry_verbs[];
+extern const struct verb cli_commit_verbs[];
+extern const struct verb cli_build_verbs[];
 extern const struct verb cli_kernel_verbs[];
 extern const struct verb cli_volume_verbs[];
 extern const struct verb cli_doctor_verbs[];

@@ -12,6 +12,8 @@ static const struct verb *const verbs_tables[] = {
 	cli_show_verbs,
 	cli_image_verbs,
 	cli_registry_verbs,
+	cli_commit_verbs,
+	cli_build_verbs,
 	cli_kernel_verbs,
 	cli_volume_verbs,
 	cli_doctor_verbs,

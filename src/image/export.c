@@ -207,7 +207,8 @@ static int export_put_blobs(const struct export *export, struct tar_output *tar,
 		if (digest_is_hex(entry->d_name))
 			strv_add(&names, entry->d_name);
 	}
-	qsort(names, strv_len(names), sizeof(char *), export_compare);
+	if (names)
+		qsort(names, strv_len(names), sizeof(char *), export_compare);
 	r = tar_output_add(tar, &blobs, err);
 	if (r == 0)
 		r = tar_output_add(tar, &sha256, err);

@@ -77,6 +77,8 @@ const char *manifest_architecture(void);
  */
 int manifest_new_config(char *const *changes, const char *created_by, struct json **ret,
 			struct err *err);
+/* Applies such changes to a configuration whose member `config` is an object. */
+int manifest_change_config(struct json *image, char *const *changes, struct err *err);
 /* Adds the layer. */
 void manifest_config_add_layer(struct json *config, const char *diff_id);
 /* Sets Cmd, unless the configuration says already what to run. */

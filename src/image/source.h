@@ -54,6 +54,9 @@ int source_finish_root(struct source *source, struct err *err);
  * import: the image is stored. */
 int import_fetched(struct source *source, const char *folder, struct err *err);
 
+/* The end of an import whose images, layers and blobs are all in the source: it is stored. */
+int import_complete(struct source *source, struct err *err);
+
 /* --- for the above --- */
 
 /* Adds a layer whose blob is in the work folder, if it is not known yet. */
