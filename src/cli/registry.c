@@ -13,13 +13,19 @@
 
 #include <string.h>
 
+#define REGISTRY_STALL_MS 120000
+
 struct registry_values {
 	int quiet, tls_verify;
+	int64_t stall_ms;
 	char *authfile, *creds, *cert_dir, *platform, *username;
 	int password_stdin, all;
 };
 
-static const struct registry_values registry_defaults = { .tls_verify = 1 };
+static const struct registry_values registry_defaults = {
+	.tls_verify = 1,
+	.stall_ms = REGISTRY_STALL_MS,
+};
 
 #define REGISTRY(name_, letter_, type_, metavar_, member, help_, ...)                            \
 	{                                                                                        \
@@ -35,6 +41,10 @@ static const struct registry_values registry_defaults = { .tls_verify = 1 };
 		REGISTRY("tls-verify", 0, OPTION_FLAG, NULL, tls_verify,            \
 			 "with =false: do without TLS, or without asking who vouches")
 
+#define REGISTRY_STALL                                                  \
+	REGISTRY("stall-timeout", 0, OPTION_DURATION, "TIME", stall_ms, \
+		 "give up once nothing has moved for so long (2m); 0: never")
+
 #define REGISTRY_CREDS                                              \
 	REGISTRY("creds", 0, OPTION_STRING, "NAME:PASSWORD", creds, \
 		 "who asks, in place of who has logged in")
@@ -44,6 +54,7 @@ static const struct option registry_pull_options[] = {
 	REGISTRY("platform", 0, OPTION_STRING, "OS/ARCH", platform,
 		 "the image for this platform, not for this machine's"),
 	REGISTRY_ACCESS,
+	REGISTRY_STALL,
 	REGISTRY_CREDS,
 	OPTION_END,
 };
@@ -62,6 +73,7 @@ static struct registry_options registry_options_of(const struct registry_values 
 			    .insecure = !v->tls_verify },
 		.creds = v->creds,
 		.platform = v->platform,
+		.stall_ms = v->stall_ms,
 		.progress = v->quiet ? NULL : progress_show,
 		.say = v->quiet ? NULL : registry_say,
 	};
@@ -89,10 +101,11 @@ static int registry_pull_all(const struct cli_context *cli, const void *values, 
 
 	strv_for_each(reference, args) {
 		_cleanup_free_ char *full = NULL;
+		int r = registry_pull(cli->root, *reference, &options, &full, err);
 
-		if (registry_pull(cli->root, *reference, &options, &full, err) < 0)
-			return err->code;
 		progress_end();
+		if (r < 0)
+			return r;
 		puts(full);
 	}
 	return 0;
@@ -103,6 +116,7 @@ static int registry_pull_all(const struct cli_context *cli, const void *values, 
 static const struct option registry_push_options[] = {
 	REGISTRY("quiet", 'q', OPTION_FLAG, NULL, quiet, "print nothing"),
 	REGISTRY_ACCESS,
+	REGISTRY_STALL,
 	REGISTRY_CREDS,
 	OPTION_END,
 };

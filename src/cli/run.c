@@ -52,7 +52,6 @@ static int run_find_image(const struct instance_home *home, const struct recipe 
 			  const char *reference, struct image *ret, int *ret_lock, struct err *err)
 {
 	struct err here = ERR_INIT;
-	const char *advice;
 	int r = recipe->pull == RECIPE_PULL_ALWAYS
 			? registry_bring_image(home->root, reference, err)
 			: 0;
@@ -65,9 +64,8 @@ static int run_find_image(const struct instance_home *home, const struct recipe 
 		return here.code ? err_set(err, r, "%s", here.msg) : r;
 	*ret_lock = fd_close(*ret_lock);
 	r = registry_bring_image(home->root, reference, err);
-	advice = strstr(here.msg, "; get one with");
 	if (r < 0)
-		return err_wrap(err, "%.*s", advice ? (int)(advice - here.msg) : 250, here.msg);
+		return err_wrap(err, "there is no image '%.120s' here", reference);
 	r = *ret_lock = store_lock(home->root, 0, err);
 	return r < 0 ? r : store_get(home->root, reference, ret, err);
 }

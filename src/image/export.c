@@ -188,11 +188,6 @@ static int export_put_blob(struct tar_output *tar, int blobs, const char *hex, s
 	return 0;
 }
 
-static int export_compare(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static int export_put_blobs(const struct export *export, struct tar_output *tar, struct err *err)
 {
 	_cleanup_closedir_ DIR *dir = fdopendir(
@@ -207,8 +202,7 @@ static int export_put_blobs(const struct export *export, struct tar_output *tar,
 		if (digest_is_hex(entry->d_name))
 			strv_add(&names, entry->d_name);
 	}
-	if (names)
-		qsort(names, strv_len(names), sizeof(char *), export_compare);
+	strv_sort(names);
 	r = tar_output_add(tar, &blobs, err);
 	if (r == 0)
 		r = tar_output_add(tar, &sha256, err);
@@ -222,13 +216,11 @@ static int export_put_blobs(const struct export *export, struct tar_output *tar,
 static int export_write(const struct export *export, enum export_format format, int fd,
 			struct err *err)
 {
-	_cleanup_tar_output_ struct tar_output *tar = NULL;
+	_cleanup_tar_output_ struct tar_output *tar = tar_output_new(fd);
 	_cleanup_free_ char *index = export_index(export, 1);
 	_cleanup_free_ char *manifest = export_docker_manifest(export);
-	int r = tar_output_open(fd, &tar, err);
+	int r = export_put_text(tar, "oci-layout", EXPORT_LAYOUT, err);
 
-	if (r == 0)
-		r = export_put_text(tar, "oci-layout", EXPORT_LAYOUT, err);
 	if (r == 0)
 		r = export_put_text(tar, "index.json", index, err);
 	if (r == 0 && format == EXPORT_DOCKER)
@@ -238,29 +230,67 @@ static int export_write(const struct export *export, enum export_format format, 
 	return r < 0 ? r : tar_output_finish(tar, err);
 }
 
+/*
+ * For root alone, as the store is. It has no name until it is whole where the file system can do so: then nothing is
+ * left of it if we are killed.
+ */
+static int export_make_file(const char *path, const char *name)
+{
+	const char *slash = strrchr(path, '/');
+	_cleanup_free_ char *folder =
+		slash ? mem_strndup(path, (size_t)(slash - path) + 1) : mem_strdup(".");
+	int fd = open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+
+	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
+		return fd < 0 ? -errno : fd;
+	fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return fd < 0 ? -errno : fd;
+}
+
+static int export_publish(int fd, const char *name, const char *path)
+{
+	_cleanup_free_ char *from = mem_printf("/proc/self/fd/%d", fd);
+	struct stat st;
+
+	if (fsync(fd) < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (!st.st_nlink && linkat(AT_FDCWD, from, AT_FDCWD, name, AT_SYMLINK_FOLLOW) < 0)
+		return -errno;
+	return rename(name, path) < 0 ? -errno : 0;
+}
+
+static int export_to_file(const struct export *export, enum export_format format, const char *path,
+			  struct err *err)
+{
+	_cleanup_free_ char *name = mem_printf("%s.%d.new", path, getpid());
+	_cleanup_close_ int fd = export_make_file(path, name);
+	int r;
+
+	if (fd < 0)
+		return err_errno(err, fd, "cannot make %s", path);
+	r = export_write(export, format, fd, err);
+	if (r == 0) {
+		r = export_publish(fd, name, path);
+		if (r < 0)
+			(void)err_errno(err, r, "cannot make %s", path);
+	}
+	if (r < 0)
+		(void)unlink(name);
+	return r;
+}
+
 /* A pipe or a device is written to; a file is there as a whole or not at all. */
 static int export_to_path(const struct export *export, enum export_format format, const char *path,
 			  struct err *err)
 {
-	_cleanup_free_ char *temporary = mem_printf("%s.XXXXXX", path);
 	_cleanup_close_ int fd = -EBADF;
 	struct stat st;
-	int r;
 
-	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
-		fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-		return fd < 0 ? err_errno(err, -errno, "cannot open %s", path)
-			      : export_write(export, format, fd, err);
-	}
-	fd = mkostemp(temporary, O_CLOEXEC);
-	if (fd < 0)
-		return err_errno(err, -errno, "cannot make %s", path);
-	r = export_write(export, format, fd, err);
-	if (r == 0 && (fchmod(fd, 0644) < 0 || rename(temporary, path) < 0))
-		r = err_errno(err, -errno, "cannot make %s", path);
-	if (r < 0)
-		(void)unlink(temporary);
-	return r;
+	if (stat(path, &st) < 0 || S_ISREG(st.st_mode))
+		return export_to_file(export, format, path, err);
+	fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	return fd < 0 ? err_errno(err, -errno, "cannot open %s", path)
+		      : export_write(export, format, fd, err);
 }
 
 int export_save(const char *root, char *const *references, enum export_format format,

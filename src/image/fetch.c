@@ -78,6 +78,20 @@ static void fetch_sweep(int kept)
 	}
 }
 
+/* Another pull that ends takes the folder away if it is empty. */
+static int fetch_open_kept(const char *path)
+{
+	for (;;) {
+		int r = file_mkdir_p(path, 0700);
+		int fd = r < 0 ? r : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		if (r < 0 || fd >= 0)
+			return fd;
+		if (errno != ENOENT)
+			return -errno;
+	}
+}
+
 static int fetch_open(struct fetch *fetch, const struct work *work, struct err *err)
 {
 	static const char *const folders[] = { FETCH_FOLDER, FETCH_FOLDER "/blobs", FETCH_BLOBS,
@@ -85,18 +99,19 @@ static int fetch_open(struct fetch *fetch, const struct work *work, struct err *
 	_cleanup_free_ char *kept = fetch_kept_path(fetch->call->root);
 	_cleanup_free_ char *layout = mem_printf("%s/" FETCH_LAYOUT, work->path);
 	_cleanup_free_ char *blobs = mem_printf("%s/" FETCH_BLOBS, work->path);
-	int r = file_mkdir_p(kept, 0700);
+	int r = fetch_open_kept(kept);
 
+	fetch->kept = r;
+	r = r < 0 ? r : 0;
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(folders); i++)
 		r = mkdirat(work->fd, folders[i], 0700) < 0 ? -errno : 0;
 	if (r < 0)
 		return err_errno(err, r, "cannot make folders in %s/tmp", fetch->call->root);
-	fetch->kept = open(kept, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	fetch->layout = open(layout, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	fetch->blobs = open(blobs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	fetch->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	fetch->blobs_watch = inotify_add_watch(fetch->inotify, blobs, IN_MOVED_TO);
-	if (fetch->kept < 0 || fetch->layout < 0 || fetch->blobs < 0 || fetch->blobs_watch < 0 ||
+	if (fetch->layout < 0 || fetch->blobs < 0 || fetch->blobs_watch < 0 ||
 	    inotify_add_watch(fetch->inotify, layout, IN_CREATE | IN_MODIFY) < 0)
 		return err_errno(err, -errno, "cannot watch %s", layout);
 	fetch_sweep(fetch->kept);

@@ -55,6 +55,9 @@ static int manifest_parse_descriptor(const struct json *json, struct descriptor 
 	if (!type || size < 0)
 		return err_set(err, -EINVAL, "the descriptor of sha256:%s has no %s", ret->hex,
 			       type ? "size" : "media type");
+	if (size > MANIFEST_BLOB_MAX)
+		return err_set(err, -EFBIG, "sha256:%s is said to have %lld bytes", ret->hex,
+			       (long long)size);
 	ret->size = size;
 	ret->media_type = mem_strdup(type);
 	return 0;

@@ -19,6 +19,7 @@
 	((size_t)4 << 20)	 /* of a document; docker's registry has the same bound */
 #define MANIFEST_LAYERS_MAX 128	 /* docker allows 127; a mount of overlayfs takes 500 */
 #define MANIFEST_IMAGES_MAX 4096 /* in an index */
+#define MANIFEST_BLOB_MAX   ((int64_t)1 << 50) /* bytes; sums of such sizes do not overflow */
 #define MANIFEST_WORDS_MAX \
 	16384 /* of a command, variables, labels...; execve(2) takes about as many */
 

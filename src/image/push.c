@@ -8,9 +8,8 @@
 #include <string.h>
 
 #define PUSH_DOCKER "docker://"
-
-#define PUSH_ARCHIVE \
-	"docker-archive:" /* for which skopeo takes no layer that is compressed by zstd */
+/* for which skopeo takes no layer that is compressed by zstd */
+#define PUSH_ARCHIVE "docker-archive:"
 
 static const char *const push_transports[] = { "oci-archive:", "oci:", "dir:", NULL };
 
@@ -31,7 +30,7 @@ static int push_find(struct registry_call *call, const char *destination, char *
 
 	if (push_is_file(destination)) {
 		call->reference = mem_strdup(destination);
-		call->host = mem_strdup("it");
+		call->host = mem_strdup(destination);
 		*ret = mem_strdup(destination);
 		return 0;
 	}

@@ -39,6 +39,7 @@ struct skopeo registry_skopeo(const struct registry_call *call)
 		.access = &call->access,
 		.reference = call->reference,
 		.host = call->host,
+		.stall_ms = call->options->stall_ms,
 		.in_fd = -EBADF,
 		.watch_fd = -EBADF,
 	};
@@ -206,13 +207,12 @@ int registry_find(const struct registry_call *call, struct registry_image *ret, 
 
 /* --- pull --- */
 
-static void registry_say(const struct registry_options *options, const char *format,
-			 const char *subject)
+static void registry_say_known(const struct registry_call *call)
 {
-	_cleanup_free_ char *text = mem_printf("%s: %s", subject, format);
+	_cleanup_free_ char *text = mem_printf("%s: nothing new", call->reference);
 
-	if (options->say)
-		options->say(text);
+	if (call->options->say)
+		call->options->say(text);
 }
 
 /* 1 if the store has the image, which then has the name. */
@@ -255,7 +255,7 @@ static int registry_bring(struct source *source, struct registry_call *call, str
 	if (r == 0)
 		r = registry_is_stored(call, &image, err);
 	if (r > 0)
-		registry_say(call->options, "nothing new", call->reference);
+		registry_say_known(call);
 	return r == 0 ? registry_import(source, call, &image, err) : r < 0 ? r : 0;
 }
 

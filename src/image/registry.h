@@ -3,8 +3,8 @@
 #define IMAGE_REGISTRY_H
 
 #include "base/progress.h"
-#include "image/skopeo.h"
 #include "base/strv.h"
+#include "image/skopeo.h"
 
 /*
  * Images from registries, and to them. skopeo carries; what it brings goes the way of every import
@@ -15,6 +15,7 @@ struct registry_options {
 	struct registry_access access;
 	const char *creds;    /* USER:PASSWORD in place of an auth file; NULL: none */
 	const char *platform; /* OS/ARCH; NULL: this machine's */
+	int64_t stall_ms;     /* without headway, it is given up; 0: never */
 	progress_fn progress; /* may be NULL */
 	void *progress_ctx;
 	void (*say)(const char *text); /* one line for each thing done; may be NULL */

@@ -165,6 +165,7 @@ int skopeo_run(const struct skopeo *skopeo, char *const *argv, struct err *err)
 	spec.in_fd = skopeo->in_fd;
 	spec.out_fd = skopeo->is_interactive ? STDOUT_FILENO : -EBADF;
 	spec.show_stderr = skopeo->is_interactive;
+	spec.stall_ms = skopeo->stall_ms;
 	spec.out = skopeo->out;
 	spec.out_max = skopeo->out_max;
 	spec.said = &said;
@@ -175,5 +176,8 @@ int skopeo_run(const struct skopeo *skopeo, char *const *argv, struct err *err)
 	r = child_run(&spec, &tool);
 	if (r == -EREMOTEIO && said.len)
 		return skopeo_fail(skopeo, &said, err);
+	if (r == -ETIMEDOUT)
+		return err_set(err, r, "the registry %s stalls: hardly a byte in %g s",
+			       skopeo->host, (double)skopeo->stall_ms / 1000);
 	return r < 0 ? err_set(err, r, "%s", tool.msg) : 0;
 }

@@ -22,6 +22,7 @@ struct skopeo {
 	const struct registry_access *access;
 	const char *reference; /* for messages */
 	const char *host;      /* likewise */
+	int64_t stall_ms;      /* without headway, it is killed; 0: never */
 	int in_fd;	       /* its stdin; negative: /dev/null */
 	int is_interactive;    /* it may speak with who is at our terminal */
 	struct buf *out;       /* gets its stdout; NULL: nobody */
@@ -43,7 +44,7 @@ void skopeo_add_access(char ***argv, const struct registry_access *access, const
 
 /*
  * Runs it. -ENOENT: not installed, or no such image; -EACCES: not logged in, or not allowed; -EHOSTUNREACH: no
- * registry there; -EPROTO: no TLS, or a certificate that nobody vouches for; -ENOSPC; else -EREMOTEIO. All with
+ * registry there; -ETIMEDOUT: one that stalls; -EPROTO: no TLS, or a certificate that nobody vouches for; -ENOSPC; else -EREMOTEIO. All with
  * a message that says what to do.
  */
 int skopeo_run(const struct skopeo *skopeo, char *const *argv, struct err *err);

@@ -40,11 +40,12 @@ struct tar_output {
 	int64_t written; /* bytes of the archive */
 };
 
-int tar_output_open(int fd, struct tar_output **ret, struct err *err _unused_)
+struct tar_output *tar_output_new(int fd)
 {
-	*ret = mem_zalloc(sizeof(**ret));
-	(*ret)->fd = fd;
-	return 0;
+	struct tar_output *writer = mem_zalloc(sizeof(*writer));
+
+	writer->fd = fd;
+	return writer;
 }
 
 void tar_output_free(struct tar_output *writer)

@@ -13,7 +13,7 @@
 struct tar_output;
 
 /* fd stays the caller's. */
-int tar_output_open(int fd, struct tar_output **ret, struct err *err);
+struct tar_output *tar_output_new(int fd);
 void tar_output_free(struct tar_output *writer);
 
 /* What the next entry has besides its item. */

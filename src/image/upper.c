@@ -197,6 +197,17 @@ static int upper_is_opaque(int fd)
 
 /* --- files --- */
 
+/*
+ * Opens for reading what an O_PATH descriptor holds, and was seen to be a file or a folder: its name may have become
+ * that of a device meanwhile.
+ */
+static int upper_reopen(int file, int flags)
+{
+	_cleanup_free_ char *path = mem_printf("/proc/self/fd/%d", file);
+
+	return open(path, flags | O_CLOEXEC);
+}
+
 /* Puts a mark of an image's layer: an empty file. */
 static int upper_mark(struct upper *upper, const char *folder, const char *name, struct err *err)
 {
@@ -246,11 +257,9 @@ static int upper_copy(struct upper *upper, int fd, int64_t offset, int64_t len, 
 	return 0;
 }
 
-static int upper_regular(struct upper *upper, int parent, const char *name, struct tar_item *item,
-			 struct err *err)
+static int upper_regular(struct upper *upper, int file, struct tar_item *item, struct err *err)
 {
-	_cleanup_close_ int fd =
-		openat(parent, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	_cleanup_close_ int fd = upper_reopen(file, O_RDONLY);
 	int64_t(*extents)[2] = upper->extents;
 	size_t n;
 
@@ -294,18 +303,17 @@ static const char *upper_first_link(struct upper *upper, const struct stat *st)
 	return NULL;
 }
 
-static char *upper_link_target(int parent, const char *name)
+static char *upper_link_target(int file)
 {
 	char *target = mem_zalloc(PATH_MAX);
-	ssize_t n = readlinkat(parent, name, target, PATH_MAX - 1);
+	ssize_t n = readlinkat(file, "", target, PATH_MAX - 1);
 
 	if (n < 0)
 		free(take_ptr(target));
 	return target;
 }
 
-static int upper_entry(struct upper *upper, int parent, const char *name, const struct stat *st,
-		       struct err *err)
+static int upper_entry(struct upper *upper, int file, const struct stat *st, struct err *err)
 {
 	struct tar_item item = { .path = upper->path.data,
 				 .mode = st->st_mode,
@@ -314,11 +322,8 @@ static int upper_entry(struct upper *upper, int parent, const char *name, const 
 				 .major = major(st->st_rdev),
 				 .minor = minor(st->st_rdev) };
 	const char *first = upper_first_link(upper, st);
-	_cleanup_close_ int fd = openat(parent, name, O_PATH | O_CLOEXEC | O_NOFOLLOW);
 	_cleanup_free_ char *target = NULL;
 
-	if (fd < 0)
-		return upper_fail(upper, -errno, "open", err);
 	if (upper_owner(upper, st, &item, err) < 0)
 		return err->code;
 	if (first) {
@@ -327,13 +332,13 @@ static int upper_entry(struct upper *upper, int parent, const char *name, const 
 		return tar_output_add(upper->tar, &item, err);
 	}
 	if (S_ISLNK(st->st_mode)) {
-		item.link = target = upper_link_target(parent, name);
+		item.link = target = upper_link_target(file);
 		if (!target)
 			return upper_fail(upper, -errno, "read the link", err);
-	} else if (upper_xattrs(upper, fd, err) < 0) {
+	} else if (upper_xattrs(upper, file, err) < 0) {
 		return err->code;
 	}
-	return S_ISREG(st->st_mode) ? upper_regular(upper, parent, name, &item, err)
+	return S_ISREG(st->st_mode) ? upper_regular(upper, file, &item, err)
 				    : tar_output_add(upper->tar, &item, err);
 }
 
@@ -356,19 +361,15 @@ static int upper_names(struct upper *upper, int fd, char ***ret, struct err *err
 	return 0;
 }
 
-static int upper_compare_names(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* One that the path in upper says. */
 static int upper_child(struct upper *upper, int parent, const char *folder, const char *name,
 		       struct err *err)
 {
+	_cleanup_close_ int file = openat(parent, name, O_PATH | O_CLOEXEC | O_NOFOLLOW);
 	_cleanup_close_ int fd = -EBADF;
 	struct stat st;
 
-	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (file < 0 || fstat(file, &st) < 0)
 		return upper_fail(upper, -errno, "look at", err);
 	if (S_ISCHR(st.st_mode) && !st.st_rdev) {
 		_cleanup_free_ char *mark = mem_printf(UPPER_WHITEOUT "%s", name);
@@ -381,11 +382,11 @@ static int upper_child(struct upper *upper, int parent, const char *folder, cons
 			       upper->path.data);
 	if (S_ISSOCK(st.st_mode))
 		return 0;
-	if (upper_entry(upper, parent, name, &st, err) < 0)
+	if (upper_entry(upper, file, &st, err) < 0)
 		return err->code;
 	if (!S_ISDIR(st.st_mode))
 		return 0;
-	fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	fd = upper_reopen(file, O_RDONLY | O_DIRECTORY);
 	return fd < 0 ? upper_fail(upper, -errno, "open", err) : upper_folder(upper, fd, err);
 }
 
@@ -404,8 +405,7 @@ static int upper_folder(struct upper *upper, int fd, struct err *err)
 	r = upper_is_opaque(fd) ? upper_mark(upper, folder, UPPER_OPAQUE, err) : 0;
 	if (r == 0)
 		r = upper_names(upper, fd, &names, err);
-	if (names)
-		qsort(names, strv_len(names), sizeof(char *), upper_compare_names);
+	strv_sort(names);
 	strv_for_each(name, names) {
 		if (r < 0)
 			break;
@@ -440,9 +440,8 @@ int upper_write(int folder, const struct idmap *shifted, int fd, struct err *err
 	upper.chunk = mem_zalloc(UPPER_CHUNK);
 	upper.extents = mem_zalloc(UPPER_EXTENTS_MAX * sizeof(*upper.extents));
 	buf_add_str(&upper.path, "");
-	r = tar_output_open(fd, &upper.tar, err);
-	if (r == 0)
-		r = upper_root(&upper, folder, err);
+	upper.tar = tar_output_new(fd);
+	r = upper_root(&upper, folder, err);
 	if (r == 0)
 		r = upper_folder(&upper, folder, err);
 	return r < 0 ? r : tar_output_finish(upper.tar, err);

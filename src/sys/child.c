@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "sys/child.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
@@ -18,6 +19,7 @@
 #define CHILD_STDERR_MAX 8192
 /* more than a pipe holds */
 #define CHILD_STDERR_READS 8
+#define CHILD_IO_MAX	   4096 /* of /proc/PID/io */
 /* where tools are if the environment does not say */
 #define CHILD_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -102,23 +104,61 @@ struct child {
 	const struct child_spec *spec;
 	struct child_pipes pipes;
 	struct buf errors;
+	pid_t pid;
 	int pidfd, exec_errno;
 	int watch_failed; /* its error is set */
+	int stalled;
 	int64_t deadline; /* of units_monotonic(); 0: none */
+	int64_t stall_at; /* likewise: when it is asked next how far it is */
+	int64_t moved;	  /* bytes, when it was asked last */
 };
 
 /* In the order in which poll(2) looks: once the end is seen, so is all that came before it. */
 enum child_event { CHILD_END, CHILD_EXEC, CHILD_OUT, CHILD_ERR, CHILD_WATCH, CHILD_EVENTS };
 
-static int child_poll(const struct child *child, struct pollfd fds[CHILD_EVENTS])
+/* What it has read and written by now: "rchar: N" and "wchar: N" come first, proc(5). */
+static int64_t child_moved(const struct child *child)
 {
-	int64_t left = -1;
+	_cleanup_free_ char *path = mem_printf("/proc/%d/io", child->pid), *text = NULL;
+	_cleanup_strv_ char **words = NULL;
+	struct err ignored = ERR_INIT;
+	int64_t in = 0, out = 0;
 
-	if (child->deadline) {
-		left = (child->deadline - units_monotonic() + 999999) / 1000000;
-		if (left <= 0)
-			return -ETIMEDOUT;
-	}
+	if (file_read(AT_FDCWD, path, CHILD_IO_MAX, &text, NULL) < 0)
+		return 0;
+	words = strv_split(text, " \n");
+	if (strv_len(words) < 4 || units_parse_int(words[1], 0, INT64_MAX / 2, &in, &ignored) < 0 ||
+	    units_parse_int(words[3], 0, INT64_MAX / 2, &out, &ignored) < 0)
+		return 0;
+	return in + out;
+}
+
+static int child_check_stall(struct child *child, int64_t now)
+{
+	int64_t stall_ms = child->spec->stall_ms;
+	int64_t moved;
+
+	if (now < child->stall_at)
+		return 0;
+	moved = child_moved(child);
+	child->stalled = moved - child->moved < stall_ms * CHILD_STALL_RATE / 1000;
+	child->moved = moved;
+	child->stall_at = now + stall_ms * 1000000;
+	return child->stalled ? -ETIMEDOUT : 0;
+}
+
+static int child_poll(struct child *child, struct pollfd fds[CHILD_EVENTS])
+{
+	int64_t now = units_monotonic(), until = child->deadline, left = -1;
+
+	if (child->deadline && now >= child->deadline)
+		return -ETIMEDOUT;
+	if (child->stall_at && child_check_stall(child, now) < 0)
+		return -ETIMEDOUT;
+	if (child->stall_at && (!until || child->stall_at < until))
+		until = child->stall_at;
+	if (until)
+		left = (until - now + 999999) / 1000000;
 	if (poll(fds, CHILD_EVENTS, left > INT_MAX ? INT_MAX : (int)left) >= 0)
 		return 0;
 	for (int i = 0; i < CHILD_EVENTS; i++)
@@ -242,8 +282,13 @@ static int child_verdict(struct child *child, int status, struct err *err)
 		       spec->show_stderr ? "see above" : child_reason(spec, &child->errors));
 }
 
-static int child_no_end(const struct child_spec *spec, int code, struct err *err)
+static int child_no_end(const struct child *child, int code, struct err *err)
 {
+	const struct child_spec *spec = child->spec;
+
+	if (child->stalled)
+		return err_set(err, code, "%s made no headway for %g s", child_name(spec),
+			       (double)spec->stall_ms / 1000);
 	if (code != -ETIMEDOUT)
 		return err_errno(err, code, "cannot read the output of %s", child_name(spec));
 	return err_set(err, code, "%s did not end within %g s", child_name(spec),
@@ -281,6 +326,9 @@ int child_run(const struct child_spec *spec, struct err *err)
 	pipes->exec[1] = fd_close(pipes->exec[1]);
 	if (spec->timeout_ms)
 		child.deadline = units_monotonic() + spec->timeout_ms * 1000000;
+	if (spec->stall_ms)
+		child.stall_at = units_monotonic() + spec->stall_ms * 1000000;
+	child.pid = pid;
 	r = child_drain(&child, err);
 	if (r < 0) {
 		/* not waited for yet, so neither number can be another's */
@@ -294,7 +342,7 @@ int child_run(const struct child_spec *spec, struct err *err)
 		buf_add(spec->said, child.errors.data, child.errors.len);
 	if (child.watch_failed)
 		return r;
-	return r < 0 ? child_no_end(spec, r, err) : child_verdict(&child, status, err);
+	return r < 0 ? child_no_end(&child, r, err) : child_verdict(&child, status, err);
 }
 
 char *child_find(const char *tool)

@@ -206,7 +206,7 @@ class TestWithAnImage:
     def test_an_unknown_image_says_how_to_get_one(self, brig, busybox_image):
         told = brig.fails("run", "--pull", "never", "debain").err
         assert "debain" in told and "brig pull" in told and "brig image" in told
-        assert "there is no image 'debain:latest': cannot pull debain: " in brig.fails("run", "debain").err
+        assert "there is no image 'debain' here: cannot pull debain: " in brig.fails("run", "debain").err
 
     def test_a_vm_without_a_kernel_says_how_to_get_one(self, brig, busybox_image):
         assert "brig kernel add debian" in brig.fails("run", "--vm", busybox_image).err

@@ -357,6 +357,9 @@ def test_a_pull_that_is_killed_goes_on_where_it_was(brig):
 
     with FakeRegistry(oci) as fake:
         fake.answers[f"/v2/stall/blobs/{big}"] = stall
+        given_up = brig.fails("pull", "--tls-verify=false", "--stall-timeout", "1s", f"{fake.address}/stall:1")
+        assert f"the registry {fake.address} stalls" in given_up.err and small[7:] in kept(brig)
+        shutil.rmtree(brig.root / "tmp/fetched")
         with brig.popen("pull", "--tls-verify=false", f"{fake.address}/stall:1") as running:
             wait.file_state(brig.root / "tmp/fetched", lambda: small[7:] in kept(brig), 30)
             running.kill()
@@ -406,5 +409,5 @@ class TestRun:
 
     def test_what_is_nowhere_is_told_in_one_line(self, brig):
         result = brig.fails("run", "nosuchthing", "true")
-        assert "there is no image 'nosuchthing:latest': cannot pull nosuchthing" in result.err
+        assert "there is no image 'nosuchthing' here: cannot pull nosuchthing" in result.err
         assert len(result.err.splitlines()) == 1

@@ -28,7 +28,7 @@ static struct fixture begin(void)
 {
 	struct fixture f = { .fd = memfd_create("tar", MFD_CLOEXEC) };
 
-	assert_int_equal(tar_output_open(f.fd, &f.writer, &f.err), 0);
+	f.writer = tar_output_new(f.fd);
 	return f;
 }
 

@@ -135,6 +135,20 @@ static void who_watches_hears_of_each_event_and_can_end_it(void **state _unused_
 	close(fds[1]);
 }
 
+static void what_makes_no_headway_is_killed_and_what_does_is_not(void **state _unused_)
+{
+	struct child_spec spec = CHILD_SPEC_INIT;
+	struct err err = ERR_INIT;
+
+	spec.stall_ms = 100;
+	assert_int_equal(run_shell("exec sleep 1000", &spec, &err), -ETIMEDOUT);
+	assert_string_equal(err.msg, "sh made no headway for 0.1 s");
+	err = ERR_INIT;
+	assert_int_equal(
+		run_shell("exec dd if=/dev/zero of=/dev/null bs=512 count=1000000", &spec, &err),
+		0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -143,6 +157,7 @@ int main(void)
 		cmocka_unit_test(it_has_the_given_environment_and_no_descriptors_but_three),
 		cmocka_unit_test(what_does_not_end_in_time_is_killed_with_what_it_started),
 		cmocka_unit_test(what_it_leaves_running_does_not_hold_us_up),
+		cmocka_unit_test(what_makes_no_headway_is_killed_and_what_does_is_not),
 		cmocka_unit_test(who_watches_hears_of_each_event_and_can_end_it),
 	};
 
