@@ -248,7 +248,7 @@ static int registry_search(const struct cli_context *cli _unused_, const void *v
 
 static const char *const registry_pull_examples[] = {
 	"brig pull debian:bookworm",
-	"fetch an image from docker.io, where names without a host are",
+	"fetch an image from docker.io, unless registries.conf says otherwise",
 	"brig pull registry.example:5000/web@sha256:1f3a...",
 	"fetch just that one, which is called web:sha256-1f3a... here",
 	NULL,
@@ -257,7 +257,9 @@ static const char *const registry_pull_examples[] = {
 #define REGISTRY_GROUP "Images"
 
 #define REGISTRY_PULL_DESCRIPTION                                                                  \
-	"Fetches images from registries. A name without a host is one of docker.io. Of an image "  \
+	"Fetches images from registries. A name without a host is looked up in registries.conf "   \
+	"(aliases, unqualified-search-registries), and is one of docker.io where nothing is "      \
+	"said. Of an image "                                                                       \
 	"for several platforms, that for this machine is taken. What the store has already, and "  \
 	"what an interrupted try has fetched whole, is not fetched again; if the pull fails or "   \
 	"is interrupted, the images in the store are as before.\n\n"                               \

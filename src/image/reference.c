@@ -108,11 +108,11 @@ const char *reference_tag(const char *reference)
 }
 
 /* Would what is left of a name be read as one with a host? */
-static int reference_begins_with_host(const char *name)
+int reference_has_host(const char *text)
 {
-	const char *slash = strchr(name, '/');
+	const char *slash = strchr(text, '/');
 
-	return slash && reference_is_host(name, (size_t)(slash - name));
+	return slash && reference_is_host(text, (size_t)(slash - text));
 }
 
 /* Leaves out what docker leaves out of the names of its own registry. */
@@ -128,7 +128,7 @@ static const char *reference_familiar(const char *name)
 			continue;
 		if (!strncmp(rest, library, strlen(library)))
 			rest += strlen(library);
-		return reference_begins_with_host(rest) ? name : rest;
+		return reference_has_host(rest) ? name : rest;
 	}
 	return name;
 }
@@ -170,7 +170,7 @@ char *reference_host(const char *reference)
 /* A normalized reference with what normalizing leaves out. */
 static char *reference_in_full(const char *reference)
 {
-	if (reference_begins_with_host(reference))
+	if (reference_has_host(reference))
 		return mem_strdup(reference);
 	return mem_printf(REFERENCE_DOCKER "/%s%s", strchr(reference, '/') ? "" : "library/",
 			  reference);

@@ -25,6 +25,9 @@ int reference_normalize(const char *text, char **ret, struct err *err);
  */
 int reference_resolve(const char *text, char **ret, char **ret_remote, struct err *err);
 
+/* Whether the text begins with a registry: HOST.DOMAIN/, HOST:PORT/ or localhost/. */
+int reference_has_host(const char *text);
+
 /* The registry that a normalized reference is kept at: "docker.io" if it names none; caller frees. */
 char *reference_host(const char *reference);
 

@@ -7,6 +7,7 @@
 #include "image/import.h"
 #include "image/reference.h"
 #include "image/registry-internal.h"
+#include "image/short_name.h"
 #include "image/source.h"
 
 #include <fcntl.h>
@@ -259,8 +260,8 @@ static int registry_bring(struct source *source, struct registry_call *call, str
 	return r == 0 ? registry_import(source, call, &image, err) : r < 0 ? r : 0;
 }
 
-int registry_pull(const char *root, const char *reference, const struct registry_options *options,
-		  char **ret, struct err *err)
+static int registry_pull_from(const char *root, const char *reference,
+			      const struct registry_options *options, char **ret, struct err *err)
 {
 	_cleanup_registry_call_ struct registry_call call = { .root = root, .options = options };
 	struct import_options import = { .progress = options->progress,
@@ -277,7 +278,30 @@ int registry_pull(const char *root, const char *reference, const struct registry
 	import.reference = call.reference;
 	r = registry_bring(&source, &call, err);
 	if (r < 0)
-		return err_wrap(err, "cannot pull %.120s", reference);
+		return r;
 	*ret = take_ptr(call.reference);
 	return 0;
+}
+
+int registry_pull(const char *root, const char *reference, const struct registry_options *options,
+		  char **ret, struct err *err)
+{
+	_cleanup_strv_ char **names = NULL;
+	_cleanup_free_ char *tried = NULL;
+	struct err last = ERR_INIT;
+	int r = short_name_resolve(reference, &names, &last);
+
+	strv_for_each(name, names) {
+		last = ERR_INIT;
+		r = registry_pull_from(root, *name, options, ret, &last);
+		if (r == 0)
+			return 0;
+		if (r == -ENOSPC || r == -EDQUOT)
+			break;
+	}
+	tried = names ? strv_join(names, ", ") : NULL;
+	(void)err_set(err, r, "%s", last.msg);
+	if (!tried || !strcmp(tried, reference))
+		return err_wrap(err, "cannot pull %.120s", reference);
+	return err_wrap(err, "cannot pull %.120s (tried %.200s)", reference, tried);
 }

@@ -22,8 +22,8 @@ struct registry_options {
 };
 
 /*
- * Brings an image: [HOST/]NAME[:TAG] or [HOST/]NAME@sha256:HEX. Nothing is fetched that the store has. *ret: its
- * name as stored; caller frees.
+ * Brings an image: [HOST/]NAME[:TAG] or [HOST/]NAME@sha256:HEX, without a host from the first place of those in
+ * image/short_name.h that has it. Nothing is fetched that the store has. *ret: its name as stored; caller frees.
  */
 int registry_pull(const char *root, const char *reference, const struct registry_options *options,
 		  char **ret, struct err *err);

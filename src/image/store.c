@@ -9,6 +9,7 @@
 #include "image/layer.h"
 #include "image/manifest.h"
 #include "image/reference.h"
+#include "image/short_name.h"
 #include "image/work.h"
 #include "sys/userns.h"
 
@@ -274,6 +275,26 @@ static int store_not_found(const struct json *list, const char *reference, struc
 		       reference);
 }
 
+/* A name without a host may be that of an image that a pull found elsewhere than at docker.io. */
+static int store_find_short(const struct json *list, const char *reference)
+{
+	_cleanup_strv_ char **names = NULL;
+	struct err ignored = ERR_INIT;
+
+	if (short_name_resolve(reference, &names, &ignored) < 0)
+		return -ENOENT;
+	strv_for_each(name, names) {
+		_cleanup_free_ char *full = NULL;
+		int at = reference_resolve(*name, &full, NULL, &ignored);
+
+		if (at == 0)
+			at = store_index_find(list, full);
+		if (at >= 0)
+			return at;
+	}
+	return -ENOENT;
+}
+
 /* Where the image is in the list; *ret_names: how many names it was found under. */
 static int store_find(const struct json *list, const char *reference, int *ret_names,
 		      struct err *err)
@@ -296,6 +317,9 @@ static int store_find(const struct json *list, const char *reference, int *ret_n
 		if (at != -ENOENT)
 			return at;
 	}
+	at = store_find_short(list, reference);
+	if (at >= 0)
+		return at;
 	return store_not_found(list, full ? full : reference, err);
 }
 
