@@ -46,8 +46,13 @@ struct recipe {
 
 	/* known from docker, not built yet */
 	char **ports;
-	char *network, *pull;
+	char *network;
+
+	int pull; /* enum recipe_pull */
 };
+
+/* Whether the image is fetched first. */
+enum recipe_pull { RECIPE_PULL_MISSING, RECIPE_PULL_ALWAYS, RECIPE_PULL_NEVER };
 
 extern const struct recipe recipe_defaults;
 

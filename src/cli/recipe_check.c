@@ -24,6 +24,8 @@
 #define RECIPE_KERNEL_ARGS_MAX 1024    /* Linux takes 2047 bytes, some of which are ours */
 #define RECIPE_BOTH	       (-1)
 
+static const char *const recipe_pulls[] = { "missing", "always", "never", NULL };
+
 const struct recipe recipe_defaults = {
 	.stop_timeout_ms = -1,
 	.engine = -1,
@@ -109,8 +111,9 @@ const struct option recipe_options[] = {
 	RECIPE("publish", 'p', OPTION_STRV, "HOST:PORT", ports, "not built yet: forward a port"),
 	RECIPE("network", 0, OPTION_STRING, "NAME", network,
 	       "only 'none' is built yet: nothing but a loopback device"),
-	RECIPE("pull", 0, OPTION_STRING, "WHEN", pull,
-	       "only 'never' is built yet: the image has to be here"),
+	RECIPE("pull", 0, OPTION_CHOICE, "WHEN", pull,
+	       "missing, always or never: whether to fetch the image first (missing)",
+	       .choices = recipe_pulls),
 	OPTION_END,
 };
 
@@ -172,10 +175,6 @@ static int recipe_check_refusals(const struct recipe *recipe, struct err *err)
 	if (recipe->network && strcmp(recipe->network, "none"))
 		return err_set(err, -EOPNOTSUPP,
 			       "option --network: not built yet: networks; only 'none' is");
-	if (recipe->pull && strcmp(recipe->pull, "never"))
-		return err_set(err, -EOPNOTSUPP,
-			       "option --pull: not built yet: registries; bring the image with "
-			       "'brig image import' or 'brig image bootstrap'");
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #include "cli/foreground.h"
 #include "cli/home.h"
 #include "cli/recipe.h"
+#include "cli/registry.h"
 #include "image/kernel.h"
 #include "instance/engine.h"
 #include "instance/volume.h"
@@ -43,19 +44,41 @@ static int run_make_volumes(const struct instance_home *home, const struct insta
 	return r;
 }
 
+/*
+ * Finds the image, and fetches it first if it has to be. *ret_lock keeps its layers until the record names
+ * them.
+ */
+static int run_find_image(const struct instance_home *home, const struct recipe *recipe,
+			  const char *reference, struct image *ret, int *ret_lock, struct err *err)
+{
+	struct err here = ERR_INIT;
+	int r = recipe->pull == RECIPE_PULL_ALWAYS
+			? registry_bring_image(home->root, reference, err)
+			: 0;
+
+	if (r == 0)
+		r = *ret_lock = store_lock(home->root, 0, err);
+	if (r >= 0)
+		r = store_get(home->root, reference, ret, &here);
+	if (r != -ENOENT || recipe->pull != RECIPE_PULL_MISSING || !registry_may_have(reference))
+		return here.code ? err_set(err, r, "%s", here.msg) : r;
+	*ret_lock = fd_close(*ret_lock);
+	r = registry_bring_image(home->root, reference, err);
+	if (r < 0)
+		return err_wrap(err, "there is no image '%.120s' here", reference);
+	r = *ret_lock = store_lock(home->root, 0, err);
+	return r < 0 ? r : store_get(home->root, reference, ret, err);
+}
+
 static int run_make(const struct instance_home *home, const struct recipe *recipe, char **args,
 		    struct instance *ret, struct err *err)
 {
 	_cleanup_image_ struct image image = { 0 };
-	_cleanup_close_ int lock =
-		-EBADF; /* keeps the image's layers until the record names them */
-	_cleanup_close_ int volumes = -EBADF;
+	_cleanup_close_ int lock = -EBADF, volumes = -EBADF;
 	int r = recipe_check(recipe, err);
 
 	if (r == 0)
-		r = lock = store_lock(home->root, 0, err);
-	if (r >= 0)
-		r = store_get(home->root, args[0], &image, err);
+		r = run_find_image(home, recipe, args[0], &image, &lock, err);
 	if (r == 0)
 		r = recipe_fill(recipe, &image, args + 1, ret, err);
 	if (r == 0)

@@ -264,3 +264,29 @@ int import_bootstrap(const char *root, const char *what, char *const *include,
 		r = import_finish(&source, ret_references, err);
 	return r < 0 ? import_failed(&source, err) : 0;
 }
+
+int import_complete(struct source *source, struct err *err)
+{
+	_cleanup_strv_ char **references = NULL;
+	int r = import_finish(source, &references, err);
+
+	if (r < 0 && import_disk_is_full(source, err))
+		return err_wrap(err, "the disk with %.120s is full", source->root);
+	return r;
+}
+
+int import_fetched(struct source *source, const char *folder, struct err *err)
+{
+	_cleanup_close_ int fd =
+		openat(source->work.fd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	int r;
+
+	if (fd < 0)
+		return err_errno(err, -errno, "cannot open %s/%s", source->work.path, folder);
+	r = source_read_oci(source, fd, 1, err);
+	if (r == 0)
+		return import_complete(source, err);
+	if (import_disk_is_full(source, err))
+		return err_wrap(err, "the disk with %.120s is full", source->root);
+	return r;
+}

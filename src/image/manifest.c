@@ -55,6 +55,9 @@ static int manifest_parse_descriptor(const struct json *json, struct descriptor 
 	if (!type || size < 0)
 		return err_set(err, -EINVAL, "the descriptor of sha256:%s has no %s", ret->hex,
 			       type ? "size" : "media type");
+	if (size > MANIFEST_BLOB_MAX)
+		return err_set(err, -EFBIG, "sha256:%s is said to have %lld bytes", ret->hex,
+			       (long long)size);
 	ret->size = size;
 	ret->media_type = mem_strdup(type);
 	return 0;
@@ -360,6 +363,15 @@ static int manifest_apply_change(struct json *config, const char *change, struct
 		       change);
 }
 
+int manifest_change_config(struct json *image, char *const *changes, struct err *err)
+{
+	strv_for_each(change, changes) {
+		if (manifest_apply_change(json_get(image, "config"), *change, err) < 0)
+			return err->code;
+	}
+	return 0;
+}
+
 int manifest_new_config(char *const *changes, const char *created_by, struct json **ret,
 			struct err *err)
 {
@@ -380,10 +392,8 @@ int manifest_new_config(char *const *changes, const char *created_by, struct jso
 	json_object_add(step, "created_by", json_new_string(created_by));
 	json_array_add(history, step);
 	json_object_add(image, "history", history);
-	strv_for_each(change, changes) {
-		if (manifest_apply_change(config, *change, err) < 0)
-			return err->code;
-	}
+	if (manifest_change_config(image, changes, err) < 0)
+		return err->code;
 	*ret = take_ptr(image);
 	return 0;
 }

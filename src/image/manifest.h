@@ -19,6 +19,7 @@
 	((size_t)4 << 20)	 /* of a document; docker's registry has the same bound */
 #define MANIFEST_LAYERS_MAX 128	 /* docker allows 127; a mount of overlayfs takes 500 */
 #define MANIFEST_IMAGES_MAX 4096 /* in an index */
+#define MANIFEST_BLOB_MAX   ((int64_t)1 << 50) /* bytes; sums of such sizes do not overflow */
 #define MANIFEST_WORDS_MAX \
 	16384 /* of a command, variables, labels...; execve(2) takes about as many */
 
@@ -77,6 +78,8 @@ const char *manifest_architecture(void);
  */
 int manifest_new_config(char *const *changes, const char *created_by, struct json **ret,
 			struct err *err);
+/* Applies such changes to a configuration whose member `config` is an object. */
+int manifest_change_config(struct json *image, char *const *changes, struct err *err);
 /* Adds the layer. */
 void manifest_config_add_layer(struct json *config, const char *diff_id);
 /* Sets Cmd, unless the configuration says already what to run. */

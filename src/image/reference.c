@@ -2,6 +2,7 @@
 #include "image/reference.h"
 #include "base/buf.h"
 #include "base/mem.h"
+#include "image/digest.h"
 
 #include <string.h>
 
@@ -10,6 +11,8 @@
 #define DIGITS	"0123456789"
 #define ALNUM	LOWER UPPER DIGITS
 #define TAG_SET ALNUM "_.-"
+
+#define REFERENCE_DOCKER "docker.io"
 
 static int reference_in(const char *set, char c)
 {
@@ -105,11 +108,11 @@ const char *reference_tag(const char *reference)
 }
 
 /* Would what is left of a name be read as one with a host? */
-static int reference_begins_with_host(const char *name)
+int reference_has_host(const char *text)
 {
-	const char *slash = strchr(name, '/');
+	const char *slash = strchr(text, '/');
 
-	return slash && reference_is_host(name, (size_t)(slash - name));
+	return slash && reference_is_host(text, (size_t)(slash - text));
 }
 
 /* Leaves out what docker leaves out of the names of its own registry. */
@@ -125,7 +128,7 @@ static const char *reference_familiar(const char *name)
 			continue;
 		if (!strncmp(rest, library, strlen(library)))
 			rest += strlen(library);
-		return reference_begins_with_host(rest) ? name : rest;
+		return reference_has_host(rest) ? name : rest;
 	}
 	return name;
 }
@@ -152,6 +155,46 @@ int reference_normalize(const char *text, char **ret, struct err *err)
 			       "not starting with '.' or '-'",
 			       text, REFERENCE_TAG_MAX);
 	*ret = mem_printf("%s%s", name, colon ? "" : ":latest");
+	return 0;
+}
+
+char *reference_host(const char *reference)
+{
+	const char *slash = strchr(reference, '/');
+
+	if (slash && reference_is_host(reference, (size_t)(slash - reference)))
+		return mem_strndup(reference, (size_t)(slash - reference));
+	return mem_strdup(REFERENCE_DOCKER);
+}
+
+/* A normalized reference with what normalizing leaves out. */
+static char *reference_in_full(const char *reference)
+{
+	if (reference_has_host(reference))
+		return mem_strdup(reference);
+	return mem_printf(REFERENCE_DOCKER "/%s%s", strchr(reference, '/') ? "" : "library/",
+			  reference);
+}
+
+int reference_resolve(const char *text, char **ret, char **ret_remote, struct err *err)
+{
+	const char *at = strchr(text, '@');
+	_cleanup_free_ char *name = mem_strndup(text, at ? (size_t)(at - text) : strlen(text));
+	_cleanup_free_ char *full = NULL, *whole = NULL;
+	char hex[DIGEST_HEX_SIZE];
+
+	if (at && digest_parse(at + 1, hex, err) < 0)
+		return err_wrap(err, "'%.120s'", text);
+	if (reference_normalize(name, &full, err) < 0)
+		return err->code;
+	whole = reference_in_full(full);
+	if (at) {
+		full[reference_tag(full) - full] = '\0';
+		whole[reference_tag(whole) - whole] = '\0';
+	}
+	*ret = at ? mem_printf("%s:sha256-%s", full, hex) : take_ptr(full);
+	if (ret_remote)
+		*ret_remote = at ? mem_printf("%s@sha256:%s", whole, hex) : take_ptr(whole);
 	return 0;
 }
 

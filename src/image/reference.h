@@ -18,6 +18,19 @@
  */
 int reference_normalize(const char *text, char **ret, struct err *err);
 
+/*
+ * The same of what may be NAME[:TAG]@sha256:HEX as well, of which the tag is not looked at, as with docker: that is
+ * kept as NAME:sha256-HEX. *ret_remote: what a registry is asked for, NAME:TAG or NAME@sha256:HEX, with its host in
+ * full; may be NULL. Caller frees both.
+ */
+int reference_resolve(const char *text, char **ret, char **ret_remote, struct err *err);
+
+/* Whether the text begins with a registry: HOST.DOMAIN/, HOST:PORT/ or localhost/. */
+int reference_has_host(const char *text);
+
+/* The registry that a normalized reference is kept at: "docker.io" if it names none; caller frees. */
+char *reference_host(const char *reference);
+
 /* The colon before the tag of a normalized reference. */
 const char *reference_tag(const char *reference);
 

@@ -50,6 +50,13 @@ int source_read_bootstrap(struct source *source, const char *suite, char *const 
 /* Once its layer is made: names the bare root file system. */
 int source_finish_root(struct source *source, struct err *err);
 
+/* What registry.c has brought to the folder of that name in the work folder: an OCI layout with one image. Ends the
+ * import: the image is stored. */
+int import_fetched(struct source *source, const char *folder, struct err *err);
+
+/* The end of an import whose images, layers and blobs are all in the source: it is stored. */
+int import_complete(struct source *source, struct err *err);
+
 /* --- for the above --- */
 
 /* Adds a layer whose blob is in the work folder, if it is not known yet. */

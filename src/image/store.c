@@ -9,6 +9,7 @@
 #include "image/layer.h"
 #include "image/manifest.h"
 #include "image/reference.h"
+#include "image/short_name.h"
 #include "image/work.h"
 #include "sys/userns.h"
 
@@ -152,11 +153,30 @@ static int store_read_index(const char *root, struct json **ret, struct err *err
 	return 0;
 }
 
+/* Takes away the files, of file_replace(), of who was killed with the lock that we have now. */
+static void store_sweep_index(const char *root)
+{
+	_cleanup_free_ char *path = mem_printf("%s/images", root);
+	_cleanup_closedir_ DIR *dir = opendir(path);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		const char *dot = strrchr(entry->d_name, '.');
+
+		if (!strncmp(entry->d_name, STORE_INDEX ".", strlen(STORE_INDEX ".")) &&
+		    !strcmp(dot, ".tmp"))
+			(void)unlinkat(dirfd(dir), entry->d_name, 0);
+	}
+}
+
 static int store_write_index(const char *root, const struct json *index, struct err *err)
 {
 	_cleanup_free_ char *path = mem_printf("%s/images/" STORE_INDEX, root);
 	_cleanup_free_ char *text = json_text(index, 0);
-	int r = file_replace(AT_FDCWD, path, text, strlen(text), 0644, 1);
+	int r;
+
+	store_sweep_index(root);
+	r = file_replace(AT_FDCWD, path, text, strlen(text), 0644, 1);
 
 	return r < 0 ? err_errno(err, r, "cannot write %s", path) : 0;
 }
@@ -269,9 +289,29 @@ static int store_not_found(const struct json *list, const char *reference, struc
 		return err_set(err, -ENOENT, "there is no image '%.120s'; did you mean '%.120s'?",
 			       reference, near);
 	return err_set(err, -ENOENT,
-		       "there is no image '%.120s'; get one with 'brig image import' or "
-		       "'brig image bootstrap debian:bookworm'",
+		       "there is no image '%.120s'; get one with 'brig pull', 'brig image import' "
+		       "or 'brig image bootstrap debian:bookworm'",
 		       reference);
+}
+
+/* A name without a host may be that of an image that a pull found elsewhere than at docker.io. */
+static int store_find_short(const struct json *list, const char *reference)
+{
+	_cleanup_strv_ char **names = NULL;
+	struct err ignored = ERR_INIT;
+
+	if (short_name_resolve(reference, &names, &ignored) < 0)
+		return -ENOENT;
+	strv_for_each(name, names) {
+		_cleanup_free_ char *full = NULL;
+		int at = reference_resolve(*name, &full, NULL, &ignored);
+
+		if (at == 0)
+			at = store_index_find(list, full);
+		if (at >= 0)
+			return at;
+	}
+	return -ENOENT;
 }
 
 /* Where the image is in the list; *ret_names: how many names it was found under. */
@@ -284,7 +324,7 @@ static int store_find(const struct json *list, const char *reference, int *ret_n
 	int at;
 
 	*ret_names = 1;
-	if (reference_normalize(reference, &full, &invalid) == 0) {
+	if (reference_resolve(reference, &full, NULL, &invalid) == 0) {
 		at = store_index_find(list, full);
 		if (at >= 0)
 			return at;
@@ -296,6 +336,9 @@ static int store_find(const struct json *list, const char *reference, int *ret_n
 		if (at != -ENOENT)
 			return at;
 	}
+	at = store_find_short(list, reference);
+	if (at >= 0)
+		return at;
 	return store_not_found(list, full ? full : reference, err);
 }
 
@@ -464,6 +507,44 @@ int store_get(const char *root, const char *reference, struct image *ret, struct
 	list = json_get(index, "manifests");
 	at = store_find(list, reference, &names, err);
 	return at < 0 ? at : store_load(root, json_array_at(list, (size_t)at), ret, err);
+}
+
+void store_documents_release(struct store_documents *documents)
+{
+	free(documents->reference);
+	free(documents->media_type);
+	free(documents->text);
+	if (documents->manifest)
+		manifest_release(documents->manifest);
+	free(documents->manifest);
+	json_free(documents->config);
+}
+
+int store_get_documents(const char *root, const char *reference, struct store_documents *ret,
+			struct err *err)
+{
+	_cleanup_store_documents_ struct store_documents found = { 0 };
+	_cleanup_json_ struct json *index = NULL;
+	const struct json *entry;
+	struct json *list;
+	int at, names;
+
+	if (store_read_index(root, &index, err) < 0)
+		return err->code;
+	list = json_get(index, "manifests");
+	at = store_find(list, reference, &names, err);
+	if (at < 0)
+		return at;
+	entry = json_array_at(list, (size_t)at);
+	found.reference = mem_strdup(store_entry_reference(entry));
+	found.media_type = mem_strdup(json_get_string(entry, "mediaType", MANIFEST_TYPE_MANIFEST));
+	found.manifest = mem_zalloc(sizeof(*found.manifest));
+	if (store_load_documents(root, entry, &found.text, &found.config, found.manifest, err) < 0)
+		return err_wrap(err, "the image %s cannot be used", found.reference);
+	memcpy(found.hex, store_entry_hex(entry), sizeof(found.hex));
+	*ret = found;
+	found = (struct store_documents){ 0 };
+	return 0;
 }
 
 static int store_compare_entries(const void *a, const void *b)

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/json.h"
 #include "base/strv.h"
 #include "image/digest.h"
 
@@ -65,6 +66,21 @@ int store_remove(const char *root, const char *reference, int force, char **ret_
 
 /* Everything that is known of an image as JSON text, for `image inspect`; caller frees. */
 int store_inspect(const char *root, const char *reference, char **ret_json, struct err *err);
+
+/* The documents of an image, for who carries it elsewhere under the store's lock. */
+struct manifest;
+struct store_documents {
+	char *reference;
+	char hex[DIGEST_HEX_SIZE]; /* of the manifest */
+	char *media_type, *text;   /* likewise */
+	struct manifest *manifest; /* what it says */
+	struct json *config;
+};
+
+int store_get_documents(const char *root, const char *reference, struct store_documents *ret,
+			struct err *err);
+void store_documents_release(struct store_documents *documents);
+#define _cleanup_store_documents_ _cleanup_(store_documents_release)
 
 /* Normalizes "debian" to "debian:latest" after checking it; caller frees. */
 int store_reference(const char *text, char **ret, struct err *err);

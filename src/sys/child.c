@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "sys/child.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
@@ -18,6 +19,7 @@
 #define CHILD_STDERR_MAX 8192
 /* more than a pipe holds */
 #define CHILD_STDERR_READS 8
+#define CHILD_IO_MAX	   4096 /* of /proc/PID/io */
 /* where tools are if the environment does not say */
 #define CHILD_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -102,22 +104,61 @@ struct child {
 	const struct child_spec *spec;
 	struct child_pipes pipes;
 	struct buf errors;
+	pid_t pid;
 	int pidfd, exec_errno;
+	int watch_failed; /* its error is set */
+	int stalled;
 	int64_t deadline; /* of units_monotonic(); 0: none */
+	int64_t stall_at; /* likewise: when it is asked next how far it is */
+	int64_t moved;	  /* bytes, when it was asked last */
 };
 
 /* In the order in which poll(2) looks: once the end is seen, so is all that came before it. */
-enum child_event { CHILD_END, CHILD_EXEC, CHILD_OUT, CHILD_ERR, CHILD_EVENTS };
+enum child_event { CHILD_END, CHILD_EXEC, CHILD_OUT, CHILD_ERR, CHILD_WATCH, CHILD_EVENTS };
 
-static int child_poll(const struct child *child, struct pollfd fds[CHILD_EVENTS])
+/* What it has read and written by now: "rchar: N" and "wchar: N" come first, proc(5). */
+static int64_t child_moved(const struct child *child)
 {
-	int64_t left = -1;
+	_cleanup_free_ char *path = mem_printf("/proc/%d/io", child->pid), *text = NULL;
+	_cleanup_strv_ char **words = NULL;
+	struct err ignored = ERR_INIT;
+	int64_t in = 0, out = 0;
 
-	if (child->deadline) {
-		left = (child->deadline - units_monotonic() + 999999) / 1000000;
-		if (left <= 0)
-			return -ETIMEDOUT;
-	}
+	if (file_read(AT_FDCWD, path, CHILD_IO_MAX, &text, NULL) < 0)
+		return 0;
+	words = strv_split(text, " \n");
+	if (strv_len(words) < 4 || units_parse_int(words[1], 0, INT64_MAX / 2, &in, &ignored) < 0 ||
+	    units_parse_int(words[3], 0, INT64_MAX / 2, &out, &ignored) < 0)
+		return 0;
+	return in + out;
+}
+
+static int child_check_stall(struct child *child, int64_t now)
+{
+	int64_t stall_ms = child->spec->stall_ms;
+	int64_t moved;
+
+	if (now < child->stall_at)
+		return 0;
+	moved = child_moved(child);
+	child->stalled = moved - child->moved < stall_ms * CHILD_STALL_RATE / 1000;
+	child->moved = moved;
+	child->stall_at = now + stall_ms * 1000000;
+	return child->stalled ? -ETIMEDOUT : 0;
+}
+
+static int child_poll(struct child *child, struct pollfd fds[CHILD_EVENTS])
+{
+	int64_t now = units_monotonic(), until = child->deadline, left = -1;
+
+	if (child->deadline && now >= child->deadline)
+		return -ETIMEDOUT;
+	if (child->stall_at && child_check_stall(child, now) < 0)
+		return -ETIMEDOUT;
+	if (child->stall_at && (!until || child->stall_at < until))
+		until = child->stall_at;
+	if (until)
+		left = (until - now + 999999) / 1000000;
 	if (poll(fds, CHILD_EVENTS, left > INT_MAX ? INT_MAX : (int)left) >= 0)
 		return 0;
 	for (int i = 0; i < CHILD_EVENTS; i++)
@@ -142,6 +183,14 @@ static void child_take_exec(struct child *child, struct pollfd *event)
 	event->fd = -1;
 }
 
+static int child_take_watch(struct child *child, struct err *err)
+{
+	int r = child->spec->watch(child->spec->watch_ctx, err);
+
+	child->watch_failed = r < 0;
+	return r < 0 ? r : 0;
+}
+
 /* What it said last: a process that it left behind may hold the pipe for as long as it likes. */
 static void child_take_last(struct child *child, int fd)
 {
@@ -153,7 +202,7 @@ static void child_take_last(struct child *child, int fd)
 	}
 }
 
-static int child_drain(struct child *child)
+static int child_drain(struct child *child, struct err *err)
 {
 	struct pollfd fds[CHILD_EVENTS] = {
 		[CHILD_END] = { .fd = child->pidfd, .events = POLLIN },
@@ -162,6 +211,8 @@ static int child_drain(struct child *child)
 				.events = POLLIN },
 		[CHILD_ERR] = { .fd = child->spec->show_stderr ? -1 : child->pipes.err[0],
 				.events = POLLIN },
+		[CHILD_WATCH] = { .fd = child->spec->watch ? child->spec->watch_fd : -1,
+				  .events = POLLIN },
 	};
 	int r = 0;
 
@@ -176,6 +227,8 @@ static int child_drain(struct child *child)
 		if (fds[CHILD_ERR].revents &&
 		    child_collect(fds[CHILD_ERR].fd, &child->errors, CHILD_STDERR_MAX, 1) == 0)
 			fds[CHILD_ERR].fd = -1;
+		if (r == 0 && fds[CHILD_WATCH].revents)
+			r = child_take_watch(child, err);
 		if (fds[CHILD_END].revents)
 			fds[CHILD_END].fd = -1;
 	}
@@ -229,8 +282,13 @@ static int child_verdict(struct child *child, int status, struct err *err)
 		       spec->show_stderr ? "see above" : child_reason(spec, &child->errors));
 }
 
-static int child_no_end(const struct child_spec *spec, int code, struct err *err)
+static int child_no_end(const struct child *child, int code, struct err *err)
 {
+	const struct child_spec *spec = child->spec;
+
+	if (child->stalled)
+		return err_set(err, code, "%s made no headway for %g s", child_name(spec),
+			       (double)spec->stall_ms / 1000);
 	if (code != -ETIMEDOUT)
 		return err_errno(err, code, "cannot read the output of %s", child_name(spec));
 	return err_set(err, code, "%s did not end within %g s", child_name(spec),
@@ -268,7 +326,10 @@ int child_run(const struct child_spec *spec, struct err *err)
 	pipes->exec[1] = fd_close(pipes->exec[1]);
 	if (spec->timeout_ms)
 		child.deadline = units_monotonic() + spec->timeout_ms * 1000000;
-	r = child_drain(&child);
+	if (spec->stall_ms)
+		child.stall_at = units_monotonic() + spec->stall_ms * 1000000;
+	child.pid = pid;
+	r = child_drain(&child, err);
 	if (r < 0) {
 		/* not waited for yet, so neither number can be another's */
 		kill(pid, SIGKILL);
@@ -277,7 +338,11 @@ int child_run(const struct child_spec *spec, struct err *err)
 	}
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		continue;
-	return r < 0 ? child_no_end(spec, r, err) : child_verdict(&child, status, err);
+	if (spec->said)
+		buf_add(spec->said, child.errors.data, child.errors.len);
+	if (child.watch_failed)
+		return r;
+	return r < 0 ? child_no_end(&child, r, err) : child_verdict(&child, status, err);
 }
 
 char *child_find(const char *tool)

@@ -5,12 +5,14 @@ import contextlib
 import ctypes
 import os
 import subprocess
+import tarfile
 import time
+import zlib
 from pathlib import Path
 
 from clone import instance_clone
 from oci import oci_runtime
-from support import images
+from support import images, registry
 from support.command import Brig
 
 PODMAN = ["--network", "none", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"]
@@ -58,6 +60,23 @@ class Bench:
             images.run("umoci", "raw", "add-layer", "--image", f"{path}:debian", images.debian_tar())
 
         return self._once(self.folder / "layout", make)
+
+    @property
+    def layers(self):
+        """An OCI layout with the same files in ten layers, a hard link beside what it links to."""
+        def make(path):
+            images.run("umoci", "init", "--layout", path)
+            images.run("umoci", "new", "--image", f"{path}:debian")
+            part = self.folder / "part.tar"
+            for number in range(10):
+                with tarfile.open(images.debian_tar()) as whole, tarfile.open(part, "w") as out:
+                    for member in whole:
+                        name = member.linkname if member.islnk() else member.name
+                        if (0 if member.isdir() else zlib.crc32(name.encode()) % 10) == number:
+                            out.addfile(member, whole.extractfile(member) if member.isreg() else None)
+                images.run("umoci", "raw", "add-layer", "--image", f"{path}:debian", part)
+
+        return self._once(self.folder / "layers", make)
 
     def clean(self):
         for name in self.brig("ps", "-a", "-q", check=False).out.split():
@@ -235,6 +254,35 @@ def load_by_podman(bench, archive, folder):
                "load", "-i", archive, stderr=subprocess.DEVNULL)
 
 
+def image_pull(bench):
+    with registry.serve(bench.folder / "registry") as address:
+        source = f"docker://{address}/debian:1"
+        images.run("skopeo", "copy", "--dest-tls-verify=false", f"oci:{bench.layers}:debian", source)
+        works = {"brig": pull_by_brig, "skopeo copy, umoci unpack": unpack_from_registry, "podman pull": pull_by_podman}
+        found = {peer: [] for peer in works}
+        for _ in range(max(3, bench.rounds // 5)):  # in turns
+            for peer, work in works.items():
+                found[peer] += samples(bench, source, 1, work)
+    ours = found.pop("brig")
+    for peer, theirs in found.items():
+        yield "image: pull of Debian in ten layers", "ms", ours, theirs, peer
+
+
+def pull_by_brig(bench, source, folder):
+    images.run(*Brig(folder / "root", folder / "run").command(
+        "pull", "-q", "--tls-verify=false", source.removeprefix("docker://")))
+
+
+def unpack_from_registry(bench, source, folder):
+    images.run("skopeo", "copy", "--src-tls-verify=false", source, f"oci:{folder / 'layout'}:debian")
+    images.run("umoci", "unpack", "--image", f"{folder / 'layout'}:debian", folder / "bundle")
+
+
+def pull_by_podman(bench, source, folder):
+    images.run("podman", "--root", folder / "root", "--runroot", folder / "run", "--storage-driver", "overlay",
+               "pull", "-q", "--tls-verify=false", source)
+
+
 MEASURES = {
     "container": container_start,
     "machine": machine_start,
@@ -242,5 +290,6 @@ MEASURES = {
     "listing": listing,
     "image": image_unpack,
     "clone": instance_clone,
+    "pull": image_pull,
     "oci": oci_runtime,
 }

@@ -181,7 +181,7 @@ class TestWithAnImage:
         (["-p", "80:80"], "not built yet"),
         (["--vm", "--mount", "type=bind"], "a mount of type bind wants"),
         (["--network", "host"], "not built yet"),
-        (["--pull", "always"], "not built yet"),
+        (["--pull", "sometimes"], "sometimes"),
         (["--env-file", "/nowhere"], "/nowhere"),
         (["--device", "/etc/passwd"], "no device"),
         (["--cap-add", "FLY"], "there is no capability 'FLY'"),
@@ -204,8 +204,9 @@ class TestWithAnImage:
         assert result.returncode == 125 and b"UTF-8" in result.stderr
 
     def test_an_unknown_image_says_how_to_get_one(self, brig, busybox_image):
-        told = brig.fails("run", "debain").err
-        assert "debain" in told and "brig image" in told
+        told = brig.fails("run", "--pull", "never", "debain").err
+        assert "debain" in told and "brig pull" in told and "brig image" in told
+        assert "there is no image 'debain' here: cannot pull debain: " in brig.fails("run", "debain").err
 
     def test_a_vm_without_a_kernel_says_how_to_get_one(self, brig, busybox_image):
         assert "brig kernel add debian" in brig.fails("run", "--vm", busybox_image).err

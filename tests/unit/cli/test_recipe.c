@@ -359,8 +359,7 @@ static void what_a_kind_has_no_meaning_for_is_refused_with_the_reason(void **sta
 
 static void what_is_not_built_yet_says_so(void **state _unused_)
 {
-	static const char *const options[] = { "-p 80:80", "--publish 80", "--network host",
-					       "--pull always" };
+	static const char *const options[] = { "-p 80:80", "--publish 80", "--network host" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
 		_cleanup_free_ char *line = mem_printf("%s busybox", options[i]);
@@ -387,7 +386,7 @@ static void a_mount_is_dockers_other_word_for_a_volume(void **state _unused_)
 
 static void what_changes_nothing_of_that_is_fine(void **state _unused_)
 {
-	_cleanup_order_ struct order o = order(busybox(), "--network none --pull never busybox");
+	_cleanup_order_ struct order o = order(busybox(), "--network none busybox");
 
 	assert_made(&o);
 }

@@ -103,6 +103,38 @@ static void a_file_names_its_image(void **state _unused_)
 	assert_null(reference_from_path(""));
 }
 
+static void what_a_registry_is_asked_for_has_its_host(void **state _unused_)
+{
+	static const char hex[] =
+		"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+	static const char *const names[][4] = {
+		{ "debian", "debian:latest", "docker.io/library/debian:latest", "docker.io" },
+		{ "team/web:1", "team/web:1", "docker.io/team/web:1", "docker.io" },
+		{ "localhost/a", "localhost/a:latest", "localhost/a:latest", "localhost" },
+		{ "h:5000/a/b:2", "h:5000/a/b:2", "h:5000/a/b:2", "h:5000" },
+	};
+	_cleanup_free_ char *exact = mem_printf("h:5000/a:2@sha256:%s", hex);
+	_cleanup_free_ char *stored = mem_printf("h:5000/a:sha256-%s", hex);
+	_cleanup_free_ char *asked = mem_printf("h:5000/a@sha256:%s", hex);
+	_cleanup_free_ char *full = NULL, *remote = NULL;
+	struct err err = ERR_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		_cleanup_free_ char *f = NULL, *r = NULL, *host = NULL;
+
+		assert_int_equal(reference_resolve(names[i][0], &f, &r, &err), 0);
+		host = reference_host(f);
+		assert_string_equal(f, names[i][1]);
+		assert_string_equal(r, names[i][2]);
+		assert_string_equal(host, names[i][3]);
+	}
+	assert_int_equal(reference_resolve(exact, &full, &remote, &err), 0);
+	assert_string_equal(full, stored);
+	assert_string_equal(remote, asked);
+	assert_int_equal(reference_resolve("a@sha256:12", &full, NULL, &err), -EINVAL);
+	assert_int_equal(reference_resolve("A", &full, NULL, &err), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -110,6 +142,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_name_is_refused),
 		cmocka_unit_test(long_names_and_tags_have_a_bound),
 		cmocka_unit_test(the_tag_is_found_behind_a_port),
+		cmocka_unit_test(what_a_registry_is_asked_for_has_its_host),
 		cmocka_unit_test(a_file_names_its_image),
 	};
 

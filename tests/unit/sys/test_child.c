@@ -102,6 +102,53 @@ static void what_it_leaves_running_does_not_hold_us_up(void **state _unused_)
 	close(held[0]);
 }
 
+static int count_bytes(void *ctx, struct err *err)
+{
+	int *fd_and_count = ctx;
+	char byte;
+
+	if (read(fd_and_count[0], &byte, 1) == 1 && ++fd_and_count[1] == 3)
+		return err_set(err, -ECANCELED, "three is enough");
+	return 0;
+}
+
+static void who_watches_hears_of_each_event_and_can_end_it(void **state _unused_)
+{
+	_cleanup_buf_ struct buf said = BUF_INIT;
+	struct child_spec spec = CHILD_SPEC_INIT;
+	struct err err = ERR_INIT;
+	int fds[2], watched[2] = { 0 };
+
+	assert_int_equal(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
+	spec.watch = count_bytes;
+	spec.watch_fd = watched[0] = fds[0];
+	spec.watch_ctx = watched;
+	spec.out_fd = fds[1];
+	spec.said = &said;
+	assert_int_equal(
+		run_shell("printf 12; echo 'not yet' >&2; printf 3; exec sleep 1000", &spec, &err),
+		-ECANCELED);
+	assert_string_equal(err.msg, "three is enough");
+	assert_int_equal(watched[1], 3);
+	assert_non_null(strstr(said.data, "not yet"));
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void what_makes_no_headway_is_killed_and_what_does_is_not(void **state _unused_)
+{
+	struct child_spec spec = CHILD_SPEC_INIT;
+	struct err err = ERR_INIT;
+
+	spec.stall_ms = 100;
+	assert_int_equal(run_shell("exec sleep 1000", &spec, &err), -ETIMEDOUT);
+	assert_string_equal(err.msg, "sh made no headway for 0.1 s");
+	err = ERR_INIT;
+	assert_int_equal(
+		run_shell("exec dd if=/dev/zero of=/dev/null bs=512 count=1000000", &spec, &err),
+		0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -110,6 +157,8 @@ int main(void)
 		cmocka_unit_test(it_has_the_given_environment_and_no_descriptors_but_three),
 		cmocka_unit_test(what_does_not_end_in_time_is_killed_with_what_it_started),
 		cmocka_unit_test(what_it_leaves_running_does_not_hold_us_up),
+		cmocka_unit_test(what_makes_no_headway_is_killed_and_what_does_is_not),
+		cmocka_unit_test(who_watches_hears_of_each_event_and_can_end_it),
 	};
 
 	return cmocka_run_group_tests_name("sys/child", tests, NULL, NULL);
