@@ -19,8 +19,8 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#define ROOTFS_UPPER "upper"
-#define ROOTFS_WORK  "work"
+#define ROOTFS_UPPER INSTANCE_UPPER
+#define ROOTFS_WORK  INSTANCE_WORK
 
 struct rootfs {
 	const struct spec *spec;

@@ -23,7 +23,7 @@
 #include <sys/wait.h>
 
 #define EMULATOR_PROGRAM "qemu-system-x86_64"
-#define EMULATOR_DATA	 "data.raw"
+#define EMULATOR_DATA	 INSTANCE_DISK
 
 /* Less does not bring a distribution's kernel to its first program. */
 #define EMULATOR_MEMORY_MIN	((int64_t)96 << 20)

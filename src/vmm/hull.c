@@ -22,7 +22,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
-#define HULL_DATA    "data.raw"
+#define HULL_DATA    INSTANCE_DISK
 #define HULL_BACKLOG 64
 /* The socket device's smallest, see vmm/virtio/vsock.h. */
 #define HULL_CID_MIN 3
