@@ -95,6 +95,19 @@ static int clean_note_end(const struct instance_home *home, struct instance *rec
 	return record_save(&instance_table, record, dir, PATHS_RECORD, 1, err);
 }
 
+int clean_forms(const char *state_dir, int kind, struct err *err)
+{
+	static const char *const of_container[] = { INSTANCE_UPPER, INSTANCE_WORK, NULL };
+	static const char *const of_vm[] = { INSTANCE_DISK, NULL };
+	const char *const *other = kind == INSTANCE_VM ? of_container : of_vm;
+	_cleanup_close_ int dir = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = dir < 0 ? -errno : file_remove_tree(dir, PATHS_CONVERT);
+
+	for (; r == 0 && *other; other++)
+		r = file_remove_tree(dir, *other);
+	return r < 0 ? err_errno(err, r, "cannot remove what is left in %s", state_dir) : 0;
+}
+
 int clean_leftovers(const struct instance_home *home, struct instance *record, const char *name,
 		    struct err *err)
 {
@@ -102,8 +115,13 @@ int clean_leftovers(const struct instance_home *home, struct instance *record, c
 	_cleanup_free_ char *state_dir = paths_state(home, name);
 	int r = 0;
 
-	if (access(run_dir, F_OK) < 0 || paths_keeper_pid(run_dir))
+	if (paths_keeper_pid(run_dir))
 		return 0;
+	/* one that cannot be read says no kind */
+	if (record->created)
+		r = clean_forms(state_dir, record->kind, err);
+	if (r < 0 || access(run_dir, F_OK) < 0)
+		return r;
 	if (!record->name)
 		record->name = mem_strdup(name);
 	r = clean_workload(run_dir, err);

@@ -10,9 +10,15 @@
 int clean_kill_keeper(const struct instance_home *home, const char *name, struct err *err);
 
 /*
+ * Removes from the folder of an instance of the kind what a change of its kind has left: the form of the other kind,
+ * and what was being made. See instance/convert.h.
+ */
+int clean_forms(const char *state_dir, int kind, struct err *err);
+
+/*
  * Removes what a keeper that no longer runs has left: cgroups, sockets, the run record. If that keeper
  * wrote no end, the instance's record gets one (exit code unknown). Does nothing while a keeper runs.
- * record may be empty if it could not be read.
+ * What a change of kind has left goes too. record may be empty if it could not be read.
  */
 int clean_leftovers(const struct instance_home *home, struct instance *record, const char *name,
 		    struct err *err);
