@@ -106,6 +106,7 @@ static int ext4_reader_extents(struct ext4_reader_run *run, struct ext2_inode_la
 	return r;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): as libext2fs calls it */
 static int ext4_reader_on_block(ext2_filsys fs _unused_, blk64_t *block, e2_blkcnt_t at,
 				blk64_t ref _unused_, int offset _unused_, void *ctx)
 {

@@ -323,11 +323,11 @@ static void an_exact_copy_takes_no_more_than_it_may(void **state)
 	mkdirat(stage->from, "up", 0755);
 	for (char name[] = "up/a"; name[3] <= 'z'; name[3]++)
 		put(stage->from, name, "text", 0644);
-	assert_int_equal(copy_exact(stage, "up", 20 * 4096), -ENOSPC);
+	assert_int_equal(copy_exact(stage, "up", INT64_C(20) * 4096), -ENOSPC);
 	assert_int_equal(file_remove_tree(stage->to, "up"), 0);
-	assert_int_equal(copy_exact(stage, "up", 60 * 4096), 0);
+	assert_int_equal(copy_exact(stage, "up", INT64_C(60) * 4096), 0);
 	/* one that is there is not added to */
-	assert_int_equal(copy_exact(stage, "up", 60 * 4096), -EEXIST);
+	assert_int_equal(copy_exact(stage, "up", INT64_C(60) * 4096), -EEXIST);
 }
 
 static void an_exact_copy_refuses_files_without_data(void **state)
