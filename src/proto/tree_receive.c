@@ -218,9 +218,11 @@ static struct timespec tree_receive_mtime(const struct tree_entry *entry)
 	return (struct timespec){ .tv_sec = (time_t)entry->mtime, .tv_nsec = entry->mtime_ns };
 }
 
-/* Nothing that is there is written to: it goes, unless it is a folder. */
-static int tree_receive_make_way(int dirfd, const char *name)
+/* Nothing that is there is written to: it goes, unless it is a folder. In an exact stream's new folder there is nothing. */
+static int tree_receive_make_way(const struct tree_receiver *receiver, int dirfd, const char *name)
 {
+	if (receiver->exact)
+		return 0;
 	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
 		return 0;
 	return -errno;
@@ -330,7 +332,7 @@ static int tree_receive_again(struct tree_receiver *receiver, const struct tree_
 	if ((st.st_mode & S_IFMT) != shared->type || st.st_dev != shared->dev ||
 	    st.st_ino != shared->ino)
 		return tree_receive_failed(receiver, -EAGAIN, entry->name);
-	r = tree_receive_make_way(tree_receive_top(receiver)->fd, entry->name);
+	r = tree_receive_make_way(receiver, tree_receive_top(receiver)->fd, entry->name);
 	if (r == 0 && linkat(fd, name, tree_receive_top(receiver)->fd, entry->name, 0) < 0)
 		r = -errno;
 	return r < 0 ? tree_receive_failed(receiver, r, entry->name) : 0;
@@ -357,6 +359,8 @@ static int tree_receive_write_at(int fd, const uint8_t *data, size_t len, uint64
 /* DATA up to FILE_END */
 static int tree_receive_data(struct tree_receiver *receiver, int fd, const char *name)
 {
+	uint64_t end = 0; /* of what was written last */
+
 	for (;;) {
 		struct wire_reader r = { 0 };
 		int type = tree_receive_next(receiver, &r), result;
@@ -366,7 +370,7 @@ static int tree_receive_data(struct tree_receiver *receiver, int fd, const char 
 			return type;
 		number = wire_get_u64(&r);
 		if (type == TREE_RECORD_FILE_END && wire_end(&r) == 0 && number <= INT64_MAX)
-			return ftruncate(fd, (off_t)number) < 0
+			return number != end && ftruncate(fd, (off_t)number) < 0
 				       ? tree_receive_failed(receiver, -errno, name)
 				       : 0;
 		if (type != TREE_RECORD_DATA || r.bad)
@@ -377,12 +381,14 @@ static int tree_receive_data(struct tree_receiver *receiver, int fd, const char 
 		result = tree_receive_write_at(fd, r.p, r.left, number);
 		if (result < 0)
 			return tree_receive_failed(receiver, result, name);
+		end = number + r.left;
 	}
 }
 
 static int tree_receive_file(struct tree_receiver *receiver, const struct tree_entry *entry)
 {
-	int dirfd = tree_receive_top(receiver)->fd, r = tree_receive_make_way(dirfd, entry->name);
+	int dirfd = tree_receive_top(receiver)->fd,
+	    r = tree_receive_make_way(receiver, dirfd, entry->name);
 	_cleanup_close_ int fd = -EBADF;
 
 	if (r < 0)
@@ -435,7 +441,8 @@ static int tree_receive_finish_at(struct tree_receiver *receiver, int dirfd,
 
 static int tree_receive_symlink(struct tree_receiver *receiver, const struct tree_entry *entry)
 {
-	int dirfd = tree_receive_top(receiver)->fd, r = tree_receive_make_way(dirfd, entry->name);
+	int dirfd = tree_receive_top(receiver)->fd,
+	    r = tree_receive_make_way(receiver, dirfd, entry->name);
 
 	if (r == 0 && symlinkat(entry->target, dirfd, entry->name) < 0)
 		r = -errno;
@@ -452,7 +459,7 @@ static int tree_receive_node(struct tree_receiver *receiver, const struct tree_e
 
 	if (is_device && !(receiver->flags & TREE_ARCHIVE))
 		return 0;
-	r = tree_receive_make_way(dirfd, entry->name);
+	r = tree_receive_make_way(receiver, dirfd, entry->name);
 	if (r == 0 && mknodat(dirfd, entry->name, entry->mode & (S_IFMT | 0777),
 			      is_device ? makedev(entry->major, entry->minor) : 0) < 0) {
 		if (errno == EPERM && !receiver->exact)
