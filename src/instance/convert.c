@@ -12,7 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "image/upper.h"
+#include "image/carry.h"
 #include "instance/clean.h"
 #include "instance/paths.h"
 #include "proto/frame.h"
@@ -196,10 +196,10 @@ static int convert_make_form(const struct convert *convert, int kind, const char
 	if (!convert_exists(convert, kind == INSTANCE_VM ? INSTANCE_UPPER : INSTANCE_DISK))
 		return 0;
 	if (kind == INSTANCE_VM)
-		r = upper_to_disk(convert->state, convert->work, cache, convert->record->disk_size,
+		r = carry_to_disk(convert->state, convert->work, cache, convert->record->disk_size,
 				  convert->progress, convert->ctx, err);
 	else
-		r = upper_from_disk(disk, convert->work, convert->progress, convert->ctx, &absent,
+		r = carry_from_disk(disk, convert->work, convert->progress, convert->ctx, &absent,
 				    err);
 	if (r == 0 && !absent)
 		*ret_form = kind == INSTANCE_VM ? INSTANCE_DISK : INSTANCE_UPPER;

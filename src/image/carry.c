@@ -3,7 +3,7 @@
  * Both ways are a tree stream through a pipe. This process receives it and makes the files; it trusts the sender for
  * nothing, and the two ends hold only their own end of the pipe, so that the death of one is the other's end of file.
  */
-#include "image/upper.h"
+#include "image/carry.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "image/ext4_reader.h"
@@ -22,40 +22,40 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-#define UPPER_PIPE	 (1 << 20) /* what a user without privilege may have, too */
-#define UPPER_MEMORY_MAX (UINT64_C(1) << 30)
-#define UPPER_JAIL	 "jail"
+#define CARRY_PIPE	 (1 << 20) /* what a user without privilege may have, too */
+#define CARRY_MEMORY_MAX (UINT64_C(1) << 30)
+#define CARRY_JAIL	 "jail"
 /* A disk is not filled to the last byte: the file system's own blocks are of it, and others write, too. */
-#define UPPER_RESERVE ((int64_t)32 << 20)
+#define CARRY_RESERVE ((int64_t)32 << 20)
 
-struct upper_progress {
+struct carry_progress {
 	progress_fn show;
 	void *ctx;
 	const char *what;
 	int64_t total;
 };
 
-static void upper_on_bytes(void *ctx, int64_t bytes)
+static void carry_on_bytes(void *ctx, int64_t bytes)
 {
-	const struct upper_progress *progress = ctx;
+	const struct carry_progress *progress = ctx;
 
 	if (progress->show)
 		progress->show(progress->ctx, progress->what, bytes, progress->total);
 }
 
-static int upper_pipe(int *ret_read, int *ret_write, struct err *err)
+static int carry_pipe(int *ret_read, int *ret_write, struct err *err)
 {
 	int fds[2];
 
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return err_errno(err, -errno, "cannot make a pipe");
-	(void)fcntl(fds[0], F_SETPIPE_SZ, UPPER_PIPE);
+	(void)fcntl(fds[0], F_SETPIPE_SZ, CARRY_PIPE);
 	*ret_read = fds[0];
 	*ret_write = fds[1];
 	return 0;
 }
 
-static int upper_open_folder(int dirfd, const char *path, struct err *err)
+static int carry_open_folder(int dirfd, const char *path, struct err *err)
 {
 	int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
@@ -66,7 +66,7 @@ static int upper_open_folder(int dirfd, const char *path, struct err *err)
  * Both ends fail when one does; the one that failed by itself has the reason. The sender is ended by a broken pipe,
  * the receiver sees a stream that is cut, if it was the other's fault.
  */
-static int upper_verdict(int received_r, const struct err *received, int sent_r,
+static int carry_verdict(int received_r, const struct err *received, int sent_r,
 			 const struct err *sent, struct err *err)
 {
 	if (received_r < 0 && (received_r != -EPIPE || sent_r == 0)) {
@@ -78,50 +78,50 @@ static int upper_verdict(int received_r, const struct err *received, int sent_r,
 	return sent_r;
 }
 
-struct upper_reading {
+struct carry_reading {
 	int image, out;
 };
 
-struct upper_read {
+struct carry_read {
 	int absent;
 };
 
-static int upper_task_read(void *ctx, int report_fd _unused_, void *result, struct err *err)
+static int carry_task_read(void *ctx, int report_fd _unused_, void *result, struct err *err)
 {
-	const struct upper_reading *reading = ctx;
-	struct upper_read *read = result;
+	const struct carry_reading *reading = ctx;
+	struct carry_read *read = result;
 
 	return ext4_reader_send(reading->image, INSTANCE_UPPER, reading->out, &read->absent, err);
 }
 
 /* The reader's root is an empty folder. */
-static int upper_open_jail(int work, struct err *err)
+static int carry_open_jail(int work, struct err *err)
 {
-	if (mkdirat(work, UPPER_JAIL, 0700) < 0 && errno != EEXIST)
+	if (mkdirat(work, CARRY_JAIL, 0700) < 0 && errno != EEXIST)
 		return err_errno(err, -errno, "cannot make a folder for the reader");
-	return upper_open_folder(work, UPPER_JAIL, err);
+	return carry_open_folder(work, CARRY_JAIL, err);
 }
 
-static int upper_receive_read(int image, int work, const struct tree_bounds *bounds,
+static int carry_receive_read(int image, int work, const struct tree_bounds *bounds,
 			      int *ret_absent, struct err *err)
 {
-	_cleanup_close_ int in = -EBADF, out = -EBADF, jail = upper_open_jail(work, err);
+	_cleanup_close_ int in = -EBADF, out = -EBADF, jail = carry_open_jail(work, err);
 	_cleanup_confine_ struct confine_child child = CONFINE_CHILD_INIT;
-	struct upper_reading reading = { .image = image };
+	struct carry_reading reading = { .image = image };
 	struct err received = ERR_INIT, sent = ERR_INIT;
 	struct confine_spec spec = {
-		.fn = upper_task_read,
+		.fn = carry_task_read,
 		.ctx = &reading,
 		.root_fd = jail,
 		.syscalls = ext4_reader_syscalls,
-		.memory_max = UPPER_MEMORY_MAX,
-		.result_size = sizeof(struct upper_read),
+		.memory_max = CARRY_MEMORY_MAX,
+		.result_size = sizeof(struct carry_read),
 	};
-	struct upper_read result = { 0 };
+	struct carry_read result = { 0 };
 	int received_r, sent_r;
 	int64_t done;
 
-	if (jail < 0 || upper_pipe(&in, &out, err) < 0)
+	if (jail < 0 || carry_pipe(&in, &out, err) < 0)
 		return err->code;
 	reading.out = out;
 	spec.keep_fds[0] = image;
@@ -133,11 +133,11 @@ static int upper_receive_read(int image, int work, const struct tree_bounds *bou
 	in = fd_close(in);
 	sent_r = confine_read(&child, &done, &result, sizeof(result), &sent);
 	*ret_absent = sent_r == 0 && received_r == -EPIPE && result.absent;
-	return *ret_absent ? 0 : upper_verdict(received_r, &received, sent_r, &sent, err);
+	return *ret_absent ? 0 : carry_verdict(received_r, &received, sent_r, &sent, err);
 }
 
 /* A copy, sharing its blocks where the file system can, that e2fsck may do with as it likes. */
-static int upper_repair(int *image, const char *work, struct err *err)
+static int carry_repair(int *image, const char *work, struct err *err)
 {
 	_cleanup_free_ char *path = mem_printf("%s/" INSTANCE_DISK, work);
 	_cleanup_close_ int copy =
@@ -158,48 +158,48 @@ static int upper_repair(int *image, const char *work, struct err *err)
 	return 0;
 }
 
-static int upper_read_disk(int *image, const char *work, int workfd,
+static int carry_read_disk(int *image, const char *work, int workfd,
 			   const struct tree_bounds *bounds, int *ret_absent, struct err *err)
 {
 	struct err unclean = ERR_INIT;
-	int r = upper_receive_read(*image, workfd, bounds, ret_absent, &unclean);
+	int r = carry_receive_read(*image, workfd, bounds, ret_absent, &unclean);
 
 	if (r == -EUCLEAN) {
 		r = file_remove_tree(workfd, INSTANCE_UPPER);
 		if (r < 0)
 			return err_errno(err, r, "cannot start again");
-		r = upper_repair(image, work, err);
-		return r < 0 ? r : upper_receive_read(*image, workfd, bounds, ret_absent, err);
+		r = carry_repair(image, work, err);
+		return r < 0 ? r : carry_receive_read(*image, workfd, bounds, ret_absent, err);
 	}
 	if (r < 0)
 		*err = unclean;
 	return r;
 }
 
-int upper_from_disk(const char *disk, const char *work, progress_fn progress, void *ctx,
+int carry_from_disk(const char *disk, const char *work, progress_fn progress, void *ctx,
 		    int *ret_absent, struct err *err)
 {
 	_cleanup_close_ int image = open(disk, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), workfd = -EBADF;
-	struct upper_progress shown = { progress, ctx, "reading the VM's disk", 0 };
-	struct tree_bounds bounds = { .progress = upper_on_bytes, .ctx = &shown };
+	struct carry_progress shown = { progress, ctx, "reading the VM's disk", 0 };
+	struct tree_bounds bounds = { .progress = carry_on_bytes, .ctx = &shown };
 	struct stat st;
 	int r;
 
 	if (image < 0 || fstat(image, &st) < 0)
 		return err_errno(err, -errno, "cannot open the disk %s", disk);
-	workfd = upper_open_folder(AT_FDCWD, work, err);
+	workfd = carry_open_folder(AT_FDCWD, work, err);
 	if (workfd < 0)
 		return workfd;
 	shown.total = (int64_t)st.st_blocks * 512;
 	/* each small file counts as a block that it may not have there */
 	bounds.bytes_max = 2 * (int64_t)st.st_size;
-	r = upper_read_disk(&image, work, workfd, &bounds, ret_absent, err);
+	r = carry_read_disk(&image, work, workfd, &bounds, ret_absent, err);
 	if (r == 0 && syncfs(workfd) < 0)
 		r = err_errno(err, -errno, "cannot write what was on the disk");
 	return r;
 }
 
-static _noreturn_ void upper_send(int state, int out, int report)
+static _noreturn_ void carry_send(int state, int out, int report)
 {
 	struct err err = ERR_INIT;
 
@@ -213,7 +213,7 @@ static _noreturn_ void upper_send(int state, int out, int report)
 }
 
 /* The sender's result, or its error. */
-static int upper_collect(int pidfd, int report, struct err *err)
+static int carry_collect(int pidfd, int report, struct err *err)
 {
 	struct err failure = ERR_INIT;
 	int told = read(report, &failure, sizeof(failure)) == (ssize_t)sizeof(failure);
@@ -226,7 +226,7 @@ static int upper_collect(int pidfd, int report, struct err *err)
 	return status ? err_set(err, -EIO, "the process that reads the files was killed") : 0;
 }
 
-static int upper_receive_sent(int state, int root, const struct tree_bounds *bounds,
+static int carry_receive_sent(int state, int root, const struct tree_bounds *bounds,
 			      struct err *err)
 {
 	_cleanup_close_ int in = -EBADF, out = -EBADF, report = -EBADF, theirs = -EBADF,
@@ -235,25 +235,25 @@ static int upper_receive_sent(int state, int root, const struct tree_bounds *bou
 	int received_r, sent_r;
 	pid_t pid;
 
-	if (upper_pipe(&in, &out, err) < 0 || upper_pipe(&report, &theirs, err) < 0)
+	if (carry_pipe(&in, &out, err) < 0 || carry_pipe(&report, &theirs, err) < 0)
 		return err->code;
 	pid = spawn_clone(0, -EBADF, &pidfd);
 	if (pid < 0)
 		return err_errno(err, pid, "cannot start a process");
 	if (!pid) {
 		in = fd_close(in);
-		upper_send(state, out, theirs);
+		carry_send(state, out, theirs);
 	}
 	out = fd_close(out);
 	theirs = fd_close(theirs);
 	received_r = tree_receive_exact(root, INSTANCE_UPPER, bounds, in, &received);
 	in = fd_close(in);
-	sent_r = upper_collect(pidfd, report, &sent);
-	return upper_verdict(received_r, &received, sent_r, &sent, err);
+	sent_r = carry_collect(pidfd, report, &sent);
+	return carry_verdict(received_r, &received, sent_r, &sent, err);
 }
 
 /* Mounted for as long as it is filled. */
-static int upper_fill_disk(int state, const char *disk, const struct tree_bounds *bounds,
+static int carry_fill_disk(int state, const char *disk, const struct tree_bounds *bounds,
 			   struct err *err)
 {
 	_cleanup_close_ int mount = -EBADF, root = -EBADF;
@@ -261,16 +261,16 @@ static int upper_fill_disk(int state, const char *disk, const struct tree_bounds
 
 	if (r < 0)
 		return r;
-	root = upper_open_folder(mount, ".", err);
+	root = carry_open_folder(mount, ".", err);
 	if (root < 0)
 		return root;
-	r = upper_receive_sent(state, root, bounds, err);
+	r = carry_receive_sent(state, root, bounds, err);
 	if (r == 0 && syncfs(root) < 0)
 		r = err_errno(err, -errno, "cannot write the disk");
 	return r;
 }
 
-static int upper_check_disk(const char *disk, struct err *err)
+static int carry_check_disk(const char *disk, struct err *err)
 {
 	_cleanup_close_ int fd = open(disk, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 
@@ -281,39 +281,39 @@ static int upper_check_disk(const char *disk, struct err *err)
 }
 
 /* What is written goes through a cache, so a full disk is found out too late: the room is counted instead. */
-static int upper_room(int workfd, int64_t *ret, struct err *err)
+static int carry_room(int workfd, int64_t *ret, struct err *err)
 {
 	struct statvfs fs;
 
 	if (fstatvfs(workfd, &fs) < 0)
 		return err_errno(err, -errno, "cannot tell the room that is left");
-	*ret = (int64_t)(fs.f_bavail * fs.f_frsize) - UPPER_RESERVE;
+	*ret = (int64_t)(fs.f_bavail * fs.f_frsize) - CARRY_RESERVE;
 	return *ret > 0 ? 0 : err_set(err, -ENOSPC, "there is no room for a disk");
 }
 
-int upper_to_disk(const char *state, const char *work, const char *cache, int64_t size,
+int carry_to_disk(const char *state, const char *work, const char *cache, int64_t size,
 		  progress_fn progress, void *ctx, struct err *err)
 {
 	_cleanup_free_ char *disk = mem_printf("%s/" INSTANCE_DISK, work);
-	_cleanup_close_ int statefd = upper_open_folder(AT_FDCWD, state, err), workfd = -EBADF;
-	struct upper_progress shown = { progress, ctx, "writing the VM's disk", 0 };
-	struct tree_bounds bounds = { .progress = upper_on_bytes, .ctx = &shown };
+	_cleanup_close_ int statefd = carry_open_folder(AT_FDCWD, state, err), workfd = -EBADF;
+	struct carry_progress shown = { progress, ctx, "writing the VM's disk", 0 };
+	struct tree_bounds bounds = { .progress = carry_on_bytes, .ctx = &shown };
 	int r;
 
 	if (statefd < 0)
 		return statefd;
-	workfd = upper_open_folder(AT_FDCWD, work, err);
+	workfd = carry_open_folder(AT_FDCWD, work, err);
 	if (workfd < 0)
 		return workfd;
-	r = upper_room(workfd, &bounds.bytes_max, err);
+	r = carry_room(workfd, &bounds.bytes_max, err);
 	if (r == 0)
 		r = ext4_create(cache, disk, size, err);
 	if (r == 0) {
-		r = upper_fill_disk(statefd, disk, &bounds, err);
+		r = carry_fill_disk(statefd, disk, &bounds, err);
 		if (r < 0)
 			return err_wrap(err, "cannot fill the VM's disk of %jd MiB",
 					(intmax_t)(size >> 20));
-		r = upper_check_disk(disk, err);
+		r = carry_check_disk(disk, err);
 	}
 	return r;
 }

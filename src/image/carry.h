@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef IMAGE_UPPER_H
-#define IMAGE_UPPER_H
+#ifndef IMAGE_CARRY_H
+#define IMAGE_CARRY_H
 
 #include <stdint.h>
 
@@ -18,14 +18,14 @@
  * with no right to anything, and never mounted. One that was not unmounted is repaired first, in a copy.
  * *ret_absent: the VM has written nothing yet, and there is no folder.
  */
-int upper_from_disk(const char *disk, const char *work, progress_fn progress, void *ctx,
+int carry_from_disk(const char *disk, const char *work, progress_fn progress, void *ctx,
 		    int *ret_absent, struct err *err);
 
 /*
  * A disk of at least size bytes of the folder in `state`. The file system is fresh and nobody else's, so the kernel
  * writes it: mounted where nobody sees it. cache: see ext4_create().
  */
-int upper_to_disk(const char *state, const char *work, const char *cache, int64_t size,
+int carry_to_disk(const char *state, const char *work, const char *cache, int64_t size,
 		  progress_fn progress, void *ctx, struct err *err);
 
 #endif
