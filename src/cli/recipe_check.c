@@ -12,13 +12,10 @@
 #include <sys/stat.h>
 
 /* docker's least: less cannot even hold what the kernel keeps for a process */
-#define RECIPE_MEMORY_MIN ((int64_t)6 << 20)
-/* a cloud kernel of Debian with its initramfs does not come up in less */
-#define RECIPE_MEMORY_MIN_VM   ((int64_t)96 << 20)
+#define RECIPE_MEMORY_MIN      ((int64_t)6 << 20)
 #define RECIPE_DISK_MIN	       ((int64_t)16 << 20)
 #define RECIPE_CPUS_MIN	       10
 #define RECIPE_CPUS_MAX	       1024000
-#define RECIPE_CPUS_MAX_VM     255000  /* what 8-bit APIC ids can name */
 #define RECIPE_PIDS_MAX	       4194304 /* the kernel's PID_MAX_LIMIT */
 #define RECIPE_HOSTNAME_MAX    64      /* uname(2) */
 #define RECIPE_KERNEL_ARGS_MAX 1024    /* Linux takes 2047 bytes, some of which are ours */
@@ -229,12 +226,12 @@ static int recipe_check_limits(const struct recipe *recipe, struct err *err)
 	int vm = recipe->vm, r;
 
 	r = recipe_check_range("memory", vm ? "a VM needs at least 96m" : "at least 6m is needed",
-			       recipe->memory, vm ? RECIPE_MEMORY_MIN_VM : RECIPE_MEMORY_MIN,
+			       recipe->memory, vm ? INSTANCE_VM_MEMORY_MIN : RECIPE_MEMORY_MIN,
 			       INT64_MAX, err);
 	if (r == 0)
 		r = recipe_check_range("cpus", vm ? "a VM has 0.01 to 255" : "it is 0.01 to 1024",
 				       recipe->cpus_milli, RECIPE_CPUS_MIN,
-				       vm ? RECIPE_CPUS_MAX_VM : RECIPE_CPUS_MAX, err);
+				       vm ? INSTANCE_VM_CPUS_MAX : RECIPE_CPUS_MAX, err);
 	if (r == 0)
 		r = recipe_check_range("disk-size", "at least 16m is needed", recipe->disk_size,
 				       RECIPE_DISK_MIN, INT64_MAX, err);

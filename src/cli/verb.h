@@ -24,6 +24,7 @@ extern const struct verb_page cli_manual_page;
 /* Every table of rows, ended by a row with a NULL name; cli/verbs.c lists the tables. */
 extern const struct verb cli_run_verbs[];
 extern const struct verb cli_life_verbs[];
+extern const struct verb cli_convert_verbs[];
 extern const struct verb cli_ps_verbs[];
 extern const struct verb cli_show_verbs[];
 extern const struct verb cli_enter_verbs[];

@@ -6,6 +6,7 @@
 static const struct verb *const verbs_tables[] = {
 	cli_run_verbs,
 	cli_life_verbs,
+	cli_convert_verbs,
 	cli_enter_verbs,
 	cli_copy_verbs,
 	cli_ps_verbs,

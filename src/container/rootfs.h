@@ -6,8 +6,8 @@
 #include "container/spec.h"
 
 /* The writable layer, and what overlayfs works with beside it, in state_dir. */
-#define ROOTFS_UPPER "upper"
-#define ROOTFS_WORK  "work"
+#define ROOTFS_UPPER INSTANCE_UPPER
+#define ROOTFS_WORK  INSTANCE_WORK
 
 /*
  * The container's root as a detached mount: the folder spec->root_path with what is mounted below it; or its layers'

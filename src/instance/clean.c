@@ -7,6 +7,7 @@
 #include "instance/rollback.h"
 #include "sys/cgroup.h"
 #include "sys/procstat.h"
+#include "sys/userns.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -104,6 +105,36 @@ static int clean_rollback(const struct instance_home *home, const char *state_di
 	return dir >= 0 && rollback_is_unfinished(dir) ? rollback_finish(home, dir, err) : 0;
 }
 
+static int clean_names(int dir, const char *const *names)
+{
+	int r = 0;
+
+	for (; names && *names && r == 0; names++)
+		r = userns_remove_tree(dir, *names);
+	return r;
+}
+
+int clean_forms(const struct instance_home *home, const char *state_dir, struct err *err)
+{
+	_cleanup_close_ int dir = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_instance_ struct instance record;
+	struct err unreadable = ERR_INIT;
+	int r = dir < 0 ? -errno : userns_remove_tree(dir, PATHS_CONVERT);
+
+	instance_init(&record);
+	/* one that cannot be read says no kind */
+	if (r == 0 && record_load(&instance_table, dir, PATHS_RECORD, &record, &unreadable) < 0)
+		return 0;
+	for (const struct driver_ops *const *driver = home->drivers; *driver && r == 0; driver++) {
+		if ((*driver)->kind == record.kind)
+			continue;
+		r = clean_names(dir, (*driver)->data);
+		if (r == 0)
+			r = clean_names(dir, (*driver)->scratch);
+	}
+	return r < 0 ? err_errno(err, r, "cannot remove what is left in %s", state_dir) : 0;
+}
+
 int clean_leftovers(const struct instance_home *home, struct instance *record, const char *name,
 		    struct err *err)
 {
@@ -113,7 +144,10 @@ int clean_leftovers(const struct instance_home *home, struct instance *record, c
 
 	if (paths_keeper_pid(run_dir))
 		return 0;
+	/* first, for it may change the kind */
 	r = clean_rollback(home, state_dir, err);
+	if (r == 0)
+		r = clean_forms(home, state_dir, err);
 	if (r < 0 || access(run_dir, F_OK) < 0)
 		return r;
 	if (!record->name)
@@ -129,4 +163,17 @@ int clean_leftovers(const struct instance_home *home, struct instance *record, c
 		return r;
 	r = file_remove_tree(AT_FDCWD, run_dir);
 	return r < 0 ? err_errno(err, r, "cannot remove %s", run_dir) : 0;
+}
+
+int clean_view(const struct instance_home *home, const char *name, struct instance_view *ret,
+	       struct err *err)
+{
+	int r = instance_view(home, name, ret, err);
+
+	if (r < 0 || ret->alive)
+		return r;
+	r = clean_leftovers(home, &ret->record, name, err);
+	instance_view_release(ret);
+	*ret = (struct instance_view){ 0 };
+	return r < 0 ? r : instance_view(home, name, ret, err);
 }

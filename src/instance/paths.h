@@ -15,6 +15,8 @@ char *paths_run(const struct instance_home *home, const char *name);   /* RUN/NA
 #define PATHS_LOCK   "lock"
 /* in ROOT/instances/NAME, a folder with the processes as the last checkpoint has saved them */
 #define PATHS_CHECKPOINT "checkpoint"
+/* in there too, what instance/convert.h is making */
+#define PATHS_CONVERT ".convert"
 
 /*
  * The instance's lock: a flock on its state folder, waited for. -ENOENT if the instance is not there, or

@@ -68,14 +68,7 @@ static int snapshot_open(const struct instance_home *home, const char *name,
 	*place = (struct snapshot_place){ .home = home, .lock = -EBADF, .folder = -EBADF };
 	r = instance_lock(home, name, &place->lock, err);
 	if (r == 0)
-		r = instance_view(home, name, &place->view, err);
-	if (r == 0 && !place->view.alive) {
-		r = clean_leftovers(home, &place->view.record, name, err);
-		instance_view_release(&place->view);
-		/* which may have changed what it is */
-		if (r == 0)
-			r = instance_view(home, name, &place->view, err);
-	}
+		r = clean_view(home, name, &place->view, err);
 	if (r < 0)
 		return r;
 	place->folder = snapshot_open_folder(place->lock, SNAPSHOT_FOLDER);

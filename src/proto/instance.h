@@ -13,8 +13,18 @@
  *   RUN/NAME/run.json                   struct instance_run: what runs now; of no meaning unless its
  *                                       keeper holds RUN/NAME/lock
  */
+/* Beside it, what it has written: a container's, as the folders of an overlay, or a VM's, as an ext4 file system with
+ * the folder INSTANCE_UPPER. Both overlays are mounted alike, so a folder is the same in the one as in the other. */
+#define INSTANCE_UPPER "upper"
+#define INSTANCE_WORK  "work"
+#define INSTANCE_DISK  "data.raw"
+
 enum instance_kind { INSTANCE_CONTAINER, INSTANCE_VM };
 enum instance_engine { INSTANCE_ENGINE_AUTO, INSTANCE_ENGINE_KVM, INSTANCE_ENGINE_QEMU };
+/* a cloud kernel of Debian with its initramfs does not come up in less */
+#define INSTANCE_VM_MEMORY_MIN ((int64_t)96 << 20)
+#define INSTANCE_VM_CPUS_MAX   255000 /* thousandths; what 8-bit APIC ids can name */
+
 enum instance_restart {
 	INSTANCE_RESTART_NO,
 	INSTANCE_RESTART_ON_FAILURE,

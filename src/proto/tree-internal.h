@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/buf.h"
+#include "proto/tree_stream.h"
 #include "proto/wire.h"
 
 /* What both ends of a tree stream share; see tree.c for the format. */
@@ -15,11 +16,6 @@
 
 #define TREE_RECORD_HEAD 5
 #define TREE_RECORD_MAX	 (512U << 10)
-#define TREE_DATA_MAX	 (64U << 10)
-#define TREE_XATTRS_MAX	 (256U << 10)
-/* Each level holds a descriptor on both sides. */
-#define TREE_DEPTH_MAX	500
-#define TREE_SHARED_MAX (64U << 10)
 /* as the kernel's own bound for a path */
 #define TREE_SYMLINKS_MAX 40
 
@@ -32,27 +28,20 @@ enum tree_record {
 	TREE_RECORD_END,
 };
 
-struct tree_entry {
-	uint32_t mode, uid, gid;
-	uint64_t mtime; /* seconds, two's complement */
-	uint32_t mtime_ns;
-	uint32_t major, minor; /* of a device */
-	uint32_t shared;       /* number of a file with several links; 0: it has one */
-	uint32_t again;	       /* 1: a further link to it */
-	char *name, *target;
-	struct buf xattrs; /* as they are on the wire, without the count */
-	uint32_t n_xattrs;
-};
-
-void tree_entry_release(struct tree_entry *entry);
-#define _cleanup_tree_entry_ _cleanup_(tree_entry_release)
-
 void tree_entry_put(struct buf *out, const struct tree_entry *entry);
 /* 0 or -EBADMSG; release the entry in both cases. */
 int tree_entry_get(struct wire_reader *r, struct tree_entry *entry);
 
 /* Those that are copied: the user's own, and file capabilities. */
 int tree_is_kept_xattr(const char *name);
+/*
+ * Those of an exact stream: the user's own, file capabilities, access lists, and what overlayfs notes. Not where a
+ * file was copied up from (a handle, that the kernel would look up in another mount's layers) nor how many links an
+ * index counts, which are notes of one mount; and no labels, which are the host's or the guest's affair.
+ */
+int tree_is_exact_xattr(const char *name);
+/* A file of which the layer holds no data: it is read by mounts alone that were told so. */
+int tree_is_metacopy(const char *name);
 
 /* A name for a message: it may come from a stream and go to a terminal. */
 struct tree_shown {

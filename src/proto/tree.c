@@ -2,7 +2,7 @@
 /*
  * The stream: records of u8 type, u32 length of the payload, payload (proto/wire.h).
  *
- *   START    u32 magic, u16 version, u8 1: the thing is a folder and only what is in it counts
+ *   START    u32 magic, u16 version, u8 TREE_STREAM_* flags
  *   ENTRY    the fields of tree_fields, str name, str target of a symlink, xattrs (u32 count; str, bytes)
  *   DATA     u64 offset, the bytes       only behind a file's ENTRY, in any number: what is between is a hole
  *   FILE_END u64 size                    ends each file's ENTRY but one that is a further link
@@ -10,7 +10,8 @@
  *   END
  *
  * A file with several links is numbered (shared: 1, 2, ...) where it comes first; further ones (again) name
- * that number and bring no data. So no path is ever in a stream.
+ * that number and bring no data. So no path is ever in a stream. In an exact stream (TREE_STREAM_EXACT) that goes for
+ * whatever can have several links, and all have their attributes; else they are a file's and a folder's alone.
  */
 #include "proto/tree-internal.h"
 #include "base/mem.h"
@@ -39,14 +40,6 @@ static const struct tree_field tree_fields[] = {
 	TREE_FIELD(mtime), TREE_FIELD(mtime_ns), TREE_FIELD(major),
 	TREE_FIELD(minor), TREE_FIELD(shared),	 TREE_FIELD(again),
 };
-
-void tree_entry_release(struct tree_entry *entry)
-{
-	free(entry->name);
-	free(entry->target);
-	buf_release(&entry->xattrs);
-	memset(entry, 0, sizeof(*entry));
-}
 
 void tree_entry_put(struct buf *out, const struct tree_entry *entry)
 {
@@ -183,4 +176,25 @@ int tree_place_find(int rootfd, const char *path, int follow, struct tree_place 
 int tree_is_kept_xattr(const char *name)
 {
 	return !strncmp(name, "user.", 5) || !strcmp(name, "security.capability");
+}
+
+int tree_is_metacopy(const char *name)
+{
+	return !strcmp(name, "trusted.overlay.metacopy") || !strcmp(name, "user.overlay.metacopy");
+}
+
+int tree_is_exact_xattr(const char *name)
+{
+	static const char *const left[] = {
+		"trusted.overlay.origin", "trusted.overlay.nlink", "trusted.overlay.uuid",
+		"user.overlay.origin",	  "user.overlay.nlink",	   "user.overlay.uuid",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(left); i++) {
+		if (!strcmp(name, left[i]))
+			return 0;
+	}
+	return tree_is_kept_xattr(name) || !strncmp(name, "trusted.", 8) ||
+	       !strcmp(name, "system.posix_acl_access") ||
+	       !strcmp(name, "system.posix_acl_default");
 }

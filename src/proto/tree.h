@@ -2,6 +2,8 @@
 #ifndef PROTO_TREE_H
 #define PROTO_TREE_H
 
+#include <stdint.h>
+
 #include "base/err.h"
 
 /*
@@ -28,5 +30,27 @@ int tree_send(int rootfd, const char *path, unsigned int flags, int fd, struct e
  * stream are single components, never "..", and no symlink in the target is followed while writing.
  */
 int tree_receive(int rootfd, const char *path, unsigned int flags, int fd, struct err *err);
+
+/*
+ * The same for the folder of an overlay's upper layer, name in dirfd, which goes to another file system whole: with
+ * every owner, mode, time of change, attribute of its own (user.*, trusted.*, capabilities, access lists), hard link,
+ * hole, device, socket and whiteout. What cannot be kept is an error. A file that has its data in a lower layer
+ * (metacopy) is refused, since the mount that reads it there need not look for it.
+ */
+int tree_send_exact(int dirfd, const char *name, int fd, struct err *err);
+
+struct tree_bounds {
+	/* As much as the files may take, blocks and inodes roughly counted; then it is -ENOSPC. */
+	int64_t bytes_max;
+	void (*progress)(void *ctx, int64_t bytes); /* may be NULL */
+	void *ctx;
+};
+
+/*
+ * Receives an exact stream as the new folder name in dirfd. The sender is not trusted: nothing outside of that folder is
+ * touched, and no more is taken than bounds allow. The caller needs /proc.
+ */
+int tree_receive_exact(int dirfd, const char *name, const struct tree_bounds *bounds, int fd,
+		       struct err *err);
 
 #endif

@@ -7,7 +7,9 @@
  *     is only added to.
  *  3. A further link is made only to a file that this stream has brought, which is still what it was.
  *  4. Without TREE_ARCHIVE nobody gets a device, a set-id bit or another owner out of a stream.
- *  5. Records, depth, and the number of shared files are bounded.
+ *  5. Records, depth, and the number of shared files are bounded; of an exact stream also how much it brings.
+ *  6. An exact stream makes one new folder. What is in there has whatever the stream says, so that folder is in
+ *     one that nobody but us may enter.
  */
 #include "proto/tree.h"
 #include "base/mem.h"
@@ -21,18 +23,24 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
+#define TREE_BLOCK	   4096
+#define TREE_PROGRESS_STEP ((int64_t)4 << 20)
+
 struct tree_folder {
 	int fd;
 	char *name;
 	int is_new; /* one that was there keeps its owner, mode and time */
 	uint32_t mode, uid, gid;
 	struct timespec mtime;
+	struct tree_entry
+		attributes; /* of an exact one: set at its end, for what is made in it inherits some */
 };
 
 struct tree_shared {
 	char *path; /* below the folder that the thing is in */
+	mode_t type;
 	dev_t dev;
-	ino_t ino;
+	ino_t ino; /* which a file that is made later may get again */
 };
 
 struct tree_receiver {
@@ -48,6 +56,8 @@ struct tree_receiver {
 	int has_top, top_is_folder;
 	struct tree_shared *shared;
 	size_t n_shared;
+	const struct tree_bounds *exact; /* NULL: it is not */
+	int64_t taken, told;
 	struct err *err;
 };
 
@@ -68,8 +78,8 @@ static int tree_receive_fill(struct tree_receiver *receiver, size_t n)
 	while (in->len < n) {
 		ssize_t got;
 
-		buf_reserve(in, TREE_DATA_MAX);
-		got = read(receiver->fd, in->data + in->len, TREE_DATA_MAX);
+		buf_reserve(in, TREE_STREAM_DATA_MAX);
+		got = read(receiver->fd, in->data + in->len, TREE_STREAM_DATA_MAX);
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
@@ -108,8 +118,30 @@ static int tree_receive_next(struct tree_receiver *receiver, struct wire_reader 
 	return type;
 }
 
+/* What the file system needs for it, about: blocks for data, and for an entry an inode and its names. */
+static int tree_receive_take(struct tree_receiver *receiver, size_t bytes)
+{
+	const struct tree_bounds *exact = receiver->exact;
+
+	if (!exact)
+		return 0;
+	receiver->taken += (int64_t)((bytes + TREE_BLOCK - 1) / TREE_BLOCK * TREE_BLOCK);
+	if (receiver->taken > exact->bytes_max)
+		return err_set(receiver->err, -ENOSPC, "there is no room for the files");
+	if (exact->progress && receiver->taken >= receiver->told + TREE_PROGRESS_STEP) {
+		receiver->told = receiver->taken;
+		exact->progress(exact->ctx, receiver->taken);
+	}
+	return 0;
+}
+
 static int tree_receive_failed(struct tree_receiver *receiver, int code, const char *name)
 {
+	if (code == -ENODATA && receiver->exact)
+		return err_set(receiver->err, -EOPNOTSUPP,
+			       "'%s' has attributes here, but its data in the image (overlayfs's "
+			       "metacopy); write to it once, and it has both",
+			       tree_show(name).text);
 	return err_errno(receiver->err, code, "cannot make '%s'", tree_show(name).text);
 }
 
@@ -131,6 +163,7 @@ static void tree_receive_pop(struct tree_receiver *receiver)
 
 	fd_close(folder->fd);
 	free(folder->name);
+	tree_stream_entry_release(&folder->attributes);
 	receiver->depth--;
 }
 
@@ -148,7 +181,17 @@ static int tree_receive_finish(const struct tree_receiver *receiver, int fd, uin
 	return futimens(fd, times) < 0 ? -errno : 0;
 }
 
-static int tree_receive_set_xattrs(int fd, const struct tree_entry *entry)
+/* 1: it is set; 0: it is left out. */
+static int tree_receive_wants_xattr(const struct tree_receiver *receiver, const char *name)
+{
+	if (!receiver->exact)
+		return tree_is_kept_xattr(name) ? 1 : -EBADMSG;
+	return tree_is_metacopy(name) ? -ENODATA : tree_is_exact_xattr(name);
+}
+
+/* at: a path that leads to the file itself, if there is no descriptor. */
+static int tree_receive_set_xattrs(const struct tree_receiver *receiver, int fd, const char *at,
+				   const struct tree_entry *entry)
 {
 	struct wire_reader r = wire_read(entry->xattrs.data, entry->xattrs.len);
 
@@ -156,10 +199,15 @@ static int tree_receive_set_xattrs(int fd, const struct tree_entry *entry)
 		_cleanup_free_ char *name = wire_get_str(&r);
 		size_t len = 0;
 		const uint8_t *value = wire_get_bytes(&r, &len);
+		int wants = r.bad ? -EBADMSG : tree_receive_wants_xattr(receiver, name), n;
 
-		if (r.bad || !tree_is_kept_xattr(name))
-			return -EBADMSG;
-		if (fsetxattr(fd, name, value, len, 0) < 0 && errno != ENOTSUP)
+		if (wants < 0)
+			return wants;
+		if (!wants)
+			continue;
+		n = fd >= 0 ? fsetxattr(fd, name, value, len, 0)
+			    : lsetxattr(at, name, value, len, 0);
+		if (n < 0 && (errno != ENOTSUP || receiver->exact))
 			return -errno;
 	}
 	return wire_end(&r);
@@ -170,15 +218,17 @@ static struct timespec tree_receive_mtime(const struct tree_entry *entry)
 	return (struct timespec){ .tv_sec = (time_t)entry->mtime, .tv_nsec = entry->mtime_ns };
 }
 
-/* Nothing that is there is written to: it goes, unless it is a folder. */
-static int tree_receive_make_way(int dirfd, const char *name)
+/* Nothing that is there is written to: it goes, unless it is a folder. In an exact stream's new folder there is nothing. */
+static int tree_receive_make_way(const struct tree_receiver *receiver, int dirfd, const char *name)
 {
+	if (receiver->exact)
+		return 0;
 	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
 		return 0;
 	return -errno;
 }
 
-static int tree_receive_folder(struct tree_receiver *receiver, const struct tree_entry *entry)
+static int tree_receive_folder(struct tree_receiver *receiver, struct tree_entry *entry)
 {
 	int parent = tree_receive_top(receiver)->fd, r = 0;
 	struct tree_folder folder = { .mode = entry->mode,
@@ -186,19 +236,26 @@ static int tree_receive_folder(struct tree_receiver *receiver, const struct tree
 				      .gid = entry->gid,
 				      .mtime = tree_receive_mtime(entry) };
 
-	if (receiver->depth > TREE_DEPTH_MAX)
+	if (receiver->depth > TREE_STREAM_DEPTH_MAX)
 		return err_set(receiver->err, -ELOOP, "folders are nested deeper than %d",
-			       TREE_DEPTH_MAX);
+			       TREE_STREAM_DEPTH_MAX);
 	folder.is_new = mkdirat(parent, entry->name, 0700) == 0;
-	if (!folder.is_new && errno != EEXIST)
+	if (!folder.is_new && (errno != EEXIST || receiver->exact))
 		return tree_receive_failed(receiver, -errno, entry->name);
 	folder.fd = openat(parent, entry->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (folder.fd < 0)
 		return tree_receive_failed(receiver, -errno, entry->name);
 	folder.name = mem_strdup(entry->name);
 	tree_receive_push(receiver, folder);
-	if (folder.is_new && receiver->flags & TREE_ARCHIVE)
-		r = tree_receive_set_xattrs(folder.fd, entry);
+	if (receiver->exact) {
+		struct tree_folder *top = tree_receive_top(receiver);
+
+		top->attributes.xattrs = entry->xattrs;
+		top->attributes.n_xattrs = entry->n_xattrs;
+		entry->xattrs = BUF_INIT;
+	} else if (folder.is_new && receiver->flags & TREE_ARCHIVE) {
+		r = tree_receive_set_xattrs(receiver, folder.fd, NULL, entry);
+	}
 	return r < 0 ? tree_receive_failed(receiver, r, entry->name) : 0;
 }
 
@@ -213,6 +270,8 @@ static int tree_receive_folder_end(struct tree_receiver *receiver)
 	if (folder->is_new)
 		r = tree_receive_finish(receiver, folder->fd, folder->mode, folder->uid,
 					folder->gid, folder->mtime);
+	if (r == 0 && receiver->exact)
+		r = tree_receive_set_xattrs(receiver, folder->fd, NULL, &folder->attributes);
 	if (r < 0)
 		return tree_receive_failed(receiver, r, folder->name);
 	tree_receive_pop(receiver);
@@ -230,20 +289,22 @@ static char *tree_receive_path_of(const struct tree_receiver *receiver, const ch
 	return buf_take(&path);
 }
 
-static int tree_receive_note_shared(struct tree_receiver *receiver, const struct tree_entry *entry,
-				    int fd)
+/* Of what was just made. */
+static int tree_receive_note_shared(struct tree_receiver *receiver, const struct tree_entry *entry)
 {
+	size_t max = receiver->exact ? TREE_STREAM_SHARED_EXACT_MAX : TREE_STREAM_SHARED_MAX;
 	struct stat st;
 
 	if (!entry->shared)
 		return 0;
-	if (entry->shared != receiver->n_shared + 1 || receiver->n_shared >= TREE_SHARED_MAX ||
-	    fstat(fd, &st) < 0)
+	if (entry->shared != receiver->n_shared + 1 || receiver->n_shared >= max ||
+	    fstatat(tree_receive_top(receiver)->fd, entry->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return tree_receive_broken(receiver);
 	receiver->shared =
 		mem_realloc(receiver->shared, receiver->n_shared + 1, sizeof(*receiver->shared));
 	receiver->shared[receiver->n_shared++] =
 		(struct tree_shared){ .path = tree_receive_path_of(receiver, entry->name),
+				      .type = st.st_mode & S_IFMT,
 				      .dev = st.st_dev,
 				      .ino = st.st_ino };
 	return 0;
@@ -268,9 +329,10 @@ static int tree_receive_again(struct tree_receiver *receiver, const struct tree_
 			  sizeof(how));
 	if (fd < 0 || fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return tree_receive_failed(receiver, -errno, entry->name);
-	if (!S_ISREG(st.st_mode) || st.st_dev != shared->dev || st.st_ino != shared->ino)
+	if ((st.st_mode & S_IFMT) != shared->type || st.st_dev != shared->dev ||
+	    st.st_ino != shared->ino)
 		return tree_receive_failed(receiver, -EAGAIN, entry->name);
-	r = tree_receive_make_way(tree_receive_top(receiver)->fd, entry->name);
+	r = tree_receive_make_way(receiver, tree_receive_top(receiver)->fd, entry->name);
 	if (r == 0 && linkat(fd, name, tree_receive_top(receiver)->fd, entry->name, 0) < 0)
 		r = -errno;
 	return r < 0 ? tree_receive_failed(receiver, r, entry->name) : 0;
@@ -297,6 +359,8 @@ static int tree_receive_write_at(int fd, const uint8_t *data, size_t len, uint64
 /* DATA up to FILE_END */
 static int tree_receive_data(struct tree_receiver *receiver, int fd, const char *name)
 {
+	uint64_t end = 0; /* of what was written last */
+
 	for (;;) {
 		struct wire_reader r = { 0 };
 		int type = tree_receive_next(receiver, &r), result;
@@ -306,20 +370,25 @@ static int tree_receive_data(struct tree_receiver *receiver, int fd, const char 
 			return type;
 		number = wire_get_u64(&r);
 		if (type == TREE_RECORD_FILE_END && wire_end(&r) == 0 && number <= INT64_MAX)
-			return ftruncate(fd, (off_t)number) < 0
+			return number != end && ftruncate(fd, (off_t)number) < 0
 				       ? tree_receive_failed(receiver, -errno, name)
 				       : 0;
 		if (type != TREE_RECORD_DATA || r.bad)
 			return tree_receive_broken(receiver);
+		result = tree_receive_take(receiver, r.left);
+		if (result < 0)
+			return result;
 		result = tree_receive_write_at(fd, r.p, r.left, number);
 		if (result < 0)
 			return tree_receive_failed(receiver, result, name);
+		end = number + r.left;
 	}
 }
 
 static int tree_receive_file(struct tree_receiver *receiver, const struct tree_entry *entry)
 {
-	int dirfd = tree_receive_top(receiver)->fd, r = tree_receive_make_way(dirfd, entry->name);
+	int dirfd = tree_receive_top(receiver)->fd,
+	    r = tree_receive_make_way(receiver, dirfd, entry->name);
 	_cleanup_close_ int fd = -EBADF;
 
 	if (r < 0)
@@ -327,7 +396,7 @@ static int tree_receive_file(struct tree_receiver *receiver, const struct tree_e
 	fd = openat(dirfd, entry->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return tree_receive_failed(receiver, -errno, entry->name);
-	r = tree_receive_note_shared(receiver, entry, fd);
+	r = tree_receive_note_shared(receiver, entry);
 	if (r == 0)
 		r = tree_receive_data(receiver, fd, entry->name);
 	if (r < 0)
@@ -335,25 +404,45 @@ static int tree_receive_file(struct tree_receiver *receiver, const struct tree_e
 	r = tree_receive_finish(receiver, fd, entry->mode, entry->uid, entry->gid,
 				tree_receive_mtime(entry));
 	if (r == 0 && receiver->flags & TREE_ARCHIVE)
-		r = tree_receive_set_xattrs(fd, entry);
+		r = tree_receive_set_xattrs(receiver, fd, NULL, entry);
 	return r < 0 ? tree_receive_failed(receiver, r, entry->name) : 0;
 }
 
+/* Modes of symlinks are nobody's. */
+static int tree_receive_finish_exact(const struct tree_receiver *receiver, int dirfd,
+				     const struct tree_entry *entry)
+{
+	_cleanup_free_ char *at = NULL;
+
+	if (!S_ISLNK(entry->mode) && fchmodat(dirfd, entry->name, entry->mode & 07777, 0) < 0)
+		return -errno;
+	if (!entry->n_xattrs)
+		return 0;
+	at = mem_printf("/proc/self/fd/%d/%s", dirfd, entry->name);
+	return tree_receive_set_xattrs(receiver, -EBADF, at, entry);
+}
+
 /* Symlinks and nodes have no descriptor to finish them by. */
-static int tree_receive_finish_at(const struct tree_receiver *receiver, int dirfd,
+static int tree_receive_finish_at(struct tree_receiver *receiver, int dirfd,
 				  const struct tree_entry *entry)
 {
 	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, tree_receive_mtime(entry) };
+	int r = 0;
 
 	if (receiver->flags & TREE_ARCHIVE &&
 	    fchownat(dirfd, entry->name, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
-	return utimensat(dirfd, entry->name, times, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+	if (receiver->exact)
+		r = tree_receive_finish_exact(receiver, dirfd, entry);
+	if (r == 0 && utimensat(dirfd, entry->name, times, AT_SYMLINK_NOFOLLOW) < 0)
+		r = -errno;
+	return r < 0 || !receiver->exact ? r : tree_receive_note_shared(receiver, entry);
 }
 
 static int tree_receive_symlink(struct tree_receiver *receiver, const struct tree_entry *entry)
 {
-	int dirfd = tree_receive_top(receiver)->fd, r = tree_receive_make_way(dirfd, entry->name);
+	int dirfd = tree_receive_top(receiver)->fd,
+	    r = tree_receive_make_way(receiver, dirfd, entry->name);
 
 	if (r == 0 && symlinkat(entry->target, dirfd, entry->name) < 0)
 		r = -errno;
@@ -370,10 +459,10 @@ static int tree_receive_node(struct tree_receiver *receiver, const struct tree_e
 
 	if (is_device && !(receiver->flags & TREE_ARCHIVE))
 		return 0;
-	r = tree_receive_make_way(dirfd, entry->name);
+	r = tree_receive_make_way(receiver, dirfd, entry->name);
 	if (r == 0 && mknodat(dirfd, entry->name, entry->mode & (S_IFMT | 0777),
 			      is_device ? makedev(entry->major, entry->minor) : 0) < 0) {
-		if (errno == EPERM)
+		if (errno == EPERM && !receiver->exact)
 			return 0;
 		r = -errno;
 	}
@@ -414,8 +503,12 @@ static int tree_receive_entry(struct tree_receiver *receiver, struct wire_reader
 		result = tree_receive_check_top(receiver, &entry);
 	else if (!tree_receive_name_is_one(entry.name))
 		result = tree_receive_broken(receiver);
+	if (result == 0)
+		result = tree_receive_take(receiver, 1);
 	if (result < 0)
 		return result;
+	if (receiver->exact && entry.again)
+		return tree_receive_again(receiver, &entry);
 	switch (entry.mode & S_IFMT) {
 	case S_IFDIR:
 		return tree_receive_folder(receiver, &entry);
@@ -438,6 +531,7 @@ static int tree_receive_start(struct tree_receiver *receiver)
 {
 	struct wire_reader r = { 0 };
 	int type = tree_receive_next(receiver, &r);
+	unsigned int flags;
 
 	if (type < 0)
 		return type;
@@ -446,8 +540,11 @@ static int tree_receive_start(struct tree_receiver *receiver)
 	if (wire_get_u16(&r) != TREE_VERSION)
 		return err_set(receiver->err, -EPROTO,
 			       "the files come from another version of brig; restart the instance");
-	receiver->contents = wire_get_u8(&r);
-	return wire_end(&r) < 0 ? tree_receive_broken(receiver) : 0;
+	flags = wire_get_u8(&r);
+	receiver->contents = (flags & TREE_STREAM_CONTENTS) != 0;
+	if (wire_end(&r) < 0 || !(flags & TREE_STREAM_EXACT) != !receiver->exact)
+		return tree_receive_broken(receiver);
+	return 0;
 }
 
 static int tree_receive_all(struct tree_receiver *receiver)
@@ -512,6 +609,30 @@ int tree_receive(int rootfd, const char *path, unsigned int flags, int fd, struc
 	r = tree_receive_start(&receiver);
 	if (r == 0)
 		r = tree_receive_at(&receiver, &place);
+	tree_receive_release(&receiver);
+	return r;
+}
+
+int tree_receive_exact(int dirfd, const char *name, const struct tree_bounds *bounds, int fd,
+		       struct err *err)
+{
+	struct tree_receiver receiver = {
+		.fd = fd,
+		.flags = TREE_ARCHIVE,
+		.exact = bounds,
+		.top_name = name,
+		.top_is_folder = 1,
+		.err = err,
+	};
+	struct tree_folder base = { .fd = openat(dirfd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC) };
+	int r;
+
+	if (base.fd < 0)
+		return err_errno(err, -errno, "cannot open the target folder");
+	tree_receive_push(&receiver, base);
+	r = tree_receive_start(&receiver);
+	if (r == 0)
+		r = tree_receive_all(&receiver);
 	tree_receive_release(&receiver);
 	return r;
 }

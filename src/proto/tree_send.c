@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/limits.h>
 #include <linux/magic.h>
 #include <string.h>
 #include <sys/statfs.h>
@@ -19,8 +20,9 @@ struct tree_inode {
 };
 
 struct tree_sender {
-	int fd;
-	struct buf out;
+	struct tree_stream stream;
+	int exact;
+	char *names, *value; /* room for attributes, once there are any */
 	int depth;
 	/* files with several links: a hash table with open addressing */
 	struct tree_inode *inodes;
@@ -28,36 +30,6 @@ struct tree_sender {
 	uint32_t n_shared;
 	struct err *err;
 };
-
-static int tree_send_flush(struct tree_sender *sender)
-{
-	int r = file_write_all(sender->fd, sender->out.data, sender->out.len);
-
-	sender->out.len = 0;
-	return r < 0 ? err_errno(sender->err, r, "cannot send the files") : 0;
-}
-
-/* Begins a record; tree_send_done() fills in its length. */
-static size_t tree_send_begin(struct tree_sender *sender, enum tree_record type)
-{
-	wire_put_u8(&sender->out, (uint8_t)type);
-	wire_put_u32(&sender->out, 0);
-	return sender->out.len;
-}
-
-static int tree_send_done(struct tree_sender *sender, size_t begin)
-{
-	uint32_t len = (uint32_t)(sender->out.len - begin);
-
-	for (size_t i = 0; i < sizeof(len); i++)
-		sender->out.data[begin - sizeof(len) + i] = (char)(len >> (8 * i));
-	return sender->out.len >= TREE_DATA_MAX ? tree_send_flush(sender) : 0;
-}
-
-static int tree_send_mark(struct tree_sender *sender, enum tree_record type)
-{
-	return tree_send_done(sender, tree_send_begin(sender, type));
-}
 
 static struct tree_inode *tree_send_inode_place(struct tree_inode *inodes, size_t size,
 						const struct stat *st)
@@ -90,49 +62,63 @@ static void tree_send_grow_inodes(struct tree_sender *sender)
 static void tree_send_note_links(struct tree_sender *sender, const struct stat *st,
 				 struct tree_entry *entry)
 {
+	uint32_t max = sender->exact ? TREE_STREAM_SHARED_EXACT_MAX : TREE_STREAM_SHARED_MAX;
 	struct tree_inode *inode;
 
-	if (st->st_nlink < 2 || !S_ISREG(st->st_mode))
+	if (st->st_nlink < 2 || S_ISDIR(st->st_mode) || !(sender->exact || S_ISREG(st->st_mode)))
 		return;
 	if (2 * (size_t)sender->n_shared >= sender->inodes_size)
 		tree_send_grow_inodes(sender);
 	inode = tree_send_inode_place(sender->inodes, sender->inodes_size, st);
 	entry->again = inode->number != 0;
-	if (!inode->number && sender->n_shared < TREE_SHARED_MAX)
+	if (!inode->number && sender->n_shared < max)
 		*inode = (struct tree_inode){ .dev = st->st_dev,
 					      .ino = st->st_ino,
 					      .number = ++sender->n_shared };
 	entry->shared = inode->number;
 }
 
-/* Of a file or folder that is open. File systems without xattrs have none. */
-static int tree_send_read_xattrs(int fd, struct tree_entry *entry)
+static ssize_t tree_send_list_xattrs(struct tree_sender *sender, int fd, const char *at)
 {
-	char names[4096], value[4096];
-	ssize_t len = flistxattr(fd, names, sizeof(names));
+	if (!sender->names) {
+		sender->names = mem_zalloc(XATTR_LIST_MAX);
+		sender->value = mem_zalloc(XATTR_SIZE_MAX);
+	}
+	return fd >= 0 ? flistxattr(fd, sender->names, XATTR_LIST_MAX)
+		       : llistxattr(at, sender->names, XATTR_LIST_MAX);
+}
+
+/*
+ * Of a file or folder that is open, else of what is at the path. File systems without xattrs have none.
+ * -ENODATA: see tree_is_metacopy().
+ */
+static int tree_send_read_xattrs(struct tree_sender *sender, int fd, const char *at,
+				 struct tree_entry *entry)
+{
+	ssize_t len = tree_send_list_xattrs(sender, fd, at);
 
 	if (len < 0)
 		return errno == ENOTSUP ? 0 : -errno;
-	for (const char *name = names; name < names + len; name += strlen(name) + 1) {
+	for (const char *name = sender->names; name < sender->names + len;
+	     name += strlen(name) + 1) {
 		ssize_t n;
 
-		if (!tree_is_kept_xattr(name))
+		if (sender->exact && tree_is_metacopy(name))
+			return -ENODATA;
+		if (!(sender->exact ? tree_is_exact_xattr(name) : tree_is_kept_xattr(name)))
 			continue;
-		n = fgetxattr(fd, name, value, sizeof(value));
+		n = fd >= 0 ? fgetxattr(fd, name, sender->value, XATTR_SIZE_MAX)
+			    : lgetxattr(at, name, sender->value, XATTR_SIZE_MAX);
 		if (n < 0)
 			return -errno;
-		wire_put_str(&entry->xattrs, name);
-		wire_put_bytes(&entry->xattrs, value, (size_t)n);
-		entry->n_xattrs++;
+		tree_stream_add_xattr(entry, name, sender->value, (size_t)n);
 	}
-	return entry->xattrs.len > TREE_XATTRS_MAX ? -E2BIG : 0;
+	return entry->xattrs.len > TREE_STREAM_XATTRS_MAX ? -E2BIG : 0;
 }
 
 static int tree_send_entry(struct tree_sender *sender, struct tree_entry *entry,
 			   const struct stat *st)
 {
-	size_t begin = tree_send_begin(sender, TREE_RECORD_ENTRY);
-
 	entry->mode = st->st_mode;
 	entry->uid = st->st_uid;
 	entry->gid = st->st_gid;
@@ -140,32 +126,26 @@ static int tree_send_entry(struct tree_sender *sender, struct tree_entry *entry,
 	entry->mtime_ns = (uint32_t)st->st_mtim.tv_nsec;
 	entry->major = major(st->st_rdev);
 	entry->minor = minor(st->st_rdev);
-	tree_entry_put(&sender->out, entry);
-	return tree_send_done(sender, begin);
+	return tree_stream_entry(&sender->stream, entry);
 }
 
 /* Sends [from, to) or up to the file's end; returns where it stopped. */
 static off_t tree_send_range(struct tree_sender *sender, int fd, off_t from, off_t to)
 {
 	while (from < to) {
-		size_t max = to - from < TREE_DATA_MAX ? (size_t)(to - from) : TREE_DATA_MAX;
-		size_t begin = tree_send_begin(sender, TREE_RECORD_DATA);
-		ssize_t n;
+		size_t max = to - from < TREE_STREAM_DATA_MAX ? (size_t)(to - from)
+							      : TREE_STREAM_DATA_MAX;
+		void *data = tree_stream_data(&sender->stream, (uint64_t)from);
+		ssize_t n = pread(fd, data, max, from);
 		int r;
 
-		wire_put_u64(&sender->out, (uint64_t)from);
-		buf_reserve(&sender->out, max);
-		n = pread(fd, sender->out.data + sender->out.len, max, from);
 		if (n < 0)
-			return err_errno(sender->err, -errno, "cannot read a file");
-		if (!n) {
-			sender->out.len = begin - TREE_RECORD_HEAD;
-			break;
-		}
-		sender->out.len += (size_t)n;
-		r = tree_send_done(sender, begin);
+			return err_errno(sender->stream.err, -errno, "cannot read a file");
+		r = tree_stream_data_done(&sender->stream, (size_t)n);
 		if (r < 0)
 			return r;
+		if (!n)
+			break;
 		from += n;
 	}
 	return from;
@@ -176,7 +156,6 @@ static int tree_send_data(struct tree_sender *sender, int fd)
 {
 	off_t at = 0;
 	struct stat st;
-	size_t begin;
 
 	for (;;) {
 		off_t data = lseek(fd, at, SEEK_DATA), hole;
@@ -194,9 +173,7 @@ static int tree_send_data(struct tree_sender *sender, int fd)
 	}
 	if (fstat(fd, &st) == 0 && st.st_size > at)
 		at = st.st_size;
-	begin = tree_send_begin(sender, TREE_RECORD_FILE_END);
-	wire_put_u64(&sender->out, (uint64_t)at);
-	return tree_send_done(sender, begin);
+	return tree_stream_file_end(&sender->stream, (uint64_t)at);
 }
 
 static int tree_send_at(struct tree_sender *sender, int dirfd, const char *name,
@@ -228,7 +205,7 @@ static int tree_send_contents(struct tree_sender *sender, int fd, const struct s
 
 	if (!dir) {
 		fd_close(fd);
-		return err_errno(sender->err, -ENOMEM, "cannot read a folder");
+		return err_errno(sender->stream.err, -ENOMEM, "cannot read a folder");
 	}
 	while ((entry = readdir(dir))) {
 		int r;
@@ -247,13 +224,40 @@ static int tree_send_folder(struct tree_sender *sender, int *fd, const struct st
 {
 	int r = 0;
 
-	if (++sender->depth > TREE_DEPTH_MAX)
-		return err_set(sender->err, -ELOOP, "folders are nested deeper than %d",
-			       TREE_DEPTH_MAX);
+	if (++sender->depth > TREE_STREAM_DEPTH_MAX)
+		return err_set(sender->stream.err, -ELOOP, "folders are nested deeper than %d",
+			       TREE_STREAM_DEPTH_MAX);
 	if (!tree_send_is_kernels(*fd, st, parent))
 		r = tree_send_contents(sender, take_fd(fd), st);
 	sender->depth--;
-	return r < 0 ? r : tree_send_mark(sender, TREE_RECORD_DIR_END);
+	return r < 0 ? r : tree_stream_dir_end(&sender->stream);
+}
+
+static int tree_send_no_xattrs(struct tree_sender *sender, int code, const char *name)
+{
+	struct tree_shown shown = tree_show(name);
+
+	if (code == -ENODATA && sender->exact)
+		return err_set(sender->stream.err, -EOPNOTSUPP,
+			       "'%s' has attributes here, but its data in the image (overlayfs's "
+			       "metacopy); write to it once, and it has both",
+			       shown.text);
+	return err_errno(sender->stream.err, code, "cannot read the attributes of '%s'",
+			 shown.text);
+}
+
+/* What has no descriptor to read attributes by has a path, of which our own folder of descriptors is the beginning. */
+static int tree_send_other_xattrs(struct tree_sender *sender, int dirfd, const char *name,
+				  struct tree_entry *entry)
+{
+	_cleanup_free_ char *at = NULL;
+	int r;
+
+	if (!sender->exact)
+		return 0;
+	at = mem_printf("/proc/self/fd/%d/%s", dirfd, name);
+	r = tree_send_read_xattrs(sender, -EBADF, at, entry);
+	return r < 0 ? tree_send_no_xattrs(sender, r, name) : 0;
 }
 
 /* A file or folder; between the look at it and the opening it may have become something else. */
@@ -269,19 +273,19 @@ static int tree_send_opened(struct tree_sender *sender, int dirfd, const char *n
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_errno(sender->err, -errno, "cannot open '%s'", shown.text);
+		return err_errno(sender->stream.err, -errno, "cannot open '%s'", shown.text);
 	if ((st.st_mode & S_IFMT) != (seen->st_mode & S_IFMT))
-		return err_set(sender->err, -EAGAIN, "'%s' changed while it was copied",
+		return err_set(sender->stream.err, -EAGAIN, "'%s' changed while it was copied",
 			       shown.text);
-	r = tree_send_read_xattrs(fd, entry);
+	r = tree_send_read_xattrs(sender, fd, NULL, entry);
 	if (r < 0)
-		return err_errno(sender->err, r, "cannot read the attributes of '%s'", shown.text);
+		return tree_send_no_xattrs(sender, r, name);
 	tree_send_note_links(sender, &st, entry);
 	r = tree_send_entry(sender, entry, &st);
 	if (r < 0 || entry->again)
 		return r;
 	r = is_folder ? tree_send_folder(sender, &fd, &st, parent) : tree_send_data(sender, fd);
-	return r < 0 ? err_wrap(sender->err, "%s", shown.text) : 0;
+	return r < 0 ? err_wrap(sender->stream.err, "%s", shown.text) : 0;
 }
 
 static int tree_send_at(struct tree_sender *sender, int dirfd, const char *name,
@@ -291,29 +295,25 @@ static int tree_send_at(struct tree_sender *sender, int dirfd, const char *name,
 	struct tree_shown shown = tree_show(name);
 	char target[PATH_MAX] = "";
 	struct stat st;
+	int r;
 
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		/* gone since its folder was read */
 		if (errno == ENOENT && parent)
 			return 0;
-		return err_errno(sender->err, -errno, "cannot read '%s'", shown.text);
+		return err_errno(sender->stream.err, -errno, "cannot read '%s'", shown.text);
 	}
 	if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
 		return tree_send_opened(sender, dirfd, name, &entry, &st, parent);
 	if (S_ISLNK(st.st_mode) && readlinkat(dirfd, name, target, sizeof(target) - 1) < 0)
-		return err_errno(sender->err, -errno, "cannot read the link '%s'", shown.text);
+		return err_errno(sender->stream.err, -errno, "cannot read the link '%s'",
+				 shown.text);
 	entry.target = mem_strdup(target);
+	r = tree_send_other_xattrs(sender, dirfd, name, &entry);
+	if (r < 0)
+		return r;
+	tree_send_note_links(sender, &st, &entry);
 	return tree_send_entry(sender, &entry, &st);
-}
-
-static int tree_send_start(struct tree_sender *sender, int contents)
-{
-	size_t begin = tree_send_begin(sender, TREE_RECORD_START);
-
-	wire_put_u32(&sender->out, TREE_MAGIC);
-	wire_put_u16(&sender->out, TREE_VERSION);
-	wire_put_u8(&sender->out, (uint8_t)contents);
-	return tree_send_done(sender, begin);
 }
 
 /* The name that the thing is sent with: the last component of the path as it was given. */
@@ -324,11 +324,27 @@ static char *tree_send_name_of(const char *path)
 	return tree_split(copy);
 }
 
+static int tree_send_thing(struct tree_sender *sender, int dirfd, const char *name,
+			   const char *sent_name, unsigned int flags)
+{
+	int r = tree_stream_start(&sender->stream, flags);
+
+	if (r == 0)
+		r = tree_send_at(sender, dirfd, name, sent_name, NULL);
+	if (r == 0)
+		r = tree_stream_end(&sender->stream);
+	tree_stream_release(&sender->stream);
+	free(sender->inodes);
+	free(sender->names);
+	free(sender->value);
+	return r;
+}
+
 int tree_send(int rootfd, const char *path, unsigned int flags, int fd, struct err *err)
 {
 	_cleanup_tree_place_ struct tree_place place = { .parent = -EBADF };
 	_cleanup_free_ char *name = tree_send_name_of(path);
-	struct tree_sender sender = { .fd = fd, .err = err };
+	struct tree_sender sender = { .stream = { .fd = fd, .err = err } };
 	struct tree_shown shown = tree_show(path);
 	int contents, r;
 
@@ -339,14 +355,13 @@ int tree_send(int rootfd, const char *path, unsigned int flags, int fd, struct e
 		return err_set(err, -ENOTDIR, "'%s' is not a folder", shown.text);
 	/* a thing without a name of its own (/, ..) can only be sent as what is in it */
 	contents = flags & TREE_CONTENTS || !*name || tree_is_dots(name);
-	r = tree_send_start(&sender, contents);
-	if (r == 0)
-		r = tree_send_at(&sender, place.parent, place.name, contents ? "" : name, NULL);
-	if (r == 0)
-		r = tree_send_mark(&sender, TREE_RECORD_END);
-	if (r == 0)
-		r = tree_send_flush(&sender);
-	buf_release(&sender.out);
-	free(sender.inodes);
-	return r;
+	return tree_send_thing(&sender, place.parent, place.name, contents ? "" : name,
+			       contents ? TREE_STREAM_CONTENTS : 0);
+}
+
+int tree_send_exact(int dirfd, const char *name, int fd, struct err *err)
+{
+	struct tree_sender sender = { .stream = { .fd = fd, .err = err }, .exact = 1 };
+
+	return tree_send_thing(&sender, dirfd, name, name, TREE_STREAM_EXACT);
 }

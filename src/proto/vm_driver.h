@@ -12,7 +12,7 @@
 struct vm_engine;
 
 /* The instance's disk, in its state_dir; and as the drivers' data. */
-#define VM_DRIVER_DATA "data.raw"
+#define VM_DRIVER_DATA INSTANCE_DISK
 extern const char *const vm_driver_data[];
 
 /* Our ends of the process's streams: sockets that end with it. */

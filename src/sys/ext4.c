@@ -3,9 +3,16 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "sys/child.h"
+#include "sys/loopdev.h"
+#include "sys/mnt.h"
+#include "sys/sandbox.h"
+#include "sys/spawn.h"
 
+#include <endian.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/fs.h>
+#include <linux/mount.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -112,4 +119,93 @@ int ext4_open(const char *cache, const char *path, int64_t size, int *ret_fd, st
 		return err_errno(err, -errno, "cannot open the disk %s", path);
 	*ret_fd = fd;
 	return 0;
+}
+
+/* Where the kernel documents the superblock (filesystems/ext4/super.rst): s_feature_incompat and one bit of it. */
+#define EXT4_INCOMPAT	      (1024 + 0x60)
+#define EXT4_INCOMPAT_RECOVER 0x4
+
+int ext4_is_unmounted(int fd)
+{
+	uint32_t features;
+
+	if (pread(fd, &features, sizeof(features), EXT4_INCOMPAT) != (ssize_t)sizeof(features))
+		return -EIO;
+	return !(le32toh(features) & EXT4_INCOMPAT_RECOVER);
+}
+
+/* noinit_itable: nothing writes in the background what the file would grow by. */
+int ext4_mount(const char *path, int *ret_fd, struct err *err)
+{
+	static char *const options[] = { (char *)(uintptr_t) "noinit_itable", NULL };
+	_cleanup_close_ int file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), device = -EBADF;
+	char name[32];
+	int r;
+
+	if (file < 0)
+		return err_errno(err, -errno, "cannot open the disk %s", path);
+	if (ext4_is_unmounted(file) != 1)
+		return err_set(err, -EUCLEAN, "the disk %s was not unmounted", path);
+	r = loopdev_attach(path, 1, &device, name, err);
+	return r < 0 ? r
+		     : mnt_new("ext4", name, options,
+			       MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC |
+				       MOUNT_ATTR_NOATIME,
+			       ret_fd, err);
+}
+
+#define EXT4_NOBODY	   65534
+#define EXT4_REPAIRED	   1  /* e2fsck(8): errors were corrected; what is more was not */
+#define EXT4_REPAIR_CANCEL 32 /* and what is more than this was no answer of its own */
+
+static int ext4_run_repair(char *program, const char *path, int *ret_status, struct err *err)
+{
+	char *argv[] = { program, (char *)"-f", (char *)"-y", (char *)"/disk", NULL };
+	char *env[] = { (char *)"PATH=/usr/bin:/bin", (char *)"LC_ALL=C", NULL };
+	/* "a device": it may be written to */
+	const struct sandbox_file files[] = { { .path = path, .name = "disk", .device = 1 } };
+	const struct sandbox_limit limits[] = { { RLIMIT_CORE, 0 } };
+	const struct sandbox_spec spec = {
+		.argv = argv,
+		.env = env,
+		.uid = EXT4_NOBODY,
+		.gid = EXT4_NOBODY,
+		.group = (gid_t)-1,
+		.files = files,
+		.n_files = ARRAY_SIZE(files),
+		.limits = limits,
+		.n_limits = ARRAY_SIZE(limits),
+		.into_cgroup = -EBADF,
+	};
+	struct sandbox sandbox = SANDBOX_INIT;
+	int r = sandbox_start(&spec, &sandbox, err);
+
+	if (r < 0)
+		return r;
+	*ret_status = spawn_wait(sandbox.pidfd);
+	sandbox.pid = 0;
+	r = sandbox_failure(&sandbox, err);
+	sandbox_release(&sandbox);
+	return r;
+}
+
+int ext4_repair(const char *path, struct err *err)
+{
+	_cleanup_free_ char *found = child_find("e2fsck"), *program = NULL;
+	int status = 0, r;
+
+	/* what is in the sandbox is where the system's symlinks lead */
+	program = found ? realpath(found, NULL) : NULL;
+	if (!program)
+		return err_set(err, -ENOENT, "e2fsck is not installed: install e2fsprogs");
+	if (chown(path, EXT4_NOBODY, EXT4_NOBODY) < 0)
+		return err_errno(err, -errno, "cannot give the disk to e2fsck");
+	r = ext4_run_repair(program, path, &status, err);
+	if (r < 0)
+		return r;
+	if (status >= EXT4_REPAIR_CANCEL)
+		return err_set(err, -EIO, "e2fsck ended with status %d", status);
+	return status > EXT4_REPAIRED
+		       ? err_set(err, -EUCLEAN, "e2fsck could not repair the disk's file system")
+		       : 0;
 }

@@ -17,4 +17,19 @@ int ext4_create(const char *cache, const char *path, int64_t size, struct err *e
 /* Opens the disk at path for reading and writing, made first if there is none. *ret_fd is the caller's. */
 int ext4_open(const char *cache, const char *path, int64_t size, int *ret_fd, struct err *err);
 
+/*
+ * Mounts the disk that nobody but the host has written to yet, which takes root; -EUCLEAN if it has not been
+ * unmounted. The mount is seen by nobody and goes when *ret_fd is closed; then ext4_is_unmounted() tells whether all
+ * that was written is in the file.
+ */
+int ext4_mount(const char *path, int *ret_fd, struct err *err);
+/* 1, 0 or -errno. */
+int ext4_is_unmounted(int fd);
+
+/*
+ * Repairs the file system in the file, whatever it holds, by e2fsck(8) in a sandbox: with no right but to this file,
+ * which it is given for good. -EUCLEAN if it cannot be.
+ */
+int ext4_repair(const char *path, struct err *err);
+
 #endif

@@ -5,9 +5,9 @@
 #include "base/err.h"
 
 /*
- * Makes a read-only loop device of the file, which goes by itself when its last user does: keep *ret_fd
- * open until it is mounted. name: "/dev/loopN".
+ * Makes a loop device of the file, read-only unless it is to be writable, which goes by itself when its last user
+ * does: keep *ret_fd open until it is mounted. name: "/dev/loopN".
  */
-int loopdev_attach(const char *path, int *ret_fd, char name[32], struct err *err);
+int loopdev_attach(const char *path, int writable, int *ret_fd, char name[32], struct err *err);
 
 #endif

@@ -220,7 +220,7 @@ static int mnt_erofs_loop(const char *path, int *ret_fd, struct err *err)
 	static char *const read_only[] = { (char *)(uintptr_t) "ro", NULL };
 	_cleanup_close_ int device = -EBADF;
 	char name[32];
-	int r = loopdev_attach(path, &device, name, err);
+	int r = loopdev_attach(path, 0, &device, name, err);
 
 	return r < 0 ? r : mnt_new("erofs", name, read_only, MOUNT_ATTR_RDONLY, ret_fd, err);
 }

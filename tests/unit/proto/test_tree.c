@@ -208,6 +208,156 @@ static void attributes_come_with_archive(void **state)
 	close(fd);
 }
 
+static int copy_exact(struct stage *stage, const char *name, int64_t bytes_max)
+{
+	const struct tree_bounds bounds = { .bytes_max = bytes_max };
+
+	stage->err = ERR_INIT;
+	assert_int_equal(ftruncate(stage->stream, 0), 0);
+	assert_int_equal(lseek(stage->stream, 0, SEEK_SET), 0);
+	if (tree_send_exact(stage->from, name, stage->stream, &stage->err) < 0)
+		return stage->err.code;
+	assert_int_equal(lseek(stage->stream, 0, SEEK_SET), 0);
+	return tree_receive_exact(stage->to, name, &bounds, stage->stream, &stage->err);
+}
+
+static void make_node(int dirfd, const char *name, mode_t mode, dev_t device)
+{
+	assert_int_equal(mknodat(dirfd, name, mode, device), 0);
+	assert_int_equal(fchmodat(dirfd, name, mode & 07777, 0), 0);
+}
+
+static void assert_attribute(const struct stage *stage, const char *name, const char *attribute,
+			     const char *expected)
+{
+	_cleanup_free_ char *path = mem_printf("%s/to/%s", stage->path, name);
+	char value[256] = "";
+
+	if (lgetxattr(path, attribute, value, sizeof(value) - 1) < 0)
+		value[0] = '\0';
+	assert_string_equal(value, expected);
+}
+
+static void set_attribute(const struct stage *stage, const char *name, const char *attribute,
+			  const char *value)
+{
+	_cleanup_free_ char *path = mem_printf("%s/from/%s", stage->path, name);
+
+	assert_int_equal(lsetxattr(path, attribute, value, strlen(value), 0), 0);
+}
+
+static void an_exact_copy_keeps_what_a_writable_layer_is_made_of(void **state)
+{
+	struct stage *stage = *state;
+	struct timespec times[2] = { { 5, 6 }, { 1234, 987654321 } };
+	static const char acl[] = "\x02\0\0\0\x01\0\x06\0\xff\xff\xff\xff\x02\0\x07\0\x05\0\0\0"
+				  "\x04\0\x04\0\xff\xff\xff\xff\x10\0\x07\0\xff\xff\xff\xff"
+				  "\x20\0\x04\0\xff\xff\xff\xff";
+	_cleanup_free_ char *up = mem_printf("%s/from/up", stage->path);
+	char value[64];
+	int up_from, fd;
+
+	if (geteuid())
+		skip();
+	assert_int_equal(mkdirat(stage->from, "up", 0755), 0);
+	assert_int_equal(chown(up, 7, 8), 0);
+	assert_int_equal(setxattr(up, "system.posix_acl_default", acl, sizeof(acl) - 1, 0), 0);
+	up_from = openat(stage->from, "up", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	put(up_from, "plain", "text", 04755);
+	make_node(up_from, "gone", S_IFCHR, makedev(0, 0));
+	hard_link(up_from, "gone", up_from, "gone-too");
+	make_node(up_from, "disk", S_IFBLK | 0660, makedev(259, 70000));
+	make_node(up_from, "socket", S_IFSOCK | 01702, 0);
+	make_node(up_from, "fifo", S_IFIFO | 0604, 0);
+	link_to("nowhere", up_from, "link");
+	hard_link(up_from, "link", up_from, "link-too");
+	assert_int_equal(fchownat(up_from, "link", 9, 10, AT_SYMLINK_NOFOLLOW), 0);
+	set_attribute(stage, "up", "trusted.overlay.opaque", "y");
+	set_attribute(stage, "up", "trusted.overlay.origin", "handle");
+	set_attribute(stage, "up/plain", "user.a", "b");
+	set_attribute(stage, "up/link", "trusted.mine", "z");
+	set_attribute(stage, "up/fifo", "trusted.overlay.redirect", "/x");
+	assert_int_equal(utimensat(up_from, "link", times, AT_SYMLINK_NOFOLLOW), 0);
+	assert_int_equal(utimensat(up_from, "plain", times, 0), 0);
+	close(up_from);
+	fd = openat(stage->from, "up", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(futimens(fd, times), 0);
+	close(fd);
+
+	if (copy_exact(stage, "up", 1 << 20) < 0)
+		fail_msg("%s", stage->err.msg);
+	assert_int_equal(stat_of(stage->to, "up").st_uid, 7);
+	assert_int_equal(stat_of(stage->to, "up").st_mtim.tv_nsec, 987654321);
+	assert_int_equal(stat_of(stage->to, "up/plain").st_mode, S_IFREG | 04755);
+	assert_int_equal(stat_of(stage->to, "up/plain").st_mtim.tv_nsec, 987654321);
+	assert_int_equal(stat_of(stage->to, "up/gone").st_rdev, 0);
+	assert_int_equal(stat_of(stage->to, "up/gone").st_mode, S_IFCHR);
+	assert_int_equal(stat_of(stage->to, "up/gone").st_ino,
+			 stat_of(stage->to, "up/gone-too").st_ino);
+	assert_int_equal(stat_of(stage->to, "up/disk").st_rdev, makedev(259, 70000));
+	assert_int_equal(stat_of(stage->to, "up/socket").st_mode, S_IFSOCK | 01702);
+	assert_int_equal(stat_of(stage->to, "up/fifo").st_mode, S_IFIFO | 0604);
+	assert_int_equal(stat_of(stage->to, "up/link").st_nlink, 2);
+	assert_int_equal(stat_of(stage->to, "up/link").st_gid, 10);
+	assert_int_equal(stat_of(stage->to, "up/link").st_mtim.tv_sec, 1234);
+	assert_attribute(stage, "up", "trusted.overlay.opaque", "y");
+	assert_attribute(stage, "up", "trusted.overlay.origin", "");
+	assert_attribute(stage, "up/plain", "user.a", "b");
+	assert_attribute(stage, "up/link", "trusted.mine", "z");
+	assert_attribute(stage, "up/fifo", "trusted.overlay.redirect", "/x");
+	/* of its folder's default list it has nothing but what it had */
+	fd = openat(stage->to, "up/plain", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(fgetxattr(fd, "system.posix_acl_access", value, sizeof(value)),
+			 sizeof(acl) - 1);
+	close(fd);
+	fd = openat(stage->to, "up", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(fgetxattr(fd, "system.posix_acl_default", value, sizeof(value)),
+			 sizeof(acl) - 1);
+	close(fd);
+}
+
+static void an_exact_copy_takes_no_more_than_it_may(void **state)
+{
+	struct stage *stage = *state;
+
+	mkdirat(stage->from, "up", 0755);
+	for (char name[] = "up/a"; name[3] <= 'z'; name[3]++)
+		put(stage->from, name, "text", 0644);
+	assert_int_equal(copy_exact(stage, "up", INT64_C(20) * 4096), -ENOSPC);
+	assert_int_equal(file_remove_tree(stage->to, "up"), 0);
+	assert_int_equal(copy_exact(stage, "up", INT64_C(60) * 4096), 0);
+	/* one that is there is not added to */
+	assert_int_equal(copy_exact(stage, "up", INT64_C(60) * 4096), -EEXIST);
+}
+
+static void an_exact_copy_refuses_files_without_data(void **state)
+{
+	struct stage *stage = *state;
+
+	mkdirat(stage->from, "up", 0755);
+	put(stage->from, "up/f", "text", 0644);
+	set_attribute(stage, "up/f", "user.overlay.metacopy", "");
+	assert_int_equal(copy_exact(stage, "up", 1 << 20), -EOPNOTSUPP);
+	assert_non_null(strstr(stage->err.msg, "metacopy"));
+}
+
+/* Nothing of a stream for `cp` has more rights because it is taken for an exact one, nor the other way round. */
+static void exact_and_other_streams_are_not_taken_for_each_other(void **state)
+{
+	const struct tree_bounds bounds = { .bytes_max = 1 << 20 };
+	struct stage *stage = *state;
+
+	put(stage->from, "f", "text", 0644);
+	assert_int_equal(send_tree(stage, "f", 0), 0);
+	assert_int_equal(lseek(stage->stream, 0, SEEK_SET), 0);
+	assert_int_equal(tree_receive_exact(stage->to, "f", &bounds, stage->stream, &stage->err),
+			 -EBADMSG);
+	assert_int_equal(ftruncate(stage->stream, 0), 0);
+	assert_int_equal(lseek(stage->stream, 0, SEEK_SET), 0);
+	assert_int_equal(tree_send_exact(stage->from, "f", stage->stream, &stage->err), 0);
+	assert_int_equal(receive_tree(stage, "f", TREE_ARCHIVE), -EBADMSG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -219,6 +369,10 @@ int main(void)
 		TEST(large_files_arrive_whole),
 		TEST(owners_devices_and_set_id_come_only_with_archive),
 		TEST(attributes_come_with_archive),
+		TEST(an_exact_copy_keeps_what_a_writable_layer_is_made_of),
+		TEST(an_exact_copy_takes_no_more_than_it_may),
+		TEST(an_exact_copy_refuses_files_without_data),
+		TEST(exact_and_other_streams_are_not_taken_for_each_other),
 	};
 
 	return cmocka_run_group_tests_name("proto/tree", tests, NULL, NULL);

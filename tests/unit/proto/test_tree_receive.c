@@ -145,7 +145,7 @@ static void too_deep_a_tree_is_refused(void **state)
 	_cleanup_free_ char *d = mem_strdup("d");
 
 	start(&out);
-	for (int i = 0; i < TREE_DEPTH_MAX + 1; i++)
+	for (int i = 0; i < TREE_STREAM_DEPTH_MAX + 1; i++)
 		entry(&out, (struct tree_entry){ .mode = S_IFDIR | 0755, .name = d });
 	assert_int_equal(receive_bytes(stage, &out, out.len), -ELOOP);
 }

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Both ways are a tree stream through a pipe. This process receives it and makes the files; it trusts the sender for
+ * nothing, and the two ends hold only their own end of the pipe, so that the death of one is the other's end of file.
+ */
+#include "image/carry.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "image/ext4_reader.h"
+#include "proto/instance.h"
+#include "proto/tree.h"
+#include "sys/confine.h"
+#include "sys/ext4.h"
+#include "sys/spawn.h"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#define CARRY_PIPE	 (1 << 20) /* what a user without privilege may have, too */
+#define CARRY_MEMORY_MAX (UINT64_C(1) << 30)
+#define CARRY_JAIL	 "jail"
+/* A disk is not filled to the last byte: the file system's own blocks are of it, and others write, too. */
+#define CARRY_RESERVE ((int64_t)32 << 20)
+
+struct carry_progress {
+	progress_fn show;
+	void *ctx;
+	const char *what;
+	int64_t total;
+};
+
+static void carry_on_bytes(void *ctx, int64_t bytes)
+{
+	const struct carry_progress *progress = ctx;
+
+	if (progress->show)
+		progress->show(progress->ctx, progress->what, bytes, progress->total);
+}
+
+static int carry_pipe(int *ret_read, int *ret_write, struct err *err)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return err_errno(err, -errno, "cannot make a pipe");
+	(void)fcntl(fds[0], F_SETPIPE_SZ, CARRY_PIPE);
+	*ret_read = fds[0];
+	*ret_write = fds[1];
+	return 0;
+}
+
+static int carry_open_folder(int dirfd, const char *path, struct err *err)
+{
+	int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? err_errno(err, -errno, "cannot open %s", path) : fd;
+}
+
+/*
+ * Both ends fail when one does; the one that failed by itself has the reason. The sender is ended by a broken pipe,
+ * the receiver sees a stream that is cut, if it was the other's fault.
+ */
+static int carry_verdict(int received_r, const struct err *received, int sent_r,
+			 const struct err *sent, struct err *err)
+{
+	if (received_r < 0 && (received_r != -EPIPE || sent_r == 0)) {
+		*err = *received;
+		return received_r;
+	}
+	if (sent_r < 0)
+		*err = *sent;
+	return sent_r;
+}
+
+struct carry_reading {
+	int image, out;
+};
+
+struct carry_read {
+	int absent;
+};
+
+static int carry_task_read(void *ctx, int report_fd _unused_, void *result, struct err *err)
+{
+	const struct carry_reading *reading = ctx;
+	struct carry_read *read = result;
+
+	return ext4_reader_send(reading->image, INSTANCE_UPPER, reading->out, &read->absent, err);
+}
+
+/* The reader's root is an empty folder. */
+static int carry_open_jail(int work, struct err *err)
+{
+	if (mkdirat(work, CARRY_JAIL, 0700) < 0 && errno != EEXIST)
+		return err_errno(err, -errno, "cannot make a folder for the reader");
+	return carry_open_folder(work, CARRY_JAIL, err);
+}
+
+static int carry_receive_read(int image, int work, const struct tree_bounds *bounds,
+			      int *ret_absent, struct err *err)
+{
+	_cleanup_close_ int in = -EBADF, out = -EBADF, jail = carry_open_jail(work, err);
+	_cleanup_confine_ struct confine_child child = CONFINE_CHILD_INIT;
+	struct carry_reading reading = { .image = image };
+	struct err received = ERR_INIT, sent = ERR_INIT;
+	struct confine_spec spec = {
+		.fn = carry_task_read,
+		.ctx = &reading,
+		.root_fd = jail,
+		.syscalls = ext4_reader_syscalls,
+		.memory_max = CARRY_MEMORY_MAX,
+		.result_size = sizeof(struct carry_read),
+	};
+	struct carry_read result = { 0 };
+	int received_r, sent_r;
+	int64_t done;
+
+	if (jail < 0 || carry_pipe(&in, &out, err) < 0)
+		return err->code;
+	reading.out = out;
+	spec.keep_fds[0] = image;
+	spec.keep_fds[1] = out;
+	if (confine_start(&spec, &child, err) < 0)
+		return err->code;
+	out = fd_close(out);
+	received_r = tree_receive_exact(work, INSTANCE_UPPER, bounds, in, &received);
+	in = fd_close(in);
+	sent_r = confine_read(&child, &done, &result, sizeof(result), &sent);
+	*ret_absent = sent_r == 0 && received_r == -EPIPE && result.absent;
+	return *ret_absent ? 0 : carry_verdict(received_r, &received, sent_r, &sent, err);
+}
+
+/* A copy, sharing its blocks where the file system can, that e2fsck may do with as it likes. */
+static int carry_repair(int *image, const char *work, struct err *err)
+{
+	_cleanup_free_ char *path = mem_printf("%s/" INSTANCE_DISK, work);
+	_cleanup_close_ int copy =
+		open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int r = 0;
+
+	if (copy < 0)
+		return err_errno(err, -errno, "cannot make %s", path);
+	if (ioctl(copy, FICLONE, *image) < 0)
+		r = lseek(*image, 0, SEEK_SET) < 0 ? -errno : file_copy_sparse(*image, copy);
+	if (r < 0)
+		return err_errno(err, r, "cannot copy the disk to repair it");
+	r = ext4_repair(path, err);
+	if (r < 0)
+		return r;
+	fd_close(*image);
+	*image = take_fd(&copy);
+	return 0;
+}
+
+static int carry_read_disk(int *image, const char *work, int workfd,
+			   const struct tree_bounds *bounds, int *ret_absent, struct err *err)
+{
+	struct err unclean = ERR_INIT;
+	int r = carry_receive_read(*image, workfd, bounds, ret_absent, &unclean);
+
+	if (r == -EUCLEAN) {
+		r = file_remove_tree(workfd, INSTANCE_UPPER);
+		if (r < 0)
+			return err_errno(err, r, "cannot start again");
+		r = carry_repair(image, work, err);
+		return r < 0 ? r : carry_receive_read(*image, workfd, bounds, ret_absent, err);
+	}
+	if (r < 0)
+		*err = unclean;
+	return r;
+}
+
+int carry_from_disk(const char *disk, const char *work, progress_fn progress, void *ctx,
+		    int *ret_absent, struct err *err)
+{
+	_cleanup_close_ int image = open(disk, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), workfd = -EBADF;
+	struct carry_progress shown = { progress, ctx, "reading the VM's disk", 0 };
+	struct tree_bounds bounds = { .progress = carry_on_bytes, .ctx = &shown };
+	struct stat st;
+	int r;
+
+	if (image < 0 || fstat(image, &st) < 0)
+		return err_errno(err, -errno, "cannot open the disk %s", disk);
+	workfd = carry_open_folder(AT_FDCWD, work, err);
+	if (workfd < 0)
+		return workfd;
+	shown.total = (int64_t)st.st_blocks * 512;
+	/* each small file counts as a block that it may not have there */
+	bounds.bytes_max = 2 * (int64_t)st.st_size;
+	r = carry_read_disk(&image, work, workfd, &bounds, ret_absent, err);
+	if (r == 0 && syncfs(workfd) < 0)
+		r = err_errno(err, -errno, "cannot write what was on the disk");
+	return r;
+}
+
+static _noreturn_ void carry_send(int state, int out, int report)
+{
+	struct err err = ERR_INIT;
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		_exit(2);
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (tree_send_exact(state, INSTANCE_UPPER, out, &err) < 0 &&
+	    write(report, &err, sizeof(err)) != (ssize_t)sizeof(err))
+		_exit(2);
+	_exit(err_is_set(&err));
+}
+
+/* The sender's result, or its error. */
+static int carry_collect(int pidfd, int report, struct err *err)
+{
+	struct err failure = ERR_INIT;
+	int told = read(report, &failure, sizeof(failure)) == (ssize_t)sizeof(failure);
+	int status = spawn_wait(pidfd);
+
+	if (told) {
+		*err = failure;
+		return failure.code;
+	}
+	return status ? err_set(err, -EIO, "the process that reads the files was killed") : 0;
+}
+
+static int carry_receive_sent(int state, int root, const struct tree_bounds *bounds,
+			      struct err *err)
+{
+	_cleanup_close_ int in = -EBADF, out = -EBADF, report = -EBADF, theirs = -EBADF,
+			    pidfd = -EBADF;
+	struct err received = ERR_INIT, sent = ERR_INIT;
+	int received_r, sent_r;
+	pid_t pid;
+
+	if (carry_pipe(&in, &out, err) < 0 || carry_pipe(&report, &theirs, err) < 0)
+		return err->code;
+	pid = spawn_clone(0, -EBADF, &pidfd);
+	if (pid < 0)
+		return err_errno(err, pid, "cannot start a process");
+	if (!pid) {
+		in = fd_close(in);
+		carry_send(state, out, theirs);
+	}
+	out = fd_close(out);
+	theirs = fd_close(theirs);
+	received_r = tree_receive_exact(root, INSTANCE_UPPER, bounds, in, &received);
+	in = fd_close(in);
+	sent_r = carry_collect(pidfd, report, &sent);
+	return carry_verdict(received_r, &received, sent_r, &sent, err);
+}
+
+/* Mounted for as long as it is filled. */
+static int carry_fill_disk(int state, const char *disk, const struct tree_bounds *bounds,
+			   struct err *err)
+{
+	_cleanup_close_ int mount = -EBADF, root = -EBADF;
+	int r = ext4_mount(disk, &mount, err);
+
+	if (r < 0)
+		return r;
+	root = carry_open_folder(mount, ".", err);
+	if (root < 0)
+		return root;
+	r = carry_receive_sent(state, root, bounds, err);
+	if (r == 0 && syncfs(root) < 0)
+		r = err_errno(err, -errno, "cannot write the disk");
+	return r;
+}
+
+static int carry_check_disk(const char *disk, struct err *err)
+{
+	_cleanup_close_ int fd = open(disk, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0 || fsync(fd) < 0)
+		return err_errno(err, -errno, "cannot write the disk %s", disk);
+	return ext4_is_unmounted(fd) == 1 ? 0
+					  : err_set(err, -EBUSY, "the disk %s stays in use", disk);
+}
+
+/* What is written goes through a cache, so a full disk is found out too late: the room is counted instead. */
+static int carry_room(int workfd, int64_t *ret, struct err *err)
+{
+	struct statvfs fs;
+
+	if (fstatvfs(workfd, &fs) < 0)
+		return err_errno(err, -errno, "cannot tell the room that is left");
+	*ret = (int64_t)(fs.f_bavail * fs.f_frsize) - CARRY_RESERVE;
+	return *ret > 0 ? 0 : err_set(err, -ENOSPC, "there is no room for a disk");
+}
+
+int carry_to_disk(const char *state, const char *work, const char *cache, int64_t size,
+		  progress_fn progress, void *ctx, struct err *err)
+{
+	_cleanup_free_ char *disk = mem_printf("%s/" INSTANCE_DISK, work);
+	_cleanup_close_ int statefd = carry_open_folder(AT_FDCWD, state, err), workfd = -EBADF;
+	struct carry_progress shown = { progress, ctx, "writing the VM's disk", 0 };
+	struct tree_bounds bounds = { .progress = carry_on_bytes, .ctx = &shown };
+	int r;
+
+	if (statefd < 0)
+		return statefd;
+	workfd = carry_open_folder(AT_FDCWD, work, err);
+	if (workfd < 0)
+		return workfd;
+	r = carry_room(workfd, &bounds.bytes_max, err);
+	if (r == 0)
+		r = ext4_create(cache, disk, size, err);
+	if (r == 0) {
+		r = carry_fill_disk(statefd, disk, &bounds, err);
+		if (r < 0)
+			return err_wrap(err, "cannot fill the VM's disk of %jd MiB",
+					(intmax_t)(size >> 20));
+		r = carry_check_disk(disk, err);
+	}
+	return r;
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "base/file.h"
+#include "image/ext4_reader.h"
+
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+/* Whatever a disk holds, reading it ends, with a stream or an error. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	_cleanup_close_ int image = memfd_create("image", MFD_CLOEXEC),
+			    out = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	struct err err = ERR_INIT;
+	int absent = 0;
+
+	if (file_write_all(image, data, size) < 0)
+		abort();
+	if ((ext4_reader_send(image, "upper", out, &absent, &err) < 0) != err_is_set(&err))
+		abort();
+	return 0;
+}
