@@ -239,6 +239,36 @@ def test_it_is_whole_wherever_a_restore_is_killed(brig, busybox_image):
     assert brig("exec", "a", "cat", "/f").out == f"{is_now}\n"
 
 
+def test_a_snapshot_has_the_kind_it_was_made_of(brig, busybox_image):
+    """A restore brings the kind back, too, and a kill on the way leaves the files of one kind."""
+    brig("run", "--name", "a", busybox_image, "sh", "-c", "echo old > /file")
+    brig("snapshot", "create", "a", "container")
+    brig("convert", "a", "--vm")
+    brig("snapshot", "create", "a", "vm")
+    folder = brig.root / "instances/a"
+
+    def forms():
+        return {name for name in ("upper", "data.raw") if (folder / name).exists()}
+
+    of = {"container": {"upper"}, "vm": {"data.raw"}}
+    assert forms() == of["vm"]
+    kills, seen = 0, set()
+    for goes_to in ("container", "vm"):
+        n = 1
+        while killed_at(brig, "renameat", n, "snapshot", "restore", "a", goes_to):
+            brig("stop", "a")  # any verb that takes the lock
+            kind = brig.json("inspect", "a")[0]["kind"]
+            assert forms() == of[kind]
+            seen.add((goes_to, kind))
+            brig("snapshot", "restore", "a", "vm" if goes_to == "container" else "container")
+            kills, n = kills + 1, n + 1
+        assert forms() == of[goes_to] and brig.json("inspect", "a")[0]["kind"] == goes_to
+    assert len(seen) == 4 and kills >= 6
+    brig("convert", "a", "--container")
+    brig("start", "a")
+    assert (folder / "upper/file").read_text() == "old\n"
+
+
 def test_nothing_is_left_wherever_the_others_are_killed(brig, busybox_image):
     brig("run", "-d", "--name", "a", busybox_image, "sleep", "1000")
     brig("exec", "a", "sh", "-c", "echo one > /f; ln /f /g")
