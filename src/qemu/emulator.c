@@ -64,6 +64,10 @@ static int emulator_check(struct emulator *emulator, const struct driver_host *h
 			(intmax_t)(EMULATOR_MEMORY_MIN >> 20), (intmax_t)(memory >> 20));
 	if (cpus > EMULATOR_CPUS_MAX)
 		return err_set(err, -EINVAL, "a VM can have at most %d CPUs", EMULATOR_CPUS_MAX);
+	if (layers > EMULATOR_LAYERS_MAX)
+		return err_set(err, -E2BIG,
+			       "the image has %zu layers, but the engine 'qemu' takes at most %d",
+			       layers, EMULATOR_LAYERS_MAX);
 	if (layers + shares > EMULATOR_LAYERS_MAX)
 		return err_set(err, -E2BIG,
 			       "the image has %zu layers, and %zu folders are shared: the engine "
