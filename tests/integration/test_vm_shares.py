@@ -88,7 +88,6 @@ def test_an_empty_volume_gets_what_the_image_has_there(brig, start, busybox_tree
     assert sh(brig, "cat /data/seed /s/file").out == "kept\nof the host\n"
 
 
-@pytest.mark.lab
 def test_a_machine_sees_no_more_than_it_is_shown(brig, start, folder):
     """Read-only holds against the guest's kernel, with what is mounted below; links lead to nothing of the host's."""
     (folder / "below").mkdir()

@@ -224,7 +224,8 @@ class Podman:
         return self("inspect", name, "--format", "{{." + what + "}}").stdout.strip()
 
 
-@pytest.fixture(params=["systemd", "cgroupfs"])
+# With cgroupfs podman is tested outside of the lab.
+@pytest.fixture(params=["systemd", pytest.param("cgroupfs", marks=pytest.mark.slow)])
 def podman(request, busybox_tree):
     folder = Path(tempfile.mkdtemp(prefix="brig-podman-", dir="/var/tmp"))
     tar = folder / "busybox.tar"
