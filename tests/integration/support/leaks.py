@@ -35,7 +35,7 @@ def _readlink(link):
         return b""
 
 
-def _is_anothers(process, folder):
+def is_anothers(process, folder):
     """Whether it comes of a command that has to do with another test's folder."""
     while process.name not in ("0", "1"):
         named = set(TEST_FOLDER.findall(_read(process / "cmdline")))
@@ -60,7 +60,7 @@ def processes(folder):
         if (needle in command or needle in _read(process / "environ")
                 or any(needle in _readlink(link) for link in _links(process))
                 or (_readlink(process / "ns/mnt") != os.fsencode(ours)
-                    and needle in _read(process / "mountinfo") and not _is_anothers(process, folder))):
+                    and needle in _read(process / "mountinfo") and not is_anothers(process, folder))):
             found.append((int(process.name), command.replace(b"\0", b" ").decode(errors="replace")))
     return found
 

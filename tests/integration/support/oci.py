@@ -126,7 +126,8 @@ class Oci:
                 if entry.name.isdigit() and int(entry.name) != os.getpid():
                     command = (entry / "cmdline").read_bytes()
                     if needle in command or (os.readlink(entry / "ns/mnt") != ours
-                                             and needle in (entry / "mountinfo").read_bytes()):
+                                             and needle in (entry / "mountinfo").read_bytes()
+                                             and not leaks.is_anothers(entry, self.folder)):
                         found.append(f"process {entry.name}: {command}")
             except OSError:  # it has ended meanwhile
                 pass
