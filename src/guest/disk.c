@@ -2,12 +2,16 @@
 #include "guest/disk.h"
 #include "base/buf.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "guest/uevent.h"
 
 #include <ctype.h>
 #include <dirent.h>
+#include <endian.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
@@ -87,14 +91,14 @@ static int disk_find(struct disk_set *set, int uevents, int64_t timeout_ms, stru
 
 /* The folder is made; its parent is there. */
 static int disk_mount_one(const char *name, const char *target, const char *type,
-			  unsigned long flags, struct err *err)
+			  unsigned long flags, const char *options, struct err *err)
 {
 	char device[DISK_NAME_MAX + 8];
 
 	snprintf(device, sizeof(device), "/dev/%s", name);
 	if (mkdir(target, 0755) < 0 && errno != EEXIST)
 		return err_errno(err, -errno, "cannot make %s", target);
-	if (mount(device, target, type, flags, NULL) < 0)
+	if (mount(device, target, type, flags, options) < 0)
 		return err_errno(err, -errno, "cannot mount the disk %s (%s)", name, type);
 	return 0;
 }
@@ -108,7 +112,7 @@ static int disk_mount_layers(const struct disk_set *set, struct buf *lower, stru
 		int r;
 
 		snprintf(target, sizeof(target), DISK_LAYERS "/%u", i);
-		r = disk_mount_one(set->names[i], target, "erofs", MS_RDONLY, err);
+		r = disk_mount_one(set->names[i], target, "erofs", MS_RDONLY, NULL, err);
 		if (r < 0)
 			return r;
 		buf_printf(lower, "%s%s", lower->len ? ":" : "", target);
@@ -116,12 +120,62 @@ static int disk_mount_layers(const struct disk_set *set, struct buf *lower, stru
 	return 0;
 }
 
+/* Of the superblock, as the kernel documents it (filesystems/ext4/super.rst). */
+#define DISK_SUPER		1024
+#define DISK_SUPER_BLOCKS_LOW	0x4
+#define DISK_SUPER_BLOCK_SIZE	0x18
+#define DISK_SUPER_BLOCKS_HIGH	0x150
+#define DISK_SUPER_LEN		1024
+#define DISK_BLOCK_SIZE_LOG_MIN 10
+#define DISK_BLOCK_SIZE_LOG_MAX 16
+
+/* The kernel tells it to nobody's headers but its own (fs/ext4/ext4.h, and filesystems/ext4/ about the ioctl). */
+#define DISK_RESIZE _IOW('f', 16, uint64_t)
+
+uint64_t disk_blocks_more(const uint8_t *super, uint64_t bytes)
+{
+	uint32_t low, high, log;
+	uint64_t has, may;
+
+	memcpy(&low, super + DISK_SUPER_BLOCKS_LOW, sizeof(low));
+	memcpy(&high, super + DISK_SUPER_BLOCKS_HIGH, sizeof(high));
+	memcpy(&log, super + DISK_SUPER_BLOCK_SIZE, sizeof(log));
+	log = le32toh(log);
+	if (log > DISK_BLOCK_SIZE_LOG_MAX - DISK_BLOCK_SIZE_LOG_MIN)
+		return 0;
+	has = (uint64_t)le32toh(high) << 32 | le32toh(low);
+	may = bytes >> (log + DISK_BLOCK_SIZE_LOG_MIN);
+	return may > has ? may : 0;
+}
+
+/* The disk may have become larger while the machine was off. If its file system cannot, it is what it was. */
+static void disk_grow_data(const char *name)
+{
+	_cleanup_close_ int folder = open(DISK_DATA, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int device = -EBADF;
+	uint8_t super[DISK_SUPER_LEN];
+	char path[DISK_NAME_MAX + 8];
+	uint64_t bytes = 0, blocks;
+
+	snprintf(path, sizeof(path), "/dev/%s", name);
+	device = open(path, O_RDONLY | O_CLOEXEC);
+	if (folder < 0 || device < 0 || ioctl(device, BLKGETSIZE64, &bytes) < 0 ||
+	    pread(device, super, sizeof(super), DISK_SUPER) != (ssize_t)sizeof(super))
+		return;
+	blocks = disk_blocks_more(super, bytes);
+	if (blocks && ioctl(folder, DISK_RESIZE, &blocks) < 0)
+		log_error("cannot make the disk's file system larger: %s", strerror(errno));
+}
+
+/* discard: what is deleted in the guest takes no room on the host's disk. */
 static int disk_mount_data(const struct disk_set *set, struct err *err)
 {
-	int r = disk_mount_one(set->names[set->layers], DISK_DATA, "ext4", MS_NOATIME, err);
+	const char *name = set->names[set->layers];
+	int r = disk_mount_one(name, DISK_DATA, "ext4", MS_NOATIME, "discard", err);
 
 	if (r < 0)
 		return r;
+	disk_grow_data(name);
 	if ((mkdir(DISK_UPPER, 0755) < 0 && errno != EEXIST) ||
 	    (mkdir(DISK_WORK, 0700) < 0 && errno != EEXIST))
 		return err_errno(err, -errno, "cannot prepare the data disk");

@@ -24,6 +24,9 @@ int disk_mount(uint32_t layers, int user_marks, int uevents, int64_t timeout_ms,
 /* Undoes disk_mount(), whatever of it is there: afterwards the data disk is clean. */
 void disk_unmount(void);
 
+/* For tests: how many blocks a file system with that superblock (1024 bytes) could have on so large a disk; 0: no more. */
+uint64_t disk_blocks_more(const uint8_t *super, uint64_t bytes);
+
 /* For tests: the place of a disk with that serial number (layers: "data"), or -1. */
 int disk_place(const char *serial, uint32_t layers);
 
