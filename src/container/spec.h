@@ -102,7 +102,8 @@ struct spec {
 	char *const *layers;
 	const char *state_dir;
 	int read_only;
-	int temporary; /* need not survive a crash of the host */
+	int temporary;	    /* need not survive a crash of the host */
+	int64_t disk_bound; /* bytes that the writable layer may have; 0: any */
 	struct spec_mount *mounts;
 	size_t n_mounts;
 	struct spec_device *devices;

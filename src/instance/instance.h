@@ -36,6 +36,9 @@ int instance_create_filled(const struct instance_home *home, struct instance *re
 /* The instance's lock, waited for; it ends when *ret_fd is closed. -ENOENT with the nearest name. */
 int instance_lock(const struct instance_home *home, const char *name, int *ret_fd, struct err *err);
 
+/* Its folder; -ENOENT with the nearest name there is. */
+int instance_open(const struct instance_home *home, const char *name, int *ret_dir,
+		  struct err *err);
 /* -ENOENT with the nearest name there is. */
 int instance_load(const struct instance_home *home, const char *name, struct instance *ret,
 		  struct err *err);

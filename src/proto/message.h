@@ -17,7 +17,7 @@
  *   run something   ATTACH | EXEC | TREE_GET | TREE_PUT -> STARTED, then OUT/ERR..., then EXIT
  *                   meanwhile IN, IN_END, SIGNAL, RESIZE from the other side
  *   ask something   STATS -> STATS; PROCS -> PROCS; PING -> OK
- *   do something    SIGNAL, STOP, PAUSE, RESUME, PRESS, HOLD -> OK or ERROR (keeper only but for SIGNAL)
+ *   do something    SIGNAL, STOP, PAUSE, RESUME, PRESS, HOLD, SET -> OK or ERROR (keeper only but for SIGNAL)
  *
  * Flow control, keeper to agent only: each direction of a session's data has a window of
  * MESSAGE_WINDOW bytes; who has passed data on gives it back with CREDIT_IN (agent, for IN) or
@@ -57,6 +57,7 @@ enum message_type {
 	MESSAGE_RESUME,
 	MESSAGE_PRESS, /* u8 enum message_button, of a VM */
 	MESSAGE_HOLD,  /* OK once it stands still: as by PAUSE, until the connection ends */
+	MESSAGE_SET,   /* KEY=VALUE, as the rest of the payload: into the record */
 
 	/* keeper to agent */
 	MESSAGE_HELLO = 128, /* agent: u32 version, str kernel release */
