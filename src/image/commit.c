@@ -25,38 +25,22 @@
 /* --- the layer --- */
 
 struct commit_reading {
-	int folder, out, report;
-	const struct idmap *shifted;
+	int folder, out;
 };
 
-static int commit_read(void *ctx)
+static int64_t commit_read(void *ctx, struct err *err)
 {
 	const struct commit_reading *reading = ctx;
-	struct err err = ERR_INIT;
 
-	if (upper_write(reading->folder, reading->shifted, reading->out, &err) == 0)
-		return 0;
-	return write(reading->report, &err, sizeof(err)) == (ssize_t)sizeof(err) ? 1 : 2;
+	return upper_write(reading->folder, NULL, reading->out, err);
 }
 
 /* A user's containers have files of his subordinate ids: they are read as root of his user namespace. */
 static int commit_read_as_user(int folder, int out, struct err *err)
 {
-	struct commit_reading reading = { .folder = folder, .out = out };
-	struct err failure;
-	int fds[2], r;
+	struct commit_reading reading = { folder, out };
 
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return err_errno(err, -errno, "cannot make a pipe");
-	reading.report = fds[1];
-	r = userns_run(commit_read, &reading, err);
-	fd_close(fds[1]);
-	if (r == 1 && read(fds[0], &failure, sizeof(failure)) == (ssize_t)sizeof(failure)) {
-		*err = failure;
-		r = failure.code;
-	}
-	fd_close(fds[0]);
-	return r > 0 ? err_set(err, -EIO, "the process that reads the layer failed (%d)", r) : r;
+	return (int)userns_run(commit_read, &reading, err);
 }
 
 /* Where no idmapped mount is to be had, the layer's ids on disk are those of the host. */
