@@ -3,10 +3,12 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/units.h"
+#include "image/disk_layer.h"
 #include "image/manifest.h"
 #include "image/reference.h"
 #include "image/source.h"
 #include "image/upper.h"
+#include "proto/instance.h"
 #include "sys/idmap.h"
 #include "sys/userns.h"
 
@@ -63,7 +65,31 @@ static int commit_read_as_root(const struct commit *commit, int folder, int out,
 	return r;
 }
 
-static int commit_write_tar(const struct commit *commit, const struct work *work, struct err *err)
+static int commit_never_ran(struct err *err)
+{
+	return err_set(err, -ENOENT,
+		       "it has never run, so there is nothing that its image has not");
+}
+
+static int commit_read_disk(const struct commit *commit, const struct work *work, struct err *err)
+{
+	_cleanup_close_ int disk = open(commit->disk, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	int out = -EBADF, absent = 0, r;
+
+	if (disk < 0 && errno == ENOENT)
+		return commit_never_ran(err);
+	if (disk < 0)
+		return err_errno(err, -errno, "cannot open %s", commit->disk);
+	r = disk_layer_read(work, disk, 0, 0, INSTANCE_UPPER, commit->progress,
+			    commit->progress_ctx, &out, &absent, err);
+	if (r == 0 && absent) {
+		fd_close(out);
+		return commit_never_ran(err);
+	}
+	return r < 0 ? r : out;
+}
+
+static int commit_read_folder(const struct commit *commit, const struct work *work, struct err *err)
 {
 	_cleanup_close_ int folder =
 		open(commit->upper, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -72,8 +98,7 @@ static int commit_write_tar(const struct commit *commit, const struct work *work
 	int r;
 
 	if (folder < 0 && errno == ENOENT)
-		return err_set(err, -ENOENT,
-			       "it has never run, so there is nothing that its image has not");
+		return commit_never_ran(err);
 	if (folder < 0 || out < 0)
 		return err_errno(err, -errno, "cannot open %s",
 				 folder < 0 ? commit->upper : work->path);
@@ -89,7 +114,8 @@ static int commit_write_tar(const struct commit *commit, const struct work *work
 static int commit_make_layer(const struct commit *commit, const struct work *work,
 			     struct layer *ret, struct err *err)
 {
-	_cleanup_close_ int tar = commit_write_tar(commit, work, err);
+	_cleanup_close_ int tar = commit->disk ? commit_read_disk(commit, work, err)
+					       : commit_read_folder(commit, work, err);
 	struct stat st;
 
 	if (commit->done_reading)
