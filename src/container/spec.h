@@ -209,6 +209,9 @@ int spec_of_instance(const struct instance *instance, const struct process *proc
 		     char *const *layers, const char *state_dir, const char *cgroup_path,
 		     const char *files_dir, struct spec *ret, struct err *err);
 
+/* From here on it has none. */
+void spec_drop_mounts(struct spec *spec);
+
 /* Those of an instance (`volumes` of its record), after all other mounts. root: ROOT. */
 int spec_add_shares(struct spec *spec, char *const *shares, const char *root, struct err *err);
 

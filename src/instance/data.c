@@ -6,40 +6,24 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 
 struct data_work {
 	const struct instance_home *home;
 	int from, to, with_scratch;
 	int (*fn)(const struct data_work *work, struct err *err);
-	struct err *err;
 };
 
-static int data_child(void *ctx)
+static int64_t data_child(void *ctx, struct err *err)
 {
 	const struct data_work *work = ctx;
 
-	return work->fn(work, work->err) < 0;
+	return work->fn(work, err);
 }
 
-/* As who may: root, or root of the user's namespace, in a child that tells what failed by memory that both see. */
+/* As who may: root, or root of the user's namespace. */
 static int data_run(struct data_work *work, struct err *err)
 {
-	int r;
-
-	if (!geteuid())
-		return work->fn(work, err);
-	work->err = mmap(NULL, sizeof(*work->err), PROT_READ | PROT_WRITE,
-			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (work->err == MAP_FAILED)
-		return err_errno(err, -errno, "cannot get memory");
-	r = userns_run(data_child, work, err);
-	if (r > 0 && err_is_set(work->err))
-		*err = *work->err;
-	else if (r > 0)
-		err_set(err, -EIO, "the work on its files ended early");
-	(void)munmap(work->err, sizeof(*work->err));
-	return r ? err->code : 0;
+	return geteuid() ? (int)userns_run(data_child, work, err) : work->fn(work, err);
 }
 
 static int data_exists(int dir, const char *name)

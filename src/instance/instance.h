@@ -102,6 +102,14 @@ int instance_request(const struct instance_home *home, const char *name, uint16_
 
 /* It stands still, as paused, until *ret_fd is closed or the caller ends, however. */
 int instance_hold(const struct instance_home *home, const char *name, int *ret_fd, struct err *err);
+/*
+ * Of a running VM: its file system stands still, with all in the disk that was written so far, until instance_thaw() or the
+ * end of *ret_fd or the caller; or until the guest takes that for too long. Only if instance_thaw() returns 0 did it
+ * stand still all the time. -ETIMEDOUT: the guest does not answer.
+ */
+int instance_freeze(const struct instance_home *home, const char *name, int *ret_fd,
+		    struct err *err);
+int instance_thaw(int fd, const char *name, struct err *err);
 
 /* Stops it: the stop signal, after timeout_ms (negative: its own) SIGKILL. Success if it was not
  * running. Returns when nothing of it runs any more. */

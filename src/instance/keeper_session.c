@@ -253,6 +253,7 @@ static int keeper_session_begin(struct keeper_session *session, const struct fra
 	case MESSAGE_EXEC:
 	case MESSAGE_TREE_GET:
 	case MESSAGE_TREE_PUT:
+	case MESSAGE_FREEZE:
 	case MESSAGE_STATS:
 	case MESSAGE_PROCS:
 		keeper_session_begin_process(session, frame);

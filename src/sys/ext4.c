@@ -218,7 +218,8 @@ int ext4_repair(const char *path, struct err *err)
 	program = found ? realpath(found, NULL) : NULL;
 	if (!program)
 		return err_set(err, -ENOENT, "e2fsck is not installed: install e2fsprogs");
-	if (chown(path, EXT4_NOBODY, EXT4_NOBODY) < 0)
+	/* of a user, it is his in there, too */
+	if (!geteuid() && chown(path, EXT4_NOBODY, EXT4_NOBODY) < 0)
 		return err_errno(err, -errno, "cannot give the disk to e2fsck");
 	r = ext4_run_repair(program, path, &status, err);
 	if (r < 0)
