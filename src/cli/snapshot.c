@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "cli/home.h"
 #include "cli/listing.h"
+#include "image/difference.h"
 
 #include <stdio.h>
 
@@ -126,6 +127,89 @@ static int snapshot_rm(const struct cli_context *cli, const void *values _unused
 	return failed ? CLI_FAILURE : 0;
 }
 
+/* --- what has changed --- */
+
+struct snapshot_diff_options {
+	int json;
+};
+
+struct snapshot_diff_output {
+	struct json *array; /* NULL: lines are printed */
+};
+
+static const struct option snapshot_diff_table[] = {
+	{ "json", 0, OPTION_FLAG, NULL, "print JSON",
+	  offsetof(struct snapshot_diff_options, json) },
+	OPTION_END,
+};
+
+static const char *snapshot_diff_word(char change)
+{
+	return change == DIFFERENCE_ADDED     ? "added"
+	       : change == DIFFERENCE_REMOVED ? "removed"
+					      : "changed";
+}
+
+/* A name is whatever who made the file liked, and a line is one name: what ends or moves it is written as \\ooo. */
+static void snapshot_diff_line(char change, const char *path)
+{
+	printf("%c ", change);
+	for (const char *at = path; *at; at++) {
+		unsigned char c = (unsigned char)*at;
+
+		if (c < ' ' || c == 0x7f || c == '\\')
+			printf("\\%03o", c);
+		else
+			putchar(c);
+	}
+	putchar('\n');
+}
+
+static int snapshot_diff_each(char change, const char *path, void *ctx)
+{
+	const struct snapshot_diff_output *output = ctx;
+	struct json *object;
+
+	if (!output->array) {
+		snapshot_diff_line(change, path);
+		return 0;
+	}
+	object = json_new_object();
+	json_object_add(object, "change", json_new_string(snapshot_diff_word(change)));
+	json_object_add(object, "path", json_new_string(path));
+	json_array_add(output->array, object);
+	return 0;
+}
+
+static int snapshot_diff_print(const struct cli_context *cli, const void *values, const char *name,
+			       const char *from, const char *to, struct err *err)
+{
+	const struct instance_home home = home_of(cli);
+	const struct snapshot_diff_options *options = values;
+	_cleanup_json_ struct json *array = options->json ? json_new_array() : NULL;
+	struct snapshot_diff_output output = { .array = array };
+	_cleanup_free_ char *text = NULL;
+	int r = snapshot_diff(&home, name, from, to, snapshot_diff_each, &output, err);
+
+	if (r < 0 || !array)
+		return r;
+	text = json_text(array, 1);
+	puts(text);
+	return 0;
+}
+
+static int snapshot_diff_run(const struct cli_context *cli, const void *values, char **args,
+			     struct err *err)
+{
+	return snapshot_diff_print(cli, values, args[0], args[1], args[2], err);
+}
+
+static int snapshot_diff_image(const struct cli_context *cli, const void *values, char **args,
+			       struct err *err)
+{
+	return snapshot_diff_print(cli, values, args[0], NULL, NULL, err);
+}
+
 struct snapshot_copy_options {
 	char *snapshot;
 };
@@ -155,6 +239,12 @@ static const struct option snapshot_copy_table[] = {
 	"machine may lack what its kernel has not written yet. What a checkpoint has stopped is "  \
 	"refused. On btrfs and xfs a clone shares its blocks with what it comes from; elsewhere "  \
 	"they are copied."
+
+#define SNAPSHOT_DIFF                                                                          \
+	"Two files of the same size, owner, mode, attributes and time of change count as the " \
+	"same; their contents are not read. Below a removed folder nothing is listed. A "      \
+	"running container stands still meanwhile; a running VM's disk cannot be read, so "    \
+	"compare snapshots of it. Control characters and \\ in names are written as \\ooo."
 
 const struct verb cli_snapshot_verbs[] = {
 	{
@@ -221,6 +311,42 @@ const struct verb cli_snapshot_verbs[] = {
 		.max_args = -1,
 		.complete = "instance",
 		.run = snapshot_rm,
+	},
+	{
+		.noun = "snapshot",
+		.name = "diff",
+		.group = "Snapshots",
+		.args = "NAME SNAP [SNAP2]",
+		.summary = "Tell what has changed since a snapshot",
+		.description =
+			"Lists the files that an instance has added (A), changed (C) and removed "
+			"(D) since a snapshot, or between two.\n\n" SNAPSHOT_DIFF,
+		.examples = (const char *const[]){ "brig snapshot diff web before-update",
+						   "what the update has done",
+						   "brig snapshot diff web snap0 snap1",
+						   "what came between the two", NULL },
+		.options = snapshot_diff_table,
+		.min_args = 2,
+		.max_args = 3,
+		.values_size = sizeof(struct snapshot_diff_options),
+		.complete = "instance",
+		.run = snapshot_diff_run,
+	},
+	{
+		.name = "diff",
+		.group = "Snapshots",
+		.args = "NAME",
+		.summary = "Tell what an instance has changed of its image",
+		.description = "Lists the files that an instance has added to its image (A), "
+			       "changed (C) and removed (D).\n\n" SNAPSHOT_DIFF,
+		.examples = (const char *const[]){ "brig diff web", "what 'brig commit' would keep",
+						   NULL },
+		.options = snapshot_diff_table,
+		.min_args = 1,
+		.max_args = 1,
+		.values_size = sizeof(struct snapshot_diff_options),
+		.complete = "instance",
+		.run = snapshot_diff_image,
 	},
 	{
 		.name = "copy",

@@ -40,6 +40,7 @@ struct ext4_reader_sink {
 struct ext4_reader {
 	int image;
 	int64_t start, len; /* of the file system's place in the image */
+	int list;	    /* no data is sent */
 	ext2_filsys fs;
 	const struct ext4_reader_sink *sink;
 	void *ctx;	/* the sink's */

@@ -414,22 +414,36 @@ static int ext4_reader_send_named(struct ext4_reader *reader, const char *name, 
 	*ret_absent = code == EXT2_ET_FILE_NOT_FOUND;
 	if (code)
 		return *ret_absent ? 0 : ext4_reader_damaged(reader, EXT2_ROOT_INO, "", code);
-	r = tree_stream_start(reader->ctx, TREE_STREAM_EXACT);
+	r = tree_stream_start(reader->ctx,
+			      TREE_STREAM_EXACT | (reader->list ? TREE_STREAM_LIST : 0));
 	if (r == 0)
 		r = ext4_reader_send_inode(reader, ino, name);
 	return r < 0 ? r : tree_stream_end(reader->ctx);
 }
 
-int ext4_reader_send(int image, const char *name, int out, int *ret_absent, struct err *err)
+static int ext4_reader_send_all(int image, const char *name, int list, int out, int *ret_absent,
+				struct err *err)
 {
 	_cleanup_tree_stream_ struct tree_stream stream = { .fd = out, .err = err };
-	struct ext4_reader reader = {
-		.image = image, .sink = &ext4_reader_stream, .ctx = &stream, .err = err
-	};
+	struct ext4_reader reader = { .image = image,
+				      .list = list,
+				      .sink = &ext4_reader_stream,
+				      .ctx = &stream,
+				      .err = err };
 	int r = ext4_reader_open(&reader);
 
 	if (r == 0)
 		r = ext4_reader_send_named(&reader, name, ret_absent);
 	ext4_reader_close(&reader);
 	return r;
+}
+
+int ext4_reader_send(int image, const char *name, int out, int *ret_absent, struct err *err)
+{
+	return ext4_reader_send_all(image, name, 0, out, ret_absent, err);
+}
+
+int ext4_reader_list(int image, const char *name, int out, int *ret_absent, struct err *err)
+{
+	return ext4_reader_send_all(image, name, 1, out, ret_absent, err);
 }

@@ -15,6 +15,8 @@
  * files share is sent for each, but in all no more than the file system has room for.
  */
 int ext4_reader_send(int image, const char *name, int out, int *ret_absent, struct err *err);
+/* The same without data: a list (tree_send_list()). */
+int ext4_reader_list(int image, const char *name, int out, int *ret_absent, struct err *err);
 
 /* All that this takes of the kernel, for sys/confine.h. */
 extern const char *const ext4_reader_syscalls[];

@@ -37,7 +37,7 @@ static void ext4_reader_add_extent(struct ext4_reader_file *file, uint64_t offse
 		last->len += len;
 		return;
 	}
-	if (file->n == file->room) {
+	if (!file->extents || file->n == file->room) {
 		file->room = file->room ? 2 * file->room : 4;
 		file->extents = mem_realloc(file->extents, file->room, sizeof(*file->extents));
 	}
@@ -149,6 +149,8 @@ int ext4_reader_data_find(struct ext4_reader *reader, ext2_ino_t ino,
 	ret->size = EXT2_I_SIZE(inode);
 	if (ret->size > INT64_MAX)
 		return ext4_reader_damaged(reader, ino, "size", 0);
+	if (reader->list)
+		return 0;
 	if (inode->i_flags & EXT4_INLINE_DATA_FL)
 		return ext4_reader_inline(&search, inode);
 	return inode->i_flags & EXT4_EXTENTS_FL ? ext4_reader_extents(&search, inode)

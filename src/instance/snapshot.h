@@ -40,6 +40,14 @@ int snapshot_remove(const struct instance_home *home, const char *name, const ch
 		    struct err *err);
 
 /*
+ * What has changed in the files from `from` to `to` (image/difference.h), both names of snapshots: from NULL is the image,
+ * to NULL is the instance as it is. Of a VM that runs that cannot be told.
+ */
+int snapshot_diff(const struct instance_home *home, const char *name, const char *from,
+		  const char *to, int (*each)(char change, const char *path, void *ctx), void *ctx,
+		  struct err *err);
+
+/*
  * A new instance, stopped, with the settings and data of another one or (snap not NULL) of a snapshot of it. Its name and,
  * if that was the name, its host name are its own; it has not run yet, has no snapshots, and stays at its end.
  */

@@ -28,6 +28,22 @@ enum tree_record {
 	TREE_RECORD_END,
 };
 
+/* A stream as it is read. */
+struct tree_input {
+	int fd;
+	struct buf in;
+	size_t done; /* of in */
+	struct err *err;
+};
+
+void tree_input_release(struct tree_input *input);
+/* Its front; what the flags mean is the caller's affair. 0, or -errno with input->err set, as below. */
+int tree_input_start(struct tree_input *input, unsigned int *ret_flags);
+/* The next record's type; its payload stays until the next call. */
+int tree_input_next(struct tree_input *input, struct wire_reader *ret);
+/* -EBADMSG, with a message. */
+int tree_input_broken(struct tree_input *input);
+
 void tree_entry_put(struct buf *out, const struct tree_entry *entry);
 /* 0 or -EBADMSG; release the entry in both cases. */
 int tree_entry_get(struct wire_reader *r, struct tree_entry *entry);
@@ -69,5 +85,7 @@ int tree_place_find(int rootfd, const char *path, int follow, struct tree_place 
 /* Splits the last component off (caller frees); what is left may be empty. */
 char *tree_split(char *path);
 int tree_is_dots(const char *name);
+/* Whether it is a name, and no path. */
+int tree_is_name(const char *name);
 
 #endif

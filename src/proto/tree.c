@@ -11,7 +11,8 @@
  *
  * A file with several links is numbered (shared: 1, 2, ...) where it comes first; further ones (again) name
  * that number and bring no data. So no path is ever in a stream. In an exact stream (TREE_STREAM_EXACT) that goes for
- * whatever can have several links, and all have their attributes; else they are a file's and a folder's alone.
+ * whatever can have several links, and all have their attributes; else they are a file's and a folder's alone. A list
+ * (TREE_STREAM_LIST) is an exact one without DATA.
  */
 #include "proto/tree-internal.h"
 #include "base/mem.h"
@@ -111,6 +112,11 @@ static int tree_open_in_root(int rootfd, const char *path)
 int tree_is_dots(const char *name)
 {
 	return !strcmp(name, ".") || !strcmp(name, "..");
+}
+
+int tree_is_name(const char *name)
+{
+	return *name && strlen(name) <= NAME_MAX && !strchr(name, '/') && !tree_is_dots(name);
 }
 
 char *tree_split(char *path)

@@ -67,6 +67,9 @@ static inline void tree_send_freep(struct tree_sender **sender)
 }
 #define _cleanup_tree_sender_ _cleanup_(tree_send_freep)
 
+/* The same without any data, for tree_list_read() (proto/tree_list.h). */
+int tree_send_list(int dirfd, const char *name, int fd, struct err *err);
+
 struct tree_bounds {
 	/* As much as the files may take, blocks and inodes roughly counted; then it is -ENOSPC. */
 	int64_t bytes_max;

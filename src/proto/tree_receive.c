@@ -44,10 +44,8 @@ struct tree_shared {
 };
 
 struct tree_receiver {
-	int fd;
+	struct tree_input input;
 	unsigned int flags;
-	struct buf in;
-	size_t done; /* of in */
 	int contents;
 	/* folders[0] is where the thing goes and not of the stream */
 	struct tree_folder *folders;
@@ -63,59 +61,7 @@ struct tree_receiver {
 
 static int tree_receive_broken(struct tree_receiver *receiver)
 {
-	return err_set(receiver->err, -EBADMSG, "the files arrived broken");
-}
-
-/* Makes n bytes available at in.data + done. */
-static int tree_receive_fill(struct tree_receiver *receiver, size_t n)
-{
-	struct buf *in = &receiver->in;
-
-	if (receiver->done) {
-		buf_consume(in, receiver->done);
-		receiver->done = 0;
-	}
-	while (in->len < n) {
-		ssize_t got;
-
-		buf_reserve(in, TREE_STREAM_DATA_MAX);
-		got = read(receiver->fd, in->data + in->len, TREE_STREAM_DATA_MAX);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return err_errno(receiver->err, -errno, "cannot receive the files");
-		if (!got)
-			return err_set(receiver->err, -EPIPE, "the copy broke off");
-		in->len += (size_t)got;
-	}
-	return 0;
-}
-
-/* The next record; its payload stays until the next call. */
-static int tree_receive_next(struct tree_receiver *receiver, struct wire_reader *ret)
-{
-	struct wire_reader head;
-	uint32_t len;
-	int r, type;
-
-	if (receiver->in.len - receiver->done < TREE_RECORD_HEAD) {
-		r = tree_receive_fill(receiver, TREE_RECORD_HEAD);
-		if (r < 0)
-			return r;
-	}
-	head = wire_read(receiver->in.data + receiver->done, TREE_RECORD_HEAD);
-	type = wire_get_u8(&head);
-	len = wire_get_u32(&head);
-	if (!type || len > TREE_RECORD_MAX)
-		return tree_receive_broken(receiver);
-	if (receiver->in.len - receiver->done < TREE_RECORD_HEAD + len) {
-		r = tree_receive_fill(receiver, TREE_RECORD_HEAD + len);
-		if (r < 0)
-			return r;
-	}
-	*ret = wire_read(receiver->in.data + receiver->done + TREE_RECORD_HEAD, len);
-	receiver->done += TREE_RECORD_HEAD + len;
-	return type;
+	return tree_input_broken(&receiver->input);
 }
 
 /* What the file system needs for it, about: blocks for data, and for an entry an inode and its names. */
@@ -363,7 +309,7 @@ static int tree_receive_data(struct tree_receiver *receiver, int fd, const char 
 
 	for (;;) {
 		struct wire_reader r = { 0 };
-		int type = tree_receive_next(receiver, &r), result;
+		int type = tree_input_next(&receiver->input, &r), result;
 		uint64_t number;
 
 		if (type < 0)
@@ -471,11 +417,6 @@ static int tree_receive_node(struct tree_receiver *receiver, const struct tree_e
 	return r < 0 ? tree_receive_failed(receiver, r, entry->name) : 0;
 }
 
-static int tree_receive_name_is_one(const char *name)
-{
-	return *name && strlen(name) <= NAME_MAX && !strchr(name, '/') && !tree_is_dots(name);
-}
-
 /* The thing itself: there is one, and it may have got another name. */
 static int tree_receive_check_top(struct tree_receiver *receiver, struct tree_entry *entry)
 {
@@ -487,7 +428,7 @@ static int tree_receive_check_top(struct tree_receiver *receiver, struct tree_en
 	if (receiver->top_is_folder && !is_folder)
 		return err_set(receiver->err, -ENOTDIR, "the folder to copy into does not exist");
 	if (!receiver->top_name)
-		return tree_receive_name_is_one(entry->name) ? 0 : tree_receive_broken(receiver);
+		return tree_is_name(entry->name) ? 0 : tree_receive_broken(receiver);
 	mem_replace(&entry->name, receiver->top_name);
 	return 0;
 }
@@ -501,7 +442,7 @@ static int tree_receive_entry(struct tree_receiver *receiver, struct wire_reader
 		return tree_receive_broken(receiver);
 	if (receiver->depth == 1)
 		result = tree_receive_check_top(receiver, &entry);
-	else if (!tree_receive_name_is_one(entry.name))
+	else if (!tree_is_name(entry.name))
 		result = tree_receive_broken(receiver);
 	if (result == 0)
 		result = tree_receive_take(receiver, 1);
@@ -529,20 +470,13 @@ static int tree_receive_entry(struct tree_receiver *receiver, struct wire_reader
 
 static int tree_receive_start(struct tree_receiver *receiver)
 {
-	struct wire_reader r = { 0 };
-	int type = tree_receive_next(receiver, &r);
-	unsigned int flags;
+	unsigned int flags = 0;
+	int r = tree_input_start(&receiver->input, &flags);
 
-	if (type < 0)
-		return type;
-	if (type != TREE_RECORD_START || wire_get_u32(&r) != TREE_MAGIC)
-		return tree_receive_broken(receiver);
-	if (wire_get_u16(&r) != TREE_VERSION)
-		return err_set(receiver->err, -EPROTO,
-			       "the files come from another version of brig; restart the instance");
-	flags = wire_get_u8(&r);
+	if (r < 0)
+		return r;
 	receiver->contents = (flags & TREE_STREAM_CONTENTS) != 0;
-	if (wire_end(&r) < 0 || !(flags & TREE_STREAM_EXACT) != !receiver->exact)
+	if (flags & TREE_STREAM_LIST || !(flags & TREE_STREAM_EXACT) != !receiver->exact)
 		return tree_receive_broken(receiver);
 	return 0;
 }
@@ -551,7 +485,7 @@ static int tree_receive_all(struct tree_receiver *receiver)
 {
 	for (;;) {
 		struct wire_reader r = { 0 };
-		int type = tree_receive_next(receiver, &r), result;
+		int type = tree_input_next(&receiver->input, &r), result;
 
 		if (type < 0)
 			return type;
@@ -595,13 +529,15 @@ static void tree_receive_release(struct tree_receiver *receiver)
 	for (size_t i = 0; i < receiver->n_shared; i++)
 		free(receiver->shared[i].path);
 	free(receiver->shared);
-	buf_release(&receiver->in);
+	tree_input_release(&receiver->input);
 }
 
 int tree_receive(int rootfd, const char *path, unsigned int flags, int fd, struct err *err)
 {
 	_cleanup_tree_place_ struct tree_place place = { .parent = -EBADF };
-	struct tree_receiver receiver = { .fd = fd, .flags = flags, .err = err };
+	struct tree_receiver receiver = { .input = { .fd = fd, .err = err },
+					  .flags = flags,
+					  .err = err };
 	int r = tree_place_find(rootfd, path, 1, &place);
 
 	if (r < 0)
@@ -617,7 +553,7 @@ int tree_receive_exact(int dirfd, const char *name, const struct tree_bounds *bo
 		       struct err *err)
 {
 	struct tree_receiver receiver = {
-		.fd = fd,
+		.input = { .fd = fd, .err = err },
 		.flags = TREE_ARCHIVE,
 		.exact = bounds,
 		.top_name = name,

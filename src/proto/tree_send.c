@@ -21,7 +21,7 @@ struct tree_inode {
 
 struct tree_sender {
 	struct tree_stream stream;
-	int exact;
+	int exact, list;
 	char *names, *value; /* room for attributes, once there are any */
 	int depth;
 	/* files with several links: a hash table with open addressing */
@@ -102,7 +102,7 @@ static int tree_send_read_xattrs(struct tree_sender *sender, int fd, const char 
 	     name += strlen(name) + 1) {
 		ssize_t n;
 
-		if (sender->exact && tree_is_metacopy(name))
+		if (sender->exact && !sender->list && tree_is_metacopy(name))
 			return -ENODATA;
 		if (!(sender->exact ? tree_is_exact_xattr(name) : tree_is_kept_xattr(name)))
 			continue;
@@ -283,7 +283,11 @@ static int tree_send_opened(struct tree_sender *sender, int dirfd, const char *n
 	r = tree_send_entry(sender, entry, &st);
 	if (r < 0 || entry->again)
 		return r;
-	r = is_folder ? tree_send_folder(sender, &fd, &st, parent) : tree_send_data(sender, fd);
+	if (is_folder)
+		r = tree_send_folder(sender, &fd, &st, parent);
+	else
+		r = sender->list ? tree_stream_file_end(&sender->stream, (uint64_t)st.st_size)
+				 : tree_send_data(sender, fd);
 	return r < 0 ? err_wrap(sender->stream.err, "%s", shown.text) : 0;
 }
 
@@ -412,4 +416,11 @@ int tree_send_leave(struct tree_sender *sender)
 int tree_send_end(struct tree_sender *sender)
 {
 	return tree_stream_end(&sender->stream);
+}
+
+int tree_send_list(int dirfd, const char *name, int fd, struct err *err)
+{
+	struct tree_sender sender = { .stream = { .fd = fd, .err = err }, .exact = 1, .list = 1 };
+
+	return tree_send_thing(&sender, dirfd, name, name, TREE_STREAM_EXACT | TREE_STREAM_LIST);
 }

@@ -26,6 +26,7 @@
 /* Flags of a stream, at its front. */
 #define TREE_STREAM_CONTENTS 0x01 /* the thing is a folder, and only what is in it counts */
 #define TREE_STREAM_EXACT    0x02 /* see tree_send_exact() */
+#define TREE_STREAM_LIST     0x04 /* of an exact one: there is no data, see tree_send_list() */
 
 struct tree_entry {
 	uint32_t mode, uid, gid;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "base/file.h"
 #include "proto/tree.h"
+#include "proto/tree_list.h"
 
 #include <fcntl.h>
 #include <stdint.h>
@@ -11,7 +12,10 @@
 static int receive(int in, uint8_t how, int stream, struct err *err)
 {
 	const struct tree_bounds bounds = { .bytes_max = 1 << 20 };
+	_cleanup_tree_node_ struct tree_node *list = NULL;
 
+	if (how & 32)
+		return tree_list_read(stream, &list, err);
 	return how & 16 ? tree_receive_exact(in, "new", &bounds, stream, err)
 			: tree_receive(in, how & 8 ? "/" : "new", how & 7, stream, err);
 }

@@ -183,6 +183,26 @@ def test_what_cannot_be_is_refused_and_leaves_nothing(brig, busybox_image):
     assert (folder(brig, "fresh") / "upper/f").read_text() == "one\n"
 
 
+def test_what_has_changed_is_told(brig, busybox_image):
+    """Between two snapshots, since one, and since the image; what stays is not named."""
+    stopped(brig, busybox_image, "mkdir -p /d/e; echo one > /d/f; echo 1 > /d/keep; rm /etc/passwd")
+    brig("snapshot", "create", "a", "old")
+    assert brig("snapshot", "diff", "a", "old").out == ""
+    brig("start", "a")
+    brig("exec", "a", "sh", "-c", "echo two > /d/f; rm -r /d/e; echo x > /etc/passwd; mkdir /n; > '/n/a\nb'")
+    now = "C /d\nD /d/e\nC /d/f\nC /etc\nA /etc/passwd\nA /n\nA /n/a\\012b\n"
+    assert brig("snapshot", "diff", "a", "old").out == now and state(brig) == "running"
+    brig("snapshot", "create", "a", "new")
+    assert brig("snapshot", "diff", "a", "old", "new").out == now
+    rows = brig.json("snapshot", "diff", "a", "new", "old")
+    assert {"change": "removed", "path": "/n"} in rows and {"change": "added", "path": "/d/e"} in rows
+    assert not any(row["path"].startswith("/n/") or row["path"] == "/d/keep" for row in rows)
+    changed = brig("diff", "a").out.splitlines()
+    assert "C /etc/passwd" in changed and "A /d" in changed and "A /d/keep" in changed
+    assert "did you mean 'new'" in brig.fails("snapshot", "diff", "a", "nev").err
+    brig("snapshot", "rm", "a", "old", "new")
+
+
 def killed_at(brig, call, n, *args):
     """Runs the command, which is killed as it comes to the n-th such system call; whether it came to it."""
     run = subprocess.run(["strace", "-f", "-o", "/dev/null", "-e", f"trace={call}", "-e",
@@ -228,6 +248,8 @@ def test_a_snapshot_has_the_kind_it_was_made_of(brig, busybox_image):
     brig("snapshot", "create", "a", "container")
     brig("convert", "a", "--vm")
     brig("snapshot", "create", "a", "vm")
+    assert brig("snapshot", "diff", "a", "container", "vm").out == ""
+    assert "A /file" in brig("diff", "a").out.splitlines()
     folder = brig.root / "instances/a"
 
     def forms():
@@ -316,6 +338,7 @@ def test_a_users_instances_have_them_too(user_brig, user_image):
     brig("start", "a")
     brig("exec", "a", "sh", "-c", "rm -r /d; echo two > /new")
     brig("stop", "-t", "0", "a")
+    assert brig("snapshot", "diff", "a", "snap0").out == "D /d\nA /new\n"
     brig("snapshot", "restore", "a", "snap0")
     assert tree(folder(brig) / "upper") == before
     brig("copy", "a", "b")
