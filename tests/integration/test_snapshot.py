@@ -266,6 +266,7 @@ def test_a_snapshot_has_the_kind_it_was_made_of(brig, busybox_image):
     assert len(seen) == 4 and kills >= 6
     brig("convert", "a", "--container")
     brig("start", "a")
+    brig("wait", "a")  # it writes the file again
     assert (folder / "upper/file").read_text() == "old\n"
 
 
