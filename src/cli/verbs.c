@@ -19,6 +19,7 @@ static const struct verb *const verbs_tables[] = {
 	cli_kernel_verbs,
 	cli_volume_verbs,
 	cli_snapshot_verbs,
+	cli_backup_verbs,
 	cli_df_verbs,
 	cli_doctor_verbs,
 	cli_help_verbs,

@@ -74,15 +74,16 @@ static int commit_never_ran(struct err *err)
 static int commit_read_disk(const struct commit *commit, const struct work *work, struct err *err)
 {
 	_cleanup_close_ int disk = open(commit->disk, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	int out = -EBADF, absent = 0, r;
+	struct ext4_layer_found found = { 0 };
+	int out = -EBADF, r;
 
 	if (disk < 0 && errno == ENOENT)
 		return commit_never_ran(err);
 	if (disk < 0)
 		return err_errno(err, -errno, "cannot open %s", commit->disk);
 	r = disk_layer_read(work, disk, 0, 0, INSTANCE_UPPER, commit->progress,
-			    commit->progress_ctx, &out, &absent, err);
-	if (r == 0 && absent) {
+			    commit->progress_ctx, &out, &found, err);
+	if (r == 0 && found.absent) {
 		fd_close(out);
 		return commit_never_ran(err);
 	}

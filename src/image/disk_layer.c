@@ -26,10 +26,6 @@ struct disk_layer_task {
 	int64_t told;
 };
 
-struct disk_layer_found {
-	int absent;
-};
-
 static void disk_layer_tell(void *ctx, int64_t bytes)
 {
 	struct disk_layer_task *task = ctx;
@@ -43,16 +39,14 @@ static void disk_layer_tell(void *ctx, int64_t bytes)
 static int disk_layer_task_read(void *ctx, int report_fd, void *result, struct err *err)
 {
 	struct disk_layer_task *task = ctx;
-	struct disk_layer_found *found = result;
 
 	task->report = report_fd;
 	task->source.progress = disk_layer_tell;
 	task->source.ctx = task;
-	return ext4_layer_write(&task->source, task->out, &found->absent, err);
+	return ext4_layer_write(&task->source, task->out, result, err);
 }
 
-/* Its root is an empty folder. */
-static int disk_layer_jail(const struct work *work, struct err *err)
+int disk_layer_jail(const struct work *work, struct err *err)
 {
 	int fd;
 
@@ -63,7 +57,8 @@ static int disk_layer_jail(const struct work *work, struct err *err)
 }
 
 static int disk_layer_run(const struct work *work, struct disk_layer_task *task,
-			  progress_fn progress, void *ctx, int *ret_absent, struct err *err)
+			  progress_fn progress, void *ctx, struct ext4_layer_found *ret,
+			  struct err *err)
 {
 	_cleanup_close_ int jail = disk_layer_jail(work, err);
 	_cleanup_confine_ struct confine_child child = CONFINE_CHILD_INIT;
@@ -74,19 +69,17 @@ static int disk_layer_run(const struct work *work, struct disk_layer_task *task,
 		.keep_fds = { task->source.image, task->out },
 		.syscalls = ext4_reader_syscalls,
 		.memory_max = DISK_LAYER_MEMORY_MAX,
-		.result_size = sizeof(struct disk_layer_found),
+		.result_size = sizeof(struct ext4_layer_found),
 	};
-	struct disk_layer_found found = { 0 };
 	int64_t done = 0;
 	int r;
 
 	if (jail < 0 || confine_start(&spec, &child, err) < 0)
 		return err->code;
-	while ((r = confine_read(&child, &done, &found, sizeof(found), err)) > 0) {
+	while ((r = confine_read(&child, &done, ret, sizeof(*ret), err)) > 0) {
 		if (progress)
 			progress(ctx, "reading the disk", done, 0);
 	}
-	*ret_absent = found.absent != 0;
 	return r;
 }
 
@@ -163,7 +156,7 @@ int disk_layer_repair(int *image, int64_t start, int64_t len, const char *work, 
 /* --- the whole --- */
 
 static int disk_layer_read_repaired(const struct work *work, struct disk_layer_task *task,
-				    progress_fn progress, void *ctx, int *ret_absent,
+				    progress_fn progress, void *ctx, struct ext4_layer_found *ret,
 				    struct err *err)
 {
 	_cleanup_close_ int image = fcntl(task->source.image, F_DUPFD_CLOEXEC, 0);
@@ -181,12 +174,12 @@ static int disk_layer_read_repaired(const struct work *work, struct disk_layer_t
 	task->told = 0;
 	if (ftruncate(task->out, 0) < 0 || lseek(task->out, 0, SEEK_SET) < 0)
 		return err_errno(err, -errno, "cannot start again");
-	return disk_layer_run(work, task, progress, ctx, ret_absent, err);
+	return disk_layer_run(work, task, progress, ctx, ret, err);
 }
 
 int disk_layer_read(const struct work *work, int image, int64_t start, int64_t len,
 		    const char *folder, progress_fn progress, void *ctx, int *ret_fd,
-		    int *ret_absent, struct err *err)
+		    struct ext4_layer_found *ret, struct err *err)
 {
 	_cleanup_close_ int out =
 		openat(work->fd, DISK_LAYER_TAR, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -199,9 +192,9 @@ int disk_layer_read(const struct work *work, int image, int64_t start, int64_t l
 
 	if (out < 0)
 		return err_errno(err, -errno, "cannot make a file in %s", work->path);
-	r = disk_layer_run(work, &task, progress, ctx, ret_absent, &unclean);
+	r = disk_layer_run(work, &task, progress, ctx, ret, &unclean);
 	if (r == -EUCLEAN)
-		r = disk_layer_read_repaired(work, &task, progress, ctx, ret_absent, err);
+		r = disk_layer_read_repaired(work, &task, progress, ctx, ret, err);
 	else if (r < 0)
 		*err = unclean;
 	if (r < 0)

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/progress.h"
+#include "image/ext4_layer.h"
 #include "image/work.h"
 
 /*
@@ -20,7 +21,10 @@
  */
 int disk_layer_read(const struct work *work, int image, int64_t start, int64_t len,
 		    const char *folder, progress_fn progress, void *ctx, int *ret_fd,
-		    int *ret_absent, struct err *err);
+		    struct ext4_layer_found *ret, struct err *err);
+
+/* An empty folder of the work folder, for such a process to have as its root. */
+int disk_layer_jail(const struct work *work, struct err *err);
 
 /* Replaces *image by a copy of the file system in it, in the folder work, that e2fsck has repaired. */
 int disk_layer_repair(int *image, int64_t start, int64_t len, const char *work, struct err *err);

@@ -20,6 +20,7 @@ struct ext4_layer {
 	char **links;	     /* paths of files with several names, by their number less one */
 	int depth, skipping; /* skipping: the depth of a folder that is left out; 0: none */
 	int64_t bytes;
+	struct ext4_layer_found found;
 	char chunk[TREE_STREAM_DATA_MAX];
 };
 
@@ -165,6 +166,11 @@ static int ext4_layer_entry(struct ext4_reader *reader, const struct tree_entry 
 	if (S_ISDIR(entry->mode) && layer->depth++ == 0)
 		return ext4_layer_put(layer, entry, file, "", reader->err);
 	path = mem_printf("%s%s%s", folder, *folder ? "/" : "", entry->name);
+	if (!layer->source->folder && !strcmp(path, EXT4_LAYER_FSTAB) && !S_ISDIR(entry->mode)) {
+		layer->found.has_fstab = 1;
+		free(path);
+		path = mem_strdup(EXT4_LAYER_FSTAB_AFTER);
+	}
 	if (S_ISDIR(entry->mode)) {
 		buf_printf(&layer->path, "%s%s", *folder ? "/" : "", entry->name);
 		if (!layer->source->folder && !strcmp(path, EXT4_LAYER_LOST))
@@ -238,7 +244,7 @@ static struct ext4_reader ext4_layer_reader(const struct ext4_layer_source *sour
 				     .err = err };
 }
 
-static int ext4_layer_write_tree(struct ext4_reader *reader, const char *folder, int *ret_absent)
+static int ext4_layer_write_tree(struct ext4_reader *reader, const char *folder)
 {
 	struct ext4_layer *layer = reader->ctx;
 	ext2_ino_t ino = EXT2_ROOT_INO;
@@ -246,12 +252,11 @@ static int ext4_layer_write_tree(struct ext4_reader *reader, const char *folder,
 	errcode_t code = 0;
 	int r;
 
-	*ret_absent = 0;
 	if (folder)
 		code = ext2fs_lookup(reader->fs, EXT2_ROOT_INO, folder, (int)strlen(folder), NULL,
 				     &ino);
 	if (folder && code == EXT2_ET_FILE_NOT_FOUND) {
-		*ret_absent = 1;
+		layer->found.absent = 1;
 		return 0;
 	}
 	if (!code)
@@ -262,7 +267,7 @@ static int ext4_layer_write_tree(struct ext4_reader *reader, const char *folder,
 	return r < 0 ? r : tar_output_finish(layer->tar, reader->err);
 }
 
-int ext4_layer_write(const struct ext4_layer_source *source, int out, int *ret_absent,
+int ext4_layer_write(const struct ext4_layer_source *source, int out, struct ext4_layer_found *ret,
 		     struct err *err)
 {
 	_cleanup_(ext4_layer_release) struct ext4_layer layer = { .source = source };
@@ -272,7 +277,8 @@ int ext4_layer_write(const struct ext4_layer_source *source, int out, int *ret_a
 	buf_add_str(&layer.path, "");
 	layer.tar = tar_output_new(out);
 	if (r == 0)
-		r = ext4_layer_write_tree(&reader, source->folder, ret_absent);
+		r = ext4_layer_write_tree(&reader, source->folder);
+	*ret = layer.found;
 	ext4_reader_close(&reader);
 	return r;
 }

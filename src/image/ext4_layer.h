@@ -22,8 +22,16 @@ struct ext4_layer_source {
 	void *ctx;
 };
 
-/* *ret_absent: there is no such folder, and nothing is written. Errors as ext4_reader_send(). */
-int ext4_layer_write(const struct ext4_layer_source *source, int out, int *ret_absent,
+struct ext4_layer_found {
+	int absent;    /* there is no such folder, and nothing is written */
+	int has_fstab; /* of a root: its EXT4_LAYER_FSTAB, which names devices, has another name now */
+};
+
+#define EXT4_LAYER_FSTAB       "etc/fstab"
+#define EXT4_LAYER_FSTAB_AFTER "etc/fstab.imported"
+
+/* Errors as ext4_reader_send(). */
+int ext4_layer_write(const struct ext4_layer_source *source, int out, struct ext4_layer_found *ret,
 		     struct err *err);
 
 /* Has the file system's root what systems have: os-release, or /sbin/init? 0 also where it cannot be read. */

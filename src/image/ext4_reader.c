@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "image/ext4_reader-internal.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -334,11 +335,15 @@ static int ext4_reader_check_size(struct ext4_reader *reader)
 
 int ext4_reader_open(struct ext4_reader *reader)
 {
+	/* the library closes what it is given */
+	int fd = fcntl(reader->image, F_DUPFD_CLOEXEC, 0);
 	char number[16], options[40];
 	errcode_t code;
 
+	if (fd < 0)
+		return err_errno(reader->err, -errno, "cannot use the disk");
 	initialize_ext2_error_table();
-	snprintf(number, sizeof(number), "%d", reader->image);
+	snprintf(number, sizeof(number), "%d", fd);
 	snprintf(options, sizeof(options), "offset=%jd", (intmax_t)reader->start);
 	code = ext2fs_open2(number, reader->start ? options : NULL, EXT2_FLAG_64BITS, 0, 0,
 			    unixfd_io_manager, &reader->fs);

@@ -12,9 +12,9 @@ static void write_layer(int image, int out, const char *folder)
 {
 	const struct ext4_layer_source source = { .image = image, .folder = folder };
 	struct err err = ERR_INIT;
-	int absent = 0;
+	struct ext4_layer_found found;
 
-	if ((ext4_layer_write(&source, out, &absent, &err) < 0) != err_is_set(&err))
+	if ((ext4_layer_write(&source, out, &found, &err) < 0) != err_is_set(&err))
 		abort();
 	(void)ext4_layer_has_system(&source);
 }
