@@ -7,7 +7,7 @@
 /* Also fills restart and restart_max. "no", "on-failure[:N]", "always", "unless-stopped"; NULL: no. */
 int recipe_check_restart(const char *text, struct instance *ret, struct err *err);
 
-/* -v and --mount, into volumes and tmpfs. */
+/* -v, --mount and --disk, into volumes, tmpfs and drives. */
 int recipe_fill_mounts(const struct recipe *recipe, struct instance *ret, struct err *err);
 
 /* option: which one, for the message. */

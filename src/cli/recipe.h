@@ -29,6 +29,7 @@ struct recipe {
 	int read_only;
 	char **tmpfs, **volumes, **mounts;
 	int64_t disk_size;
+	char **drives;
 
 	char **cap_add, **cap_drop, **devices;
 	int privileged;

@@ -72,6 +72,8 @@ const struct option recipe_options[] = {
 	       "the same, as type=bind,source=/srv,target=/srv,readonly"),
 	RECIPE("disk-size", 0, OPTION_SIZE, "SIZE", disk_size,
 	       "at most this much is written; a VM has 16g if it is not given"),
+	RECIPE("disk", 0, OPTION_STRV, "FILE[:OPTIONS]", drives,
+	       "VM: a disk more, with format=raw|qcow2, ro, serial=TEXT", .complete = "file"),
 
 	RECIPE("cap-add", 0, OPTION_STRV, "CAPABILITY", cap_add, "give it this capability, or ALL"),
 	RECIPE("cap-drop", 0, OPTION_STRV, "CAPABILITY", cap_drop,
@@ -150,6 +152,8 @@ static const struct recipe_refusal recipe_refusals[] = {
 	{ "hugepages", INSTANCE_CONTAINER, "only a VM's memory is one piece; add --vm" },
 	{ "gdb", INSTANCE_CONTAINER, "it debugs a VM's kernel; add --vm" },
 	{ "engine", INSTANCE_CONTAINER, "it chooses how a VM is run; add --vm" },
+	{ "disk", INSTANCE_CONTAINER,
+	  "a container has no disks: -v shows it files and folders, --device a block device" },
 	{ "boot-timeout", INSTANCE_CONTAINER, "a container does not boot; add --vm" },
 	{ "publish", RECIPE_BOTH, "not built yet: networks and forwarded ports" },
 };

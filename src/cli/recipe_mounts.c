@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* -v and --mount: docker's words for what proto/share.h and tmpfs[] of a record say. */
+/* -v, --mount and --disk: users' words for what proto/share.h, tmpfs[] and proto/drive.h say. */
 #include "base/mem.h"
 #include "cli/recipe-internal.h"
+#include "proto/drive.h"
 #include "proto/share.h"
 
 #include <limits.h>
@@ -191,6 +192,22 @@ static int recipe_add_mount(const char *text, struct instance *ret, struct err *
 	return recipe_mount_end(&mount, ret, err);
 }
 
+/* It is opened by each start, but who mistypes it should hear of it now. */
+static int recipe_add_drive(const char *text, struct instance *ret, struct err *err)
+{
+	_cleanup_free_ char *whole = NULL;
+	_cleanup_drive_ struct drive drive = { 0 };
+	int r = recipe_make_whole(text, &whole, err);
+
+	if (r == 0)
+		r = drive_parse(whole, strv_len(ret->drives), &drive, err);
+	if (r == 0)
+		r = recipe_check_source(drive.path, err);
+	if (r == 0)
+		strv_add(&ret->drives, whole);
+	return r;
+}
+
 int recipe_fill_mounts(const struct recipe *recipe, struct instance *ret, struct err *err)
 {
 	strv_for_each(text, recipe->volumes) {
@@ -201,5 +218,9 @@ int recipe_fill_mounts(const struct recipe *recipe, struct instance *ret, struct
 		if (recipe_add_mount(*text, ret, err) < 0)
 			return err_wrap(err, "option --mount");
 	}
-	return 0;
+	strv_for_each(text, recipe->drives) {
+		if (recipe_add_drive(*text, ret, err) < 0)
+			return err_wrap(err, "option --disk");
+	}
+	return drive_check_all(ret->drives, err) < 0 ? err_wrap(err, "option --disk") : 0;
 }

@@ -153,13 +153,23 @@ static int run_run(const struct cli_context *cli, const void *values, char **arg
 	"propagation, to containers. A virtual machine gets them from virtiofsd, which has to be " \
 	"installed, and only root's machines do.\n\n"
 
+#define RUN_SIZES                                                                                 \
+	"--disk-size bounds what a container writes in its own files, by a project quota of the " \
+	"host's xfs or ext4, which has to be mounted with it; brig says how. Snapshots and "      \
+	"volumes do not count. 'brig set' changes it.\n\n"                                        \
+	"--disk gives a virtual machine a file or a block device of the host's as a disk more, "  \
+	"as raw bytes unless 'format=qcow2' is said; what is in it is never guessed. In "         \
+	"the guest it is /dev/disk/by-id/virtio-SERIAL, where SERIAL is disk0, disk1 and so on "  \
+	"unless 'serial=' says another. One machine can write to it, or several read it with "    \
+	"'ro'. It is no part of snapshots.\n\n"
+
 #define RUN_KINDS                                                                                 \
 	"Without --vm it is a container: processes on the host's kernel, in namespaces and a "    \
 	"control group of their own. With --vm it is a virtual machine with its own kernel. "     \
 	"Everything else is the same, and what one kind has no meaning for is refused.\n\n"       \
 	"An image without any command is a whole system if it has /sbin/init, which is then run " \
 	"as process 1 on a console. It ends by 'poweroff' inside, and starts again by "           \
-	"'reboot'.\n\n" RUN_SHARES                                                                \
+	"'reboot'.\n\n" RUN_SHARES RUN_SIZES                                                      \
 	"With --nesting containers can be run inside, by podman or brig itself: the container "   \
 	"gets the rights over its own namespaces that this takes, and stays without any over "    \
 	"the host. A virtual machine needs no such word, and takes it."

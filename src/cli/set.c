@@ -31,7 +31,8 @@ const struct verb cli_set_verbs[] = {
 	  .description =
 		  "'disk' is how much it can write, as --disk-size. Of a container it holds at "
 		  "once, unless it runs and had no bound so far; it may be less than before, or "
-		  "than what is there, and then no more can be written. A VM's disk only grows, "
+		  "than what is there, and then no more can be written; 'none' ends it. A VM's "
+		  "disk only grows, "
 		  "and "
 		  "its file system with it, at its next start; one that runs is refused.",
 	  .examples = set_examples,

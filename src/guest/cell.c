@@ -246,6 +246,8 @@ static int cell_enter_new(void *ctx, struct err *err)
 	r = cell_mount_all(config->system ? CELL_SYSTEM : CELL_APP, err);
 	if (r == 0 && !config->system)
 		r = cell_make_devices(err);
+	if (r == 0)
+		r = disk_show(err);
 	if (r < 0)
 		return r;
 	strv_for_each(text, config->tmpfs) {

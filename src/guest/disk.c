@@ -3,6 +3,8 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/mem.h"
+#include "base/strv.h"
 #include "base/units.h"
 #include "guest/uevent.h"
 
@@ -17,6 +19,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #define DISK_LAYER  "layer"
 #define DISK_LAYERS "/layers"
@@ -214,6 +217,62 @@ int disk_mount(uint32_t layers, int user_marks, int uevents, int64_t timeout_ms,
 	if (r == 0)
 		r = disk_mount_data(&set, err);
 	return r < 0 ? r : disk_mount_overlay(lower.data, user_marks, err);
+}
+
+/* "254:16\n" */
+static int disk_parse_device(const char *text, dev_t *ret)
+{
+	_cleanup_strv_ char **numbers = strv_split(text, ":\n");
+	struct err ignored = ERR_INIT;
+	int64_t major, minor;
+
+	if (strv_len(numbers) != 2 ||
+	    units_parse_int(numbers[0], 0, UINT32_MAX, &major, &ignored) < 0 ||
+	    units_parse_int(numbers[1], 0, UINT32_MAX, &minor, &ignored) < 0)
+		return -EINVAL;
+	*ret = makedev((unsigned int)major, (unsigned int)minor);
+	return 0;
+}
+
+static int disk_show_one(int blockfd, const char *name, struct err *err)
+{
+	char path[DISK_NAME_MAX + 8], node[DISK_NAME_MAX + 8], target[DISK_NAME_MAX + 8];
+	const int max = DISK_NAME_MAX - 1;
+	_cleanup_free_ char *serial = NULL, *numbers = NULL, *link = NULL;
+	dev_t device;
+
+	if (strlen(name) >= DISK_NAME_MAX)
+		return 0;
+	snprintf(path, sizeof(path), "%.*s/serial", max, name);
+	if (file_read(blockfd, path, DISK_SERIAL_MAX, &serial, NULL) < 0)
+		return 0;
+	serial[strcspn(serial, "\n")] = '\0';
+	snprintf(path, sizeof(path), "%.*s/dev", max, name);
+	if (!*serial || strchr(serial, '/') || disk_place(serial, DISK_LAYERS_MAX) >= 0 ||
+	    file_read(blockfd, path, DISK_SERIAL_MAX, &numbers, NULL) < 0 ||
+	    disk_parse_device(numbers, &device) < 0)
+		return 0;
+	snprintf(node, sizeof(node), "/dev/%.*s", max, name);
+	snprintf(target, sizeof(target), "../../%.*s", max, name);
+	link = mem_printf("/dev/disk/by-id/virtio-%s", serial);
+	if ((mknod(node, S_IFBLK | 0660, device) < 0 && errno != EEXIST) ||
+	    file_mkdir_p("/dev/disk/by-id", 0755) < 0 ||
+	    (symlink(target, link) < 0 && errno != EEXIST))
+		return err_errno(err, -errno, "cannot make %s", link);
+	return 0;
+}
+
+int disk_show(struct err *err)
+{
+	_cleanup_closedir_ DIR *dir = opendir("/sys/block");
+	struct dirent *entry;
+	int r = 0;
+
+	while (dir && r == 0 && (entry = readdir(dir))) {
+		if (*entry->d_name != '.')
+			r = disk_show_one(dirfd(dir), entry->d_name, err);
+	}
+	return r;
 }
 
 /* Whether stdin comes to its end in time. */

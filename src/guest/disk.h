@@ -35,6 +35,12 @@ int disk_freeze(void *ctx, struct err *err);
 /* It goes on, if it stands still. */
 void disk_thaw(void);
 
+/*
+ * In the root that a workload has, with its /sys: each disk that is none of the above as /dev/disk/by-id/virtio-SERIAL,
+ * and as a node in /dev where there is none.
+ */
+int disk_show(struct err *err);
+
 /* For tests: how many blocks a file system with that superblock (1024 bytes) could have on so large a disk; 0: no more. */
 uint64_t disk_blocks_more(const uint8_t *super, uint64_t bytes);
 

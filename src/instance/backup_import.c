@@ -19,6 +19,7 @@
 #include "instance/data.h"
 #include "instance/paths.h"
 #include "instance/snapshot-internal.h"
+#include "proto/drive.h"
 #include "proto/share.h"
 #include "proto/tree.h"
 #include "sys/confine.h"
@@ -105,6 +106,8 @@ static int backup_import_check_names(const struct instance *record, struct err *
 		r = name_check("kernel", record->kernel, err);
 	if (r == 0)
 		r = share_list_parse(record->volumes, &shares, err);
+	if (r == 0)
+		r = drive_check_all(record->drives, err);
 	strv_for_each(layer, record->layers) {
 		if (r == 0 && !digest_is_hex(*layer))
 			r = err_set(err, -EBADMSG, "its record has a layer that is no digest");
@@ -488,6 +491,8 @@ static void backup_import_tell(const struct instance *record, struct backup_impo
 		strv_add_printf(&ret->rights, "--cap-add %s", *cap);
 	strv_for_each(device, record->devices)
 		strv_add_printf(&ret->rights, "--device %s", *device);
+	strv_for_each(drive, record->drives)
+		strv_add_printf(&ret->rights, "--disk %s", *drive);
 	backup_import_tell_shares(record, ret);
 }
 

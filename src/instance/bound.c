@@ -20,6 +20,10 @@ int bound_change(const struct instance_home *home, const struct instance *record
 		r = bound_check(record, dir, err);
 	if (r < 0)
 		return r;
+	if (!record->bounded) {
+		bound_release(dir);
+		return 0;
+	}
 	r = quota_change(dir, INSTANCE_UPPER, record->disk_size, err);
 	if (r == -ENOENT)
 		return err_set(

@@ -12,7 +12,7 @@
 
 /* Whether the record is of no container with a bound, or the folder's file system can hold it to that. */
 int bound_check(const struct instance *record, int dir, struct err *err);
-/* A new bound of one that runs, at once; record: the new one. */
+/* A new bound, or none, of one that runs, at once; record: the new one. */
 int bound_change(const struct instance_home *home, const struct instance *record, struct err *err);
 /* Ends the bound on what is in an instance's folder, which goes or becomes something else. */
 void bound_release(int dir);

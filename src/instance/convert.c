@@ -46,6 +46,7 @@ static const struct convert_refusal convert_refusals[] = {
 	{ "kernel_args", INSTANCE_CONTAINER, "--kernel-args",
 	  "a container runs on the host's kernel" },
 	{ "huge_pages", INSTANCE_CONTAINER, "--hugepages", "only a VM's memory is one piece" },
+	{ "drives", INSTANCE_CONTAINER, "--disk", "a container has no disks" },
 	{ "gdb", INSTANCE_CONTAINER, "--gdb", "it debugs a VM's kernel" },
 	{ "engine", INSTANCE_CONTAINER, "--engine", "it chooses how a VM is run" },
 };

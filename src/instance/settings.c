@@ -20,10 +20,13 @@ static int settings_set_disk(struct instance *record, const char *value, struct 
 {
 	char has[UNITS_TEXT_MAX];
 	int64_t size;
-	int r = units_parse_size(value, &size, err);
 
-	if (r < 0)
-		return r;
+	if (record->kind == INSTANCE_CONTAINER && !strcmp(value, "none")) {
+		record->bounded = 0;
+		return 0;
+	}
+	if (units_parse_size(value, &size, err) < 0)
+		return err->code;
 	if (size < INSTANCE_DISK_MIN)
 		return err_set(err, -ERANGE, "at least 16m is needed");
 	if (record->kind == INSTANCE_VM && size < record->disk_size)
@@ -46,7 +49,7 @@ static int settings_apply_disk(const struct instance_home *home, const struct in
 			       "'%s' is a VM that runs, and its disk grows at its next start; stop "
 			       "it first",
 			       record->name);
-	if (view->alive)
+	if (view->alive || !record->bounded)
 		return bound_change(home, record, err);
 	return instance_open(home, record->name, &dir, err) < 0 ? err->code
 								: bound_check(record, dir, err);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /*
- * 2 has kernel_args, huge_pages and gdb, 3 has nesting, 4 has volumes, 5 has bounded; an older brig would not have
+ * 2 has kernel_args, huge_pages and gdb, 3 has nesting, 4 has volumes, 5 has bounded and drives; an older brig would not have
  * heeded them.
  */
 #define INSTANCE_VERSION     5
@@ -61,6 +61,7 @@ static const struct record_field instance_fields[] = {
 	STRV(volumes),
 	INT(disk_size),
 	BOOL(bounded),
+	STRV(drives),
 	STRV(cap_add),
 	STRV(cap_drop),
 	STRV(devices),

@@ -60,6 +60,7 @@ struct instance {
 	char **volumes; /* SOURCE:PATH[:OPTIONS], see proto/share.h */
 	int64_t disk_size; /* VM: bytes of the writable disk; container, if bounded: of all that it has written */
 	int bounded;
+	char **drives; /* VM: PATH[:OPTIONS], see proto/drive.h */
 
 	/* privilege */
 	char **cap_add, **cap_drop; /* "NET_ADMIN" or "ALL" */

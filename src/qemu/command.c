@@ -139,6 +139,28 @@ static void command_add_disk(char ***args, int fd, const char *serial, int read_
 			read_only ? "" : ",werror=report,rerror=report");
 }
 
+/* QEMU locks the file itself, as brig's own machines do (disk/blockfile.c). */
+static void command_add_drive(char ***args, const struct drive *drive, size_t i, int fd)
+{
+	const char *mode = drive->read_only ? ",read-only=on" : ",discard=unmap";
+	const char *file = drive->qcow2 ? "file" : "drive";
+
+	strv_add(args, "-add-fd");
+	strv_add_printf(args, "fd=%d,set=%d", fd, fd);
+	strv_add(args, "-blockdev");
+	strv_add_printf(args, "driver=file,node-name=%s%zu,filename=/dev/fdset/%d,aio=threads%s",
+			file, i, fd, mode);
+	if (drive->qcow2) {
+		strv_add(args, "-blockdev");
+		strv_add_printf(args, "driver=qcow2,node-name=drive%zu,file=file%zu%s", i, i, mode);
+	}
+	strv_add(args, "-device");
+	strv_add_printf(args,
+			"virtio-blk-pci,drive=drive%zu,serial=%s,num-queues=1,werror=report,"
+			"rerror=report",
+			i, drive->serial);
+}
+
 static void command_add_shares(char ***args, const struct command *command)
 {
 	if (!command->shares)
@@ -149,7 +171,7 @@ static void command_add_shares(char ***args, const struct command *command)
 	for (size_t i = 0; i < command->shares; i++) {
 		strv_add(args, "-chardev");
 		strv_add_printf(args, "socket,id=" GUEST_SHARE "%zu,fd=%zu", i,
-				COMMAND_FD_LAYERS + command->layers + i);
+				COMMAND_FD_LAYERS + command->layers + command->n_drives + i);
 		strv_add(args, "-device");
 		strv_add_printf(
 			args, "vhost-user-fs-pci,chardev=" GUEST_SHARE "%zu,tag=" GUEST_SHARE "%zu",
@@ -176,6 +198,10 @@ char **command_build(const struct command *command)
 
 		command_add_disk(&args, COMMAND_FD_LAYERS + (int)i, serial, 1);
 	}
+	/* before the data disk, which the agent waits for: so it finds them there */
+	for (size_t i = 0; i < command->n_drives; i++)
+		command_add_drive(&args, &command->drives[i], i,
+				  COMMAND_FD_LAYERS + (int)(command->layers + i));
 	command_add_disk(&args, COMMAND_FD_DATA, "data", 0);
 	command_add_shares(&args, command);
 	return args;

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proto/drive.h"
+
 /*
  * QEMU's command line for one machine. QEMU opens nothing by name but its own firmware, the kernel and
  * the initramfs: everything else comes to it as numbered descriptors.
@@ -14,7 +16,7 @@ enum {
 	COMMAND_FD_SERIAL,
 	COMMAND_FD_AGENT,
 	COMMAND_FD_DATA, /* the writable disk */
-	COMMAND_FD_LAYERS, /* and those after it: read-only disks, lowest layer first; then sockets of virtiofsd */
+	COMMAND_FD_LAYERS, /* and those after it: read-only disks, lowest layer first; drives; sockets of virtiofsd */
 };
 
 /* Where the sandbox shows QEMU the two files that it can only open by name. */
@@ -33,6 +35,8 @@ struct command {
 	int64_t memory;	     /* bytes */
 	int64_t cpus;
 	size_t layers, shares;
+	const struct drive *drives;
+	size_t n_drives;
 	const char *kernel_args; /* added to the kernel's command line; NULL: nothing */
 };
 

@@ -42,7 +42,8 @@ struct emulator {
 	struct command command;
 	int kvm_group;
 	int streams[EMULATOR_STREAMS];
-	int fds[COMMAND_FD_LAYERS + EMULATOR_LAYERS_MAX]; /* QEMU's, by number */
+	int fds[COMMAND_FD_LAYERS + EMULATOR_LAYERS_MAX + DRIVE_MAX]; /* QEMU's, by number */
+	struct drive drives[DRIVE_MAX];
 	size_t n_fds;
 	struct virtiofsd shares;
 	struct cgroup *cgroup;
@@ -123,6 +124,30 @@ static int emulator_open_layers(struct emulator *emulator, const struct driver_h
 		emulator->fds[emulator->n_fds++] = fd;
 	}
 	return 0;
+}
+
+static int emulator_open_drives(struct emulator *emulator, const struct driver_host *host,
+				struct err *err)
+{
+	struct command *command = &emulator->command;
+	int r = drive_check_all(host->instance->drives, err);
+
+	command->drives = emulator->drives;
+	strv_for_each(text, host->instance->drives) {
+		struct drive *drive = &emulator->drives[command->n_drives];
+
+		if (r == 0)
+			r = drive_parse(*text, command->n_drives, drive, err);
+		if (r < 0)
+			return r;
+		command->n_drives++;
+		r = drive_open(drive, err);
+		if (r < 0)
+			return r;
+		emulator->fds[emulator->n_fds++] = r;
+		r = 0;
+	}
+	return r;
 }
 
 static int emulator_open_data(struct emulator *emulator, const struct driver_host *host,
@@ -275,8 +300,9 @@ static int emulator_launch(struct emulator *emulator, const struct driver_host *
 
 static int (*const emulator_steps[])(struct emulator *emulator, const struct driver_host *host,
 				     struct err *err) = {
-	emulator_check,	       emulator_accelerate, emulator_open_layers, emulator_open_data,
-	emulator_make_streams, emulator_confine,    emulator_share,	  emulator_launch,
+	emulator_check,	      emulator_accelerate, emulator_open_layers,
+	emulator_open_drives, emulator_open_data,  emulator_make_streams,
+	emulator_confine,     emulator_share,	   emulator_launch,
 };
 
 /* What only QEMU and the start need; the streams end with QEMU only if we hold none of its ends. */
@@ -318,6 +344,8 @@ struct emulator *emulator_free(struct emulator *emulator)
 	if (!emulator)
 		return NULL;
 	sandbox_release(&emulator->sandbox);
+	for (size_t i = 0; i < ARRAY_SIZE(emulator->drives); i++)
+		drive_release(&emulator->drives[i]);
 	virtiofsd_release(&emulator->shares);
 	if (emulator->cgroup)
 		(void)cgroup_destroy(emulator->cgroup, EMULATOR_REMOVE_MS, &ignored);

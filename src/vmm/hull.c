@@ -6,6 +6,7 @@
 #include "vmm/hull.h"
 #include "base/mem.h"
 #include "base/strv.h"
+#include "proto/drive.h"
 #include "proto/share.h"
 #include "proto/vm_driver.h"
 #include "sys/cgroup.h"
@@ -68,7 +69,7 @@ static int hull_check(struct hull *hull, const struct driver_host *host, struct 
 	const struct instance *instance = host->instance;
 	int64_t memory = instance->memory ? instance->memory : HULL_MEMORY_DEFAULT;
 	int64_t cpus = instance->cpus_milli ? (instance->cpus_milli + 999) / 1000 : 1;
-	size_t layers = strv_len(host->layer_paths);
+	size_t layers = strv_len(host->layer_paths), drives = strv_len(instance->drives);
 
 	if (memory < HULL_MEMORY_MIN)
 		return err_set(
@@ -79,10 +80,11 @@ static int hull_check(struct hull *hull, const struct driver_host *host, struct 
 		return err_set(err, -EINVAL, "a VM can have at most %d CPUs", VM_CPUS_MAX);
 	if (strv_len(instance->volumes) > VMM_SHARES_MAX)
 		return err_set(err, -E2BIG, "a VM can be shown at most %d folders", VMM_SHARES_MAX);
-	if (layers > HULL_LAYERS_MAX)
+	if (layers + drives > HULL_LAYERS_MAX)
 		return err_set(err, -E2BIG,
-			       "the image has %zu layers, but the engine 'kvm' takes at most %d",
-			       layers, HULL_LAYERS_MAX);
+			       "the image has %zu layers, and there are %zu disks more; the engine "
+			       "'kvm' takes at most %d",
+			       layers, drives, HULL_LAYERS_MAX);
 	hull->config.memory = (uint64_t)(memory - memory % HULL_MEMORY_UNIT);
 	hull->config.cpus = (uint32_t)cpus;
 	return 0;
@@ -114,12 +116,26 @@ static char *hull_make_uuid(const struct instance *instance)
 			  (unsigned long long)(low & UINT64_C(0xffffffffffff)));
 }
 
+/* Before the data disk, which the agent waits for: so it finds them there. */
+static int hull_configure_drives(struct vmm_disk *disks, char *const *texts, struct err *err)
+{
+	for (size_t i = 0; i < strv_len(texts); i++) {
+		_cleanup_drive_ struct drive drive = { 0 };
+
+		if (drive_parse(texts[i], i, &drive, err) < 0)
+			return err->code;
+		disks[i].read_only = drive.read_only;
+		disks[i].format = drive.qcow2 ? VMM_DISK_QCOW2 : VMM_DISK_RAW;
+		snprintf(disks[i].serial, VMM_SERIAL_MAX + 1, "%s", drive.serial);
+	}
+	return 0;
+}
+
 /*
  * The CID is what the guest calls itself; the host's AF_VSOCK has no part in it, so that it need not be
  * kept apart from those of others. That it is unlike any other's of ours, by the keeper's pid, is for people.
  */
-static int hull_configure(struct hull *hull, const struct driver_host *host,
-			  struct err *err _unused_)
+static int hull_configure(struct hull *hull, const struct driver_host *host, struct err *err)
 {
 	const struct instance *instance = host->instance;
 	struct vmm_config *config = &hull->config;
@@ -134,14 +150,14 @@ static int hull_configure(struct hull *hull, const struct driver_host *host,
 	config->n_shares = (uint32_t)strv_len(instance->volumes);
 	config->shared_memory = config->n_shares > 0;
 	host->run->vsock_cid = config->vsock_cid;
-	config->n_disks = (uint32_t)layers + 1;
+	config->n_disks = (uint32_t)(layers + strv_len(instance->drives)) + 1;
 	config->disks = mem_zalloc(config->n_disks * sizeof(*config->disks));
 	for (size_t i = 0; i < layers; i++) {
 		snprintf(config->disks[i].serial, VMM_SERIAL_MAX + 1, "layer%u", (unsigned int)i);
 		config->disks[i].read_only = 1;
 	}
-	snprintf(config->disks[layers].serial, VMM_SERIAL_MAX + 1, "data");
-	return 0;
+	snprintf(config->disks[config->n_disks - 1].serial, VMM_SERIAL_MAX + 1, "data");
+	return hull_configure_drives(config->disks + layers, instance->drives, err);
 }
 
 static int hull_open(const char *path, int flags, int *ret_fd, struct err *err)
@@ -178,6 +194,16 @@ static int hull_open_disks(struct hull *hull, const struct driver_host *host, st
 		if (r < 0)
 			return r;
 		hull->n_fds++;
+	}
+	for (size_t i = 0; i < strv_len(host->instance->drives); i++) {
+		_cleanup_drive_ struct drive drive = { 0 };
+		int fd = drive_parse(host->instance->drives[i], i, &drive, err);
+
+		if (fd == 0)
+			fd = drive_open(&drive, err);
+		if (fd < 0)
+			return fd;
+		hull->fds[hull->n_fds++] = fd;
 	}
 	return ext4_open(cache, path, host->instance->disk_size, &hull->fds[hull->n_fds++], err);
 }

@@ -56,6 +56,7 @@ def test_only_what_can_be_set_is_set(brig, busybox_image):
     for words, told in [("disc=1g", "did you mean 'disk'"), ("disk", "KEY=VALUE"), ("disk=much", "'much'"),
                         ("disk=1m", "at least 16m")]:
         assert told in brig.fails("set", "a", words).err
+    brig("set", "a", "disk=none")  # as it is
     brig("rm", "a")
 
 
@@ -148,3 +149,5 @@ def test_one_that_has_written_already_is_bound_at_its_next_start(brig, on_quotas
     # less than there is: nothing more is written, and nothing is lost
     brig("set", "a", "disk=16m")
     assert brig("exec", "a", "sh", "-c", "echo x > /y || wc -c < /data", check=False).out == f"{48 * MIB}\n"
+    brig("set", "a", "disk=none")
+    assert write(brig, "a", 24, "more").code == 0 and quota(brig, "a") is None

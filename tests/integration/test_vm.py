@@ -160,8 +160,20 @@ def test_what_was_written_is_there_after_stop_kill_and_restart(brig, start):
     assert sh(brig, "cat /root/three") == "three\n"
 
 
-def test_the_disk_is_as_large_as_asked_and_takes_what_is_used(brig, start):
-    start("--disk-size", "3g")
+def test_the_disk_is_as_large_as_asked_and_more_can_be_added(brig, start, busybox_image, tmp_path):
+    for name, text in ("one", b"1st\n"), ("two", b"2nd\n"):
+        (tmp_path / name).write_bytes(text.ljust(MIB, b"\0"))
+    one, two = tmp_path / "one", tmp_path / "two"
+    start("--disk-size", "3g", "--disk", one, "--disk", f"{two}:ro,serial=MINE-2")
+    by_id = "cd /dev/disk/by-id"
+    assert sh(brig, f"{by_id}; ls; head -c 4 virtio-disk0; head -c 4 virtio-MINE-2") == (
+        "virtio-MINE-2\nvirtio-disk0\n1st\n2nd\n")
+    sh(brig, f"{by_id}; echo new > virtio-disk0; sync; blockdev --getro virtio-MINE-2 | grep -x 1")
+    assert one.read_bytes()[:4] == b"new\n" and one.stat().st_size == MIB
+    # nobody else writes to what it writes to, or reads that
+    for options in (one, f"{one}:ro", f"{two}"):
+        error = brig.fails("run", "--vm", "--rm", "--disk", options, busybox_image, "true", timeout=120).err
+        assert "lock" in error or "in use" in error, error
     kib = int(sh(brig, "df -k /").splitlines()[-1].split()[1])
     assert 2.8 * MIB < kib <= 3 * MIB
     disk = brig.root / "instances/a/data.raw"

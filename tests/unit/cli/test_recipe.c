@@ -356,6 +356,7 @@ static void what_a_kind_has_no_meaning_for_is_refused_with_the_reason(void **sta
 		{ "--engine auto x", "--engine:" },
 		{ "--engine qemu --container x", "--engine:" },
 		{ "--boot-timeout 5 x", "--boot-timeout: a container" },
+		{ "--disk /dev/null x", "--disk: a container has no disks" },
 		{ "--vm --container x", "exclude" },
 	};
 

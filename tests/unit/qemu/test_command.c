@@ -88,6 +88,31 @@ static void disks_come_as_descriptors_lowest_layer_first(void **state _unused_)
 	}
 }
 
+static void more_disks_come_before_the_data_disk_which_the_agent_waits_for(void **state _unused_)
+{
+	static const struct drive drives[] = { { .serial = "disk0" },
+					       { .serial = "mine", .qcow2 = 1, .read_only = 1 } };
+	struct command command = usual;
+	_cleanup_strv_ char **args = NULL;
+
+	command.drives = drives;
+	command.n_drives = 2;
+	command.shares = 1;
+	args = command_build(&command);
+	assert_string_equal(value_of(args, "-blockdev", 2),
+			    "driver=file,node-name=drive0,filename=/dev/fdset/9,aio=threads,"
+			    "discard=unmap");
+	assert_string_equal(value_of(args, "-blockdev", 3),
+			    "driver=file,node-name=file1,filename=/dev/fdset/10,aio=threads,"
+			    "read-only=on");
+	assert_string_equal(value_of(args, "-blockdev", 4),
+			    "driver=qcow2,node-name=drive1,file=file1,read-only=on");
+	assert_non_null(strstr(value_of(args, "-blockdev", 5), "node-name=data"));
+	assert_true(strv_has(args, "socket,id=share0,fd=11"));
+	assert_true(strv_has(args, "virtio-blk-pci,drive=drive1,serial=mine,num-queues=1,"
+				   "werror=report,rerror=report"));
+}
+
 static void nothing_is_opened_by_name_but_kernel_and_initramfs(void **state _unused_)
 {
 	_cleanup_strv_ char **args = command_build(&usual);
@@ -116,6 +141,7 @@ int main(void)
 		cmocka_unit_test(tcg_is_told_the_frequency_of_its_clock),
 		cmocka_unit_test(words_for_the_kernel_come_last),
 		cmocka_unit_test(disks_come_as_descriptors_lowest_layer_first),
+		cmocka_unit_test(more_disks_come_before_the_data_disk_which_the_agent_waits_for),
 		cmocka_unit_test(nothing_is_opened_by_name_but_kernel_and_initramfs),
 		cmocka_unit_test(qemu_is_sandboxed_and_has_only_what_is_named),
 	};

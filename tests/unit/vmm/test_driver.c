@@ -60,24 +60,33 @@ static int is_listener(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && listens;
 }
 
-/* The descriptors that a machine of one layer with a debugger is promised, and no other. */
+static int is_open_for(int fd, int mode)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags >= 0 && (flags & O_ACCMODE) == mode;
+}
+
+/* The descriptors that a machine of one layer, a disk more and a debugger is promised, and no other. */
 static int has_its_descriptors(void)
 {
 	struct stat st;
 
 	return fstat(VMM_FD_KVM, &st) == 0 && S_ISCHR(st.st_mode) && is_file(VMM_FD_KERNEL) &&
 	       is_file(VMM_FD_INITRAMFS) && is_file(VMM_FD_FIRST) && is_file(VMM_FD_FIRST + 1) &&
-	       is_listener(VMM_FD_FIRST + 2) && is_listener(VMM_FD_FIRST + 3) &&
-	       fcntl(VMM_FD_FIRST + 4, F_GETFD) < 0 && fcntl(VMM_FD_FIRST, F_GETFL) >= 0 &&
-	       (fcntl(VMM_FD_FIRST, F_GETFL) & O_ACCMODE) == O_RDONLY &&
-	       (fcntl(VMM_FD_FIRST + 1, F_GETFL) & O_ACCMODE) == O_RDWR;
+	       is_file(VMM_FD_FIRST + 2) && is_listener(VMM_FD_FIRST + 3) &&
+	       is_listener(VMM_FD_FIRST + 4) && fcntl(VMM_FD_FIRST + 5, F_GETFD) < 0 &&
+	       is_open_for(VMM_FD_FIRST, O_RDONLY) && is_open_for(VMM_FD_FIRST + 1, O_RDONLY) &&
+	       is_open_for(VMM_FD_FIRST + 2, O_RDWR);
 }
 
 static int is_configured(const struct vmm_config *config)
 {
-	return config->memory == UINT64_C(100) << 20 && config->cpus == 2 && config->n_disks == 2 &&
+	return config->memory == UINT64_C(100) << 20 && config->cpus == 2 && config->n_disks == 3 &&
 	       !strcmp(config->disks[0].serial, "layer0") && config->disks[0].read_only &&
-	       !strcmp(config->disks[1].serial, "data") && !config->disks[1].read_only &&
+	       !strcmp(config->disks[1].serial, "more") && config->disks[1].read_only &&
+	       config->disks[1].format == VMM_DISK_QCOW2 &&
+	       !strcmp(config->disks[2].serial, "data") && !config->disks[2].read_only &&
 	       !strcmp(config->cmdline, "mitigations=off") && config->huge_pages && config->gdb &&
 	       config->vsock_cid >= 3 && has_its_descriptors();
 }
@@ -240,6 +249,9 @@ static void start(struct fixture *f, const char *name)
 	f->instance.memory = (int64_t)101 << 20;
 	f->instance.cpus_milli = 1500;
 	f->instance.disk_size = (int64_t)16 << 20;
+	strv_free(f->instance.drives);
+	f->instance.drives = NULL;
+	strv_add_printf(&f->instance.drives, "%s:format=qcow2,ro,serial=more", f->file);
 	f->instance.huge_pages = f->instance.gdb = 1;
 	mem_replace(&f->instance.kernel_args, "mitigations=off");
 	free(f->run.cgroup);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef PROTO_DRIVE_H
+#define PROTO_DRIVE_H
+
+#include "base/err.h"
+
+/*
+ * A disk more that a VM has: one of the record's `drives`, PATH[:OPTION,...] with a whole path on the host, a file or a
+ * block device, and the options
+ *   format=raw|qcow2  what is in it (raw); never guessed, since a guest writes the bytes that one would guess by
+ *   ro                the guest cannot write to it, and other machines may have it as well
+ *   serial=TEXT       its serial number in the guest (disk0, disk1... by its place)
+ */
+#define DRIVE_SERIAL_MAX 20 /* bytes of a virtio-blk serial number */
+#define DRIVE_MAX	 16 /* of a machine */
+
+struct drive {
+	char *path;
+	int qcow2, read_only;
+	char serial[DRIVE_SERIAL_MAX + 1];
+};
+
+void drive_release(struct drive *drive);
+#define _cleanup_drive_ _cleanup_(drive_release)
+
+/* The record's one at that place; what it names need not be there. */
+int drive_parse(const char *text, size_t place, struct drive *ret, struct err *err);
+/* All of a record's: their number, and no serial number twice. */
+int drive_check_all(char *const *texts, struct err *err);
+
+/* A descriptor, or an error; what is neither file nor block device is refused. Who uses it locks it. */
+int drive_open(const struct drive *drive, struct err *err);
+
+#endif
