@@ -8,7 +8,7 @@
 
 /*
  * Brings an image into the store from a directory with a root file system, a tar of one (plain,
- * gzip, xz, zstd, bzip2; "-" is stdin), a disk image with one, an OCI layout folder, an oci-archive or docker-archive
+ * gzip, xz, zstd, bzip2; "-" is stdin), a disk image or an export of LXC or Incus with one, an OCI layout folder, an oci-archive or docker-archive
  * tar; which one it is follows from what is in it. On any failure, or when killed, the store is as
  * before.
  */
