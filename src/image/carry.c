@@ -258,14 +258,14 @@ static int carry_check_disk(const char *disk, struct err *err)
 }
 
 /* What is written goes through a cache, so a full disk is found out too late: the room is counted instead. */
-static int carry_room(int workfd, int64_t *ret, struct err *err)
+int carry_room(int dirfd, int64_t *ret, struct err *err)
 {
 	struct statvfs fs;
 
-	if (fstatvfs(workfd, &fs) < 0)
+	if (fstatvfs(dirfd, &fs) < 0)
 		return err_errno(err, -errno, "cannot tell the room that is left");
 	*ret = (int64_t)(fs.f_bavail * fs.f_frsize) - CARRY_RESERVE;
-	return *ret > 0 ? 0 : err_set(err, -ENOSPC, "there is no room for a disk");
+	return *ret > 0 ? 0 : err_set(err, -ENOSPC, "there is no room left on the disk");
 }
 
 int carry_to_disk(const char *state, const char *work, const char *cache, int64_t size,

@@ -28,4 +28,7 @@ int carry_from_disk(const char *disk, const char *work, progress_fn progress, vo
 int carry_to_disk(const char *state, const char *work, const char *cache, int64_t size,
 		  progress_fn progress, void *ctx, struct err *err);
 
+/* How many bytes can be written to the folder's file system without filling it to the last; -ENOSPC if there are none. */
+int carry_room(int dirfd, int64_t *ret, struct err *err);
+
 #endif

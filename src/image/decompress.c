@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "image/decompress.h"
-#include "base/take.h"
+#include "base/mem.h"
 
 #include <endian.h>
 #include <limits.h>
@@ -181,4 +181,124 @@ int decompress_new(const struct decompress_format *format, const void *in, size_
 		if (r != -ENOBUFS || size == max)
 			return r == -ENOBUFS ? -EFBIG : r;
 	}
+}
+
+/* One frame of zstd's, or no frame at all: what was read of the file and not yet handed out. */
+struct decompress_stream {
+	int fd, plain, ended;
+	ZSTD_DCtx *context;
+	char *buffer;
+	size_t size, len, done; /* of buffer */
+};
+
+void decompress_stream_free(struct decompress_stream *stream)
+{
+	if (!stream)
+		return;
+	ZSTD_freeDCtx(stream->context);
+	free(stream->buffer);
+	free(stream);
+}
+
+/* Adds what there is behind what is left; 0: the file's end. */
+static ssize_t decompress_stream_fill(struct decompress_stream *stream, struct err *err)
+{
+	ssize_t n;
+
+	if (stream->done == stream->len)
+		stream->done = stream->len = 0;
+	do {
+		n = read(stream->fd, stream->buffer + stream->len, stream->size - stream->len);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return err_errno(err, -errno, "cannot read");
+	stream->len += (size_t)n;
+	return n;
+}
+
+/* A pipe brings its first bytes in what pieces it likes. */
+static int decompress_stream_begin(struct decompress_stream *stream, struct err *err)
+{
+	const struct decompress_format *format;
+	ssize_t n = 1;
+
+	while (stream->len < sizeof(uint32_t) && n > 0)
+		n = decompress_stream_fill(stream, err);
+	format = decompress_detect(stream->buffer, stream->len);
+	stream->plain = !format || format->into != decompress_zstd;
+	return n < 0 ? (int)n : 0;
+}
+
+struct decompress_stream *decompress_stream_new(int fd, struct err *err)
+{
+	_cleanup_decompress_stream_ struct decompress_stream *stream = mem_zalloc(sizeof(*stream));
+
+	*stream = (struct decompress_stream){ .fd = fd,
+					      .context = ZSTD_createDCtx(),
+					      .size = ZSTD_DStreamInSize(),
+					      .buffer = mem_zalloc(ZSTD_DStreamInSize()) };
+	if (!stream->context) {
+		err_set(err, -ENOMEM, "out of memory");
+		return NULL;
+	}
+	return decompress_stream_begin(stream, err) < 0 ? NULL : take_ptr(stream);
+}
+
+static ssize_t decompress_stream_plain(struct decompress_stream *stream, void *data, size_t size,
+				       struct err *err)
+{
+	ssize_t n = stream->done < stream->len ? 1 : decompress_stream_fill(stream, err);
+	size_t left = stream->len - stream->done;
+
+	if (n <= 0)
+		return n;
+	if (size > left)
+		size = left;
+	memcpy(data, stream->buffer + stream->done, size);
+	stream->done += size;
+	return (ssize_t)size;
+}
+
+/* Behind the frame there is nothing. */
+static int decompress_stream_check_end(struct decompress_stream *stream, struct err *err)
+{
+	ssize_t n = stream->done < stream->len ? 1 : decompress_stream_fill(stream, err);
+
+	if (n > 0)
+		return err_set(err, -EBADMSG, "something follows where it ends");
+	return (int)n;
+}
+
+static ssize_t decompress_stream_unpack(struct decompress_stream *stream, void *data, size_t size,
+					struct err *err)
+{
+	ZSTD_outBuffer out = { .dst = data, .size = size };
+
+	while (!out.pos && !stream->ended) {
+		ZSTD_inBuffer in = { .src = stream->buffer,
+				     .size = stream->len,
+				     .pos = stream->done };
+		size_t left = ZSTD_decompressStream(stream->context, &out, &in);
+		ssize_t n;
+
+		stream->done = in.pos;
+		if (ZSTD_isError(left))
+			return err_set(err, -EBADMSG, "it is damaged: %s", ZSTD_getErrorName(left));
+		stream->ended = !left;
+		if (out.pos || stream->ended)
+			break;
+		n = decompress_stream_fill(stream, err);
+		if (n <= 0)
+			return n < 0 ? n : err_set(err, -EBADMSG, "it is cut short");
+	}
+	if (!out.pos && decompress_stream_check_end(stream, err) < 0)
+		return err->code;
+	return (ssize_t)out.pos;
+}
+
+ssize_t decompress_stream_read(struct decompress_stream *stream, void *data, size_t size,
+			       struct err *err)
+{
+	return stream->plain ? decompress_stream_plain(stream, data, size, err)
+			     : decompress_stream_unpack(stream, data, size, err);
 }

@@ -3,6 +3,9 @@
 #define IMAGE_DECOMPRESS_H
 
 #include <stddef.h>
+#include <sys/types.h>
+
+#include "base/err.h"
 
 /*
  * Unpacks what kernels and their modules are compressed with, from memory to memory. The input is
@@ -30,5 +33,23 @@ int decompress_into(const struct decompress_format *format, const void *in, size
 /* The same into memory that grows to what is needed, -EFBIG beyond max. Caller frees. */
 int decompress_new(const struct decompress_format *format, const void *in, size_t in_len,
 		   size_t max, char **ret, size_t *ret_len);
+
+/*
+ * The bytes of a descriptor from where it stands: as they are, or unpacked if they begin as zstd's do. Then they have to be
+ * one frame, which is checked with its checksum, up to the descriptor's end.
+ */
+struct decompress_stream;
+
+struct decompress_stream *decompress_stream_new(int fd, struct err *err); /* NULL with err set */
+void decompress_stream_free(struct decompress_stream *stream);
+/* The next bytes, at most size; 0: the end. -EBADMSG: damaged, cut, or something follows. */
+ssize_t decompress_stream_read(struct decompress_stream *stream, void *data, size_t size,
+			       struct err *err);
+
+static inline void decompress_stream_freep(struct decompress_stream **stream)
+{
+	decompress_stream_free(*stream);
+}
+#define _cleanup_decompress_stream_ _cleanup_(decompress_stream_freep)
 
 #endif

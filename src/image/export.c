@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/output.h"
 #include "image/manifest.h"
 #include "image/reference.h"
 #include "image/tar_output.h"
@@ -230,67 +231,15 @@ static int export_write(const struct export *export, enum export_format format, 
 	return r < 0 ? r : tar_output_finish(tar, err);
 }
 
-/*
- * For root alone, as the store is. It has no name until it is whole where the file system can do so: then nothing is
- * left of it if we are killed.
- */
-static int export_make_file(const char *path, const char *name)
-{
-	const char *slash = strrchr(path, '/');
-	_cleanup_free_ char *folder =
-		slash ? mem_strndup(path, (size_t)(slash - path) + 1) : mem_strdup(".");
-	int fd = open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
-
-	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
-		return fd < 0 ? -errno : fd;
-	fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	return fd < 0 ? -errno : fd;
-}
-
-static int export_publish(int fd, const char *name, const char *path)
-{
-	_cleanup_free_ char *from = mem_printf("/proc/self/fd/%d", fd);
-	struct stat st;
-
-	if (fsync(fd) < 0 || fstat(fd, &st) < 0)
-		return -errno;
-	if (!st.st_nlink && linkat(AT_FDCWD, from, AT_FDCWD, name, AT_SYMLINK_FOLLOW) < 0)
-		return -errno;
-	return rename(name, path) < 0 ? -errno : 0;
-}
-
-static int export_to_file(const struct export *export, enum export_format format, const char *path,
-			  struct err *err)
-{
-	_cleanup_free_ char *name = mem_printf("%s.%d.new", path, getpid());
-	_cleanup_close_ int fd = export_make_file(path, name);
-	int r;
-
-	if (fd < 0)
-		return err_errno(err, fd, "cannot make %s", path);
-	r = export_write(export, format, fd, err);
-	if (r == 0) {
-		r = export_publish(fd, name, path);
-		if (r < 0)
-			(void)err_errno(err, r, "cannot make %s", path);
-	}
-	if (r < 0)
-		(void)unlink(name);
-	return r;
-}
-
-/* A pipe or a device is written to; a file is there as a whole or not at all. */
 static int export_to_path(const struct export *export, enum export_format format, const char *path,
 			  struct err *err)
 {
-	_cleanup_close_ int fd = -EBADF;
-	struct stat st;
+	_cleanup_output_ struct output output = OUTPUT_INIT;
+	int r = output_open(path, &output, err);
 
-	if (stat(path, &st) < 0 || S_ISREG(st.st_mode))
-		return export_to_file(export, format, path, err);
-	fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-	return fd < 0 ? err_errno(err, -errno, "cannot open %s", path)
-		      : export_write(export, format, fd, err);
+	if (r == 0)
+		r = export_write(export, format, output.fd, err);
+	return r < 0 ? r : output_publish(&output, err);
 }
 
 int export_save(const char *root, char *const *references, enum export_format format,

@@ -13,12 +13,13 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "image/carry.h"
+#include "instance/bound.h"
 #include "instance/clean.h"
+#include "instance/data.h"
 #include "instance/paths.h"
 #include "proto/frame.h"
 #include "proto/share.h"
 #include "sys/idmap.h"
-#include "sys/mnt.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -144,23 +145,13 @@ static int convert_check_view(const struct instance_view *view, int kind, struct
 /* Only then files have on the host's disk the owners that they have in a VM. */
 static int convert_check_owners(const char *path, struct err *err)
 {
-	_cleanup_close_ int mount = -EBADF, userns = -EBADF;
-	struct idmap map;
-	int r = mnt_clone(AT_FDCWD, path, 0, &mount, err);
+	struct err why = ERR_INIT;
+	int owners = data_owners(path, &why);
 
-	if (r < 0)
-		return r;
-	idmap_of_host(&map, 0);
-	userns = idmap_make_userns(&map, err);
-	idmap_release(&map);
-	if (userns < 0)
-		return userns;
-	r = mnt_set_idmap(mount, userns, 0);
-	return r < 0 ? err_set(err, -EOPNOTSUPP,
-			       "the file system of %s has no idmapped mounts (%s), so a "
-			       "container's files have other owners on it than a VM's",
-			       path, strerror(-r))
-		     : 0;
+	if (owners == DATA_OWNERS_INSIDE)
+		return 0;
+	*err = why;
+	return why.code;
 }
 
 struct convert {
@@ -251,6 +242,8 @@ static int convert_locked(struct convert *convert, int kind, struct err *err)
 	if (r < 0)
 		return r;
 	r = convert_change(convert, kind, err);
+	if (r == 0 && kind == INSTANCE_VM)
+		bound_release(convert->statefd);
 	/* which of the two is the old one, the record says; that it stays for now does no harm */
 	if (clean_forms(convert->home, convert->state, &unclean) < 0)
 		log_debug("%s; the next 'brig start %s' removes it", unclean.msg,

@@ -9,6 +9,7 @@
 #include "instance/data.h"
 #include "instance/paths.h"
 #include "instance/rollback.h"
+#include "instance/snapshot-internal.h"
 #include "instance/volume.h"
 #include "sys/userns.h"
 
@@ -17,10 +18,6 @@
 #include <sys/stat.h>
 
 #define SNAPSHOT_VERSION 1
-#define SNAPSHOT_FOLDER	 "snapshots"
-#define SNAPSHOT_RECORD	 "snapshot.json"
-#define SNAPSHOT_MAKING	 ".making"
-#define SNAPSHOT_REMOVED ".removed"
 #define SNAPSHOT_PREFIX	 "snap"
 
 static const struct record_field snapshot_fields[] = {
@@ -33,35 +30,26 @@ static const struct record_field snapshot_fields[] = {
 	RECORD_END,
 };
 
-static const struct record_table snapshot_table = {
+const struct record_table snapshot_table = {
 	.what = "snapshot record",
 	.version = SNAPSHOT_VERSION,
 	.fields = snapshot_fields,
 };
 
-/* An instance that is locked, and the folders of it. */
-struct snapshot_place {
-	const struct instance_home *home;
-	struct instance_view view;
-	int lock;   /* a descriptor of the instance's folder, too */
-	int folder; /* of its snapshots; -EBADF: it has none */
-};
-
-static void snapshot_place_release(struct snapshot_place *place)
+void snapshot_place_release(struct snapshot_place *place)
 {
 	instance_view_release(&place->view);
 	fd_close(place->folder);
 	fd_close(place->lock);
 }
-#define _cleanup_snapshot_place_ _cleanup_(snapshot_place_release)
 
 static int snapshot_open_folder(int parent, const char *name)
 {
 	return openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-static int snapshot_open(const struct instance_home *home, const char *name,
-			 struct snapshot_place *place, struct err *err)
+int snapshot_open(const struct instance_home *home, const char *name, struct snapshot_place *place,
+		  struct err *err)
 {
 	int r;
 
@@ -80,7 +68,7 @@ static int snapshot_open(const struct instance_home *home, const char *name,
 }
 
 /* Whether its data can be cloned as they are now. */
-static int snapshot_check_state(const struct snapshot_place *place, struct err *err)
+int snapshot_check_state(const struct snapshot_place *place, struct err *err)
 {
 	const char *name = place->view.record.name;
 	int state = place->view.state;
@@ -91,11 +79,6 @@ static int snapshot_check_state(const struct snapshot_place *place, struct err *
 			       name, name, name);
 	if (!place->view.alive)
 		return 0;
-	if (place->view.record.kind == INSTANCE_VM)
-		return err_set(err, -EBUSY,
-			       "'%s' is a VM that runs, and its disk is written by its own kernel; "
-			       "stop it first",
-			       name);
 	if (state != INSTANCE_RUNNING && state != INSTANCE_PAUSED)
 		return err_set(err, -EBUSY,
 			       "'%s' is about to start again; stop it, or wait until it runs",
@@ -112,15 +95,65 @@ static int snapshot_check_stopped(const struct snapshot_place *place, struct err
 	return snapshot_check_state(place, err);
 }
 
-/* The instance's own data; a running one is held for as long, and not for as long as the disk takes to write them. */
+/* The file system in its disk is at rest meanwhile, while its processes run. */
+static int snapshot_clone_frozen(const struct snapshot_place *place, int to, struct err *err)
+{
+	const char *name = place->view.record.name;
+	_cleanup_close_ int freeze = -EBADF;
+	int r = instance_freeze(place->home, name, &freeze, err);
+
+	if (r == 0)
+		r = data_clone(place->home, place->lock, to, err);
+	return r < 0 ? r : instance_thaw(freeze, name, err);
+}
+
+/*
+ * The instance's own data; a running one is held for as long, and not for as long as the disk takes to write them. A
+ * paused VM's disk is as a power cut would leave it.
+ */
 static int snapshot_clone_current(const struct snapshot_place *place, int to, struct err *err)
 {
 	_cleanup_close_ int hold = -EBADF;
 	int r = 0;
 
+	if (place->view.record.kind == INSTANCE_VM && place->view.state == INSTANCE_RUNNING)
+		return snapshot_clone_frozen(place, to, err);
 	if (place->view.alive)
 		r = instance_hold(place->home, place->view.record.name, &hold, err);
 	return r < 0 ? r : data_clone(place->home, place->lock, to, err);
+}
+
+static int snapshot_make_folder(struct snapshot_place *place, struct err *err)
+{
+	if (place->folder >= 0)
+		return 0;
+	if (mkdirat(place->lock, SNAPSHOT_FOLDER, 0700) == 0 && fsync(place->lock) == 0)
+		place->folder = snapshot_open_folder(place->lock, SNAPSHOT_FOLDER);
+	return place->folder < 0 ? err_errno(err, -errno, "cannot make the folder for snapshots")
+				 : 0;
+}
+
+void snapshot_drop_held(const struct snapshot_place *place)
+{
+	(void)userns_remove_tree(place->folder, SNAPSHOT_MAKING);
+}
+
+int snapshot_hold(struct snapshot_place *place, int *ret_fd, struct err *err)
+{
+	_cleanup_close_ int making = -EBADF;
+	int r = snapshot_make_folder(place, err);
+
+	if (r < 0)
+		return r;
+	if (mkdirat(place->folder, SNAPSHOT_MAKING, 0700) == 0)
+		making = snapshot_open_folder(place->folder, SNAPSHOT_MAKING);
+	r = making < 0 ? err_errno(err, -errno, "cannot make a clone")
+		       : snapshot_clone_current(place, making, err);
+	if (r == 0)
+		*ret_fd = take_fd(&making);
+	else
+		snapshot_drop_held(place);
+	return r;
 }
 
 static int snapshot_write(const struct snapshot_place *place, int making, struct err *err)
@@ -150,16 +183,6 @@ static int snapshot_publish(const struct snapshot_place *place, const char *snap
 			       : err_errno(err, -errno, "cannot make the snapshot '%s'", snap);
 	/* without it the snapshot is there all the same, though not after a power cut */
 	return fsync(place->folder) < 0 ? err_errno(err, -errno, "cannot write the snapshot") : 0;
-}
-
-static int snapshot_make_folder(struct snapshot_place *place, struct err *err)
-{
-	if (place->folder >= 0)
-		return 0;
-	if (mkdirat(place->lock, SNAPSHOT_FOLDER, 0700) == 0 && fsync(place->lock) == 0)
-		place->folder = snapshot_open_folder(place->lock, SNAPSHOT_FOLDER);
-	return place->folder < 0 ? err_errno(err, -errno, "cannot make the folder for snapshots")
-				 : 0;
 }
 
 /* One more than the highest there is. */
@@ -334,8 +357,8 @@ static int snapshot_unknown(const struct snapshot_place *place, const char *snap
 }
 
 /* The snapshot's folder, and the record that the instance had. */
-static int snapshot_load(const struct snapshot_place *place, const char *snap, int *ret_fd,
-			 struct instance *ret, struct err *err)
+int snapshot_load(const struct snapshot_place *place, const char *snap, int *ret_fd,
+		  struct instance *ret, struct err *err)
 {
 	_cleanup_close_ int fd = -EBADF;
 	struct snapshot record = { 0 };
@@ -373,8 +396,8 @@ static void snapshot_take_history(struct instance *record, const struct instance
 }
 
 /* Volumes outlive their instances, but a snapshot's may have been removed: then there is an empty one. */
-static int snapshot_make_volumes(const struct instance_home *home, const struct instance *record,
-				 int *ret_lock, struct err *err)
+int snapshot_make_volumes(const struct instance_home *home, const struct instance *record,
+			  int *ret_lock, struct err *err)
 {
 	int r = 0;
 
@@ -441,7 +464,7 @@ static int snapshot_fill(int dir, void *ctx, struct err *err)
 }
 
 /* What the copy is, of what it comes from. */
-static void snapshot_make_other(struct instance *record, const char *name, const char *new_name)
+void snapshot_make_other(struct instance *record, const char *name, const char *new_name)
 {
 	struct instance fresh;
 
@@ -454,7 +477,7 @@ static void snapshot_make_other(struct instance *record, const char *name, const
 	record->remove = 0;
 }
 
-static int snapshot_check_free(const struct instance_home *home, const char *name, struct err *err)
+int snapshot_check_free(const struct instance_home *home, const char *name, struct err *err)
 {
 	_cleanup_free_ char *path = NULL;
 	int r = name_check("instance", name, err);

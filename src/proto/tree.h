@@ -2,9 +2,11 @@
 #ifndef PROTO_TREE_H
 #define PROTO_TREE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/take.h"
 
 /*
  * A tree stream: files and folders as `brig cp` sends them, one way, both ends ours. A stream is a
@@ -38,6 +40,32 @@ int tree_receive(int rootfd, const char *path, unsigned int flags, int fd, struc
  * (metacopy) is refused, since the mount that reads it there need not look for it.
  */
 int tree_send_exact(int dirfd, const char *name, int fd, struct err *err);
+
+/* Where a stream goes that is for no descriptor. 0, or -errno with err set. */
+struct tree_sink {
+	int (*write)(void *ctx, const void *data, size_t len, struct err *err);
+	void *ctx;
+};
+
+/*
+ * The same of a folder that is put together: enter() makes it and those in it, root's and closed to others; add() brings
+ * what dirfd has by that name, with all in it; leave() ends what enter() has begun, and end() the stream. sink and err
+ * stay valid for as long, and err is what all of them set.
+ */
+struct tree_sender;
+
+struct tree_sender *tree_send_open(const struct tree_sink *sink, struct err *err);
+int tree_send_enter(struct tree_sender *sender, const char *name);
+int tree_send_add(struct tree_sender *sender, int dirfd, const char *name);
+int tree_send_leave(struct tree_sender *sender);
+int tree_send_end(struct tree_sender *sender);
+void tree_send_free(struct tree_sender *sender);
+
+static inline void tree_send_freep(struct tree_sender **sender)
+{
+	tree_send_free(*sender);
+}
+#define _cleanup_tree_sender_ _cleanup_(tree_send_freep)
 
 struct tree_bounds {
 	/* As much as the files may take, blocks and inodes roughly counted; then it is -ENOSPC. */

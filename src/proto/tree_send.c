@@ -28,7 +28,6 @@ struct tree_sender {
 	struct tree_inode *inodes;
 	size_t inodes_size;
 	uint32_t n_shared;
-	struct err *err;
 };
 
 static struct tree_inode *tree_send_inode_place(struct tree_inode *inodes, size_t size,
@@ -324,6 +323,14 @@ static char *tree_send_name_of(const char *path)
 	return tree_split(copy);
 }
 
+static void tree_send_release(struct tree_sender *sender)
+{
+	tree_stream_release(&sender->stream);
+	free(sender->inodes);
+	free(sender->names);
+	free(sender->value);
+}
+
 static int tree_send_thing(struct tree_sender *sender, int dirfd, const char *name,
 			   const char *sent_name, unsigned int flags)
 {
@@ -333,10 +340,7 @@ static int tree_send_thing(struct tree_sender *sender, int dirfd, const char *na
 		r = tree_send_at(sender, dirfd, name, sent_name, NULL);
 	if (r == 0)
 		r = tree_stream_end(&sender->stream);
-	tree_stream_release(&sender->stream);
-	free(sender->inodes);
-	free(sender->names);
-	free(sender->value);
+	tree_send_release(sender);
 	return r;
 }
 
@@ -364,4 +368,48 @@ int tree_send_exact(int dirfd, const char *name, int fd, struct err *err)
 	struct tree_sender sender = { .stream = { .fd = fd, .err = err }, .exact = 1 };
 
 	return tree_send_thing(&sender, dirfd, name, name, TREE_STREAM_EXACT);
+}
+
+struct tree_sender *tree_send_open(const struct tree_sink *sink, struct err *err)
+{
+	struct tree_sender *sender = mem_zalloc(sizeof(*sender));
+
+	*sender = (struct tree_sender){ .stream = { .fd = -EBADF, .sink = sink, .err = err },
+					.exact = 1 };
+	/* it is too short to be written yet, and so to fail */
+	(void)tree_stream_start(&sender->stream, TREE_STREAM_EXACT);
+	return sender;
+}
+
+void tree_send_free(struct tree_sender *sender)
+{
+	if (!sender)
+		return;
+	tree_send_release(sender);
+	free(sender);
+}
+
+int tree_send_enter(struct tree_sender *sender, const char *name)
+{
+	_cleanup_tree_entry_ struct tree_entry entry = { .name = mem_strdup(name),
+							 .mode = S_IFDIR | 0700 };
+
+	sender->depth++;
+	return tree_stream_entry(&sender->stream, &entry);
+}
+
+int tree_send_add(struct tree_sender *sender, int dirfd, const char *name)
+{
+	return tree_send_at(sender, dirfd, name, name, NULL);
+}
+
+int tree_send_leave(struct tree_sender *sender)
+{
+	sender->depth--;
+	return tree_stream_dir_end(&sender->stream);
+}
+
+int tree_send_end(struct tree_sender *sender)
+{
+	return tree_stream_end(&sender->stream);
 }

@@ -28,9 +28,14 @@ void tree_stream_release(struct tree_stream *stream)
 
 static int tree_stream_flush(struct tree_stream *stream)
 {
-	int r = file_write_all(stream->fd, stream->out.data, stream->out.len);
+	const struct tree_sink *sink = stream->sink;
+	size_t len = stream->out.len;
+	int r;
 
 	stream->out.len = 0;
+	if (sink)
+		return sink->write(sink->ctx, stream->out.data, len, stream->err);
+	r = file_write_all(stream->fd, stream->out.data, len);
 	return r < 0 ? err_errno(stream->err, r, "cannot send the files") : 0;
 }
 

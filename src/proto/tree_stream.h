@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "proto/tree.h"
 
 /*
  * How a tree stream (proto/tree.h; the format is in tree.c) is written, for senders that have their files from
@@ -46,6 +47,7 @@ void tree_stream_add_xattr(struct tree_entry *entry, const char *name, const voi
 
 struct tree_stream {
 	int fd;
+	const struct tree_sink *sink; /* instead of fd; NULL: none */
 	struct err *err;
 	struct buf out;
 	size_t begin; /* of the record that is being written */

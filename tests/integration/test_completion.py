@@ -56,7 +56,7 @@ def bash(script, env, cwd, *words):
 
 @pytest.mark.parametrize("words, wanted", [
     (["insp"], ["inspect"]),
-    (["im"], ["image", "images"]),
+    (["im"], ["image", "images", "import"]),
     (["image", "b"], ["bootstrap"]),
     (["stop", ""], ["web"]),
     (["start", "web"], ["web", "web-old"]),

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from support import wait
+from support.trees import tree
 
 pytestmark = pytest.mark.root
 
@@ -24,24 +25,6 @@ def snapshots(brig, name="a"):
 
 def folder(brig, name="a"):
     return brig.root / "instances" / name
-
-
-def tree(path):
-    """Every file below the folder, with all that is to be kept of it; last, the first name of the same file."""
-    found = {}
-    inodes = {}
-    for at, folders, files in os.walk(path):
-        for name in [".", *folders, *files] if at == str(path) else folders + files:
-            full = os.path.join(at, name)
-            st = os.lstat(full)
-            xattrs = {x: os.getxattr(full, x, follow_symlinks=False)
-                      for x in os.listxattr(full, follow_symlinks=False)}
-            content = (os.readlink(full) if os.path.islink(full) else
-                       open(full, "rb").read() if os.path.isfile(full) else None)
-            first = inodes.setdefault((st.st_dev, st.st_ino), os.path.relpath(full, path))
-            found[os.path.relpath(full, path)] = (
-                st.st_mode, st.st_uid, st.st_gid, st.st_rdev, st.st_mtime_ns, xattrs, content, first)
-    return found
 
 
 def no_leftovers(brig, name="a"):
@@ -343,13 +326,19 @@ def test_a_users_instances_have_them_too(user_brig, user_image):
 
 
 @pytest.mark.vm
-def test_a_machines_disk_is_kept_once_it_is_stopped(brig, busybox_image, debian_kernel):
+def test_a_machines_disk_is_kept_whether_it_runs_or_not(brig, busybox_image, debian_kernel):
     brig("run", "-d", "--name", "a", "--vm", busybox_image, "sleep", "1000", timeout=120)
     brig("exec", "a", "sh", "-c", "echo one > /f", timeout=60)
-    result = brig.fails("snapshot", "create", "a")
-    assert "'a' is a VM that runs" in result.err and "stop it first" in result.err
-    assert "'a' is a VM that runs" in brig.fails("copy", "a", "b").err
-    assert os.listdir(brig.root / "instances") == ["a"]
+    assert brig("snapshot", "create", "a", timeout=90).out == "snap0\n"
+    brig("exec", "a", "sh", "-c", "echo two > /f", timeout=60)
+    brig("copy", "a", "c", timeout=90)
+    for disk, said in ((folder(brig) / "snapshots/snap0/data.raw", "one\n"), (folder(brig, "c") / "data.raw", "two\n")):
+        subprocess.run(["e2fsck", "-fn", disk], check=True, capture_output=True)  # its journal was at rest
+        assert subprocess.run(["debugfs", "-R", "cat /upper/f", disk], capture_output=True, text=True).stdout == said
+    brig("snapshot", "rm", "a", "snap0")
+    brig("pause", "a")
+    brig("snapshot", "create", "a", "paused")
+    brig("resume", "a")
     brig("stop", "-t", "0", "a", timeout=60)
     disk = (folder(brig) / "data.raw").open("rb").read(64 << 20)
     brig("snapshot", "create", "a")
@@ -360,4 +349,4 @@ def test_a_machines_disk_is_kept_once_it_is_stopped(brig, busybox_image, debian_
     assert os.stat(folder(brig) / "data.raw").st_size == 16 << 30
     brig("copy", "a", "b")
     brig("start", "b", timeout=120)
-    assert brig("exec", "b", "cat", "/f", timeout=60).out == "one\n"
+    assert brig("exec", "b", "cat", "/f", timeout=60).out == "two\n"

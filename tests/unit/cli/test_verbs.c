@@ -26,7 +26,7 @@ static void verbs_are_found_by_name_alias_and_noun(void **state _unused_)
 	assert_string_equal(find("image ls -q", &words)->name, "ls");
 	assert_int_equal(words, 2);
 	assert_null(find("image", &words));
-	assert_null(find("import", &words));
+	assert_null(find("bootstrap", &words));
 	assert_null(find("image ps", &words));
 	assert_null(find("", &words));
 }
