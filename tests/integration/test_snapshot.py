@@ -248,8 +248,9 @@ def test_a_snapshot_has_the_kind_it_was_made_of(brig, busybox_image):
         assert forms() == of[goes_to] and brig.json("inspect", "a")[0]["kind"] == goes_to
     assert len(seen) == 4 and kills >= 6
     brig("convert", "a", "--container")
-    brig("start", "a")
     assert (folder / "upper/file").read_text() == "old\n"
+    brig("start", "a")
+    assert brig("wait", "a").out == "0\n"
 
 
 def test_nothing_is_left_wherever_the_others_are_killed(brig, busybox_image):
