@@ -221,6 +221,8 @@ static const char *const image_import_examples[] = {
 	"take one image of several in an OCI layout",
 	"brig image import --name debian:12 debian-12-generic-amd64.qcow2",
 	"make an image of the system on a disk, to run it as a container or a VM",
+	"incus export web - | brig image import --name web -",
+	"make an image of a container of Incus",
 	NULL,
 };
 
@@ -244,7 +246,8 @@ static const char *const image_ls_examples[] = {
 
 #define IMAGE_IMPORT_DESCRIPTION                                                                   \
 	"SOURCE is a folder with a root file system; a tar of one, plain or compressed by gzip, "  \
-	"xz, zstd or bzip2; a disk image with one; an OCI layout; or an archive made by docker "   \
+	"xz, zstd or bzip2; a disk image or an export of LXC or Incus with one; an OCI layout; "   \
+	"or an archive made by docker "                                                            \
 	"save, podman save or skopeo (oci-archive, docker-archive). Which one it is follows from " \
 	"what is in it. '-' is stdin.\n\n"                                                         \
 	"A disk image is raw or qcow2 without a backing file, not compressed besides, with a "     \
@@ -257,6 +260,16 @@ static const char *const image_ls_examples[] = {
 	"carried, "                                                                                \
 	"which is told on stderr. A file system that was not unmounted is repaired in a copy. At " \
 	"most 20 partitions, and 2 TiB in a qcow2.\n\n"                                            \
+	"An export is an image of Incus or LXD in one file (metadata.yaml and rootfs/), a backup " \
+	"of a "                                                                                    \
+	"container that 'incus export' wrote, or a container's folder of LXC (config and "         \
+	"rootfs/) or "                                                                             \
+	"a tar of it. Environment, command, folder, user, architecture, properties and user.* "    \
+	"settings become the image's, the latter two as labels; --change comes after them. "       \
+	"Devices, "                                                                                \
+	"networks, limits, profiles and snapshots are not carried, which is told. Owners that "    \
+	"were "                                                                                    \
+	"shifted for containers without privilege are shifted back by the owner of rootfs/.\n\n"   \
 	"Images in a layout or an archive keep their names; SOURCE:NAME[:TAG] or SOURCE:TAG "      \
 	"takes "                                                                                   \
 	"one of several. A bare root file system is named after its file. It gets a command and "  \

@@ -36,6 +36,11 @@ static int import_read_directory(struct source *source, const char *path, struct
 			return err_set(err, -EINVAL,
 				       "it is no OCI layout, so it has no image %.80s",
 				       source->pick);
+		if (source_is_export_folder(path)) {
+			int r = source_read_export_folder(source, path, err);
+
+			return r < 0 ? r : 0;
+		}
 		return source_read_folder(source, path, err);
 	}
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -67,8 +72,9 @@ static int import_no_pick(const struct source *source, const char *what, struct 
 static int import_read_file(struct source *source, int fd, int is_ours, struct err *err)
 {
 	const struct import_options *options = source->options;
-	int is_root = 0;
+	enum layer_archive kind = LAYER_ARCHIVE_IMAGES;
 	struct stat st;
+	int r;
 
 	if (fstat(fd, &st) < 0)
 		return err_errno(err, -errno, "cannot look at it");
@@ -76,12 +82,17 @@ static int import_read_file(struct source *source, int fd, int is_ours, struct e
 		return source->pick ? import_no_pick(source, "a disk", err)
 				    : source_read_disk(source, fd, err);
 	if (layer_extract_archive(&source->work, fd, st.st_size, options->progress,
-				  options->progress_ctx, &is_root, err) < 0)
+				  options->progress_ctx, &kind, err) < 0)
 		return err->code;
-	if (!is_root)
+	if (kind == LAYER_ARCHIVE_IMAGES)
 		return import_read_archive(source, err);
 	if (source->pick)
 		return import_no_pick(source, "a root file system", err);
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return err_errno(err, -errno, "cannot read it again");
+	r = kind == LAYER_ARCHIVE_EXPORT ? source_read_export(source, fd, st.st_size, err) : 0;
+	if (r)
+		return r < 0 ? r : 0;
 	if (lseek(fd, 0, SEEK_SET) < 0)
 		return err_errno(err, -errno, "cannot read it again");
 	return source_read_root(source, fd, is_ours, err);

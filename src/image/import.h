@@ -8,9 +8,9 @@
 
 /*
  * Brings an image into the store from a directory with a root file system, a tar of one (plain,
- * gzip, xz, zstd, bzip2; "-" is stdin), a disk image with one, an OCI layout folder, an oci-archive or docker-archive
- * tar; which one it is follows from what is in it. On any failure, or when killed, the store is as
- * before.
+ * gzip, xz, zstd, bzip2; "-" is stdin), a disk image or an export of LXC or Incus with one, an OCI
+ * layout folder, an oci-archive or docker-archive tar; which one it is follows from what is in it. On
+ * any failure, or when killed, the store is as before.
  */
 struct import_options {
 	const char *reference; /* NULL: from the source's own annotation or file name */

@@ -73,8 +73,16 @@ static int layer_task_compress(void *ctx, int report_fd, void *result, struct er
 	return 0;
 }
 
-static int layer_start(confine_fn fn, struct layer_task *task, struct confine_child *child,
-		       struct err *err)
+static int layer_task_reroot(void *ctx, int report_fd, void *result, struct err *err)
+{
+	struct layer_task *task = ctx;
+
+	task->report = report_fd;
+	return reroot_archive(task->in, task->out, task->folder, layer_tell, task, result, err);
+}
+
+static int layer_start(confine_fn fn, struct layer_task *task, size_t result_size,
+		       struct confine_child *child, struct err *err)
 {
 	const struct confine_spec spec = {
 		.fn = fn,
@@ -84,7 +92,7 @@ static int layer_start(confine_fn fn, struct layer_task *task, struct confine_ch
 		.capabilities = unpack_capabilities,
 		.syscalls = unpack_syscalls,
 		.memory_max = LAYER_MEMORY_MAX,
-		.result_size = sizeof(struct unpack_result),
+		.result_size = result_size,
 	};
 
 	return confine_start(&spec, child, err);
@@ -155,7 +163,8 @@ static int layer_job_start(const struct work *work, struct layer_job *job, struc
 		return err->code;
 	layer_set_user(&task.options);
 	task.options.want_end = !*layer->diff_id;
-	if (layer_start(layer_task_unpack, &task, &job->child, err) < 0)
+	if (layer_start(layer_task_unpack, &task, sizeof(struct unpack_result), &job->child, err) <
+	    0)
 		return err->code;
 	job->layer = layer;
 	job->done = 0;
@@ -412,24 +421,23 @@ int layer_make_all(const struct work *work, struct layer *layers, size_t n, prog
 
 /* Runs one confined process to its end, with progress of one kind. */
 static int layer_run(confine_fn fn, struct layer_task *task, const char *what, int64_t size,
-		     progress_fn progress, void *ctx, struct unpack_result *ret, struct err *err)
+		     progress_fn progress, void *ctx, void *ret, size_t ret_size, struct err *err)
 {
 	_cleanup_confine_ struct confine_child child = CONFINE_CHILD_INIT;
 	int64_t done = 0;
 	int r;
 
-	if (layer_start(fn, task, &child, err) < 0)
+	if (layer_start(fn, task, ret_size, &child, err) < 0)
 		return err->code;
-	while ((r = confine_read(&child, &done, ret, sizeof(*ret), err)) > 0) {
+	while ((r = confine_read(&child, &done, ret, ret_size, err)) > 0) {
 		if (progress)
 			progress(ctx, what, done, size);
 	}
-	ret->digest[DIGEST_HEX_LEN] = '\0';
 	return r;
 }
 
 int layer_extract_archive(const struct work *work, int fd, int64_t size, progress_fn progress,
-			  void *ctx, int *ret_is_root, struct err *err)
+			  void *ctx, enum layer_archive *ret, struct err *err)
 {
 	_cleanup_close_ int folder = layer_folder(work, "archive", err);
 	struct layer_task task = { .in = fd, .out = -EBADF, .folder = folder };
@@ -440,9 +448,34 @@ int layer_extract_archive(const struct work *work, int fd, int64_t size, progres
 	if (unpack_limits(folder, &task.options, err) < 0)
 		return err->code;
 	task.options.plain_files = 1;
-	if (layer_run(layer_task_unpack, &task, "reading", size, progress, ctx, &result, err) < 0)
+	if (layer_run(layer_task_unpack, &task, "reading", size, progress, ctx, &result,
+		      sizeof(result), err) < 0)
 		return err->code;
-	*ret_is_root = result.is_root;
+	*ret = !result.is_root	  ? LAYER_ARCHIVE_IMAGES
+	       : result.is_export ? LAYER_ARCHIVE_EXPORT
+				  : LAYER_ARCHIVE_ROOT;
+	return 0;
+}
+
+int layer_reroot(const struct work *work, int fd, int64_t size, progress_fn progress, void *ctx,
+		 int *ret_fd, int *ret_settings, struct reroot_found *ret, struct err *err)
+{
+	_cleanup_close_ int out = -EBADF, folder = layer_folder(work, "settings", err);
+	struct layer_task task = { .in = fd, .folder = folder };
+
+	if (folder < 0)
+		return folder;
+	task.out = out = openat(work->fd, "root.tar", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (out < 0 || unlinkat(work->fd, "root.tar", 0) < 0)
+		return err_errno(err, -errno, "cannot make a file in %s", work->path);
+	*ret = (struct reroot_found){ .has_root = 0 };
+	if (layer_run(layer_task_reroot, &task, "reading", size, progress, ctx, ret, sizeof(*ret),
+		      err) < 0)
+		return err->code;
+	if (lseek(out, 0, SEEK_SET) < 0)
+		return err_errno(err, -errno, "cannot seek");
+	*ret_fd = take_fd(&out);
+	*ret_settings = take_fd(&folder);
 	return 0;
 }
 
@@ -464,8 +497,9 @@ int layer_compress(const struct work *work, int fd, int64_t size, progress_fn pr
 	if (out < 0)
 		return err_errno(err, -errno, "cannot make a file in %s", work->path);
 	if (layer_run(layer_task_compress, &task, "compressing", size, progress, ctx, &result,
-		      err) < 0)
+		      sizeof(result), err) < 0)
 		return err->code;
+	result.digest[DIGEST_HEX_LEN] = '\0';
 	input.fd = out;
 	if (lseek(out, 0, SEEK_SET) < 0 || work_add_blob(work, &input, &blob, err) < 0)
 		return err_is_set(err) ? err->code : err_errno(err, -errno, "cannot seek");

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/progress.h"
 #include "image/digest.h"
+#include "image/reroot.h"
 #include "image/work.h"
 
 /*
@@ -46,12 +47,21 @@ struct layer {
 int layer_make_all(const struct work *work, struct layer *layers, size_t n, progress_fn progress,
 		   void *ctx, struct err *err);
 
+enum layer_archive { LAYER_ARCHIVE_IMAGES, LAYER_ARCHIVE_ROOT, LAYER_ARCHIVE_EXPORT };
+
 /*
  * Unpacks an archive of images as plain files to WORK/archive. fd is read from where it stands.
- * *ret_is_root: it is not one but, presumably, a root file system, and nothing was unpacked.
+ * Where it is not one but, presumably, a root file system or an export (image/reroot.h), nothing was unpacked.
  */
 int layer_extract_archive(const struct work *work, int fd, int64_t size, progress_fn progress,
-			  void *ctx, int *ret_is_root, struct err *err);
+			  void *ctx, enum layer_archive *ret, struct err *err);
+
+/*
+ * Makes *ret_fd, the caller's: a nameless file with the tar of the root in an export. Its settings are in the folder
+ * *ret_settings, the caller's too. ret->has_root is 0 if it is none.
+ */
+int layer_reroot(const struct work *work, int fd, int64_t size, progress_fn progress, void *ctx,
+		 int *ret_fd, int *ret_settings, struct reroot_found *ret, struct err *err);
 
 /*
  * Makes a zstd blob of the tar that fd, read from where it stands, has in whatever compression.

@@ -271,7 +271,7 @@ static int partition_read_mbr(struct partition_disk *disk)
 	    memcmp(table + PARTITION_MBR_SIGN, "\x55\xaa", 2) != 0)
 		return 0;
 	for (unsigned int i = 0; i < 4; i++) {
-		const char *entry = table + PARTITION_MBR_TABLE + i * PARTITION_MBR_ENTRY;
+		const char *entry = table + PARTITION_MBR_TABLE + (size_t)i * PARTITION_MBR_ENTRY;
 		uint8_t type = (uint8_t)entry[4];
 		int r = 0;
 

@@ -44,6 +44,11 @@ int source_read_made(struct source *source, int fd, const char *created_by, stru
 /* Whether the file is a disk image, and the root file system of one (raw or qcow2). */
 int source_is_disk(int fd);
 int source_read_disk(struct source *source, int fd, struct err *err);
+/* What LXC or Incus export, in a tar. 1; 0 if it is none, and nothing was done. */
+int source_read_export(struct source *source, int fd, int64_t size, struct err *err);
+/* The same in a folder. */
+int source_is_export_folder(const char *path);
+int source_read_export_folder(struct source *source, const char *path, struct err *err);
 /* A folder with a root file system. */
 int source_read_folder(struct source *source, const char *path, struct err *err);
 /* mmdebstrap's; options as for import_bootstrap(). */
@@ -61,6 +66,9 @@ int import_fetched(struct source *source, const char *folder, struct err *err);
 int import_complete(struct source *source, struct err *err);
 
 /* --- for the above --- */
+
+/* Begins the configuration of a bare root file system, without the user's changes. */
+int source_begin(struct source *source, const char *created_by, struct err *err);
 
 /* Adds a layer whose blob is in the work folder, if it is not known yet. */
 int source_add_layer(struct source *source, const struct blob *blob, const char *diff_id,

@@ -75,6 +75,11 @@ static int source_disk_no_root(const struct partition_table *table, struct err *
 {
 	_cleanup_buf_ struct buf text = BUF_INIT;
 
+	if (table->n == 1 && table->partitions[0].system == PARTITION_SQUASHFS)
+		return err_set(
+			err, -EOPNOTSUPP,
+			"it is a squashfs, which is not read here; bring a tar of it: 'sqfs2tar "
+			"FILE | brig image import --name NAME -' (squashfs-tools-ng)");
 	for (uint32_t i = 0; i < table->n && i < 4; i++) {
 		buf_add_str(&text, i ? ", " : ": ");
 		source_disk_describe(&table->partitions[i], &text);

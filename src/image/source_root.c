@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "image/manifest.h"
 #include "image/reference.h"
+#include "image/reroot.h"
 #include "sys/child.h"
 
 #include <fcntl.h>
@@ -46,14 +47,21 @@ static int source_root_layer(struct source *source, int fd, int is_ours, int kee
 	return source_add_layer(source, &blob, layer.diff_id, err);
 }
 
-/* Begins the configuration; what is wrong with it or with the name is told before the work. */
-static int source_root_begin(struct source *source, const char *created_by, struct err *err)
+int source_begin(struct source *source, const char *created_by, struct err *err)
 {
 	_cleanup_free_ char *base = reference_from_path(source->name);
 
 	if (!source->options->reference && !base)
 		return err_set(err, -EINVAL, "it gives the image no name: name it with --name");
-	return manifest_new_config(source->options->changes, created_by, &source->config, err);
+	return manifest_new_config(NULL, created_by, &source->config, err);
+}
+
+/* What is wrong with the changes or with the name is told before the work. */
+static int source_root_begin(struct source *source, const char *created_by, struct err *err)
+{
+	int r = source_begin(source, created_by, err);
+
+	return r < 0 ? r : manifest_change_config(source->config, source->options->changes, err);
 }
 
 int source_read_root(struct source *source, int fd, int is_ours, struct err *err)
@@ -103,7 +111,9 @@ static const char *const source_tar_options[] = {
 	"--one-file-system",
 };
 
-int source_read_folder(struct source *source, const char *path, struct err *err)
+/* A tar of what the folder has of the names. */
+static int source_tar_folder(const struct source *source, const char *path,
+			     const char *const *names, int *ret_fd, struct err *err)
 {
 	_cleanup_close_ int fd =
 		openat(source->work.fd, "folder.tar", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -112,8 +122,6 @@ int source_read_folder(struct source *source, const char *path, struct err *err)
 
 	if (fd < 0)
 		return err_errno(err, -errno, "cannot make a file in %s", source->work.path);
-	if (source_root_begin(source, "brig image import", err) < 0)
-		return err->code;
 	if (source->options->progress)
 		source->options->progress(source->options->progress_ctx, "reading the folder", 0,
 					  0);
@@ -123,7 +131,13 @@ int source_read_folder(struct source *source, const char *path, struct err *err)
 	source_exclude_root(source, path, &argv);
 	strv_add(&argv, "--directory");
 	strv_add(&argv, path);
-	strv_add(&argv, ".");
+	for (; *names; names++) {
+		_cleanup_free_ char *member = mem_printf("%s/%s", path, *names);
+
+		/* each may be a file system of its own */
+		if (access(member, F_OK) == 0)
+			strv_add(&argv, *names);
+	}
 	spec.argv = argv;
 	spec.out_fd = fd;
 	spec.hint = "install the package tar";
@@ -132,7 +146,44 @@ int source_read_folder(struct source *source, const char *path, struct err *err)
 		return err->code;
 	if (lseek(fd, 0, SEEK_SET) < 0 || unlinkat(source->work.fd, "folder.tar", 0) < 0)
 		return err_errno(err, -errno, "cannot read what tar wrote");
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+int source_read_folder(struct source *source, const char *path, struct err *err)
+{
+	static const char *const all[] = { ".", NULL };
+	_cleanup_close_ int fd = -EBADF;
+
+	if (source_root_begin(source, "brig image import", err) < 0 ||
+	    source_tar_folder(source, path, all, &fd, err) < 0)
+		return err->code;
 	return source_read_made(source, fd, "brig image import", err);
+}
+
+int source_is_export_folder(const char *path)
+{
+	_cleanup_free_ char *root = mem_printf("%s/rootfs", path);
+	_cleanup_free_ char *config = mem_printf("%s/" REROOT_CONFIG, path);
+	_cleanup_free_ char *metadata = mem_printf("%s/" REROOT_METADATA, path);
+
+	return access(root, F_OK) == 0 &&
+	       (access(config, F_OK) == 0 || access(metadata, F_OK) == 0);
+}
+
+int source_read_export_folder(struct source *source, const char *path, struct err *err)
+{
+	static const char *const names[] = { REROOT_CONFIG, REROOT_METADATA, "rootfs", NULL };
+	_cleanup_close_ int fd = -EBADF;
+	struct stat st;
+	int r;
+
+	if (source_tar_folder(source, path, names, &fd, err) < 0)
+		return err->code;
+	if (fstat(fd, &st) < 0)
+		return err_errno(err, -errno, "cannot look at it");
+	r = source_read_export(source, fd, st.st_size, err);
+	return r == 0 ? err_set(err, -EINVAL, "its rootfs is no folder") : r;
 }
 
 /* The media type of a blob in the work folder that this file has put there. */

@@ -193,6 +193,7 @@ int tar_reader_next(struct tar_reader *reader, struct tar_item *ret, struct err 
 	if (!ret->path)
 		return err_set(err, -EBADMSG, "it is damaged: an entry has no name");
 	archive_entry_xattr_reset(entry);
+	archive_entry_sparse_reset(entry);
 	return 1;
 }
 
@@ -214,6 +215,16 @@ int tar_reader_xattr(struct tar_reader *reader, const char **ret_name, const voi
 		     size_t *ret_len)
 {
 	return archive_entry_xattr_next(reader->entry, ret_name, ret_value, ret_len) == ARCHIVE_OK;
+}
+
+int tar_reader_extent(struct tar_reader *reader, int64_t *ret_offset, int64_t *ret_len)
+{
+	la_int64_t offset = 0, len = 0;
+	int r = archive_entry_sparse_next(reader->entry, &offset, &len);
+
+	*ret_offset = offset;
+	*ret_len = len;
+	return r == ARCHIVE_OK;
 }
 
 int tar_reader_finish(struct tar_reader *reader, int want_end, struct err *err)

@@ -65,6 +65,9 @@ int tar_reader_data(struct tar_reader *reader, const void **ret_data, size_t *re
 /* 1 with the entry's next extended attribute, 0 after the last. */
 int tar_reader_xattr(struct tar_reader *reader, const char **ret_name, const void **ret_value,
 		     size_t *ret_len);
+/* Of a file with holes: 1 with the next place that has data, 0 after the last; one without holes has none. To be asked
+ * before the data is read. */
+int tar_reader_extent(struct tar_reader *reader, int64_t *ret_offset, int64_t *ret_len);
 /*
  * After the end of the archive: reads the rest of the stream. If the end is wanted, a stream that
  * does not end with a block of zeroes, as tar archives do, is refused as cut short.

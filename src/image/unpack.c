@@ -2,6 +2,7 @@
 #include "image/unpack.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "image/reroot.h"
 #include "image/tar_reader.h"
 
 #include <fcntl.h>
@@ -659,6 +660,7 @@ static int unpack_items(struct unpack *u, struct err *err)
 			return err->code;
 		if (u->options->plain_files && !seen && *path.base) {
 			u->result->is_root = !unpack_is_image_name(path.text);
+			u->result->is_export = reroot_is_name(path.text);
 			if (u->result->is_root)
 				return 0;
 			seen = 1;

@@ -58,7 +58,8 @@ struct unpack_result {
 	int64_t entries, bytes;	      /* bytes: of data written, without holes */
 	int64_t holes;		      /* bytes of holes */
 	int has_init;		      /* there is a /sbin/init */
-	int is_root; /* plain_files: it is no archive of images; nothing was unpacked */
+	int is_root;   /* plain_files: it is no archive of images; nothing was unpacked */
+	int is_export; /* ...and begins as image/reroot.h's do */
 };
 
 /* Reads fd from where it stands. The folder should be empty. */

@@ -4,11 +4,13 @@
 import os
 import shutil
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from support import disks, layers
-from support.archives import layer_of, leftovers, run
+from support.archives import entry, layer_of, leftovers, run, tar
 
 pytestmark = pytest.mark.root
 
@@ -45,6 +47,7 @@ def listing(tree):
     for file in found.values():
         file["changed"] //= 10**9  # what mke2fs keeps
         file.pop("ranges", None)  # erofs does not tell them
+    del found["."]["changed"]  # when the file system was made
     return found
 
 
@@ -134,3 +137,180 @@ def test_a_user_brings_a_disk_too(user_brig, system_tree, tmp_path):
     shutil.copy(raw, shared)
     user_brig("image", "import", shared)
     assert user_brig("run", "--rm", "mine", "cat", "/srv/file").out == "data\n"
+
+
+# --- LXC and Incus ---
+
+METADATA = """architecture: aarch64
+creation_date: 1700000000
+properties:
+  description: "A system: \\"test\\""
+  os: Debian
+  release: 'bookworm'
+  note: |
+    two
+    lines
+templates:
+  /etc/hostname:
+    when:
+    - create
+    template: hostname.tpl
+"""
+
+INDEX = """name: web
+backend: zfs
+pool: default
+snapshots:
+- snap0
+optimized: false
+type: container
+config:
+  container:
+    architecture: x86_64
+    config:
+      environment.MODE: a b
+      image.os: Debian
+      limits.memory: 1GiB
+      user.owner: me
+      volatile.eth0.hwaddr: 00:16:3e:00:00:01
+    devices:
+      eth0:
+        network: incusbr0
+        type: nic
+    ephemeral: false
+    profiles:
+    - default
+    description: the web
+  pool:
+    config:
+      source: /x
+"""
+
+LXC = """# made by a tool
+lxc.include = /usr/share/lxc/config/common.conf
+lxc.arch = linux64
+lxc.environment = MODE=a b
+lxc.init.cmd = /bin/sh -c "exit"
+lxc.init.cwd = /srv
+lxc.idmap = u 0 100000 65536
+lxc.net.0.type = veth
+lxc.rootfs.path = dir:/var/lib/lxc/web/rootfs
+"""
+
+
+def archive(path, tree, root, files, shift=0):
+    """A tar with files, and the tree in the folder root, all of it first in a folder that is removed."""
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        top = Path(folder)
+        (top / root).parent.mkdir(parents=True, exist_ok=True)
+        run("cp", "-aT", tree, top / root)
+        for name, data in files.items():
+            (top / name).parent.mkdir(parents=True, exist_ok=True)
+            (top / name).write_text(data)
+        names = [*files, root.split("/")[0]] if "backup/index.yaml" not in files else ["backup"]
+        if shift:
+            files = {path.lstat().st_ino: path for path in [top / root, *(top / root).rglob("*")]}
+            for found in files.values():
+                status = found.lstat()
+                os.chown(found, status.st_uid + shift, status.st_gid + shift, follow_symlinks=False)
+        run("tar", "--create", "--auto-compress", "--xattrs", "--xattrs-include=*", "--sparse", "--numeric-owner", "--sort=name",
+            "--file", path, "--directory", top, *dict.fromkeys(names))
+    return path
+
+
+def exported(tree, layer):
+    """The same files, as the tar of the test has them."""
+    def of(top):
+        found = layers.listing(top)
+        for file in found.values():
+            file["changed"] //= 10**9
+            file.pop("ranges", None)
+        return found
+
+    return layers.difference(of(tree), of(layer)) == {}
+
+
+def test_an_image_of_incus_keeps_its_files_and_properties(brig, system_tree, tmp_path):
+    image = archive(tmp_path / "incus.tar.xz", system_tree, "rootfs",
+                    {"metadata.yaml": METADATA, "templates/hostname.tpl": "x"})
+    result = brig("image", "import", image)
+    assert result.out == "incus:latest\n" and "templates" in result.err
+    with layer_of(brig, "incus") as layer:
+        assert exported(system_tree, layer)
+    config = brig.json("image", "inspect", "incus")["config"]
+    assert config["architecture"] == "arm64"
+    assert config["config"]["Labels"] == {"image.description": 'A system: "test"', "image.os": "Debian",
+                                          "image.release": "bookworm", "image.note": "two\nlines\n"}
+
+
+def test_a_backup_of_incus_keeps_what_an_image_can_have_and_tells_the_rest(brig, system_tree, tmp_path):
+    image = archive(tmp_path / "web.tar", system_tree, "backup/container/rootfs",
+                    {"backup/index.yaml": INDEX, "backup/snapshots/snap0/rootfs/x": "y"}, shift=1000000)
+    result = brig("image", "import", "--change", "CMD echo $MODE", image)
+    for told in ("limits.memory", "the device eth0", "the snapshot snap0", "the profile default", "by 1000000:1000000"):
+        assert told in result.err
+    assert "volatile" not in result.err and "source" not in result.err
+    with layer_of(brig, "web") as layer:
+        owner = (layer / "srv/tool").stat()
+        assert (owner.st_uid, owner.st_gid) == (1234, 5678) and not (layer / "x").exists()
+    config = brig.json("image", "inspect", "web")["config"]
+    assert config["architecture"] == "amd64"
+    assert config["config"]["Labels"] == {"image.os": "Debian", "user.owner": "me", "description": "the web"}
+    assert brig("run", "--rm", "web").out == "a b\n"
+
+
+def test_a_container_of_lxc_becomes_an_image_as_a_folder_and_as_a_tar(brig, system_tree, tmp_path):
+    image = archive(tmp_path / "lxc.tar.gz", system_tree, "rootfs", {"config": LXC}, shift=100000)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    run("tar", "-xf", image, "--xattrs", "--xattrs-include=*", "--numeric-owner", "-C", folder)
+    for name, source in (("tar", image), ("folder", folder)):
+        result = brig("image", "import", "--name", name, source)
+        assert "lxc.net.0.type" in result.err and "lxc.include" in result.err and "by 100000:100000" in result.err
+        assert "linux64" in result.err and "idmap" not in result.err
+        with layer_of(brig, name) as layer:
+            assert layers.difference(without_times(system_tree), without_times(layer)) == {}
+        run_config = brig.json("image", "inspect", name)["config"]["config"]
+        assert run_config["WorkingDir"] == "/srv" and run_config["Env"] == ["MODE=a b"]
+        assert run_config["Cmd"][:2] == ["/bin/sh", "-c"]
+
+
+def without_times(top):
+    found = layers.listing(top)
+    for file in found.values():
+        file.pop("changed")
+        file.pop("ranges", None)
+        # chown takes them away
+        file["attributes"].pop("security.capability", None)
+        file["mode"] = file["mode"][:-4] + "0" + file["mode"][-3:]
+    return found
+
+
+def test_exports_without_a_root_that_can_be_read_are_refused_by_name(brig, tmp_path):
+    def refused(files, *words):
+        path = tmp_path / "x.tar"
+        path.write_bytes(tar(*(entry(name, data) for name, data in files.items())))
+        message = brig.fails("image", "import", path).err
+        assert all(word in message for word in words), message
+
+    index = INDEX.encode()
+    refused({"metadata.yaml": METADATA.encode()}, "rootfs.squashfs")
+    refused({"backup/index.yaml": index, "backup/container.bin": b"x"}, "--optimized-storage")
+    refused({"backup/index.yaml": index, "backup/virtual-machine.img": b"x"}, "of a VM")
+    refused({"metadata.yaml": b"a: &b c\n", "rootfs/x": b""}, "line 1 of its settings")
+    refused({"metadata.yaml": b"a: 1\n" * 200000, "rootfs/x": b""}, "metadata.yaml")
+    refused({"metadata.yaml": b"a: b\n", "rootfs/../../x": b""}, "'..'")
+    squashed = tmp_path / "rootfs.squashfs"
+    squashed.write_bytes(b"hsqs".ljust(4096, b"\0"))
+    assert "sqfs2tar" in brig.fails("image", "import", squashed).err
+    assert not leftovers(brig)
+
+
+def test_a_root_that_only_looks_like_an_export_is_a_root(brig, busybox_tree, tmp_path):
+    tree = tmp_path / "tree"
+    shutil.copytree(busybox_tree, tree, symlinks=True)
+    (tree / "backup").mkdir()
+    (tree / "backup/file").write_text("x\n")
+    run("tar", "--create", "--sort=name", "--file", tmp_path / "root.tar", "--directory", tree, "backup", "bin", "etc")
+    brig("image", "import", tmp_path / "root.tar")
+    assert brig("run", "--rm", "root", "cat", "/backup/file").out == "x\n"
