@@ -26,7 +26,7 @@ from pathlib import Path
 
 import pytest
 
-from support import images, leaks, wait
+from support import images, leaks, stores, wait
 from support.command import Brig
 from support.oci import Bundle, Oci
 from support.user import UserBrig
@@ -159,7 +159,7 @@ def user_image(user_brig, busybox_tree):
 
 @pytest.fixture(scope="session")
 def busybox_tree(session_folder):
-    return images.made_once(session_folder / "busybox-tree", images.busybox_tree)
+    return stores.busybox_tree(session_folder)
 
 
 @pytest.fixture(scope="session")
@@ -167,53 +167,30 @@ def debian_tar():
     return images.debian_tar()
 
 
-def _store(session_folder, name, fill):
-    """A brig root that fill(brig) has filled, made once by the first worker that wants it."""
-    def make(folder):
-        fill(Brig(folder, folder.with_name(folder.name + "-run")))
-
-    return images.made_once(session_folder / f"store-{name}", make)
+@pytest.fixture(scope="session")
+def busybox_store(session_folder):
+    return stores.get(session_folder, "busybox")
 
 
 @pytest.fixture(scope="session")
-def busybox_store(session_folder, busybox_tree):
-    return _store(session_folder, "busybox", lambda brig: brig(
-        "image", "import", "--name", "busybox", busybox_tree))
-
-
-@pytest.fixture(scope="session")
-def debian_store(session_folder, busybox_store, debian_tar):
+def debian_store(session_folder):
     """Holds the busybox image too, so that a test can have both."""
-    def fill(brig):
-        images.clone(busybox_store, brig.root)
-        brig("image", "import", "--name", "debian", debian_tar, timeout=300)
-
-    return _store(session_folder, "debian", fill)
-
-
-def _image_store(session_folder, name, tar):
-    return _store(session_folder, name, lambda brig: brig("image", "import", "--name", name, tar, timeout=300))
+    return stores.get(session_folder, "debian")
 
 
 @pytest.fixture(scope="session")
 def next_store(session_folder):
-    return _image_store(session_folder, "next", images.debian_tar(suite=images.NEXT_SUITE))
+    return stores.get(session_folder, "next")
 
 
 @pytest.fixture(scope="session")
 def nesting_store(session_folder):
-    return _image_store(session_folder, "nesting", images.debian_tar(images.NESTING_PACKAGES))
+    return stores.get(session_folder, "nesting")
 
 
 @pytest.fixture(scope="session")
 def kernel_store(session_folder):
-    vmlinuz, modules = images.debian_kernel_files()
-
-    def fill(brig):
-        brig("kernel", "import", "--name", "debian", vmlinuz, "--modules", modules, timeout=300)
-        brig("kernel", "default", "debian")
-
-    return _store(session_folder, "kernel", fill)
+    return stores.get(session_folder, "kernel")
 
 
 @pytest.fixture

@@ -5,8 +5,12 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 static int copy_up_folder(int from, int to, int depth);
 
@@ -112,22 +116,6 @@ static int copy_up_folder(int from, int to, int depth)
 	return r;
 }
 
-int copy_up_is_empty(int folder)
-{
-	_cleanup_close_ int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_closedir_ DIR *dir = copy < 0 ? NULL : fdopendir(copy);
-	struct dirent *entry;
-
-	if (!dir)
-		return 0;
-	(void)take_fd(&copy);
-	while ((entry = readdir(dir))) {
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			return 0;
-	}
-	return 1;
-}
-
 int copy_up(int from, int to)
 {
 	struct stat st;
@@ -137,4 +125,90 @@ int copy_up(int from, int to)
 	if (copy_up_attributes(to, ".", &st) < 0)
 		return -errno;
 	return copy_up_folder(from, to, 0);
+}
+
+/*
+ * A folder is filled in two steps, so that one that is half filled is known from one that somebody has used: all is
+ * copied into COPY_UP_BEGUN, which then gets the name COPY_UP_WHOLE, and from there comes to its place entry by entry.
+ */
+#define COPY_UP_BEGUN ".brig.begun"
+#define COPY_UP_WHOLE ".brig.whole"
+
+static int copy_up_is_there(int folder, const char *name)
+{
+	return faccessat(folder, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Whether it is to be filled; one that cannot be read is not. */
+static int copy_up_is_due(int folder)
+{
+	_cleanup_close_ int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_closedir_ DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *entry;
+
+	if (!dir)
+		return 0;
+	(void)take_fd(&copy);
+	if (copy_up_is_there(folder, COPY_UP_WHOLE))
+		return 1;
+	while ((entry = readdir(dir))) {
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+		    strcmp(entry->d_name, COPY_UP_BEGUN) != 0)
+			return 0;
+	}
+	return 1;
+}
+
+static int copy_up_begin(int from, int to)
+{
+	_cleanup_close_ int into = -EBADF;
+	int r = file_remove_tree(to, COPY_UP_BEGUN);
+
+	if (r < 0 || mkdirat(to, COPY_UP_BEGUN, 0700) < 0)
+		return r < 0 ? r : -errno;
+	into = openat(to, COPY_UP_BEGUN, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (into < 0)
+		return -errno;
+	r = copy_up(from, into);
+	return r == 0 && renameat(to, COPY_UP_BEGUN, to, COPY_UP_WHOLE) < 0 ? -errno : r;
+}
+
+/* What has come into its place meanwhile stays there. */
+static int copy_up_finish(int to)
+{
+	_cleanup_close_ int whole =
+		openat(to, COPY_UP_WHOLE, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int copy = whole < 0 ? -errno : fcntl(whole, F_DUPFD_CLOEXEC, 3);
+	_cleanup_closedir_ DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *entry;
+	struct stat st;
+	int r = 0;
+
+	if (!dir || fstat(whole, &st) < 0)
+		return -errno;
+	(void)take_fd(&copy);
+	while ((entry = readdir(dir))) {
+		const char *name = entry->d_name;
+
+		if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
+		    syscall(SYS_renameat2, whole, name, to, name, RENAME_NOREPLACE) < 0 &&
+		    errno != EEXIST)
+			return -errno;
+	}
+	r = copy_up_attributes(to, ".", &st);
+	return r < 0 ? r : file_remove_tree(to, COPY_UP_WHOLE);
+}
+
+int copy_up_fill(int from, int to)
+{
+	int r;
+
+	if (!copy_up_is_due(to))
+		return 0;
+	r = file_lock(to, LOCK_EX);
+	if (r < 0 || !copy_up_is_due(to))
+		return r;
+	if (!copy_up_is_there(to, COPY_UP_WHOLE))
+		r = copy_up_begin(from, to);
+	return r < 0 ? r : copy_up_finish(to);
 }

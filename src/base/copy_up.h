@@ -11,7 +11,10 @@
 
 int copy_up(int from, int to);
 
-/* Whether nothing is in the folder; one that cannot be read is not. */
-int copy_up_is_empty(int folder);
+/*
+ * The same for a folder that may have something in it already, and then stays as it is. If it is killed, the next call
+ * goes on; nothing that others have put there meanwhile is lost. Who comes second waits, where flock(2) is known.
+ */
+int copy_up_fill(int from, int to);
 
 #endif

@@ -100,7 +100,7 @@ static const char *const backup_export_examples[] = {
 	"brig export web - | ssh other brig import -",
 	"bring it to another host",
 	"brig export --snapshot snap0 db db.brig",
-	"of a VM that runs, by a snapshot of it",
+	"as it was then",
 	NULL,
 };
 
@@ -126,11 +126,9 @@ const struct verb cli_backup_verbs[] = {
 			"and 'brig save' writes it. Neither are volumes and folders of the host's, "
 			"nor how the instance last ended. Left behind are labels of security "
 			"modules, flags (see chattr(1)), and times of access.\n\n"
-			"A running container stands still for the moment that its files are "
-			"cloned, and its files are then as a power cut would have left them. A "
-			"running VM is refused, as is one that a checkpoint has stopped, unless a "
-			"snapshot is meant. The instance does not start, and is not removed, while "
-			"it is written.",
+			"What runs is cloned first, as for 'brig snapshot create'. What a "
+			"checkpoint has stopped is refused, unless a snapshot is meant. The "
+			"instance does not start, and is not removed, while it is written.",
 		.examples = backup_export_examples,
 		.options = backup_export_table,
 		.min_args = 2,

@@ -121,12 +121,16 @@ static int commit_view(const struct instance_home *home, const char *name,
 		       struct err *err)
 {
 	_cleanup_free_ char *state = paths_state(home, name);
-	_cleanup_free_ char *upper = mem_printf("%s/upper", state), *full = NULL;
+	_cleanup_free_ char *upper = mem_printf("%s/" INSTANCE_UPPER, state), *full = NULL;
+	_cleanup_free_ char *disk = mem_printf("%s/" INSTANCE_DISK, state);
 	_cleanup_free_ char *created_by = mem_printf("brig commit %s", view->record.name);
 	int r = 0;
 
 	commit_fill(commit, &view->record, v);
-	commit->upper = upper;
+	if (view->record.kind == INSTANCE_VM)
+		commit->disk = disk;
+	else
+		commit->upper = upper;
 	commit->created_by = created_by;
 	commit->done_reading = commit_let_go;
 	commit->done_ctx = hold;
@@ -151,12 +155,10 @@ static int commit_run(const struct cli_context *cli, const void *values, char **
 
 	if (r == 0)
 		r = instance_view(&home, args[0], &view, err);
-	if (r == 0 && view.record.kind == INSTANCE_VM)
-		r = err_set(
-			err, -EOPNOTSUPP,
-			"'%s' is a VM; making an image of a VM's disk is not built yet, stopped or "
-			"not: containers can",
-			args[0]);
+	if (r == 0 && view.record.kind == INSTANCE_VM && view.alive)
+		r = err_set(err, -EBUSY,
+			    "it is a VM that runs, and its disk is in use: 'brig stop %s' first",
+			    args[0]);
 	if (r == 0)
 		r = commit_view(&home, args[0], &view, values, &commit, &hold, &digest, err);
 	progress_end();
@@ -178,12 +180,13 @@ const struct verb cli_commit_verbs[] = {
 	{ .name = "commit",
 	  .group = "Images",
 	  .args = "NAME IMAGE",
-	  .summary = "Make an image of a container",
+	  .summary = "Make an image of an instance",
 	  .description =
-		  "What the container has changed becomes one more layer on its image, and how it "
+		  "What the instance has changed becomes one more layer on its image, and how it "
 		  "runs (command, environment, user, folder, labels) the new image's settings. A "
-		  "running container stands still while its files are read. What lies in tmpfs or "
-		  "in the storage of --nesting is left out. Prints the digest.",
+		  "running container stands still while its files are read; a VM must be stopped. "
+		  "What lies in tmpfs or in the storage of --nesting is left out. Prints the "
+		  "digest.",
 	  .examples = commit_examples,
 	  .options = commit_options,
 	  .min_args = 2,

@@ -58,8 +58,9 @@ const struct verb cli_convert_verbs[] = {
 		  "the "
 		  "other kind does not have is refused.\n\n"
 		  "Both forms are on the disk until it is done, so it takes as much room again. A "
-		  "container writes to the host's file system, which --disk-size does not bound; "
-		  "it holds again in a virtual machine. A virtual machine that was killed has its "
+		  "virtual machine's --disk-size holds again when it is one again; 'brig set' "
+		  "bounds "
+		  "the container. A virtual machine that was killed has its "
 		  "disk repaired first, in a copy. Left behind are labels of security modules, "
 		  "flags (see chattr(1)), and times of access. It takes root.",
 	  .examples = convert_examples,

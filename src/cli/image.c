@@ -48,13 +48,20 @@ static int image_print_references(char *const *references)
 	return 0;
 }
 
+static void image_note(void *ctx _unused_, const char *text)
+{
+	progress_end();
+	fprintf(stderr, "brig: %s\n", text);
+}
+
 static int image_import(const struct cli_context *cli, const void *values, char **args,
 			struct err *err)
 {
 	const struct image_import_values *v = values;
 	const struct import_options options = { .reference = v->name,
 						.changes = v->changes,
-						.progress = progress_show };
+						.progress = progress_show,
+						.note = image_note };
 	_cleanup_strv_ char **references = NULL;
 	int r = import_source(cli->root, args[0], &options, &references, err);
 
@@ -212,6 +219,8 @@ static const char *const image_import_examples[] = {
 	"take an image over from podman or docker",
 	"brig image import layout/:web:1",
 	"take one image of several in an OCI layout",
+	"brig image import --name debian:12 debian-12-generic-amd64.qcow2",
+	"make an image of the system on a disk, to run it as a container or a VM",
 	NULL,
 };
 
@@ -235,10 +244,19 @@ static const char *const image_ls_examples[] = {
 
 #define IMAGE_IMPORT_DESCRIPTION                                                                   \
 	"SOURCE is a folder with a root file system; a tar of one, plain or compressed by gzip, "  \
-	"xz, zstd or bzip2; an OCI layout; or an archive made by docker save, podman save or "     \
-	"skopeo (oci-archive, docker-archive). Which one it is follows from what is in it. '-' "   \
-	"is "                                                                                      \
-	"a tar from stdin.\n\n"                                                                    \
+	"xz, zstd or bzip2; a disk image with one; an OCI layout; or an archive made by docker "   \
+	"save, podman save or skopeo (oci-archive, docker-archive). Which one it is follows from " \
+	"what is in it. '-' is stdin.\n\n"                                                         \
+	"A disk image is raw or qcow2 without a backing file, not compressed besides, with a "     \
+	"GPT, "                                                                                    \
+	"an MBR, or one file system on all of it. The first ext2, ext3 or ext4 with os-release "   \
+	"or "                                                                                      \
+	"/sbin/init in it, before others one of the type that GPT has for roots, becomes the "     \
+	"image, "                                                                                  \
+	"all of it; its /etc/fstab is called /etc/fstab.imported. Other partitions are not "       \
+	"carried, "                                                                                \
+	"which is told on stderr. A file system that was not unmounted is repaired in a copy. At " \
+	"most 20 partitions, and 2 TiB in a qcow2.\n\n"                                            \
 	"Images in a layout or an archive keep their names; SOURCE:NAME[:TAG] or SOURCE:TAG "      \
 	"takes "                                                                                   \
 	"one of several. A bare root file system is named after its file. It gets a command and "  \

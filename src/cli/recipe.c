@@ -190,8 +190,10 @@ static void recipe_fill_limits(const struct recipe *recipe, struct instance *ret
 	ret->cpus_milli = recipe->cpus_milli;
 	ret->pids_limit = recipe->pids_limit;
 	ret->read_only = recipe->read_only;
-	if (recipe->disk_size)
+	if (recipe->disk_size) {
 		ret->disk_size = recipe->disk_size;
+		ret->bounded = ret->kind == INSTANCE_CONTAINER;
+	}
 	ret->rlimits = strv_dup(recipe->rlimits);
 	ret->tmpfs = strv_dup(recipe->tmpfs);
 	ret->cap_add = strv_dup(recipe->cap_add);

@@ -13,7 +13,6 @@
 
 /* docker's least: less cannot even hold what the kernel keeps for a process */
 #define RECIPE_MEMORY_MIN      ((int64_t)6 << 20)
-#define RECIPE_DISK_MIN	       ((int64_t)16 << 20)
 #define RECIPE_CPUS_MIN	       10
 #define RECIPE_CPUS_MAX	       1024000
 #define RECIPE_PIDS_MAX	       4194304 /* the kernel's PID_MAX_LIMIT */
@@ -72,7 +71,7 @@ const struct option recipe_options[] = {
 	RECIPE("mount", 0, OPTION_STRV, "SPEC", mounts,
 	       "the same, as type=bind,source=/srv,target=/srv,readonly"),
 	RECIPE("disk-size", 0, OPTION_SIZE, "SIZE", disk_size,
-	       "VM: how much it can write to its disk (16g)"),
+	       "at most this much is written; a VM has 16g if it is not given"),
 
 	RECIPE("cap-add", 0, OPTION_STRV, "CAPABILITY", cap_add, "give it this capability, or ALL"),
 	RECIPE("cap-drop", 0, OPTION_STRV, "CAPABILITY", cap_drop,
@@ -151,8 +150,6 @@ static const struct recipe_refusal recipe_refusals[] = {
 	{ "hugepages", INSTANCE_CONTAINER, "only a VM's memory is one piece; add --vm" },
 	{ "gdb", INSTANCE_CONTAINER, "it debugs a VM's kernel; add --vm" },
 	{ "engine", INSTANCE_CONTAINER, "it chooses how a VM is run; add --vm" },
-	{ "disk-size", INSTANCE_CONTAINER,
-	  "a container writes to the host's file system; --vm has a disk of its own" },
 	{ "boot-timeout", INSTANCE_CONTAINER, "a container does not boot; add --vm" },
 	{ "publish", RECIPE_BOTH, "not built yet: networks and forwarded ports" },
 };
@@ -234,7 +231,7 @@ static int recipe_check_limits(const struct recipe *recipe, struct err *err)
 				       vm ? INSTANCE_VM_CPUS_MAX : RECIPE_CPUS_MAX, err);
 	if (r == 0)
 		r = recipe_check_range("disk-size", "at least 16m is needed", recipe->disk_size,
-				       RECIPE_DISK_MIN, INT64_MAX, err);
+				       INSTANCE_DISK_MIN, INT64_MAX, err);
 	if (r == 0 && recipe->pids_limit < 0)
 		r = err_set(err, -ERANGE, "option --pids-limit: it is 0 or more");
 	return r;

@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "cli/home.h"
 #include "base/table.h"
+#include "instance/bound.h"
 #include "instance/confinement.h"
 #include "instance/logs.h"
 #include "instance/paths.h"
@@ -77,6 +78,20 @@ static struct json *show_json_snapshots(const struct instance_home *home, const 
 	return names;
 }
 
+/* What holds a container to a quota, as the kernel has it. */
+static struct json *show_json_bound(const struct instance_home *home, const char *name)
+{
+	struct json *json;
+	int64_t used, limit;
+
+	if (bound_read(home, name, &used, &limit) < 0)
+		return json_new_null();
+	json = json_new_object();
+	json_object_add(json, "used", json_new_int(used));
+	json_object_add(json, "limit", json_new_int(limit));
+	return json;
+}
+
 static struct json *show_json_view(const struct instance_home *home,
 				   const struct instance_view *view, int confinement)
 {
@@ -87,6 +102,7 @@ static struct json *show_json_view(const struct instance_home *home,
 			view->alive ? record_to_json(&instance_run_table, &view->run)
 				    : json_new_null());
 	show_add_ways_in(json, home, view);
+	json_object_add(json, "quota", show_json_bound(home, view->record.name));
 	json_object_add(json, "snapshots", show_json_snapshots(home, view->record.name));
 	if (confinement)
 		json_object_add(json, "confinement", show_json_confinement(view));
@@ -363,6 +379,8 @@ const struct verb cli_show_verbs[] = {
 		  "driver of sockets yet. systemd's ssh proxy speaks it "
 		  "(ssh vsock-mux/SOCKET). 'gdb_socket' is where a debugger of the guest's kernel "
 		  "connects to, with --gdb: 'target remote SOCKET' in gdb.\n\n"
+		  "'quota' is what a container with a bound on its disk size has written, and may "
+		  "(null: there is none).\n\n"
 		  "With --confinement, 'confinement' is what holds its process in, read from the "
 		  "kernel now: ids and their maps, capabilities, filter, label of a security "
 		  "module, whose each namespace is, devices, paths that are covered or read-only. "

@@ -149,11 +149,12 @@ static const struct option snapshot_copy_table[] = {
 };
 
 #define SNAPSHOT_STILL                                                                             \
-	"A running container stands still for the moment that its files are cloned, and its "      \
-	"files "                                                                                   \
-	"are then as a power cut would have left them. A running VM is refused, as is one that a " \
-	"checkpoint has stopped. On btrfs and xfs a clone shares its blocks with what it comes "   \
-	"from; elsewhere they are copied."
+	"A running container stands still for the moment that its files are cloned. In a running " \
+	"virtual machine the file system does, with all that was written so far: who writes "      \
+	"waits, the rest goes on. Programs are not told, as in a power cut. The disk of a paused " \
+	"machine may lack what its kernel has not written yet. What a checkpoint has stopped is "  \
+	"refused. On btrfs and xfs a clone shares its blocks with what it comes from; elsewhere "  \
+	"they are copied."
 
 const struct verb cli_snapshot_verbs[] = {
 	{

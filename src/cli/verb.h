@@ -6,8 +6,8 @@
 #include "proto/driver.h"
 
 /*
- * What arguments complete to (verbs.c): "instance" "running" "image" "kernel" "button" "signal" "copy"
- * (NAME:PATH or a file).
+ * What arguments complete to (verbs.c): "instance" "running" "image" "kernel" "button" "setting" "signal"
+ * "copy" (NAME:PATH or a file).
  */
 
 /* What every verb gets: where brig's data is and how to talk. */
@@ -25,6 +25,7 @@ extern const struct verb_page cli_manual_page;
 extern const struct verb cli_run_verbs[];
 extern const struct verb cli_life_verbs[];
 extern const struct verb cli_convert_verbs[];
+extern const struct verb cli_set_verbs[];
 extern const struct verb cli_ps_verbs[];
 extern const struct verb cli_show_verbs[];
 extern const struct verb cli_enter_verbs[];

@@ -7,6 +7,7 @@ static const struct verb *const verbs_tables[] = {
 	cli_run_verbs,
 	cli_life_verbs,
 	cli_convert_verbs,
+	cli_set_verbs,
 	cli_enter_verbs,
 	cli_copy_verbs,
 	cli_ps_verbs,
@@ -35,6 +36,7 @@ static const struct verb_kind verbs_kinds[] = {
 	{ "volume", "volume ls -q", NULL },
 	{ "signal", NULL, VERB_SIGNALS },
 	{ "button", NULL, "button nmi reset" },
+	{ "setting", NULL, "disk=" },
 	{ "copy", "ps -a -q", NULL, .of_files = 1 },
 	{ .name = NULL },
 };

@@ -226,7 +226,8 @@ const struct verb cli_volume_verbs[] = {
 		.description =
 			"Makes empty volumes: folders that outlive the instances that use them, by "
 			"'brig run -v NAME:/path'. One that is there already stays as it is. 'run' "
-			"and 'create' make those they name, too.",
+			"and 'create' make those they name, too. None is made for what an image "
+			"declares as a VOLUME: without -v that is written to the instance itself.",
 		.examples = (const char *const[]){ "brig volume create db", "make it",
 						   "brig run -d -v db:/var/lib/db db:15",
 						   "what the database writes there stays", NULL },

@@ -20,6 +20,7 @@
 #include "container/inner.h"
 #include "container/label.h"
 #include "container/launch.h"
+#include "container/mounts.h"
 #include "container/rootfs.h"
 #include "container/seccomp_profile.h"
 #include "sys/caps.h"
@@ -50,6 +51,7 @@ struct attach {
 	const struct driver_target *target; /* NULL: not an instance */
 	const struct spec *spec;
 	struct spec own_spec; /* of an instance */
+	int *mounts;	      /* of a stopped one: what it shares, see container/mounts.h */
 	int stdio[3];
 	int death_signal;
 	struct cgroup *cgroup;
@@ -78,6 +80,9 @@ struct attach {
 
 static void attach_release(struct attach *attach)
 {
+	for (size_t i = 0; attach->mounts && i < attach->spec->n_mounts; i++)
+		fd_close(attach->mounts[i]);
+	free(attach->mounts);
 	spec_release(&attach->own_spec);
 	cgroup_free(attach->cgroup);
 	cgroup_entry_release(&attach->entry);
@@ -497,6 +502,33 @@ static int attach_enter_running(struct attach *attach, struct err *err)
 	return attach_become_root(attach, err);
 }
 
+/* What is gone of the host keeps nobody from the rest of the files. */
+static int attach_prepare_shares(struct attach *attach, struct err *err)
+{
+	const struct driver_target *target = attach->target;
+	struct spec *spec = &attach->own_spec;
+	int r;
+
+	spec_drop_mounts(spec);
+	r = spec_add_shares(spec, target->instance->volumes, target->root, err);
+	attach->mounts = mem_zalloc((spec->n_mounts + 1) * sizeof(*attach->mounts));
+	for (size_t i = 0; i < spec->n_mounts; i++) {
+		spec->mounts[i].if_source = 1;
+		attach->mounts[i] = -EBADF;
+	}
+	return r < 0 || spec->unprivileged ? r : mounts_make_outside(spec, attach->mounts, err);
+}
+
+static int attach_mount_shares(const struct attach *attach, int root, struct err *err)
+{
+	int r = attach->spec->unprivileged ? mounts_make_outside(attach->spec, attach->mounts, err)
+					   : 0;
+
+	if (r == 0)
+		r = mounts_attach(attach->spec, attach->mounts, root, err);
+	return r < 0 ? r : mounts_finish(attach->spec, attach->mounts, err);
+}
+
 static int attach_enter_stopped(struct attach *attach, struct err *err)
 {
 	_cleanup_close_ int root = -EBADF, at = -EBADF;
@@ -519,6 +551,8 @@ static int attach_enter_stopped(struct attach *attach, struct err *err)
 		r = err_errno(err, -errno, "cannot open /proc");
 	if (r == 0)
 		r = mnt_attach(root, at, err);
+	if (r == 0)
+		r = attach_mount_shares(attach, root, err);
 	return r < 0 ? r : mnt_enter_root(root, err);
 }
 
@@ -582,6 +616,8 @@ static int attach_prepare_enter(struct attach *attach, struct err *err)
 
 	if (r == 0)
 		r = attach_make_spec(attach, &none, err);
+	if (r == 0 && attach->init < 0)
+		r = attach_prepare_shares(attach, err);
 	return r < 0 ? r : attach_make_socket(attach, err);
 }
 

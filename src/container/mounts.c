@@ -232,19 +232,12 @@ static int mounts_liken(const struct spec_mount *mount, int fd, int target)
 	return 0;
 }
 
-/* Who comes second, to one volume, waits and finds it filled; one that is not empty asks for no lock. */
 static int mounts_fill(int fd, int target)
 {
 	_cleanup_close_ int from = openat(target, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_close_ int to = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r;
 
-	if (from < 0 || to < 0)
-		return -errno;
-	if (!copy_up_is_empty(to))
-		return 0;
-	r = file_lock(to, LOCK_EX);
-	return r == 0 && copy_up_is_empty(to) ? copy_up(from, to) : r;
+	return from < 0 || to < 0 ? -errno : copy_up_fill(from, to);
 }
 
 static int mounts_is_same(int fd, int root, const char *path)

@@ -12,6 +12,7 @@
 #include "base/strv.h"
 #include "container/dev.h"
 #include "sys/mnt.h"
+#include "sys/quota.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -123,6 +124,15 @@ static int rootfs_protect_state(int state)
 	return 0;
 }
 
+/* The folder of the overlay's work has to be the last, since that is never there without the others. */
+static int rootfs_bound(const struct rootfs *rootfs, struct err *err)
+{
+	static const char *const names[] = { ROOTFS_UPPER, SPEC_STORAGE, ROOTFS_WORK, NULL };
+	int r = quota_bound(rootfs->state, names, rootfs->spec->disk_bound, err);
+
+	return r < 0 ? err_wrap(err, "cannot bound what it writes (--disk-size)") : 0;
+}
+
 static int rootfs_open_state(struct rootfs *rootfs, struct err *err)
 {
 	const char *path = rootfs->spec->state_dir;
@@ -136,7 +146,9 @@ static int rootfs_open_state(struct rootfs *rootfs, struct err *err)
 		r = rootfs_make_upper(rootfs);
 	if (r == 0)
 		r = rootfs_make_work(rootfs);
-	return r < 0 ? err_errno(err, r, "cannot make the writable layer in %s", path) : 0;
+	if (r < 0)
+		return err_errno(err, r, "cannot make the writable layer in %s", path);
+	return rootfs->spec->disk_bound ? rootfs_bound(rootfs, err) : 0;
 }
 
 /* A file system without idmapped mounts (NFS, some older ones) gets shifted ids on disk instead. */

@@ -16,10 +16,16 @@ static void spec_mount_release(struct spec_mount *mount)
 	idmap_release(&mount->ids);
 }
 
-void spec_release(struct spec *spec)
+void spec_drop_mounts(struct spec *spec)
 {
 	for (size_t i = 0; i < spec->n_mounts; i++)
 		spec_mount_release(&spec->mounts[i]);
+	spec->n_mounts = 0;
+}
+
+void spec_release(struct spec *spec)
+{
+	spec_drop_mounts(spec);
 	for (size_t i = 0; i < spec->n_devices; i++) {
 		free(spec->devices[i].source);
 		free(spec->devices[i].path);

@@ -102,7 +102,8 @@ struct spec {
 	char *const *layers;
 	const char *state_dir;
 	int read_only;
-	int temporary; /* need not survive a crash of the host */
+	int temporary;	    /* need not survive a crash of the host */
+	int64_t disk_bound; /* bytes that the writable layer may have; 0: any */
 	struct spec_mount *mounts;
 	size_t n_mounts;
 	struct spec_device *devices;
@@ -207,6 +208,9 @@ int spec_caps(const struct instance *instance, uint64_t *ret, struct err *err);
 int spec_of_instance(const struct instance *instance, const struct process *process,
 		     char *const *layers, const char *state_dir, const char *cgroup_path,
 		     const char *files_dir, struct spec *ret, struct err *err);
+
+/* From here on it has none. */
+void spec_drop_mounts(struct spec *spec);
 
 /* Those of an instance (`volumes` of its record), after all other mounts. root: ROOT. */
 int spec_add_shares(struct spec *spec, char *const *shares, const char *root, struct err *err);

@@ -397,6 +397,7 @@ int spec_of_instance(const struct instance *instance, const struct process *proc
 		.cgroup_optional = outsider,
 		.open_network = 1,
 		.temporary = instance->remove,
+		.disk_bound = instance->bounded ? instance->disk_size : 0,
 		.hostname = mem_strdup(hostname),
 		.cgroup_path = mem_strdup(cgroup_path),
 		.limits = { .memory = instance->memory,

@@ -25,6 +25,7 @@ struct agent {
 	struct agent_session *sessions;
 	size_t n_sessions;
 	pid_t workload; /* 0: not yet; -1: it has ended */
+	pid_t freezer;	/* 0: the file system does not stand still */
 };
 
 static void agent_reply_error(struct agent *agent, uint32_t channel, const struct err *err)
@@ -166,6 +167,35 @@ static int agent_tree(struct agent *agent, const struct frame *frame)
 	return 0;
 }
 
+static int agent_freeze(struct agent *agent, const struct frame *frame)
+{
+	struct launch launch = { .pid = 0 };
+	struct err err = ERR_INIT;
+	int r;
+
+	if (frame->len || !frame->channel || agent_find(agent, frame->channel))
+		return -EPROTO;
+	r = agent->freezer ? err_set(&err, -EBUSY, "the file system stands still already")
+			   : agent_may_start(agent, &err);
+	if (r == 0)
+		r = agent->ops->freeze(agent->ctx, &launch, &err);
+	if (r < 0) {
+		agent_reply_error(agent, frame->channel, &err);
+		return 0;
+	}
+	agent->freezer = launch.pid;
+	agent_adopt(agent, frame->channel, &launch, 1);
+	return 0;
+}
+
+/* Nothing can be killed that waits for the file system. */
+static void agent_thaw(struct agent *agent)
+{
+	if (agent->freezer)
+		agent->ops->thaw(agent->ctx);
+	agent->freezer = 0;
+}
+
 /* Requests that are answered at once */
 
 static int agent_answer(struct agent *agent, const struct frame *frame,
@@ -209,10 +239,10 @@ struct agent_request {
 };
 
 static const struct agent_request agent_requests[] = {
-	{ MESSAGE_EXEC, agent_exec },	      { MESSAGE_TREE_GET, agent_tree },
-	{ MESSAGE_TREE_PUT, agent_tree },     { MESSAGE_STATS, agent_stats },
-	{ MESSAGE_PROCS, agent_processes },   { MESSAGE_PING, agent_ping },
-	{ MESSAGE_SHUTDOWN, agent_shutdown },
+	{ MESSAGE_EXEC, agent_exec },	  { MESSAGE_TREE_GET, agent_tree },
+	{ MESSAGE_TREE_PUT, agent_tree }, { MESSAGE_FREEZE, agent_freeze },
+	{ MESSAGE_STATS, agent_stats },	  { MESSAGE_PROCS, agent_processes },
+	{ MESSAGE_PING, agent_ping },	  { MESSAGE_SHUTDOWN, agent_shutdown },
 };
 
 static int agent_handle(struct agent *agent, const struct frame *frame)
@@ -268,6 +298,8 @@ static void agent_reap(void *ctx, int number _unused_)
 			exit_status = agent->ops->ended(agent->ctx, status);
 			agent->workload = -1;
 		}
+		if (pid == agent->freezer)
+			agent_thaw(agent);
 		if (session)
 			session_exited(session, exit_status);
 	}
@@ -281,6 +313,7 @@ int agent_run(struct agent *agent, struct err *err)
 	port_send(agent->port, 0, MESSAGE_OK, NULL, 0);
 	port_flush(agent->port);
 	r = loop_run(agent->loop);
+	agent_thaw(agent);
 	return r < 0 ? err_errno(err, r, "the connection to the host broke") : 0;
 }
 

@@ -19,6 +19,9 @@ struct agent_ops {
 	int (*exec)(void *ctx, const struct process *process, struct launch *ret, struct err *err);
 	int (*work)(void *ctx, int (*fn)(void *fn_ctx, struct err *err), void *fn_ctx,
 		    struct launch *ret, struct err *err);
+	/* Work as MESSAGE_FREEZE wants it; and its undoing, should that have been killed. */
+	int (*freeze)(void *ctx, struct launch *ret, struct err *err);
+	void (*thaw)(void *ctx);
 	/* The workload was reaped with this wait status; returns its exit status. */
 	int (*ended)(void *ctx, int status);
 	int (*stats)(struct buf *payload, struct err *err);

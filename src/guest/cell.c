@@ -158,9 +158,7 @@ static int cell_fill_share(int from, const char *path)
 {
 	_cleanup_close_ int to = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (to < 0)
-		return -errno;
-	return copy_up_is_empty(to) ? copy_up(from, to) : 0;
+	return to < 0 ? -errno : copy_up_fill(from, to);
 }
 
 /* A new one is empty; what is there already is not followed. */

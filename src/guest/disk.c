@@ -2,12 +2,19 @@
 #include "guest/disk.h"
 #include "base/buf.h"
 #include "base/file.h"
+#include "base/log.h"
+#include "base/units.h"
 #include "guest/uevent.h"
 
 #include <ctype.h>
 #include <dirent.h>
+#include <endian.h>
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
@@ -87,14 +94,14 @@ static int disk_find(struct disk_set *set, int uevents, int64_t timeout_ms, stru
 
 /* The folder is made; its parent is there. */
 static int disk_mount_one(const char *name, const char *target, const char *type,
-			  unsigned long flags, struct err *err)
+			  unsigned long flags, const char *options, struct err *err)
 {
 	char device[DISK_NAME_MAX + 8];
 
 	snprintf(device, sizeof(device), "/dev/%s", name);
 	if (mkdir(target, 0755) < 0 && errno != EEXIST)
 		return err_errno(err, -errno, "cannot make %s", target);
-	if (mount(device, target, type, flags, NULL) < 0)
+	if (mount(device, target, type, flags, options) < 0)
 		return err_errno(err, -errno, "cannot mount the disk %s (%s)", name, type);
 	return 0;
 }
@@ -108,7 +115,7 @@ static int disk_mount_layers(const struct disk_set *set, struct buf *lower, stru
 		int r;
 
 		snprintf(target, sizeof(target), DISK_LAYERS "/%u", i);
-		r = disk_mount_one(set->names[i], target, "erofs", MS_RDONLY, err);
+		r = disk_mount_one(set->names[i], target, "erofs", MS_RDONLY, NULL, err);
 		if (r < 0)
 			return r;
 		buf_printf(lower, "%s%s", lower->len ? ":" : "", target);
@@ -116,12 +123,62 @@ static int disk_mount_layers(const struct disk_set *set, struct buf *lower, stru
 	return 0;
 }
 
+/* Of the superblock, as the kernel documents it (filesystems/ext4/super.rst). */
+#define DISK_SUPER		1024
+#define DISK_SUPER_BLOCKS_LOW	0x4
+#define DISK_SUPER_BLOCK_SIZE	0x18
+#define DISK_SUPER_BLOCKS_HIGH	0x150
+#define DISK_SUPER_LEN		1024
+#define DISK_BLOCK_SIZE_LOG_MIN 10
+#define DISK_BLOCK_SIZE_LOG_MAX 16
+
+/* The kernel tells it to nobody's headers but its own (fs/ext4/ext4.h, and filesystems/ext4/ about the ioctl). */
+#define DISK_RESIZE _IOW('f', 16, uint64_t)
+
+uint64_t disk_blocks_more(const uint8_t *super, uint64_t bytes)
+{
+	uint32_t low, high, log;
+	uint64_t has, may;
+
+	memcpy(&low, super + DISK_SUPER_BLOCKS_LOW, sizeof(low));
+	memcpy(&high, super + DISK_SUPER_BLOCKS_HIGH, sizeof(high));
+	memcpy(&log, super + DISK_SUPER_BLOCK_SIZE, sizeof(log));
+	log = le32toh(log);
+	if (log > DISK_BLOCK_SIZE_LOG_MAX - DISK_BLOCK_SIZE_LOG_MIN)
+		return 0;
+	has = (uint64_t)le32toh(high) << 32 | le32toh(low);
+	may = bytes >> (log + DISK_BLOCK_SIZE_LOG_MIN);
+	return may > has ? may : 0;
+}
+
+/* The disk may have become larger while the machine was off. If its file system cannot, it is what it was. */
+static void disk_grow_data(const char *name)
+{
+	_cleanup_close_ int folder = open(DISK_DATA, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int device = -EBADF;
+	uint8_t super[DISK_SUPER_LEN];
+	char path[DISK_NAME_MAX + 8];
+	uint64_t bytes = 0, blocks;
+
+	snprintf(path, sizeof(path), "/dev/%s", name);
+	device = open(path, O_RDONLY | O_CLOEXEC);
+	if (folder < 0 || device < 0 || ioctl(device, BLKGETSIZE64, &bytes) < 0 ||
+	    pread(device, super, sizeof(super), DISK_SUPER) != (ssize_t)sizeof(super))
+		return;
+	blocks = disk_blocks_more(super, bytes);
+	if (blocks && ioctl(folder, DISK_RESIZE, &blocks) < 0)
+		log_error("cannot make the disk's file system larger: %s", strerror(errno));
+}
+
+/* discard: what is deleted in the guest takes no room on the host's disk. */
 static int disk_mount_data(const struct disk_set *set, struct err *err)
 {
-	int r = disk_mount_one(set->names[set->layers], DISK_DATA, "ext4", MS_NOATIME, err);
+	const char *name = set->names[set->layers];
+	int r = disk_mount_one(name, DISK_DATA, "ext4", MS_NOATIME, "discard", err);
 
 	if (r < 0)
 		return r;
+	disk_grow_data(name);
 	if ((mkdir(DISK_UPPER, 0755) < 0 && errno != EEXIST) ||
 	    (mkdir(DISK_WORK, 0700) < 0 && errno != EEXIST))
 		return err_errno(err, -errno, "cannot prepare the data disk");
@@ -157,6 +214,52 @@ int disk_mount(uint32_t layers, int user_marks, int uevents, int64_t timeout_ms,
 	if (r == 0)
 		r = disk_mount_data(&set, err);
 	return r < 0 ? r : disk_mount_overlay(lower.data, user_marks, err);
+}
+
+/* Whether stdin comes to its end in time. */
+static int disk_wait_end(int64_t deadline_ns)
+{
+	struct pollfd fd = { .fd = STDIN_FILENO, .events = POLLIN };
+	char unused[64];
+
+	for (;;) {
+		int64_t left_ms = (deadline_ns - units_monotonic()) / 1000000;
+		int n = left_ms > 0 ? poll(&fd, 1, (int)left_ms) : 0;
+
+		if (!n)
+			return 0;
+		if (n > 0 && read(STDIN_FILENO, unused, sizeof(unused)) == 0)
+			return 1;
+		if (n < 0 && errno != EINTR)
+			return 1;
+	}
+}
+
+int disk_freeze(void *ctx _unused_, struct err *err)
+{
+	_cleanup_close_ int fd = open(DISK_DATA, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int in_time;
+
+	/* of a client that goes away: it is the end of stdin, too */
+	(void)signal(SIGHUP, SIG_IGN);
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (fd < 0 || ioctl(fd, FIFREEZE, 0) < 0)
+		return err_errno(err, -errno, "cannot freeze the file system");
+	in_time = write(STDOUT_FILENO, "", 1) == 1 &&
+		  disk_wait_end(units_monotonic() + (int64_t)DISK_FREEZE_MS * 1000000);
+	if (ioctl(fd, FITHAW, 0) < 0)
+		return err_errno(err, -errno, "the file system did not stand still");
+	return in_time ? 0
+		       : err_set(err, -ETIMEDOUT, "the file system stood still for %d s already",
+				 DISK_FREEZE_MS / 1000);
+}
+
+void disk_thaw(void)
+{
+	_cleanup_close_ int fd = open(DISK_DATA, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0)
+		(void)ioctl(fd, FITHAW, 0);
 }
 
 void disk_unmount(void)

@@ -24,6 +24,20 @@ int disk_mount(uint32_t layers, int user_marks, int uevents, int64_t timeout_ms,
 /* Undoes disk_mount(), whatever of it is there: afterwards the data disk is clean. */
 void disk_unmount(void);
 
+/*
+ * Work of a launch (guest/launch.h) in the agent's own root: what was written is brought to the data disk and its file
+ * system stands still. Then there is a byte on stdout, and at the end of stdin it goes on, as it does after DISK_FREEZE_MS,
+ * which is -ETIMEDOUT.
+ */
+#define DISK_FREEZE_MS 300000
+int disk_freeze(void *ctx, struct err *err);
+
+/* It goes on, if it stands still. */
+void disk_thaw(void);
+
+/* For tests: how many blocks a file system with that superblock (1024 bytes) could have on so large a disk; 0: no more. */
+uint64_t disk_blocks_more(const uint8_t *super, uint64_t bytes);
+
 /* For tests: the place of a disk with that serial number (layers: "data"), or -1. */
 int disk_place(const char *serial, uint32_t layers);
 

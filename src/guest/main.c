@@ -8,6 +8,7 @@
 #include "guest/agent.h"
 #include "guest/boot.h"
 #include "guest/cell.h"
+#include "guest/disk.h"
 #include "guest/stats.h"
 #include "proto/message.h"
 
@@ -31,6 +32,19 @@ static int main_work(void *ctx, int (*fn)(void *fn_ctx, struct err *err), void *
 	return cell_work(ctx, fn, fn_ctx, ret, err);
 }
 
+static int main_freeze(void *ctx _unused_, struct launch *ret, struct err *err)
+{
+	struct launch_spec spec = LAUNCH_SPEC_INIT;
+
+	spec.work = disk_freeze;
+	return launch_start(&spec, ret, err);
+}
+
+static void main_thaw(void *ctx _unused_)
+{
+	disk_thaw();
+}
+
 static int main_ended(void *ctx, int status)
 {
 	return cell_ended(ctx, status);
@@ -40,6 +54,8 @@ static const struct agent_ops main_ops = {
 	.run = main_run,
 	.exec = main_exec,
 	.work = main_work,
+	.freeze = main_freeze,
+	.thaw = main_thaw,
 	.ended = main_ended,
 	.stats = stats_machine,
 	.processes = stats_processes,

@@ -6,6 +6,7 @@
 #include "image/carry.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "image/disk_layer.h"
 #include "image/ext4_reader.h"
 #include "proto/instance.h"
 #include "proto/tree.h"
@@ -14,10 +15,8 @@
 #include "sys/spawn.h"
 
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -136,28 +135,6 @@ static int carry_receive_read(int image, int work, const struct tree_bounds *bou
 	return *ret_absent ? 0 : carry_verdict(received_r, &received, sent_r, &sent, err);
 }
 
-/* A copy, sharing its blocks where the file system can, that e2fsck may do with as it likes. */
-static int carry_repair(int *image, const char *work, struct err *err)
-{
-	_cleanup_free_ char *path = mem_printf("%s/" INSTANCE_DISK, work);
-	_cleanup_close_ int copy =
-		open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	int r = 0;
-
-	if (copy < 0)
-		return err_errno(err, -errno, "cannot make %s", path);
-	if (ioctl(copy, FICLONE, *image) < 0)
-		r = lseek(*image, 0, SEEK_SET) < 0 ? -errno : file_copy_sparse(*image, copy);
-	if (r < 0)
-		return err_errno(err, r, "cannot copy the disk to repair it");
-	r = ext4_repair(path, err);
-	if (r < 0)
-		return r;
-	fd_close(*image);
-	*image = take_fd(&copy);
-	return 0;
-}
-
 static int carry_read_disk(int *image, const char *work, int workfd,
 			   const struct tree_bounds *bounds, int *ret_absent, struct err *err)
 {
@@ -168,7 +145,7 @@ static int carry_read_disk(int *image, const char *work, int workfd,
 		r = file_remove_tree(workfd, INSTANCE_UPPER);
 		if (r < 0)
 			return err_errno(err, r, "cannot start again");
-		r = carry_repair(image, work, err);
+		r = disk_layer_repair(image, 0, 0, work, err);
 		return r < 0 ? r : carry_receive_read(*image, workfd, bounds, ret_absent, err);
 	}
 	if (r < 0)

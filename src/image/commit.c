@@ -3,10 +3,12 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/units.h"
+#include "image/disk_layer.h"
 #include "image/manifest.h"
 #include "image/reference.h"
 #include "image/source.h"
 #include "image/upper.h"
+#include "proto/instance.h"
 #include "sys/idmap.h"
 #include "sys/userns.h"
 
@@ -25,38 +27,22 @@
 /* --- the layer --- */
 
 struct commit_reading {
-	int folder, out, report;
-	const struct idmap *shifted;
+	int folder, out;
 };
 
-static int commit_read(void *ctx)
+static int64_t commit_read(void *ctx, struct err *err)
 {
 	const struct commit_reading *reading = ctx;
-	struct err err = ERR_INIT;
 
-	if (upper_write(reading->folder, reading->shifted, reading->out, &err) == 0)
-		return 0;
-	return write(reading->report, &err, sizeof(err)) == (ssize_t)sizeof(err) ? 1 : 2;
+	return upper_write(reading->folder, NULL, reading->out, err);
 }
 
 /* A user's containers have files of his subordinate ids: they are read as root of his user namespace. */
 static int commit_read_as_user(int folder, int out, struct err *err)
 {
-	struct commit_reading reading = { .folder = folder, .out = out };
-	struct err failure;
-	int fds[2], r;
+	struct commit_reading reading = { folder, out };
 
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return err_errno(err, -errno, "cannot make a pipe");
-	reading.report = fds[1];
-	r = userns_run(commit_read, &reading, err);
-	fd_close(fds[1]);
-	if (r == 1 && read(fds[0], &failure, sizeof(failure)) == (ssize_t)sizeof(failure)) {
-		*err = failure;
-		r = failure.code;
-	}
-	fd_close(fds[0]);
-	return r > 0 ? err_set(err, -EIO, "the process that reads the layer failed (%d)", r) : r;
+	return (int)userns_run(commit_read, &reading, err);
 }
 
 /* Where no idmapped mount is to be had, the layer's ids on disk are those of the host. */
@@ -79,7 +65,32 @@ static int commit_read_as_root(const struct commit *commit, int folder, int out,
 	return r;
 }
 
-static int commit_write_tar(const struct commit *commit, const struct work *work, struct err *err)
+static int commit_never_ran(struct err *err)
+{
+	return err_set(err, -ENOENT,
+		       "it has never run, so there is nothing that its image has not");
+}
+
+static int commit_read_disk(const struct commit *commit, const struct work *work, struct err *err)
+{
+	_cleanup_close_ int disk = open(commit->disk, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct ext4_layer_found found = { 0 };
+	int out = -EBADF, r;
+
+	if (disk < 0 && errno == ENOENT)
+		return commit_never_ran(err);
+	if (disk < 0)
+		return err_errno(err, -errno, "cannot open %s", commit->disk);
+	r = disk_layer_read(work, disk, 0, 0, INSTANCE_UPPER, commit->progress,
+			    commit->progress_ctx, &out, &found, err);
+	if (r == 0 && found.absent) {
+		fd_close(out);
+		return commit_never_ran(err);
+	}
+	return r < 0 ? r : out;
+}
+
+static int commit_read_folder(const struct commit *commit, const struct work *work, struct err *err)
 {
 	_cleanup_close_ int folder =
 		open(commit->upper, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -88,8 +99,7 @@ static int commit_write_tar(const struct commit *commit, const struct work *work
 	int r;
 
 	if (folder < 0 && errno == ENOENT)
-		return err_set(err, -ENOENT,
-			       "it has never run, so there is nothing that its image has not");
+		return commit_never_ran(err);
 	if (folder < 0 || out < 0)
 		return err_errno(err, -errno, "cannot open %s",
 				 folder < 0 ? commit->upper : work->path);
@@ -105,7 +115,8 @@ static int commit_write_tar(const struct commit *commit, const struct work *work
 static int commit_make_layer(const struct commit *commit, const struct work *work,
 			     struct layer *ret, struct err *err)
 {
-	_cleanup_close_ int tar = commit_write_tar(commit, work, err);
+	_cleanup_close_ int tar = commit->disk ? commit_read_disk(commit, work, err)
+					       : commit_read_folder(commit, work, err);
 	struct stat st;
 
 	if (commit->done_reading)

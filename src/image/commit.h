@@ -8,9 +8,10 @@
 #include "base/progress.h"
 #include "base/strv.h"
 
-/* One more image, of another one and the writable layer of a container that was made of it. */
+/* One more image, of another one and the writable layer of an instance that was made of it. */
 struct commit {
-	const char *upper;     /* the folder of the writable layer, see image/upper.h */
+	const char *upper;     /* the folder of a container's writable layer, see image/upper.h */
+	const char *disk;      /* of a VM instead: its disk, which nobody writes to meanwhile */
 	int more_ids;	       /* see idmap_of_caller(); for a folder whose ids are shifted */
 	const char *base;      /* "sha256:HEX", the image that the container was made of */
 	const char *reference; /* what to call the new one */

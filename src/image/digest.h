@@ -9,7 +9,7 @@
 
 /*
  * SHA-256, which names all content of the store. A digest is handled as its bare hex digits; in
- * JSON it is written "sha256:HEX". The only user of nettle.
+ * JSON it is written "sha256:HEX".
  */
 #define DIGEST_HEX_LEN	64
 #define DIGEST_HEX_SIZE (DIGEST_HEX_LEN + 1)

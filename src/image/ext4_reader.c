@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "image/ext4_reader-internal.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -256,8 +257,6 @@ static void ext4_reader_folder_release(struct ext4_reader_folder *folder)
 	free(folder->names);
 }
 
-static int ext4_reader_send_inode(struct ext4_reader *reader, ext2_ino_t ino, const char *name);
-
 static int ext4_reader_send_folder(struct ext4_reader *reader, ext2_ino_t ino)
 {
 	_cleanup_(ext4_reader_folder_release) struct ext4_reader_folder folder = { 0 };
@@ -275,7 +274,7 @@ static int ext4_reader_send_folder(struct ext4_reader *reader, ext2_ino_t ino)
 	for (size_t i = 0; i < folder.n && r == 0; i++)
 		r = ext4_reader_send_inode(reader, folder.names[i].ino, folder.names[i].text);
 	reader->depth--;
-	return r < 0 ? r : tree_stream_dir_end(&reader->stream);
+	return r < 0 ? r : reader->sink->dir_end(reader);
 }
 
 static int ext4_reader_read_inode(struct ext4_reader *reader, ext2_ino_t ino,
@@ -292,23 +291,27 @@ static int ext4_reader_read_inode(struct ext4_reader *reader, ext2_ino_t ino,
 	return 0;
 }
 
-static int ext4_reader_send_inode(struct ext4_reader *reader, ext2_ino_t ino, const char *name)
+int ext4_reader_send_inode(struct ext4_reader *reader, ext2_ino_t ino, const char *name)
 {
 	_cleanup_tree_entry_ struct tree_entry entry = { .name = mem_strdup(name) };
+	_cleanup_ext4_reader_file_ struct ext4_reader_file file = { .size = 0 };
 	struct ext2_inode_large inode;
-	int r = ext4_reader_read_inode(reader, ino, &inode);
+	int r = ext4_reader_read_inode(reader, ino, &inode), has_data;
 
 	if (r == 0)
 		r = ext4_reader_fill(reader, ino, &inode, &entry);
 	if (r == 0 && !S_ISDIR(inode.i_mode))
 		r = ext4_reader_note_links(reader, ino, &inode, &entry);
+	has_data = r == 0 && S_ISREG(inode.i_mode) && !entry.again;
+	if (has_data)
+		r = ext4_reader_data_find(reader, ino, &inode, &file);
 	if (r == 0)
-		r = tree_stream_entry(&reader->stream, &entry);
+		r = reader->sink->entry(reader, &entry, has_data ? &file : NULL);
 	if (r < 0 || entry.again)
 		return r;
 	if (S_ISDIR(inode.i_mode))
 		return ext4_reader_send_folder(reader, ino);
-	return S_ISREG(inode.i_mode) ? ext4_reader_data(reader, ino, &inode) : 0;
+	return has_data ? ext4_reader_data_send(reader, ino, &file) : 0;
 }
 
 /* Whether the disk is as an unmounting leaves it. */
@@ -319,14 +322,31 @@ static int ext4_reader_is_clean(ext2_filsys fs)
 	       fs->super->s_state & EXT2_VALID_FS && !(fs->super->s_state & EXT2_ERROR_FS);
 }
 
-static int ext4_reader_open(struct ext4_reader *reader)
+static int ext4_reader_check_size(struct ext4_reader *reader)
 {
-	char number[16];
+	uint64_t blocks = ext2fs_blocks_count(reader->fs->super), block = reader->fs->blocksize;
+
+	if (blocks > (uint64_t)INT64_MAX / block ||
+	    (reader->len && blocks * block > (uint64_t)reader->len))
+		return err_set(reader->err, -EUCLEAN, "the file system is larger than its place");
+	reader->budget = (int64_t)(blocks * block);
+	return 0;
+}
+
+int ext4_reader_open(struct ext4_reader *reader)
+{
+	/* the library closes what it is given */
+	int fd = fcntl(reader->image, F_DUPFD_CLOEXEC, 0);
+	char number[16], options[40];
 	errcode_t code;
 
+	if (fd < 0)
+		return err_errno(reader->err, -errno, "cannot use the disk");
 	initialize_ext2_error_table();
-	snprintf(number, sizeof(number), "%d", reader->image);
-	code = ext2fs_open2(number, NULL, EXT2_FLAG_64BITS, 0, 0, unixfd_io_manager, &reader->fs);
+	snprintf(number, sizeof(number), "%d", fd);
+	snprintf(options, sizeof(options), "offset=%jd", (intmax_t)reader->start);
+	code = ext2fs_open2(number, reader->start ? options : NULL, EXT2_FLAG_64BITS, 0, 0,
+			    unixfd_io_manager, &reader->fs);
 	if (code == EXT2_ET_NO_MEMORY)
 		return ext4_reader_damaged(reader, 0, "", code);
 	if (code == EXT2_ET_UNSUPP_FEATURE || code == EXT2_ET_RO_UNSUPP_FEATURE)
@@ -338,9 +358,51 @@ static int ext4_reader_open(struct ext4_reader *reader)
 			       error_message(code));
 	if (!ext4_reader_is_clean(reader->fs))
 		return err_set(reader->err, -EUCLEAN, "the disk's file system was not unmounted");
-	reader->budget = (int64_t)(ext2fs_blocks_count(reader->fs->super) * reader->fs->blocksize);
-	return 0;
+	return ext4_reader_check_size(reader);
 }
+
+void ext4_reader_close(struct ext4_reader *reader)
+{
+	if (reader->fs)
+		ext2fs_free(reader->fs);
+	free(reader->inodes);
+}
+
+/* --- to a tree stream --- */
+
+static int ext4_reader_stream_entry(struct ext4_reader *reader, const struct tree_entry *entry,
+				    const struct ext4_reader_file *file _unused_)
+{
+	return tree_stream_entry(reader->ctx, entry);
+}
+
+static void *ext4_reader_stream_data(struct ext4_reader *reader, uint64_t offset)
+{
+	return tree_stream_data(reader->ctx, offset);
+}
+
+static int ext4_reader_stream_data_done(struct ext4_reader *reader, size_t len)
+{
+	return tree_stream_data_done(reader->ctx, len);
+}
+
+static int ext4_reader_stream_file_end(struct ext4_reader *reader, uint64_t size)
+{
+	return tree_stream_file_end(reader->ctx, size);
+}
+
+static int ext4_reader_stream_dir_end(struct ext4_reader *reader)
+{
+	return tree_stream_dir_end(reader->ctx);
+}
+
+static const struct ext4_reader_sink ext4_reader_stream = {
+	.entry = ext4_reader_stream_entry,
+	.data = ext4_reader_stream_data,
+	.data_done = ext4_reader_stream_data_done,
+	.file_end = ext4_reader_stream_file_end,
+	.dir_end = ext4_reader_stream_dir_end,
+};
 
 static int ext4_reader_send_named(struct ext4_reader *reader, const char *name, int *ret_absent)
 {
@@ -352,24 +414,22 @@ static int ext4_reader_send_named(struct ext4_reader *reader, const char *name, 
 	*ret_absent = code == EXT2_ET_FILE_NOT_FOUND;
 	if (code)
 		return *ret_absent ? 0 : ext4_reader_damaged(reader, EXT2_ROOT_INO, "", code);
-	r = tree_stream_start(&reader->stream, TREE_STREAM_EXACT);
+	r = tree_stream_start(reader->ctx, TREE_STREAM_EXACT);
 	if (r == 0)
 		r = ext4_reader_send_inode(reader, ino, name);
-	return r < 0 ? r : tree_stream_end(&reader->stream);
+	return r < 0 ? r : tree_stream_end(reader->ctx);
 }
 
 int ext4_reader_send(int image, const char *name, int out, int *ret_absent, struct err *err)
 {
-	struct ext4_reader reader = { .image = image,
-				      .stream = { .fd = out, .err = err },
-				      .err = err };
+	_cleanup_tree_stream_ struct tree_stream stream = { .fd = out, .err = err };
+	struct ext4_reader reader = {
+		.image = image, .sink = &ext4_reader_stream, .ctx = &stream, .err = err
+	};
 	int r = ext4_reader_open(&reader);
 
 	if (r == 0)
 		r = ext4_reader_send_named(&reader, name, ret_absent);
-	if (reader.fs)
-		ext2fs_free(reader.fs);
-	tree_stream_release(&reader.stream);
-	free(reader.inodes);
+	ext4_reader_close(&reader);
 	return r;
 }

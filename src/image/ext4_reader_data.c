@@ -1,108 +1,88 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Where a file's data is: in extents, in blocks that are listed one by one, or in the inode. */
+#include "base/mem.h"
 #include "image/ext4_reader-internal.h"
 
 #include <string.h>
 
-struct ext4_reader_run {
+/* A file whose data is looked for. */
+struct ext4_reader_search {
 	struct ext4_reader *reader;
 	ext2_ino_t ino;
-	uint64_t size;		/* of the file, in bytes */
-	uint64_t next;		/* the first logical block behind what was sent */
-	uint64_t at, from, len; /* blocks that are to be sent: logical, physical, how many */
+	struct ext4_reader_file *file;
+	uint64_t next; /* the first logical block behind what was found */
 	int result;
 };
 
-static int ext4_reader_data_charge(struct ext4_reader *reader, ext2_ino_t ino, ssize_t bytes)
+void ext4_reader_file_release(struct ext4_reader_file *file)
 {
-	reader->budget -= bytes;
+	free(file->extents);
+	free(file->inlined);
+}
+
+static int ext4_reader_data_charge(struct ext4_reader *reader, ext2_ino_t ino, uint64_t bytes)
+{
+	reader->budget -= (int64_t)bytes;
 	return reader->budget < 0
 		       ? ext4_reader_damaged(reader, ino, "more data than it can have", 0)
 		       : 0;
 }
 
-static int ext4_reader_send_bytes(struct ext4_reader *reader, ext2_ino_t ino, uint64_t offset,
-				  uint64_t from, uint64_t bytes)
+static void ext4_reader_add_extent(struct ext4_reader_file *file, uint64_t offset, uint64_t from,
+				   uint64_t len)
 {
-	while (bytes) {
-		size_t max = bytes < TREE_STREAM_DATA_MAX ? (size_t)bytes : TREE_STREAM_DATA_MAX;
-		void *data = tree_stream_data(&reader->stream, offset);
-		ssize_t n = pread(reader->image, data, max, (off_t)from);
-		int r;
+	struct ext4_reader_extent *last = file->n ? &file->extents[file->n - 1] : NULL;
 
-		if (n <= 0)
-			return n < 0 ? err_errno(reader->err, -errno, "cannot read the disk")
-				     : ext4_reader_damaged(reader, ino, "data beyond its end", 0);
-		r = ext4_reader_data_charge(reader, ino, n);
-		if (r == 0)
-			r = tree_stream_data_done(&reader->stream, (size_t)n);
-		if (r < 0)
-			return r;
-		offset += (uint64_t)n;
-		from += (uint64_t)n;
-		bytes -= (uint64_t)n;
+	if (last && last->offset + last->len == offset && last->from + last->len == from) {
+		last->len += len;
+		return;
 	}
-	return 0;
+	if (file->n == file->room) {
+		file->room = file->room ? 2 * file->room : 4;
+		file->extents = mem_realloc(file->extents, file->room, sizeof(*file->extents));
+	}
+	file->extents[file->n++] = (struct ext4_reader_extent){ offset, from, len };
 }
 
-/* What was put together; what lies behind the file's end (verity's hashes) is not of its data. */
-static int ext4_reader_flush_run(struct ext4_reader_run *run)
+/* What lies behind the file's end (verity's hashes) is not of its data. */
+static int ext4_reader_add_blocks(struct ext4_reader_search *search, uint64_t at, uint64_t from,
+				  uint64_t len)
 {
-	struct ext4_reader *reader = run->reader;
-	uint64_t block = reader->fs->blocksize, offset = run->at * block, bytes = run->len * block;
+	struct ext4_reader *reader = search->reader;
+	uint64_t blocks = ext2fs_blocks_count(reader->fs->super), block = reader->fs->blocksize;
+	uint64_t size = search->file->size, bytes;
 
-	run->len = 0;
-	if (offset >= run->size)
+	if (at < search->next || !len || from >= blocks || len > blocks - from)
+		return ext4_reader_damaged(reader, search->ino, "blocks where none can be", 0);
+	search->next = at + len;
+	if (at * block >= size)
 		return 0;
-	if (bytes > run->size - offset)
-		bytes = run->size - offset;
-	return ext4_reader_send_bytes(reader, run->ino, offset, run->from * block, bytes);
+	bytes = len * block < size - at * block ? len * block : size - at * block;
+	ext4_reader_add_extent(search->file, at * block, from * block, bytes);
+	return ext4_reader_data_charge(reader, search->ino, bytes);
 }
 
-static int ext4_reader_add_run(struct ext4_reader_run *run, uint64_t at, uint64_t from,
-			       uint64_t len)
+static int ext4_reader_extents(struct ext4_reader_search *search, struct ext2_inode_large *inode)
 {
-	uint64_t blocks = ext2fs_blocks_count(run->reader->fs->super);
-
-	if (at < run->next || !len || from >= blocks || len > blocks - from)
-		return ext4_reader_damaged(run->reader, run->ino, "blocks where none can be", 0);
-	run->next = at + len;
-	if (run->len && run->at + run->len == at && run->from + run->len == from) {
-		run->len += len;
-		return 0;
-	}
-	if (run->len) {
-		int r = ext4_reader_flush_run(run);
-
-		if (r < 0)
-			return r;
-	}
-	run->at = at;
-	run->from = from;
-	run->len = len;
-	return 0;
-}
-
-static int ext4_reader_extents(struct ext4_reader_run *run, struct ext2_inode_large *inode)
-{
-	struct ext4_reader *reader = run->reader;
+	struct ext4_reader *reader = search->reader;
 	struct ext2fs_extent extent;
 	ext2_extent_handle_t handle;
 	int op = EXT2_EXTENT_ROOT, r = 0;
-	errcode_t code = ext2fs_extent_open2(reader->fs, run->ino, EXT2_INODE(inode), &handle);
+	errcode_t code = ext2fs_extent_open2(reader->fs, search->ino, EXT2_INODE(inode), &handle);
 
 	if (code)
-		return ext4_reader_damaged(reader, run->ino, "extents", code);
+		return ext4_reader_damaged(reader, search->ino, "extents", code);
 	while (r == 0 && !(code = ext2fs_extent_get(handle, op, &extent))) {
 		op = EXT2_EXTENT_NEXT;
 		/* one that nothing was written to yet reads as a hole does */
 		if (extent.e_flags & EXT2_EXTENT_FLAGS_LEAF &&
 		    !(extent.e_flags & EXT2_EXTENT_FLAGS_UNINIT))
-			r = ext4_reader_add_run(run, extent.e_lblk, extent.e_pblk, extent.e_len);
+			r = ext4_reader_add_blocks(search, extent.e_lblk, extent.e_pblk,
+						   extent.e_len);
 	}
 	ext2fs_extent_free(handle);
 	if (r == 0 && code != EXT2_ET_EXTENT_NO_NEXT)
-		r = ext4_reader_damaged(reader, run->ino, "extents", code);
+		r = ext4_reader_damaged(reader, search->ino, "extents", code);
 	return r;
 }
 
@@ -110,33 +90,41 @@ static int ext4_reader_extents(struct ext4_reader_run *run, struct ext2_inode_la
 static int ext4_reader_on_block(ext2_filsys fs _unused_, blk64_t *block, e2_blkcnt_t at,
 				blk64_t ref _unused_, int offset _unused_, void *ctx)
 {
-	struct ext4_reader_run *run = ctx;
+	struct ext4_reader_search *search = ctx;
 
-	run->result = at < 0 ? -EINVAL : ext4_reader_add_run(run, (uint64_t)at, *block, 1);
-	return run->result < 0 ? BLOCK_ABORT : 0;
+	search->result = at < 0 ? -EINVAL : ext4_reader_add_blocks(search, (uint64_t)at, *block, 1);
+	return search->result < 0 ? BLOCK_ABORT : 0;
 }
 
-static int ext4_reader_blocks(struct ext4_reader_run *run)
+static int ext4_reader_blocks(struct ext4_reader_search *search)
 {
-	struct ext4_reader *reader = run->reader;
-	errcode_t code = ext2fs_block_iterate3(reader->fs, run->ino,
+	struct ext4_reader *reader = search->reader;
+	errcode_t code = ext2fs_block_iterate3(reader->fs, search->ino,
 					       BLOCK_FLAG_DATA_ONLY | BLOCK_FLAG_READ_ONLY, NULL,
-					       ext4_reader_on_block, run);
+					       ext4_reader_on_block, search);
 
-	if (run->result < 0)
-		return run->result;
-	return code ? ext4_reader_damaged(reader, run->ino, "blocks", code) : 0;
+	if (search->result < 0)
+		return search->result;
+	return code ? ext4_reader_damaged(reader, search->ino, "blocks", code) : 0;
 }
 
-static int ext4_reader_inline(struct ext4_reader *reader, ext2_ino_t ino,
-			      struct ext2_inode_large *inode)
+static int ext4_reader_inline(struct ext4_reader_search *search, struct ext2_inode_large *inode)
 {
-	char *data = tree_stream_data(&reader->stream, 0);
-	ssize_t n = ext4_reader_data_small(reader, ino, inode, data, TREE_STREAM_DATA_MAX);
+	struct ext4_reader_file *file = search->file;
+	ssize_t n;
 
-	int r = n < 0 ? (int)n : ext4_reader_data_charge(reader, ino, n);
-
-	return r < 0 ? r : tree_stream_data_done(&reader->stream, (size_t)n);
+	file->inlined = mem_zalloc(TREE_STREAM_DATA_MAX);
+	n = ext4_reader_data_small(search->reader, search->ino, inode, file->inlined,
+				   TREE_STREAM_DATA_MAX);
+	if (n < 0)
+		return (int)n;
+	/* what the inode has room for */
+	if ((uint64_t)n > file->size)
+		n = (ssize_t)file->size;
+	if (!n)
+		return 0;
+	ext4_reader_add_extent(file, 0, 0, (uint64_t)n);
+	return ext4_reader_data_charge(search->reader, search->ino, (uint64_t)n);
 }
 
 ssize_t ext4_reader_data_small(struct ext4_reader *reader, ext2_ino_t ino,
@@ -153,20 +141,52 @@ ssize_t ext4_reader_data_small(struct ext4_reader *reader, ext2_ino_t ino,
 	return code ? ext4_reader_damaged(reader, ino, "data", code) : (ssize_t)n;
 }
 
-int ext4_reader_data(struct ext4_reader *reader, ext2_ino_t ino, struct ext2_inode_large *inode)
+int ext4_reader_data_find(struct ext4_reader *reader, ext2_ino_t ino,
+			  struct ext2_inode_large *inode, struct ext4_reader_file *ret)
 {
-	struct ext4_reader_run run = { .reader = reader, .ino = ino, .size = EXT2_I_SIZE(inode) };
-	int r;
+	struct ext4_reader_search search = { .reader = reader, .ino = ino, .file = ret };
 
-	if (run.size > INT64_MAX)
+	ret->size = EXT2_I_SIZE(inode);
+	if (ret->size > INT64_MAX)
 		return ext4_reader_damaged(reader, ino, "size", 0);
 	if (inode->i_flags & EXT4_INLINE_DATA_FL)
-		r = ext4_reader_inline(reader, ino, inode);
-	else if (inode->i_flags & EXT4_EXTENTS_FL)
-		r = ext4_reader_extents(&run, inode);
-	else
-		r = ext4_reader_blocks(&run);
-	if (r == 0 && run.len)
-		r = ext4_reader_flush_run(&run);
-	return r < 0 ? r : tree_stream_file_end(&reader->stream, run.size);
+		return ext4_reader_inline(&search, inode);
+	return inode->i_flags & EXT4_EXTENTS_FL ? ext4_reader_extents(&search, inode)
+						: ext4_reader_blocks(&search);
+}
+
+static int ext4_reader_send_extent(struct ext4_reader *reader, ext2_ino_t ino,
+				   const struct ext4_reader_extent *extent)
+{
+	for (uint64_t done = 0; done < extent->len;) {
+		uint64_t left = extent->len - done;
+		size_t max = left < TREE_STREAM_DATA_MAX ? (size_t)left : TREE_STREAM_DATA_MAX;
+		void *data = reader->sink->data(reader, extent->offset + done);
+		ssize_t n = pread(reader->image, data, max,
+				  reader->start + (off_t)(extent->from + done));
+		int r;
+
+		if (n <= 0)
+			return n < 0 ? err_errno(reader->err, -errno, "cannot read the disk")
+				     : ext4_reader_damaged(reader, ino, "data beyond its end", 0);
+		r = reader->sink->data_done(reader, (size_t)n);
+		if (r < 0)
+			return r;
+		done += (uint64_t)n;
+	}
+	return 0;
+}
+
+int ext4_reader_data_send(struct ext4_reader *reader, ext2_ino_t ino,
+			  const struct ext4_reader_file *file)
+{
+	int r = 0;
+
+	if (file->inlined && file->n) {
+		memcpy(reader->sink->data(reader, 0), file->inlined, file->extents[0].len);
+		r = reader->sink->data_done(reader, file->extents[0].len);
+	}
+	for (size_t i = 0; !file->inlined && i < file->n && r == 0; i++)
+		r = ext4_reader_send_extent(reader, ino, &file->extents[i]);
+	return r < 0 ? r : reader->sink->file_end(reader, file->size);
 }

@@ -59,6 +59,11 @@ static int import_read_archive(struct source *source, struct err *err)
 		       "it has neither an index.json nor a manifest.json, so no images");
 }
 
+static int import_no_pick(const struct source *source, const char *what, struct err *err)
+{
+	return err_set(err, -EINVAL, "it is %s, so it has no image %.80s", what, source->pick);
+}
+
 static int import_read_file(struct source *source, int fd, int is_ours, struct err *err)
 {
 	const struct import_options *options = source->options;
@@ -67,14 +72,16 @@ static int import_read_file(struct source *source, int fd, int is_ours, struct e
 
 	if (fstat(fd, &st) < 0)
 		return err_errno(err, -errno, "cannot look at it");
+	if (source_is_disk(fd))
+		return source->pick ? import_no_pick(source, "a disk", err)
+				    : source_read_disk(source, fd, err);
 	if (layer_extract_archive(&source->work, fd, st.st_size, options->progress,
 				  options->progress_ctx, &is_root, err) < 0)
 		return err->code;
 	if (!is_root)
 		return import_read_archive(source, err);
 	if (source->pick)
-		return err_set(err, -EINVAL, "it is a root file system, so it has no image %.80s",
-			       source->pick);
+		return import_no_pick(source, "a root file system", err);
 	if (lseek(fd, 0, SEEK_SET) < 0)
 		return err_errno(err, -errno, "cannot read it again");
 	return source_read_root(source, fd, is_ours, err);

@@ -8,8 +8,8 @@
 
 /*
  * Brings an image into the store from a directory with a root file system, a tar of one (plain,
- * gzip, xz, zstd, bzip2; "-" is stdin), an OCI layout folder, an oci-archive or docker-archive tar;
- * which one it is follows from what is in it. On any failure, or when killed, the store is as
+ * gzip, xz, zstd, bzip2; "-" is stdin), a disk image with one, an OCI layout folder, an oci-archive or docker-archive
+ * tar; which one it is follows from what is in it. On any failure, or when killed, the store is as
  * before.
  */
 struct import_options {
@@ -17,6 +17,9 @@ struct import_options {
 	char *const *changes;  /* "CMD=[...]", "ENV K=V": see manifest_new_config(); or NULL */
 	progress_fn progress;  /* may be NULL */
 	void *progress_ctx;
+	/* Each thing that could not be carried, a line without its end; may be NULL. */
+	void (*note)(void *ctx, const char *text);
+	void *note_ctx;
 };
 
 /*

@@ -230,36 +230,13 @@ static int layer_keep(const struct work *work, const char *folder, const char *d
 struct layer_disk {
 	const char *from, *to, *diff_id;
 	int compressed;
-	int errors; /* a pipe for its struct err */
 };
 
-static int layer_make_disk_inside(void *ctx)
+static int64_t layer_make_disk_inside(void *ctx, struct err *err)
 {
 	const struct layer_disk *disk = ctx;
-	struct err err = ERR_INIT;
 
-	if (layer_make_erofs(disk->from, disk->to, disk->diff_id, disk->compressed, &err) == 0)
-		return 0;
-	return write(disk->errors, &err, sizeof(err)) == (ssize_t)sizeof(err) ? 1 : 2;
-}
-
-static int layer_run_disk(struct layer_disk *disk, struct err *err)
-{
-	_cleanup_close_ int errors = -EBADF, theirs = -EBADF;
-	struct err told = ERR_INIT;
-	int fds[2], r;
-
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return err_errno(err, -errno, "cannot make a pipe");
-	errors = fds[0];
-	disk->errors = theirs = fds[1];
-	r = userns_run(layer_make_disk_inside, disk, err);
-	if (r <= 0)
-		return r;
-	if (r != 1 || read(errors, &told, sizeof(told)) != (ssize_t)sizeof(told))
-		return err_set(err, -EIO, "the process that makes a disk of a layer was killed");
-	*err = told;
-	return err->code;
+	return layer_make_erofs(disk->from, disk->to, disk->diff_id, disk->compressed, err);
 }
 
 static int layer_has_holes(const char *folder)
@@ -281,12 +258,12 @@ int layer_make_disk(const char *folder, const char *diff_id, struct err *err)
 	_cleanup_free_ char *from = mem_printf("%s/" LAYER_FOLDER, folder);
 	_cleanup_free_ char *final = mem_printf("%s/" LAYER_DISK, folder);
 	_cleanup_free_ char *to = mem_printf("%s.%d", final, getpid());
-	struct layer_disk disk = { from, to, diff_id, layer_has_holes(folder), -EBADF };
+	struct layer_disk disk = { from, to, diff_id, layer_has_holes(folder) };
 	int r;
 
 	if (access(final, F_OK) == 0)
 		return 0;
-	r = layer_run_disk(&disk, err);
+	r = (int)userns_run(layer_make_disk_inside, &disk, err);
 	if (r == 0 && rename(to, final) < 0)
 		r = err_errno(err, -errno, "cannot store the disk of a layer");
 	if (r < 0)

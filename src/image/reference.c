@@ -198,8 +198,9 @@ int reference_resolve(const char *text, char **ret, char **ret_remote, struct er
 	return 0;
 }
 
-static const char *const reference_suffixes[] = { ".gz",  ".xz",  ".zst",  ".bz2", ".tar",
-						  ".tgz", ".txz", ".tzst", ".oci", NULL };
+static const char *const reference_suffixes[] = { ".gz",  ".xz",    ".zst",  ".bz2",	  ".tar",
+						  ".tgz", ".txz",   ".tzst", ".oci",	  ".raw",
+						  ".img", ".qcow2", ".ext4", ".squashfs", NULL };
 
 static void reference_cut_suffixes(char *name)
 {

@@ -11,6 +11,7 @@
 #include "image/source.h"
 
 #include <fcntl.h>
+#include <nettle/base64.h>
 #include <string.h>
 
 /*
@@ -48,41 +49,23 @@ struct skopeo registry_skopeo(const struct registry_call *call)
 
 /* --- who asks --- */
 
-static void registry_add_base64(struct buf *out, const char *text)
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	size_t len = strlen(text);
-
-	for (size_t i = 0; i < len; i += 3) {
-		unsigned int n = (unsigned int)(unsigned char)text[i] << 16;
-		char four[4];
-
-		n |= i + 1 < len ? (unsigned int)(unsigned char)text[i + 1] << 8 : 0;
-		n |= i + 2 < len ? (unsigned int)(unsigned char)text[i + 2] : 0;
-		for (int j = 0; j < 4; j++)
-			four[j] = digits[n >> (18 - 6 * j) & 63];
-		memset(four + 4 - (i + 3 > len ? i + 3 - len : 0), '=',
-		       i + 3 > len ? i + 3 - len : 0);
-		buf_add(out, four, sizeof(four));
-	}
-}
-
 /* A command line is there for everyone to see, so that the password goes by a file, as one of `brig login`. */
 int registry_add_creds(struct registry_call *call, const struct work *work, struct err *err)
 {
 	_cleanup_json_ struct json *json = json_new_object();
 	struct json *auths = json_new_object(), *entry = json_new_object();
-	_cleanup_buf_ struct buf auth = BUF_INIT;
+	const char *creds = call->options->creds;
+	size_t len = strlen(creds);
+	_cleanup_free_ char *auth = mem_zalloc(BASE64_ENCODE_RAW_LENGTH(len) + 1);
 	_cleanup_free_ char *text = NULL;
 	int r;
 
-	if (!strchr(call->options->creds, ':'))
+	if (!strchr(creds, ':'))
 		return err_set(err, -EINVAL,
 			       "--creds wants NAME:PASSWORD; 'brig login %s' asks for a password",
 			       call->host);
-	registry_add_base64(&auth, call->options->creds);
-	json_object_add(entry, "auth", json_new_string(auth.data));
+	base64_encode_raw(auth, len, (const uint8_t *)creds);
+	json_object_add(entry, "auth", json_new_string(auth));
 	json_object_add(auths, call->host, entry);
 	json_object_add(json, "auths", auths);
 	text = json_text(json, 0);

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -114,6 +115,24 @@ int source_add_image(struct source *source, const struct blob *manifest, const c
 	image->media_type = mem_strdup(media_type);
 	memcpy(image->hex, manifest->hex, sizeof(image->hex));
 	return 0;
+}
+
+void source_note(const struct source *source, const char *fmt, ...)
+{
+	char text[512];
+	va_list args;
+
+	if (!source->options->note)
+		return;
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	/* names in it are the source's */
+	for (char *p = text; *p; p++) {
+		if ((unsigned char)*p < ' ' || *p == '\x7f')
+			*p = '?';
+	}
+	source->options->note(source->options->note_ctx, text);
 }
 
 int source_open(int dir, const char *path, struct err *err)

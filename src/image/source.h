@@ -41,6 +41,9 @@ int source_read_docker(struct source *source, int dir, struct err *err);
 int source_read_root(struct source *source, int fd, int is_ours, struct err *err);
 /* The same of one that a tool of ours wrote to a nameless file: it is stored compressed. */
 int source_read_made(struct source *source, int fd, const char *created_by, struct err *err);
+/* Whether the file is a disk image, and the root file system of one (raw or qcow2). */
+int source_is_disk(int fd);
+int source_read_disk(struct source *source, int fd, struct err *err);
 /* A folder with a root file system. */
 int source_read_folder(struct source *source, const char *path, struct err *err);
 /* mmdebstrap's; options as for import_bootstrap(). */
@@ -70,6 +73,9 @@ int source_add_image(struct source *source, const struct blob *manifest, const c
 		     const char *reference, const char *tag, struct err *err);
 /* Is this the image that is wanted, or are all? */
 int source_wants(const struct source *source, const char *reference, const char *tag);
+
+/* Tells the user what of the source could not be carried, or is otherwise than it was there. */
+void source_note(const struct source *source, const char *fmt, ...) _printf_(2, 3);
 
 /* Opens a regular file below dir, following no link that leads out of it. */
 int source_open(int dir, const char *path, struct err *err);

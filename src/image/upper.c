@@ -3,12 +3,11 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/strv.h"
+#include "image/layer_attribute.h"
 #include "image/tar_output.h"
 
-#include <endian.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/capability.h>
 #include <search.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,10 +18,6 @@
 #define UPPER_EXTENTS_MAX 65536 /* of a file; what comes after them counts as data */
 #define UPPER_WHITEOUT	  ".wh."
 #define UPPER_OPAQUE	  ".wh..wh..opq"
-#define UPPER_CAPABILITY  "security.capability"
-
-/* overlayfs(5): what it notes in the attributes of files, as root and as a user. */
-static const char *const upper_prefixes[] = { "trusted.overlay.", "user.overlay.", NULL };
 
 /* A file with several links, by where its inode is. */
 struct upper_inode {
@@ -98,49 +93,6 @@ static int upper_owner(const struct upper *upper, const struct stat *st, struct 
 	return 0;
 }
 
-/*
- * File capabilities of the container's root become those of root; those of a root of namespaces inside are dropped,
- * since they would become that, too. Returns the length of what is left.
- */
-static size_t upper_capability(const struct upper *upper, void *value, size_t len)
-{
-	struct vfs_ns_cap_data *data = value;
-	uint32_t magic, root;
-
-	if (len < sizeof(uint32_t))
-		return 0;
-	magic = le32toh(data->magic_etc);
-	if ((magic & VFS_CAP_REVISION_MASK) != VFS_CAP_REVISION_3)
-		return len;
-	if (len != sizeof(*data))
-		return 0;
-	root = le32toh(data->rootid);
-	if (root && (!upper->shifted || root != idmap_uid(upper->shifted, 0)))
-		return 0;
-	data->magic_etc = htole32((magic & ~(uint32_t)VFS_CAP_REVISION_MASK) | VFS_CAP_REVISION_2);
-	return XATTR_CAPS_SZ_2;
-}
-
-/* What overlayfs has noted says that the file is not whole here: its data, or its place, is in a lower layer. */
-static int upper_is_partial(const char *name)
-{
-	for (const char *const *p = upper_prefixes; *p; p++) {
-		const char *rest = name + strlen(*p);
-
-		if (!strncmp(name, *p, strlen(*p)) &&
-		    (!strcmp(rest, "redirect") || !strcmp(rest, "metacopy")))
-			return 1;
-	}
-	return 0;
-}
-
-static int upper_is_kept(const char *name)
-{
-	return !strcmp(name, UPPER_CAPABILITY) ||
-	       (!strncmp(name, "user.", strlen("user.")) &&
-		strncmp(name, "user.overlay.", strlen("user.overlay.")) != 0);
-}
-
 /* Reads through /proc, since a descriptor of a device or a pipe is not to be had without opening it. */
 static int upper_xattr(struct upper *upper, const char *file, const char *name, struct err *err)
 {
@@ -151,8 +103,9 @@ static int upper_xattr(struct upper *upper, const char *file, const char *name, 
 	if (len < 0)
 		return errno == ENODATA ? 0
 					: upper_fail(upper, -errno, "read an attribute of", err);
-	if (!strcmp(name, UPPER_CAPABILITY)) {
-		left = upper_capability(upper, value, left);
+	if (!strcmp(name, LAYER_ATTRIBUTE_CAPABILITY)) {
+		left = layer_attribute_capability(
+			value, left, upper->shifted ? idmap_uid(upper->shifted, 0) : 0);
 		if (!left)
 			return 0;
 	}
@@ -170,12 +123,12 @@ static int upper_xattrs(struct upper *upper, int fd, struct err *err)
 		return errno == ENOTSUP ? 0
 					: upper_fail(upper, -errno, "read the attributes of", err);
 	for (const char *name = names; name < names + len; name += strlen(name) + 1) {
-		if (upper_is_partial(name))
+		if (layer_attribute_is_partial(name))
 			return err_set(err, -EOPNOTSUPP,
 				       "/%.200s is not whole in the writable layer: overlayfs "
 				       "runs with redirect_dir or metacopy",
 				       upper->path.data);
-		if (upper_is_kept(name) && upper_xattr(upper, file, name, err) < 0)
+		if (layer_attribute_is_kept(name) && upper_xattr(upper, file, name, err) < 0)
 			return err->code;
 	}
 	return 0;
@@ -184,12 +137,14 @@ static int upper_xattrs(struct upper *upper, int fd, struct err *err)
 static int upper_is_opaque(int fd)
 {
 	_cleanup_free_ char *file = mem_printf("/proc/self/fd/%d", fd);
+	static const char *const names[] = { LAYER_ATTRIBUTE_OVERLAY "opaque",
+					     LAYER_ATTRIBUTE_USER_OVERLAY "opaque" };
 	char value;
 
-	for (const char *const *p = upper_prefixes; *p; p++) {
-		_cleanup_free_ char *name = mem_printf("%sopaque", *p);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		ssize_t len = getxattr(file, names[i], &value, 1);
 
-		if (getxattr(file, name, &value, 1) == 1 && value == 'y')
+		if (len > 0 && layer_attribute_is_opaque(names[i], &value, (size_t)len))
 			return 1;
 	}
 	return 0;

@@ -72,14 +72,8 @@ static void backup_export_release(struct backup_export *export)
 static int backup_open_current(struct backup_export *export, const char *name, struct err *err)
 {
 	struct snapshot_place *place = &export->place;
-	int r;
+	int r = snapshot_check_state(place, err);
 
-	if (place->view.alive && place->view.record.kind == INSTANCE_VM)
-		return err_set(err, -EBUSY,
-			       "'%s' is a VM that runs, and its disk is written by its own kernel; "
-			       "stop it first, or export a snapshot of it with --snapshot",
-			       name);
-	r = snapshot_check_state(place, err);
 	if (r == 0)
 		r = instance_load(export->home, name, &export->record, err);
 	if (r < 0)

@@ -26,8 +26,12 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+
+/* How long a guest may take to write out what its programs have written. */
+#define CLIENT_FREEZE_S 60
 
 /* What cannot be reached does not run, or is not there at all. */
 static int client_not_running(const struct instance_home *home, const char *name, struct err *err)
@@ -107,6 +111,58 @@ int instance_hold(const struct instance_home *home, const char *name, int *ret_f
 	if (r == 0)
 		*ret_fd = take_fd(&fd);
 	return r;
+}
+
+/* Reads on to what ends a session of FREEZE, or to OUT. 0: it was OUT or EXIT, as wanted. */
+static int client_freeze_answer(int fd, const char *name, uint16_t wanted, struct err *err)
+{
+	_cleanup_buf_ struct buf buf = BUF_INIT;
+	struct frame frame = { 0 };
+
+	for (;;) {
+		int r = frame_receive(fd, &buf, &frame);
+
+		if (r == -EAGAIN)
+			return err_set(
+				err, -ETIMEDOUT,
+				"the VM '%s' does not answer; 'brig pause %s' first, for its "
+				"disk as a power cut would leave it",
+				name, name);
+		if (r < 0)
+			return err_set(err, -EPIPE, "the keeper of '%s' went away", name);
+		if (frame.type == wanted)
+			return 0;
+		if (frame.type == MESSAGE_ERROR)
+			return message_get_error(&frame, err);
+		if (frame.type == MESSAGE_EXIT)
+			return err_set(err, -EIO, "the file system of '%s' was let go", name);
+	}
+}
+
+int instance_freeze(const struct instance_home *home, const char *name, int *ret_fd,
+		    struct err *err)
+{
+	const struct timeval patience = { .tv_sec = CLIENT_FREEZE_S };
+	_cleanup_close_ int fd = -EBADF;
+	int r = instance_connect(home, name, &fd, err);
+
+	if (r < 0)
+		return r;
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
+		return err_errno(err, -errno, "cannot set a deadline");
+	if (frame_send(fd, 0, MESSAGE_FREEZE, NULL, 0) < 0)
+		return client_not_running(home, name, err);
+	r = client_freeze_answer(fd, name, MESSAGE_OUT, err);
+	if (r == 0)
+		*ret_fd = take_fd(&fd);
+	return r;
+}
+
+int instance_thaw(int fd, const char *name, struct err *err)
+{
+	if (frame_send(fd, 0, MESSAGE_IN_END, NULL, 0) < 0)
+		return err_set(err, -EPIPE, "the keeper of '%s' went away", name);
+	return client_freeze_answer(fd, name, MESSAGE_EXIT, err);
 }
 
 int instance_signal(const struct instance_home *home, const char *name, int signal, struct err *err)

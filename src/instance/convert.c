@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "image/carry.h"
+#include "instance/bound.h"
 #include "instance/clean.h"
 #include "instance/data.h"
 #include "instance/paths.h"
@@ -241,6 +242,8 @@ static int convert_locked(struct convert *convert, int kind, struct err *err)
 	if (r < 0)
 		return r;
 	r = convert_change(convert, kind, err);
+	if (r == 0 && kind == INSTANCE_VM)
+		bound_release(convert->statefd);
 	/* which of the two is the old one, the record says; that it stays for now does no harm */
 	if (clean_forms(convert->home, convert->state, &unclean) < 0)
 		log_debug("%s; the next 'brig start %s' removes it", unclean.msg,

@@ -8,7 +8,6 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 
 struct data_work {
 	const struct instance_home *home;
@@ -18,35 +17,20 @@ struct data_work {
 struct data_running {
 	int (*fn)(void *ctx, struct err *err);
 	void *ctx;
-	struct err *err;
 };
 
-static int data_child(void *ctx)
+static int64_t data_child(void *ctx, struct err *err)
 {
 	const struct data_running *running = ctx;
 
-	return running->fn(running->ctx, running->err) < 0;
+	return running->fn(running->ctx, err);
 }
 
-/* The child tells what failed by memory that both see. */
 int data_run(int (*fn)(void *ctx, struct err *err), void *ctx, struct err *err)
 {
 	struct data_running running = { .fn = fn, .ctx = ctx };
-	int r;
 
-	if (!geteuid())
-		return fn(ctx, err);
-	running.err = mmap(NULL, sizeof(*running.err), PROT_READ | PROT_WRITE,
-			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (running.err == MAP_FAILED)
-		return err_errno(err, -errno, "cannot get memory");
-	r = userns_run(data_child, &running, err);
-	if (r > 0 && err_is_set(running.err))
-		*err = *running.err;
-	else if (r > 0)
-		err_set(err, -EIO, "the work on its files ended early");
-	(void)munmap(running.err, sizeof(*running.err));
-	return r ? err->code : 0;
+	return geteuid() ? (int)userns_run(data_child, &running, err) : fn(ctx, err);
 }
 
 const char *const data_owners_names[] = { [DATA_OWNERS_INSIDE] = "inside",

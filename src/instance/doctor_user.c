@@ -77,7 +77,7 @@ int doctor_user_ids(const struct instance_home *home _unused_,
 }
 
 /* As root of a user namespace, in a folder of ours: what a container's root file system is. */
-static int doctor_user_join(void *ctx)
+static int64_t doctor_user_join(void *ctx, struct err *err)
 {
 	static const char *const names[] = { "lower", "upper", "work" };
 	_cleanup_close_ int mount = -EBADF;
@@ -86,13 +86,13 @@ static int doctor_user_join(void *ctx)
 	struct mnt_overlay overlay = { .n_lowers = 1, .by_user = 1 };
 
 	if (unshare(CLONE_NEWNS) < 0)
-		return errno;
+		return err_errno(err, -errno, "cannot get a mount namespace");
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		_cleanup_free_ char *path = mem_printf("%s/%s", (const char *)ctx, names[i]);
 
 		fds[i] = mkdir(path, 0700) < 0 ? -1 : open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (fds[i] < 0)
-			return errno;
+			return err_errno(err, -errno, "cannot make %s", path);
 	}
 	overlay.lowers = fds;
 	overlay.upper = fds[1];
@@ -100,7 +100,7 @@ static int doctor_user_join(void *ctx)
 	if (mnt_overlay(&overlay, &mount, &unused) == 0)
 		return 0;
 	overlay.attached = 1;
-	return -mnt_overlay(&overlay, &mount, &unused) & 0xff;
+	return mnt_overlay(&overlay, &mount, err);
 }
 
 int doctor_user_overlayfs(const struct instance_home *home,
@@ -115,12 +115,9 @@ int doctor_user_overlayfs(const struct instance_home *home,
 		doctor_user_say(detail, "cannot make a folder in %s", cache);
 		return DOCTOR_FAIL;
 	}
-	r = userns_run(doctor_user_join, folder, &err);
+	r = (int)userns_run(doctor_user_join, folder, &err);
 	(void)userns_remove_tree(AT_FDCWD, folder);
-	if (r < 0)
-		doctor_user_say(detail, "%s", err.msg);
-	else
-		doctor_user_say(detail, "%s", r ? strerror(r) : "two folders were joined");
+	doctor_user_say(detail, "%s", r < 0 ? err.msg : "two folders were joined");
 	return r ? DOCTOR_FAIL : DOCTOR_OK;
 }
 

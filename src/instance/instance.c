@@ -5,6 +5,7 @@
 #include "base/name.h"
 #include "base/units.h"
 #include "base/word.h"
+#include "instance/bound.h"
 #include "instance/clean.h"
 #include "instance/moniker.h"
 #include "instance/paths.h"
@@ -151,6 +152,8 @@ int instance_create_filled(const struct instance_home *home, struct instance *re
 	if (r < 0)
 		return err_errno(err, r, "cannot make %s", parent);
 	r = instance_make_dir(parent, making, &dir, err);
+	if (r == 0)
+		r = bound_check(record, dir, err);
 	if (r == 0 && fill)
 		r = fill(dir, ctx, err);
 	if (r == 0)
@@ -187,20 +190,29 @@ int instance_lock(const struct instance_home *home, const char *name, int *ret_f
 	return r == -ENOENT ? instance_unknown(home, name, err) : r;
 }
 
-int instance_load(const struct instance_home *home, const char *name, struct instance *ret,
-		  struct err *err)
+int instance_open(const struct instance_home *home, const char *name, int *ret_dir, struct err *err)
 {
 	_cleanup_free_ char *path = NULL;
-	_cleanup_close_ int dir = -EBADF;
 	int r = name_check("instance", name, err);
 
 	if (r < 0)
 		return r;
 	path = paths_state(home, name);
-	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0)
-		return errno == ENOENT ? instance_unknown(home, name, err)
-				       : err_errno(err, -errno, "cannot open %s", path);
+	*ret_dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*ret_dir >= 0)
+		return 0;
+	return errno == ENOENT ? instance_unknown(home, name, err)
+			       : err_errno(err, -errno, "cannot open %s", path);
+}
+
+int instance_load(const struct instance_home *home, const char *name, struct instance *ret,
+		  struct err *err)
+{
+	_cleanup_close_ int dir = -EBADF;
+	int r = instance_open(home, name, &dir, err);
+
+	if (r < 0)
+		return r;
 	instance_init(ret);
 	r = record_load(&instance_table, dir, PATHS_RECORD, ret, err);
 	if (r < 0) {
@@ -328,8 +340,12 @@ int instance_set_aside(const struct instance_home *home, const char *name, char 
 {
 	_cleanup_free_ char *path = paths_state(home, name);
 	_cleanup_free_ char *aside = mem_printf("%s/instances/.removed-%s", home->root, name);
+	_cleanup_close_ int dir = -EBADF;
+	struct err unreadable = ERR_INIT;
 
 	(void)userns_remove_tree(AT_FDCWD, aside);
+	if (instance_open(home, name, &dir, &unreadable) == 0)
+		bound_release(dir);
 	if (rename(path, aside) < 0 && errno != ENOENT)
 		return err_errno(err, -errno, "cannot remove %s", path);
 	*ret_path = take_ptr(aside);

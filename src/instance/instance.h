@@ -36,6 +36,9 @@ int instance_create_filled(const struct instance_home *home, struct instance *re
 /* The instance's lock, waited for; it ends when *ret_fd is closed. -ENOENT with the nearest name. */
 int instance_lock(const struct instance_home *home, const char *name, int *ret_fd, struct err *err);
 
+/* Its folder; -ENOENT with the nearest name there is. */
+int instance_open(const struct instance_home *home, const char *name, int *ret_dir,
+		  struct err *err);
 /* -ENOENT with the nearest name there is. */
 int instance_load(const struct instance_home *home, const char *name, struct instance *ret,
 		  struct err *err);
@@ -99,6 +102,14 @@ int instance_request(const struct instance_home *home, const char *name, uint16_
 
 /* It stands still, as paused, until *ret_fd is closed or the caller ends, however. */
 int instance_hold(const struct instance_home *home, const char *name, int *ret_fd, struct err *err);
+/*
+ * Of a running VM: its file system stands still, with all in the disk that was written so far, until instance_thaw() or the
+ * end of *ret_fd or the caller; or until the guest takes that for too long. Only if instance_thaw() returns 0 did it
+ * stand still all the time. -ETIMEDOUT: the guest does not answer.
+ */
+int instance_freeze(const struct instance_home *home, const char *name, int *ret_fd,
+		    struct err *err);
+int instance_thaw(int fd, const char *name, struct err *err);
 
 /* Stops it: the stop signal, after timeout_ms (negative: its own) SIGKILL. Success if it was not
  * running. Returns when nothing of it runs any more. */

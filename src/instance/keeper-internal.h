@@ -80,6 +80,8 @@ int keeper_pause(struct keeper *keeper, int paused, struct err *err);
  */
 int keeper_hold(struct keeper *keeper, struct err *err);
 void keeper_hold_end(struct keeper *keeper);
+/* A setting, as KEY=VALUE (instance/settings.h), into the record. */
+int keeper_set(struct keeper *keeper, const char *assignment, struct err *err);
 int keeper_press(struct keeper *keeper, enum message_button button, struct err *err);
 
 /* keeper_session.c */

@@ -24,6 +24,7 @@
 #include "instance/engine.h"
 #include "instance/keeper-internal.h"
 #include "instance/paths.h"
+#include "instance/settings.h"
 #include "proto/wire.h"
 #include "sys/cgroup_own.h"
 #include "sys/procstat.h"
@@ -359,6 +360,15 @@ int keeper_press(struct keeper *keeper, enum message_button button, struct err *
 	if (!keeper->driver)
 		return err_set(err, -ESRCH, "'%s' is not running", keeper->record.name);
 	return keeper->ops->press(keeper->driver, button, err);
+}
+
+int keeper_set(struct keeper *keeper, const char *assignment, struct err *err)
+{
+	int r = settings_assign(&keeper->record, assignment, err);
+
+	if (r == 0)
+		r = keeper_save_record(keeper, 1);
+	return r < 0 && !err_is_set(err) ? err_errno(err, r, "cannot keep the setting") : r;
 }
 
 void keeper_stop(struct keeper *keeper, int64_t timeout_ms)

@@ -214,6 +214,13 @@ static int keeper_session_press(struct keeper *keeper, const struct frame *frame
 	return keeper_press(keeper, (enum message_button)button, err);
 }
 
+static int keeper_session_set(struct keeper *keeper, const struct frame *frame, struct err *err)
+{
+	_cleanup_free_ char *assignment = mem_strndup((const char *)frame->payload, frame->len);
+
+	return keeper_set(keeper, assignment, err);
+}
+
 static void keeper_session_do(struct keeper_session *session, const struct frame *frame)
 {
 	struct wire_reader r = wire_read(frame->payload, frame->len);
@@ -224,6 +231,8 @@ static void keeper_session_do(struct keeper_session *session, const struct frame
 		(void)keeper_pause(keeper, frame->type == MESSAGE_PAUSE, &err);
 	else if (frame->type == MESSAGE_PRESS)
 		(void)keeper_session_press(keeper, frame, &err);
+	else if (frame->type == MESSAGE_SET)
+		(void)keeper_session_set(keeper, frame, &err);
 	else if (frame->type == MESSAGE_SIGNAL && keeper->phase != KEEPER_RUNNING)
 		err_set(&err, -ESRCH, "'%s' is not running", keeper->record.name);
 	else if (frame->type == MESSAGE_SIGNAL)
@@ -244,6 +253,7 @@ static int keeper_session_begin(struct keeper_session *session, const struct fra
 	case MESSAGE_EXEC:
 	case MESSAGE_TREE_GET:
 	case MESSAGE_TREE_PUT:
+	case MESSAGE_FREEZE:
 	case MESSAGE_STATS:
 	case MESSAGE_PROCS:
 		keeper_session_begin_process(session, frame);
@@ -258,6 +268,7 @@ static int keeper_session_begin(struct keeper_session *session, const struct fra
 	case MESSAGE_PAUSE:
 	case MESSAGE_RESUME:
 	case MESSAGE_PRESS:
+	case MESSAGE_SET:
 	case MESSAGE_PING:
 		keeper_session_do(session, frame);
 		return 0;

@@ -15,6 +15,7 @@
  */
 #include "instance/rollback.h"
 #include "base/file.h"
+#include "instance/bound.h"
 #include "instance/data.h"
 #include "instance/paths.h"
 #include "sys/userns.h"
@@ -130,6 +131,8 @@ int rollback_to(const struct instance_home *home, int state, int from,
 	struct err ignored = ERR_INIT;
 	int r = rollback_prepare(home, state, from, record, err);
 
+	if (r == 0)
+		bound_release(state);
 	if (r == 0)
 		return rollback_finish(home, state, err);
 	(void)rollback_finish(home, state, &ignored);

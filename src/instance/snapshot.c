@@ -79,11 +79,6 @@ int snapshot_check_state(const struct snapshot_place *place, struct err *err)
 			       name, name, name);
 	if (!place->view.alive)
 		return 0;
-	if (place->view.record.kind == INSTANCE_VM)
-		return err_set(err, -EBUSY,
-			       "'%s' is a VM that runs, and its disk is written by its own kernel; "
-			       "stop it first",
-			       name);
 	if (state != INSTANCE_RUNNING && state != INSTANCE_PAUSED)
 		return err_set(err, -EBUSY,
 			       "'%s' is about to start again; stop it, or wait until it runs",
@@ -100,12 +95,29 @@ static int snapshot_check_stopped(const struct snapshot_place *place, struct err
 	return snapshot_check_state(place, err);
 }
 
-/* The instance's own data; a running one is held for as long, and not for as long as the disk takes to write them. */
+/* The file system in its disk is at rest meanwhile, while its processes run. */
+static int snapshot_clone_frozen(const struct snapshot_place *place, int to, struct err *err)
+{
+	const char *name = place->view.record.name;
+	_cleanup_close_ int freeze = -EBADF;
+	int r = instance_freeze(place->home, name, &freeze, err);
+
+	if (r == 0)
+		r = data_clone(place->home, place->lock, to, err);
+	return r < 0 ? r : instance_thaw(freeze, name, err);
+}
+
+/*
+ * The instance's own data; a running one is held for as long, and not for as long as the disk takes to write them. A
+ * paused VM's disk is as a power cut would leave it.
+ */
 static int snapshot_clone_current(const struct snapshot_place *place, int to, struct err *err)
 {
 	_cleanup_close_ int hold = -EBADF;
 	int r = 0;
 
+	if (place->view.record.kind == INSTANCE_VM && place->view.state == INSTANCE_RUNNING)
+		return snapshot_clone_frozen(place, to, err);
 	if (place->view.alive)
 		r = instance_hold(place->home, place->view.record.name, &hold, err);
 	return r < 0 ? r : data_clone(place->home, place->lock, to, err);

@@ -12,14 +12,14 @@
  * A folder whose name begins with a dot is being made or removed; it gets its name, or loses it, in one rename(2). Who
  * works on one holds the instance's lock, so the next one to hold it removes what a killed process left.
  *
- * A running container stands still while its data are cloned (instance_hold()); a running VM's disk is its kernel's alone,
- * and is refused, as is an instance that a checkpoint has stopped.
+ * A running container stands still while its data are cloned (instance_hold()), a running VM's file system does
+ * (instance_freeze()). An instance that a checkpoint has stopped is refused.
  */
 struct snapshot {
 	char *name;
 	int64_t created; /* ns since the epoch */
 	int kind;	 /* enum instance_kind: what the instance was then */
-	int running;	 /* it ran then: the files are as a power cut would have left them */
+	int running;	 /* it ran then: its programs were not told, as in a power cut */
 	int damaged;	 /* its record cannot be read, and only the name is known */
 };
 

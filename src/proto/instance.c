@@ -6,9 +6,10 @@
 #include <string.h>
 
 /*
- * 2 has kernel_args, huge_pages and gdb, 3 has nesting, 4 has volumes; an older brig would not have heeded them.
+ * 2 has kernel_args, huge_pages and gdb, 3 has nesting, 4 has volumes, 5 has bounded; an older brig would not have
+ * heeded them.
  */
-#define INSTANCE_VERSION     4
+#define INSTANCE_VERSION     5
 #define INSTANCE_RUN_VERSION 1
 
 /* docker's and podman's default, which users' scripts count on */
@@ -59,6 +60,7 @@ static const struct record_field instance_fields[] = {
 	STRV(tmpfs),
 	STRV(volumes),
 	INT(disk_size),
+	BOOL(bounded),
 	STRV(cap_add),
 	STRV(cap_drop),
 	STRV(devices),

@@ -23,6 +23,7 @@ enum instance_kind { INSTANCE_CONTAINER, INSTANCE_VM };
 enum instance_engine { INSTANCE_ENGINE_AUTO, INSTANCE_ENGINE_KVM, INSTANCE_ENGINE_QEMU };
 /* a cloud kernel of Debian with its initramfs does not come up in less */
 #define INSTANCE_VM_MEMORY_MIN ((int64_t)96 << 20)
+#define INSTANCE_DISK_MIN      ((int64_t)16 << 20)
 #define INSTANCE_VM_CPUS_MAX   255000 /* thousandths; what 8-bit APIC ids can name */
 
 enum instance_restart {
@@ -55,9 +56,10 @@ struct instance {
 
 	/* the root file system */
 	int read_only;
-	char **tmpfs;	   /* PATH[:OPTIONS] */
-	char **volumes;	   /* SOURCE:PATH[:OPTIONS], see proto/share.h */
-	int64_t disk_size; /* VM: bytes of the writable disk */
+	char **tmpfs;	/* PATH[:OPTIONS] */
+	char **volumes; /* SOURCE:PATH[:OPTIONS], see proto/share.h */
+	int64_t disk_size; /* VM: bytes of the writable disk; container, if bounded: of all that it has written */
+	int bounded;
 
 	/* privilege */
 	char **cap_add, **cap_drop; /* "NET_ADMIN" or "ALL" */

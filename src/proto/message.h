@@ -14,10 +14,10 @@
  * channel 0 is the instance's main workload, the keeper gives out the others, 1 and up).
  *
  * A session begins with one request and ends with EXIT or ERROR, or with the client's connection.
- *   run something   ATTACH | EXEC | TREE_GET | TREE_PUT -> STARTED, then OUT/ERR..., then EXIT
+ *   run something   ATTACH | EXEC | TREE_GET | TREE_PUT | FREEZE -> STARTED, then OUT/ERR..., then EXIT
  *                   meanwhile IN, IN_END, SIGNAL, RESIZE from the other side
  *   ask something   STATS -> STATS; PROCS -> PROCS; PING -> OK
- *   do something    SIGNAL, STOP, PAUSE, RESUME, PRESS, HOLD -> OK or ERROR (keeper only but for SIGNAL)
+ *   do something    SIGNAL, STOP, PAUSE, RESUME, PRESS, HOLD, SET -> OK or ERROR (keeper only but for SIGNAL)
  *
  * Flow control, keeper to agent only: each direction of a session's data has a window of
  * MESSAGE_WINDOW bytes; who has passed data on gives it back with CREDIT_IN (agent, for IN) or
@@ -49,6 +49,11 @@ enum message_type {
 	MESSAGE_STATS,	  /* request: empty; reply: struct message_stats */
 	MESSAGE_PROCS,	  /* request: empty; reply: proto/procs.h */
 	MESSAGE_PING,
+	/*
+	 * Of a VM: its file system stands still, with all in the disk that was written so far, from the first byte of
+	 * OUT to IN_END or the session's end. EXIT: it did to the end; ERROR: not any more, or not at all.
+	 */
+	MESSAGE_FREEZE,
 
 	/* client to keeper */
 	MESSAGE_ATTACH = 64, /* u8 take stdin, u8 1: from the first byte, before the start */
@@ -57,6 +62,7 @@ enum message_type {
 	MESSAGE_RESUME,
 	MESSAGE_PRESS, /* u8 enum message_button, of a VM */
 	MESSAGE_HOLD,  /* OK once it stands still: as by PAUSE, until the connection ends */
+	MESSAGE_SET,   /* KEY=VALUE, as the rest of the payload: into the record */
 
 	/* keeper to agent */
 	MESSAGE_HELLO = 128, /* agent: u32 version, str kernel release */

@@ -68,35 +68,26 @@ static void diskuse_walk(struct diskuse *diskuse, const char *path)
 struct diskuse_inside {
 	const struct diskuse *diskuse;
 	const char *path;
-	int result; /* a pipe */
 };
 
-static int diskuse_walk_inside(void *ctx)
+static int64_t diskuse_walk_inside(void *ctx, struct err *err _unused_)
 {
 	const struct diskuse_inside *inside = ctx;
 	struct diskuse diskuse = *inside->diskuse; /* a copy, as all of this process is */
 
 	diskuse_walk(&diskuse, inside->path);
-	return write(inside->result, &diskuse.bytes, sizeof(diskuse.bytes)) !=
-	       (ssize_t)sizeof(diskuse.bytes);
+	return diskuse.bytes;
 }
 
 /* What is met there is not remembered: a user's files have no second name in another of brig's folders. */
 static int diskuse_add_as_root(struct diskuse *diskuse, const char *path)
 {
-	_cleanup_close_ int in = -EBADF, out = -EBADF;
-	struct diskuse_inside inside = { diskuse, path, -EBADF };
+	struct diskuse_inside inside = { diskuse, path };
 	struct err unused = ERR_INIT;
-	int64_t bytes = 0;
-	int fds[2];
+	int64_t bytes = userns_run(diskuse_walk_inside, &inside, &unused);
 
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return -errno;
-	in = fds[0];
-	inside.result = out = fds[1];
-	if (userns_run(diskuse_walk_inside, &inside, &unused) != 0 ||
-	    read(in, &bytes, sizeof(bytes)) != (ssize_t)sizeof(bytes))
-		return -EIO;
+	if (bytes < 0)
+		return (int)bytes;
 	diskuse->bytes = bytes;
 	return 0;
 }

@@ -86,9 +86,14 @@ static int ext4_copy(const char *from, const char *to)
 	return ioctl(out, FICLONE, in) == 0 ? 0 : file_copy_sparse(in, out);
 }
 
+static int64_t ext4_round(int64_t size)
+{
+	return (size + EXT4_ALIGN - 1) / EXT4_ALIGN * EXT4_ALIGN;
+}
+
 int ext4_create(const char *cache, const char *path, int64_t size, struct err *err)
 {
-	int64_t bytes = (size + EXT4_ALIGN - 1) / EXT4_ALIGN * EXT4_ALIGN;
+	int64_t bytes = ext4_round(size);
 	_cleanup_free_ char *temporary = mem_printf("%s.%d.tmp", path, getpid());
 	_cleanup_free_ char *cached =
 		mem_printf("%s/ext4-%jd-%d.raw", cache, (intmax_t)bytes, EXT4_VERSION);
@@ -104,6 +109,16 @@ int ext4_create(const char *cache, const char *path, int64_t size, struct err *e
 	return r < 0 ? err_errno(err, r, "cannot make the disk %s", path) : 0;
 }
 
+static int ext4_grow(int fd, int64_t size)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 ||
+	    (st.st_size < ext4_round(size) && ftruncate(fd, ext4_round(size)) < 0))
+		return -errno;
+	return 0;
+}
+
 int ext4_open(const char *cache, const char *path, int64_t size, int *ret_fd, struct err *err)
 {
 	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
@@ -117,6 +132,11 @@ int ext4_open(const char *cache, const char *path, int64_t size, int *ret_fd, st
 	}
 	if (fd < 0)
 		return err_errno(err, -errno, "cannot open the disk %s", path);
+	r = ext4_grow(fd, size);
+	if (r < 0) {
+		fd_close(fd);
+		return err_errno(err, r, "cannot make the disk %s larger", path);
+	}
 	*ret_fd = fd;
 	return 0;
 }
@@ -198,7 +218,8 @@ int ext4_repair(const char *path, struct err *err)
 	program = found ? realpath(found, NULL) : NULL;
 	if (!program)
 		return err_set(err, -ENOENT, "e2fsck is not installed: install e2fsprogs");
-	if (chown(path, EXT4_NOBODY, EXT4_NOBODY) < 0)
+	/* of a user, it is his in there, too */
+	if (!geteuid() && chown(path, EXT4_NOBODY, EXT4_NOBODY) < 0)
 		return err_errno(err, -errno, "cannot give the disk to e2fsck");
 	r = ext4_run_repair(program, path, &status, err);
 	if (r < 0)

@@ -14,7 +14,10 @@
  */
 int ext4_create(const char *cache, const char *path, int64_t size, struct err *err);
 
-/* Opens the disk at path for reading and writing, made first if there is none. *ret_fd is the caller's. */
+/*
+ * Opens the disk at path for reading and writing, made first if there is none, and made larger if it is smaller: whoever
+ * mounts it grows the file system. *ret_fd is the caller's.
+ */
 int ext4_open(const char *cache, const char *path, int64_t size, int *ret_fd, struct err *err);
 
 /*

@@ -8,6 +8,7 @@
 #include <grp.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 
 int userns_open(struct err *err)
@@ -33,24 +34,59 @@ int userns_enter(int userns)
 	return setns(userns, CLONE_NEWUSER) < 0 ? -errno : userns_become_root(1);
 }
 
-int userns_run(int (*fn)(void *ctx), void *ctx, struct err *err)
+/* In memory that parent and child share. */
+struct userns_outcome {
+	int ended; /* there is a result */
+	int64_t result;
+	struct err err;
+};
+
+static _Noreturn void userns_child(int userns, int64_t (*fn)(void *ctx, struct err *err), void *ctx,
+				   struct userns_outcome *outcome)
+{
+	int r = userns_enter(userns);
+
+	if (r == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		r = -errno;
+	outcome->result = r < 0 ? err_errno(&outcome->err, r, "cannot become root of your ids")
+				: fn(ctx, &outcome->err);
+	outcome->ended = 1;
+	_exit(0);
+}
+
+static int64_t userns_take(const struct userns_outcome *outcome, struct err *err)
+{
+	if (!outcome->ended)
+		return err_set(err, -EIO, "a process that worked on your files was killed");
+	if (err_is_set(&outcome->err))
+		*err = outcome->err;
+	return outcome->result;
+}
+
+int64_t userns_run(int64_t (*fn)(void *ctx, struct err *err), void *ctx, struct err *err)
 {
 	_cleanup_close_ int userns = userns_open(err), pidfd = -EBADF;
+	struct userns_outcome *outcome;
+	int64_t result;
 	pid_t pid;
 
 	if (userns < 0)
 		return userns;
+	outcome = mmap(NULL, sizeof(*outcome), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		       -1, 0);
+	if (outcome == MAP_FAILED)
+		return err_errno(err, -errno, "cannot get memory");
 	pid = spawn_clone(0, -EBADF, &pidfd);
-	if (pid < 0)
-		return err_errno(err, pid, "cannot start a process");
-	if (!pid) {
-		int r = userns_enter(userns);
-
-		if (r == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-			r = -errno;
-		_exit(r < 0 ? -r & 0xff : fn(ctx));
+	if (!pid)
+		userns_child(userns, fn, ctx, outcome);
+	if (pid < 0) {
+		result = err_errno(err, pid, "cannot start a process");
+	} else {
+		(void)spawn_wait(pidfd);
+		result = userns_take(outcome, err);
 	}
-	return spawn_wait(pidfd);
+	(void)munmap(outcome, sizeof(*outcome));
+	return result;
 }
 
 struct userns_removal {
@@ -58,11 +94,11 @@ struct userns_removal {
 	const char *path;
 };
 
-static int userns_remove(void *ctx)
+static int64_t userns_remove(void *ctx, struct err *err _unused_)
 {
 	const struct userns_removal *removal = ctx;
 
-	return -file_remove_tree(removal->dirfd, removal->path) & 0xff;
+	return file_remove_tree(removal->dirfd, removal->path);
 }
 
 int userns_remove_tree(int dirfd, const char *path)
@@ -73,6 +109,5 @@ int userns_remove_tree(int dirfd, const char *path)
 
 	if ((r != -EACCES && r != -EPERM) || !geteuid())
 		return r;
-	r = userns_run(userns_remove, &removal, &ignored);
-	return r > 0 ? -r : r;
+	return (int)userns_run(userns_remove, &removal, &ignored);
 }

@@ -2,6 +2,8 @@
 #ifndef SYS_USERNS_H
 #define SYS_USERNS_H
 
+#include <stdint.h>
+
 #include "base/err.h"
 
 /*
@@ -22,8 +24,11 @@ int userns_become_root(int may_keep);
 /* The calling process enters it and becomes its root, with the groups that it cannot give up. */
 int userns_enter(int userns);
 
-/* Runs fn in a child that is, waits, and returns its value: 0 to 255, or an error of ours. */
-int userns_run(int (*fn)(void *ctx), void *ctx, struct err *err);
+/*
+ * Runs fn in a child that is, waits, and returns what fn returned, with its error if it set one. What else fn writes to
+ * memory is lost with the child. -EIO: the child was killed.
+ */
+int64_t userns_run(int64_t (*fn)(void *ctx, struct err *err), void *ctx, struct err *err);
 
 /* file_remove_tree(), whoever of the caller's ids the files belong to. */
 int userns_remove_tree(int dirfd, const char *path);

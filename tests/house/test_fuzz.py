@@ -15,7 +15,8 @@ LINES_MAX = 300  # a driver of a whole device is the longest
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("names,seconds", [(GUEST, 30), (NAMES - GUEST, 5)], ids=["guest", "others"])
+@pytest.mark.xdist_group("build-clang")
+@pytest.mark.parametrize("names,seconds", [(GUEST, 15), (NAMES - GUEST, 3)], ids=["guest", "others"])
 def test_fuzzers_find_nothing(names, seconds):
     result = subprocess.run([TREE / "tools/fuzz", str(seconds), *sorted(names)], capture_output=True, text=True,
                             timeout=1800)

@@ -8,6 +8,8 @@ import pytest
 
 TREE = Path(__file__).resolve().parents[2]
 
+pytestmark = pytest.mark.xdist_group("install")
+
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):

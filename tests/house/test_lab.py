@@ -22,7 +22,7 @@ from labkit import session  # noqa: E402
 
 FIRST = 1800  # seconds: the first run may have to make the machine
 
-pytestmark = [pytest.mark.root, pytest.mark.slow]
+pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.xdist_group("lab")]
 
 
 def start(command, **settings):

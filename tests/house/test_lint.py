@@ -15,11 +15,13 @@ def lint(what):
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("build-clang")
 def test_clang_builds_without_a_warning():
     lint("clang")
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("build-clang")
 def test_clang_tidy_finds_nothing():
     lint("tidy")
 

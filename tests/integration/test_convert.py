@@ -42,6 +42,15 @@ tail -n 1 /etc/group
 """
 
 
+CHECK_MACHINE = """
+set -e
+cd /root
+[ "$(ls deep)" = vm ] && [ ! -e /bin/uname ] && [ ! -e /bin/gzip ] && [ "$(ls /home)" = new ]
+[ "$(stat -c %s big)" = 10485760 ] && [ "$(stat -c %t:%T null)" = 1:3 ]
+stat -c '%u:%a %h' file
+"""
+
+
 def kind_of(brig, name="a"):
     return brig.json("inspect", name)[0]["kind"]
 
@@ -98,11 +107,15 @@ def test_both_ways_with_what_containers_and_machines_write(brig, busybox_image, 
         dd if=/dev/urandom of=/root/big bs=64k count=160 2> /dev/null
         fallocate -l 1048576 /root/reserved; sync
     """)
+    # a name that layers of images cannot have
+    brig("exec", "a", "sh", "-c", 'rm "/root/$(printf %0255d 1)"')
     brig("stop", "a", timeout=60)
     before = layers.of_disk(disk, tmp_path / "disk")
     assert before["bin/uname"]["device"] == 0 and before["root/null"]["device"] == os.makedev(1, 3)
     # room that was reserved and never written to is a hole
     before["root/reserved"]["ranges"] = []
+    brig("commit", "a", "machine:1")
+    assert brig("run", "--rm", "machine:1", "sh", "-c", CHECK_MACHINE).out == "1000:4750 2\n"
 
     brig("convert", "a", "--container")
     assert names_in(brig) == ["boot.log", "instance.json", "log", "upper"]

@@ -248,8 +248,9 @@ def test_a_snapshot_has_the_kind_it_was_made_of(brig, busybox_image):
         assert forms() == of[goes_to] and brig.json("inspect", "a")[0]["kind"] == goes_to
     assert len(seen) == 4 and kills >= 6
     brig("convert", "a", "--container")
-    brig("start", "a")
     assert (folder / "upper/file").read_text() == "old\n"
+    brig("start", "a")
+    assert brig("wait", "a").out == "0\n"
 
 
 def test_nothing_is_left_wherever_the_others_are_killed(brig, busybox_image):
@@ -326,13 +327,19 @@ def test_a_users_instances_have_them_too(user_brig, user_image):
 
 
 @pytest.mark.vm
-def test_a_machines_disk_is_kept_once_it_is_stopped(brig, busybox_image, debian_kernel):
+def test_a_machines_disk_is_kept_whether_it_runs_or_not(brig, busybox_image, debian_kernel):
     brig("run", "-d", "--name", "a", "--vm", busybox_image, "sleep", "1000", timeout=120)
     brig("exec", "a", "sh", "-c", "echo one > /f", timeout=60)
-    result = brig.fails("snapshot", "create", "a")
-    assert "'a' is a VM that runs" in result.err and "stop it first" in result.err
-    assert "'a' is a VM that runs" in brig.fails("copy", "a", "b").err
-    assert os.listdir(brig.root / "instances") == ["a"]
+    assert brig("snapshot", "create", "a", timeout=90).out == "snap0\n"
+    brig("exec", "a", "sh", "-c", "echo two > /f", timeout=60)
+    brig("copy", "a", "c", timeout=90)
+    for disk, said in ((folder(brig) / "snapshots/snap0/data.raw", "one\n"), (folder(brig, "c") / "data.raw", "two\n")):
+        subprocess.run(["e2fsck", "-fn", disk], check=True, capture_output=True)  # its journal was at rest
+        assert subprocess.run(["debugfs", "-R", "cat /upper/f", disk], capture_output=True, text=True).stdout == said
+    brig("snapshot", "rm", "a", "snap0")
+    brig("pause", "a")
+    brig("snapshot", "create", "a", "paused")
+    brig("resume", "a")
     brig("stop", "-t", "0", "a", timeout=60)
     disk = (folder(brig) / "data.raw").open("rb").read(64 << 20)
     brig("snapshot", "create", "a")
@@ -343,4 +350,4 @@ def test_a_machines_disk_is_kept_once_it_is_stopped(brig, busybox_image, debian_
     assert os.stat(folder(brig) / "data.raw").st_size == 16 << 30
     brig("copy", "a", "b")
     brig("start", "b", timeout=120)
-    assert brig("exec", "b", "cat", "/f", timeout=60).out == "one\n"
+    assert brig("exec", "b", "cat", "/f", timeout=60).out == "two\n"

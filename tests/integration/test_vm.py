@@ -133,14 +133,24 @@ def test_its_process_has_room_around_the_guests_memory_and_no_more(brig, start):
 @pytest.mark.lab
 def test_what_was_written_is_there_after_stop_kill_and_restart(brig, start):
     start()
-    sh(brig, "echo one > /root/one")
+    sh(brig, "echo one > /root/one; dd if=/dev/zero of=/root/large bs=1M count=64; sync")
+    disk = brig.root / "instances/a/data.raw"
+    assert disk.stat().st_blocks * 512 > 64 * MIB
+    # what is deleted is given back to the host's disk, once the guest's journal is written
+    sh(brig, "rm /root/large; sync")
+    wait.file_state([disk], lambda: disk.stat().st_blocks * 512 < 32 * MIB, 30)
+    assert "stop it first" in brig.fails("set", "a", "disk=17g").err
     brig("stop", "-t", "0", "a")  # sleep takes no SIGTERM: this is the hard way
     brig("start", "a", timeout=120)
     sh(brig, "echo two > /root/two")
     brig("kill", "a")
     brig("wait", "a")
+    assert "only grows" in brig.fails("set", "a", "disk=15g").err
+    brig("set", "a", "disk=20g")
     brig("start", "a", timeout=120)
     assert sh(brig, "cat /root/one /root/two") == "one\ntwo\n"
+    kib = int(sh(brig, "df -k /").splitlines()[-1].split()[1])
+    assert 19 * MIB < kib <= 20 * MIB and disk.stat().st_size == 20 << 30
     sh(brig, "echo three > /root/three; sync")
     pid = run_record(brig)["pid"]
     os.kill(pid, 9)

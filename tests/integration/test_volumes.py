@@ -237,6 +237,19 @@ def test_a_folder_that_went_is_named_at_the_start(brig, busybox_image, folder):
     assert refused.code and str(folder) in refused.err
 
 
+def test_cp_sees_what_a_stopped_container_shares(brig, busybox_image, folder, tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    brig("create", "--name", "a", "-v", f"{folder}:/s", "-v", "db:/v", "-v", f"{gone}:/gone", busybox_image, "true")
+    gone.rmdir()
+    brig("cp", "a:/s/file", tmp_path / "copy")
+    assert (tmp_path / "copy").read_text() == "of the host\n"
+    brig("cp", tmp_path / "copy", "a:/v/copy")
+    data = brig.root / "volumes/db/data"
+    assert (data / "copy").read_text() == "of the host\n" and (data / "copy").stat().st_uid == 0
+    assert str(folder) not in Path("/proc/self/mountinfo").read_text()
+
+
 def test_a_killed_keeper_leaves_no_mount(brig, busybox_image, folder):
     brig("run", "-d", "--name", "a", "-v", f"{folder}:/s", "-v", "db:/v", busybox_image, "sleep", "1000")
     run = brig.json("inspect", "a")[0]["run"]
@@ -255,5 +268,9 @@ def test_a_users_volume_is_his(user_brig, user_image):
     assert user_brig("run", "--rm", "-v", "db:/v", "-v", f"{shared}:/s", user_image, "sh", "-c",
                      "cat /s/file; echo kept > /v/file").out == "his\n"
     assert user_brig("run", "--rm", "-v", "db:/v", user_image, "cat", "/v/file").out == "kept\n"
+    user_brig("create", "--name", "a", "-v", "db:/v", user_image, "true")
+    user_brig("cp", "a:/v/file", shared / "copy")
+    assert (shared / "copy").read_text() == "kept\n"
+    user_brig("rm", "a")
     user_brig("volume", "rm", "db")
     assert names(user_brig) == []

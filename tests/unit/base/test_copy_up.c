@@ -80,12 +80,67 @@ static void a_link_is_never_followed(void **state _unused_)
 	assert_true(S_ISLNK(st.st_mode));
 }
 
-static void what_is_empty_is_known(void **state _unused_)
+static void fill(const char *expected)
 {
-	assert_true(copy_up_is_empty(to));
+	_cleanup_free_ char *text = NULL;
+
+	assert_int_equal(copy_up_fill(from, to), 0);
+	assert_int_equal(file_read(to, "sub/file", 64, &text, NULL), 0);
+	assert_string_equal(text, expected);
+	assert_int_equal(faccessat(to, ".brig.begun", F_OK, 0), -1);
+	assert_int_equal(faccessat(to, ".brig.whole", F_OK, 0), -1);
+}
+
+static void put_source(void)
+{
+	assert_int_equal(mkdirat(from, "sub", 0711), 0);
+	put(from, "sub/file", "of the image");
+	put(from, "other", "of the image");
+}
+
+static void an_empty_folder_is_filled_once(void **state _unused_)
+{
+	struct stat st;
+
+	put_source();
+	fill("of the image");
+	assert_int_equal(fstat(to, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0750);
+	put(to, "sub/file", "of somebody");
+	fill("of somebody");
+}
+
+static void what_is_in_use_stays_as_it_is(void **state _unused_)
+{
+	put_source();
 	put(to, ".hidden", "");
-	assert_false(copy_up_is_empty(to));
-	assert_false(copy_up_is_empty(-EBADF));
+	assert_int_equal(copy_up_fill(from, to), 0);
+	assert_int_equal(faccessat(to, "sub", F_OK, 0), -1);
+	assert_true(copy_up_fill(from, -EBADF) <= 0);
+}
+
+static void one_that_was_killed_begins_again(void **state _unused_)
+{
+	put_source();
+	assert_int_equal(mkdirat(to, ".brig.begun", 0700), 0);
+	assert_int_equal(mkdirat(to, ".brig.begun/sub", 0700), 0);
+	put(to, ".brig.begun/sub/file", "of the im");
+	fill("of the image");
+}
+
+static void one_that_was_killed_at_its_end_ends(void **state _unused_)
+{
+	_cleanup_free_ char *text = NULL;
+
+	put_source();
+	assert_int_equal(mkdirat(to, ".brig.whole", 0700), 0);
+	assert_int_equal(mkdirat(to, ".brig.whole/sub", 0700), 0);
+	put(to, ".brig.whole/sub/file", "of the image");
+	put(to, ".brig.whole/other", "of the image");
+	put(to, "other", "of somebody");
+	fill("of the image");
+	assert_int_equal(file_read(to, "other", 64, &text, NULL), 0);
+	assert_string_equal(text, "of somebody");
 }
 
 static void what_is_there_already_is_not_written_over(void **state _unused_)
@@ -106,7 +161,10 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		WITH(all_that_is_there_comes_along),
 		WITH(a_link_is_never_followed),
-		WITH(what_is_empty_is_known),
+		WITH(an_empty_folder_is_filled_once),
+		WITH(what_is_in_use_stays_as_it_is),
+		WITH(one_that_was_killed_begins_again),
+		WITH(one_that_was_killed_at_its_end_ends),
 		WITH(what_is_there_already_is_not_written_over),
 	};
 

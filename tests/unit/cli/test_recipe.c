@@ -292,9 +292,12 @@ static void a_vm_has_its_own_options_and_defaults(void **state _unused_)
 		busybox(), "--vm --kernel image --engine qemu --disk-size 1g --boot-timeout 30s "
 			   "-m 1g busybox");
 	_cleanup_order_ struct order container = order(busybox(), "busybox");
+	_cleanup_order_ struct order bounded = order(busybox(), "--disk-size 1g busybox");
 
 	assert_made(&plain);
 	assert_int_equal(plain.record.kind, INSTANCE_VM);
+	assert_int_equal(plain.record.disk_size, INT64_C(16) << 30);
+	assert_false(plain.record.bounded);
 	assert_int_equal(plain.record.memory, 512 << 20);
 	assert_int_equal(plain.record.engine, INSTANCE_ENGINE_AUTO);
 	assert_null(plain.record.kernel);
@@ -305,6 +308,10 @@ static void a_vm_has_its_own_options_and_defaults(void **state _unused_)
 	assert_int_equal(full.record.boot_timeout_ms, 30000);
 	assert_made(&container);
 	assert_int_equal(container.record.memory, 0);
+	assert_false(container.record.bounded);
+	assert_made(&bounded);
+	assert_true(bounded.record.bounded);
+	assert_int_equal(bounded.record.disk_size, 1 << 30);
 }
 
 static void restart_policies_are_dockers(void **state _unused_)
@@ -348,7 +355,6 @@ static void what_a_kind_has_no_meaning_for_is_refused_with_the_reason(void **sta
 		{ "--kernel debian x", "--kernel: a container" },
 		{ "--engine auto x", "--engine:" },
 		{ "--engine qemu --container x", "--engine:" },
-		{ "--disk-size 1g x", "--disk-size: a container" },
 		{ "--boot-timeout 5 x", "--boot-timeout: a container" },
 		{ "--vm --container x", "exclude" },
 	};

@@ -53,6 +53,25 @@ static int here_work(void *ctx _unused_, int (*fn)(void *fn_ctx, struct err *err
 	return launch_start(&spec, ret, err);
 }
 
+static int still(void *ctx _unused_, struct err *err _unused_)
+{
+	char c;
+
+	return write(STDOUT_FILENO, "", 1) == 1 && read(STDIN_FILENO, &c, 1) == 0 ? 0 : -EIO;
+}
+
+static int here_freeze(void *ctx, struct launch *ret, struct err *err)
+{
+	return here_work(ctx, still, NULL, ret, err);
+}
+
+static int *thaws; /* of the agent's process, and seen in ours */
+
+static void here_thaw(void *ctx _unused_)
+{
+	++*thaws;
+}
+
 static int here_ended(void *ctx _unused_, int status)
 {
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
@@ -61,6 +80,8 @@ static int here_ended(void *ctx _unused_, int status)
 static const struct agent_ops ops = { .run = here_with_init,
 				      .exec = here,
 				      .work = here_work,
+				      .freeze = here_freeze,
+				      .thaw = here_thaw,
 				      .ended = here_ended,
 				      .stats = stats_machine,
 				      .processes = stats_processes };
@@ -330,6 +351,34 @@ static void a_file_is_sent_as_a_tree(void **state)
 	assert_int_equal(message_get_error(&stage->frame, &err), -ENOENT);
 }
 
+static void freeze(struct stage *stage, uint32_t channel)
+{
+	say(stage, channel, MESSAGE_FREEZE, NULL, 0);
+	expect(stage, channel, MESSAGE_STARTED);
+	expect(stage, channel, MESSAGE_OUT);
+}
+
+static void a_file_system_stands_still_as_long_as_is_wanted(void **state)
+{
+	struct stage *stage = *state;
+
+	freeze(stage, 1);
+	say(stage, 2, MESSAGE_FREEZE, NULL, 0);
+	expect(stage, 2, MESSAGE_ERROR);
+	say(stage, 1, MESSAGE_IN_END, NULL, 0);
+	expect_exit(stage, 1, 0);
+	freeze(stage, 2);
+	*thaws = 0;
+	/* of a client that was killed, whose process is then killed, too */
+	say(stage, 2, MESSAGE_CLOSE, NULL, 0);
+	expect(stage, 2, MESSAGE_EXIT);
+	assert_int_equal(*thaws, 1);
+	freeze(stage, 3);
+	shutdown(stage->fd, SHUT_RDWR);
+	assert_int_equal(end(stage), 0);
+	assert_int_equal(*thaws, 2);
+}
+
 static void the_hosts_end_is_the_agents(void **state)
 {
 	struct stage *stage = *state;
@@ -406,6 +455,7 @@ int main(void)
 		TEST(a_client_that_goes_leaves_no_process),
 		TEST(questions_are_answered),
 		TEST(a_file_is_sent_as_a_tree),
+		TEST(a_file_system_stands_still_as_long_as_is_wanted),
 		TEST(the_hosts_end_is_the_agents),
 		TEST(a_breach_of_the_protocol_ends_the_agent),
 	};
@@ -415,5 +465,9 @@ int main(void)
 		print_message("1..0 # SKIP needs root\n");
 		return 0;
 	}
+	thaws = mmap(NULL, sizeof(*thaws), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		     0);
+	if (thaws == MAP_FAILED)
+		return 1;
 	return cmocka_run_group_tests_name("guest/agent", tests, NULL, NULL);
 }

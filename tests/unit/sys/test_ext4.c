@@ -83,6 +83,27 @@ static void a_disk_that_is_there_is_left_alone(void **state _unused_)
 	assert_string_equal(text, "mine");
 }
 
+static int64_t opened_size(const char *cache, const char *path, int64_t size)
+{
+	_cleanup_close_ int fd = -EBADF;
+	struct err err = ERR_INIT;
+	struct stat st;
+
+	if (ext4_open(cache, path, size, &fd, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_int_equal(fstat(fd, &st), 0);
+	return st.st_size;
+}
+
+static void a_disk_becomes_larger_and_never_smaller(void **state _unused_)
+{
+	_cleanup_free_ char *cache = in_folder("cache"), *path = in_folder("data.raw");
+
+	assert_int_equal(opened_size(cache, path, 64 * MIB), 64 * MIB);
+	assert_int_equal(opened_size(cache, path, 96 * MIB - 1), 96 * MIB);
+	assert_int_equal(opened_size(cache, path, 32 * MIB), 96 * MIB);
+}
+
 static void a_failed_disk_leaves_nothing_behind(void **state _unused_)
 {
 	_cleanup_free_ char *cache = in_folder("cache"), *path = in_folder("none/data.raw");
@@ -101,6 +122,7 @@ int main(void)
 		TEST(a_disk_is_sparse_and_clean),
 		TEST(the_second_disk_of_a_size_is_a_copy_of_its_own),
 		TEST(a_disk_that_is_there_is_left_alone),
+		TEST(a_disk_becomes_larger_and_never_smaller),
 		TEST(a_failed_disk_leaves_nothing_behind),
 	};
 

@@ -8,12 +8,13 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int is_root(void *ctx)
+static int64_t is_root(void *ctx, struct err *err _unused_)
 {
 	return *(int *)ctx + (getuid() == 0 && getgid() == 0);
 }
@@ -21,14 +22,42 @@ static int is_root(void *ctx)
 static void work_is_done_as_root_of_ones_own_ids(void **state _unused_)
 {
 	struct err err = ERR_INIT;
-	int more = 6, r = userns_run(is_root, &more, &err);
+	int more = 6;
+	int64_t r = userns_run(is_root, &more, &err);
 
 	if (r == -EPERM || r == -ENOSPC || r == -EACCES) /* in a sandbox */
 		skip();
 	assert_int_equal(r, 7);
 }
 
-static int count_groups(void *ctx _unused_)
+static int64_t fail_inside(void *ctx _unused_, struct err *err)
+{
+	return err_set(err, -EDOM, "it is out of its domain");
+}
+
+static int64_t die_inside(void *ctx _unused_, struct err *err _unused_)
+{
+	(void)raise(SIGKILL);
+	return 0;
+}
+
+static void what_fails_there_is_told(void **state _unused_)
+{
+	struct err err = ERR_INIT;
+	int64_t r = userns_run(fail_inside, NULL, &err);
+
+	if (r == -EPERM || r == -ENOSPC || r == -EACCES) /* in a sandbox */
+		skip();
+	assert_int_equal(r, -EDOM);
+	assert_int_equal(err.code, -EDOM);
+	assert_string_equal(err.msg, "it is out of its domain");
+
+	err = ERR_INIT;
+	assert_int_equal(userns_run(die_inside, NULL, &err), -EIO);
+	assert_int_equal(err.code, -EIO);
+}
+
+static int64_t count_groups(void *ctx _unused_, struct err *err _unused_)
 {
 	return getgroups(0, NULL);
 }
@@ -39,7 +68,7 @@ static int groups_that_stay(void)
 	const gid_t group = 7;
 	struct err err = ERR_INIT;
 
-	return setgroups(1, &group) < 0 ? 255 : userns_run(count_groups, NULL, &err) & 0xff;
+	return setgroups(1, &group) < 0 ? 255 : (int)userns_run(count_groups, NULL, &err) & 0xff;
 }
 
 static void roots_other_groups_are_given_up(void **state _unused_)
@@ -85,6 +114,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(work_is_done_as_root_of_ones_own_ids),
+		cmocka_unit_test(what_fails_there_is_told),
 		cmocka_unit_test(roots_other_groups_are_given_up),
 		cmocka_unit_test(a_user_has_at_least_his_own_id),
 		cmocka_unit_test(a_tree_that_is_shut_goes),

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "base/strv.h"
+#include "cli/cli.h"
+#include "cli/home.h"
+#include "instance/settings.h"
+
+#include <stdio.h>
+
+static int set_run(const struct cli_context *cli, const void *values _unused_, char **args,
+		   struct err *err)
+{
+	const struct instance_home home = home_of(cli);
+	int r = settings_change(&home, args[0], args + 1, err);
+
+	if (r == 0)
+		puts(args[0]);
+	return r;
+}
+
+static const char *const set_examples[] = {
+	"brig set web disk=20g",
+	"let it write more",
+	NULL,
+};
+
+const struct verb cli_set_verbs[] = {
+	{ .name = "set",
+	  .group = "Run",
+	  .args = "NAME KEY=VALUE...",
+	  .summary = "Change the settings of an instance that is there",
+	  .description =
+		  "'disk' is how much it can write, as --disk-size. Of a container it holds at "
+		  "once, unless it runs and had no bound so far; it may be less than before, or "
+		  "than what is there, and then no more can be written. A VM's disk only grows, "
+		  "and "
+		  "its file system with it, at its next start; one that runs is refused.",
+	  .examples = set_examples,
+	  .min_args = 2,
+	  .max_args = -1,
+	  .complete = "instance setting",
+	  .run = set_run },
+	{ .name = NULL },
+};

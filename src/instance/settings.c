@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * How it works, under the instance's lock: each assignment is checked in a copy of the record; then all are made to
+ * hold; then the record is kept. Of an instance that runs the keeper has the record, and writes it when it ends, so it
+ * is told (SET). Killed in between, a running instance has what was made to hold until its next start.
+ */
+#include "instance/settings.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/units.h"
+#include "base/word.h"
+#include "instance/bound.h"
+#include "instance/clean.h"
+#include "instance/paths.h"
+
+#include <string.h>
+
+/* A disk's file system grows while it is in use, and shrinks only by being made again. */
+static int settings_set_disk(struct instance *record, const char *value, struct err *err)
+{
+	char has[UNITS_TEXT_MAX];
+	int64_t size;
+	int r = units_parse_size(value, &size, err);
+
+	if (r < 0)
+		return r;
+	if (size < INSTANCE_DISK_MIN)
+		return err_set(err, -ERANGE, "at least 16m is needed");
+	if (record->kind == INSTANCE_VM && size < record->disk_size)
+		return err_set(err, -EOPNOTSUPP,
+			       "a VM's disk only grows, and that of '%s' has %s already",
+			       record->name, units_format_size(record->disk_size, has));
+	record->disk_size = size;
+	record->bounded = record->bounded || record->kind == INSTANCE_CONTAINER;
+	return 0;
+}
+
+/* The next start sets a container's bound, and makes a VM's disk larger. */
+static int settings_apply_disk(const struct instance_home *home, const struct instance_view *view,
+			       const struct instance *record, struct err *err)
+{
+	_cleanup_close_ int dir = -EBADF;
+
+	if (view->alive && record->kind == INSTANCE_VM)
+		return err_set(err, -EBUSY,
+			       "'%s' is a VM that runs, and its disk grows at its next start; stop "
+			       "it first",
+			       record->name);
+	if (view->alive)
+		return bound_change(home, record, err);
+	return instance_open(home, record->name, &dir, err) < 0 ? err->code
+								: bound_check(record, dir, err);
+}
+
+const struct settings_row settings_table[] = {
+	{ "disk", settings_set_disk, settings_apply_disk },
+	{ .name = NULL },
+};
+
+static const struct settings_row *settings_find(const char *assignment, struct err *err)
+{
+	size_t len = strcspn(assignment, "=");
+	_cleanup_free_ char *key = mem_strndup(assignment, len);
+	_cleanup_strv_ char **names = NULL;
+	const char *near;
+
+	for (const struct settings_row *row = settings_table; row->name; row++) {
+		if (!strcmp(row->name, key) && assignment[len])
+			return row;
+		strv_add(&names, row->name);
+	}
+	near = word_nearest(key, (const char *const *)names);
+	if (!assignment[len])
+		err_set(err, -EINVAL, "'%.64s' sets nothing: say KEY=VALUE", assignment);
+	else
+		err_set(err, -EINVAL, "'%.64s' is nothing that can be set%s%s%s", key,
+			near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+	return NULL;
+}
+
+int settings_assign(struct instance *record, const char *assignment, struct err *err)
+{
+	const struct settings_row *row = settings_find(assignment, err);
+
+	if (!row)
+		return err->code;
+	return row->set(record, assignment + strlen(row->name) + 1, err) < 0
+		       ? err_wrap(err, "%s", row->name)
+		       : 0;
+}
+
+static int settings_apply(const struct instance_home *home, const struct instance_view *view,
+			  const struct instance *record, char *const *assignments, struct err *err)
+{
+	int r = 0;
+
+	strv_for_each(assignment, assignments) {
+		const struct settings_row *row = settings_find(*assignment, err);
+
+		if (r == 0)
+			r = row ? row->apply(home, view, record, err) : err->code;
+	}
+	return r;
+}
+
+static int settings_keep(const struct instance_home *home, const struct instance_view *view,
+			 const struct instance *record, char *const *assignments, struct err *err)
+{
+	_cleanup_close_ int dir = -EBADF;
+	int r = 0;
+
+	if (!view->alive)
+		return instance_open(home, record->name, &dir, err) < 0
+			       ? err->code
+			       : record_save(&instance_table, record, dir, PATHS_RECORD, 1, err);
+	strv_for_each(assignment, assignments) {
+		if (r == 0)
+			r = instance_request(home, record->name, MESSAGE_SET, *assignment,
+					     strlen(*assignment), err);
+	}
+	return r;
+}
+
+int settings_change(const struct instance_home *home, const char *name, char *const *assignments,
+		    struct err *err)
+{
+	_cleanup_instance_view_ struct instance_view view = { 0 };
+	_cleanup_instance_ struct instance record = { 0 };
+	_cleanup_close_ int lock = -EBADF;
+	int r = instance_lock(home, name, &lock, err);
+
+	if (r == 0)
+		r = clean_view(home, name, &view, err);
+	if (r == 0)
+		r = instance_load(home, name, &record, err);
+	strv_for_each(assignment, assignments) {
+		if (r == 0)
+			r = settings_assign(&record, *assignment, err);
+	}
+	if (r == 0)
+		r = settings_apply(home, &view, &record, assignments, err);
+	return r < 0 ? r : settings_keep(home, &view, &record, assignments, err);
+}

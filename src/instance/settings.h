@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef INSTANCE_SETTINGS_H
+#define INSTANCE_SETTINGS_H
+
+#include "instance/instance.h"
+
+/*
+ * What can be changed of an instance that is there, as KEY=VALUE; a row of settings_table for each. Of one that runs it
+ * holds at once, or is refused.
+ */
+struct settings_row {
+	const char *name;
+	/* The new value into a copy of the record; what cannot be is refused. */
+	int (*set)(struct instance *record, const char *value, struct err *err);
+	/* Makes it hold, running or not; record: the new one, view: what there is. Before the record is kept. */
+	int (*apply)(const struct instance_home *home, const struct instance_view *view,
+		     const struct instance *record, struct err *err);
+};
+
+extern const struct settings_row settings_table[]; /* ended by a NULL name */
+
+/* One assignment into a record, for who has it; nothing is made to hold. */
+int settings_assign(struct instance *record, const char *assignment, struct err *err);
+
+/* All or, at the first that is refused, none; NULL-terminated. */
+int settings_change(const struct instance_home *home, const char *name, char *const *assignments,
+		    struct err *err);
+
+#endif
