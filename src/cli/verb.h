@@ -40,6 +40,7 @@ extern const struct verb cli_volume_verbs[];
 extern const struct verb cli_snapshot_verbs[];
 extern const struct verb cli_backup_verbs[];
 extern const struct verb cli_df_verbs[];
+extern const struct verb cli_check_verbs[];
 extern const struct verb cli_doctor_verbs[];
 
 #endif

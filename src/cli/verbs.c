@@ -21,6 +21,7 @@ static const struct verb *const verbs_tables[] = {
 	cli_snapshot_verbs,
 	cli_backup_verbs,
 	cli_df_verbs,
+	cli_check_verbs,
 	cli_doctor_verbs,
 	cli_help_verbs,
 	NULL,

@@ -10,6 +10,7 @@
 #include "image/manifest.h"
 #include "image/reference.h"
 #include "image/short_name.h"
+#include "image/store-internal.h"
 #include "image/work.h"
 #include "sys/userns.h"
 
@@ -29,8 +30,6 @@
 
 #define STORE_INDEX	 "index.json"
 #define STORE_NAME	 "org.opencontainers.image.ref.name"
-#define STORE_LAYER_END	 ".erofs"
-#define STORE_REMOVED	 ".removed."
 #define STORE_PREFIX_MIN 6 /* digits of a digest that are taken for one */
 #define STORE_RECORD_MAX ((size_t)4 << 20)
 
@@ -135,7 +134,7 @@ int store_lock(const char *root, int exclusive, struct err *err)
 /* --- the index --- */
 
 /* index.json; an absent one is that of an empty store. */
-static int store_read_index(const char *root, struct json **ret, struct err *err)
+int store_read_index(const char *root, struct json **ret, struct err *err)
 {
 	_cleanup_free_ char *path = mem_printf("%s/images/" STORE_INDEX, root);
 	_cleanup_json_ struct json *index = NULL;
@@ -182,7 +181,7 @@ static int store_write_index(const char *root, const struct json *index, struct 
 }
 
 /* NAME:TAG of an entry, or NULL if another tool made it and gave it none that is whole. */
-static const char *store_entry_reference(const struct json *entry)
+const char *store_entry_reference(const struct json *entry)
 {
 	const char *name = json_get_string(json_get(entry, "annotations"), STORE_NAME, NULL);
 
@@ -190,7 +189,7 @@ static const char *store_entry_reference(const struct json *entry)
 }
 
 /* The digits of an entry's digest, or NULL. */
-static const char *store_entry_hex(const struct json *entry)
+const char *store_entry_hex(const struct json *entry)
 {
 	const char *digest = json_get_string(entry, "digest", NULL);
 	struct err ignored = ERR_INIT;
@@ -438,8 +437,8 @@ static int store_layers_size(const char *root, struct image *image, struct err *
 }
 
 /* The documents of an entry; the second one is the configuration. */
-static int store_load_documents(const char *root, const struct json *entry, char **ret_manifest,
-				struct json **ret_config, struct manifest *ret, struct err *err)
+int store_load_documents(const char *root, const struct json *entry, char **ret_manifest,
+			 struct json **ret_config, struct manifest *ret, struct err *err)
 {
 	_cleanup_free_ char *text = NULL, *config = NULL;
 	const char *hex = store_entry_hex(entry);
@@ -630,20 +629,16 @@ int store_inspect(const char *root, const char *reference, char **ret_json, stru
 
 /* --- what is needed and what is not --- */
 
-struct store_needs {
-	char **blobs, **layers;
-};
-
-static void store_needs_release(struct store_needs *needs)
+void store_needs_release(struct store_needs *needs)
 {
 	strv_free(needs->blobs);
 	strv_free(needs->layers);
 }
 
 /* Calls each() with the records of all instances until it returns non-zero; returns that. */
-static int store_each_instance(const char *root,
-			       int (*each)(const char *name, const struct json *record, void *ctx),
-			       void *ctx, struct err *err)
+int store_each_instance(const char *root,
+			int (*each)(const char *name, const struct json *record, void *ctx),
+			void *ctx, struct err *err)
 {
 	_cleanup_free_ char *folder = mem_printf("%s/instances", root);
 	_cleanup_closedir_ DIR *dir = opendir(folder);
@@ -666,7 +661,7 @@ static int store_each_instance(const char *root,
 	return r;
 }
 
-static int store_need_instance(const char *name _unused_, const struct json *record, void *ctx)
+int store_need_instance(const char *name _unused_, const struct json *record, void *ctx)
 {
 	_cleanup_strv_ char **layers = json_get_strv(record, "layers");
 	struct store_needs *needs = ctx;
@@ -697,7 +692,7 @@ static int store_need_image(const char *root, const struct json *entry, struct s
 }
 
 /* A folder is not whole any more when some of it is gone, so it loses its name first. */
-static void store_remove_file(int dirfd, const char *name)
+void store_remove_file(int dirfd, const char *name)
 {
 	_cleanup_free_ char *aside = NULL;
 
@@ -730,7 +725,7 @@ static void store_sweep_folder(const char *folder, const char *end, char *const 
 }
 
 /* Removes what nothing leads to. Needs the lock. */
-static int store_sweep(const char *root, const struct json *list, struct err *err)
+int store_sweep(const char *root, const struct json *list, struct err *err)
 {
 	_cleanup_(store_needs_release) struct store_needs needs = { NULL };
 	_cleanup_free_ char *blobs = mem_printf("%s/images/blobs/sha256", root);

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from support import wait
+from support.sound import sound
 from support.trees import tree
 
 pytestmark = pytest.mark.root
@@ -120,6 +121,7 @@ def test_an_instance_comes_back_as_it_went(brig, busybox_image, tmp_path):
 def test_a_running_container_is_as_it_was_at_one_moment(brig, busybox_image):
     brig("run", "-d", "--name", "a", busybox_image, "sh", "-c",
          "i=0; while :; do i=$((i+1)); echo $i > /x; echo $i > /y; done")
+    wait.file_state(folder(brig) / "upper", (folder(brig) / "upper/y").exists)
     data = brig("export", "a", "-", text=False).out
     assert brig.json("ps")[0]["state"] == "running"
     assert os.listdir(folder(brig) / "snapshots") == []
@@ -260,6 +262,7 @@ def test_a_kill_at_any_moment_leaves_nothing(brig, busybox_image, tmp_path):
         told = f"kill {number} of {words[0]}, seed {seed}"
         listed = set(brig("ps", "-a", "-q").out.split())
         assert listed <= {"a", "b"} and set(os.listdir(tmp_path)) <= {"a.brig", "out"}, told
+        sound(brig, told)
         if "b" in listed:
             assert files(brig, "b", "snapshots/snap0/upper") == before, told
             brig("rm", "b")
@@ -284,4 +287,5 @@ def test_a_users_instances_come_back_too(user_brig, user_image):
     assert files(brig) == before
     brig("start", "a")
     assert brig("exec", "a", "sh", "-c", "cat /d/g; ls /etc/passwd", check=False).out == "one\n"
+    assert brig("check").err == "brig: nothing is wrong\n"
     brig("rm", "-f", "a")

@@ -18,6 +18,7 @@ from support import wait
 from support.archives import Oci, encode, entry, leftovers, run, sha256, tar
 from support.engines import Host, Podman
 from support.registry import PASSWORD, USER, FakeRegistry, serve
+from support.sound import sound
 
 pytestmark = [pytest.mark.root,
               pytest.mark.skipif(not shutil.which("skopeo") or not shutil.which("docker-registry"),
@@ -399,6 +400,7 @@ def test_what_is_killed_at_any_moment_leaves_the_store_whole(brig, registry, lay
             running.process.kill()
             running.process.wait()
         wait.file_state(tmp, lambda: not list(tmp.glob("import.*")), 20)
+        sound(brig, f"kill {number} of {words[0]}, seed {seed}")
         names = [entry["reference"] for entry in brig.json("images")]
         assert set(names) <= {"busybox:latest", image}, f"kill {number} of {words[0]}, seed {seed}"
         if image in names:
