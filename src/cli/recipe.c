@@ -194,6 +194,8 @@ static void recipe_fill_limits(const struct recipe *recipe, struct instance *ret
 		ret->disk_size = recipe->disk_size;
 		ret->bounded = ret->kind == INSTANCE_CONTAINER;
 	}
+	ret->snapshots_every_ms = recipe->snapshots_every_ms;
+	ret->snapshots_expiry_ms = recipe->snapshots_expiry_ms;
 	ret->rlimits = strv_dup(recipe->rlimits);
 	ret->tmpfs = strv_dup(recipe->tmpfs);
 	ret->cap_add = strv_dup(recipe->cap_add);

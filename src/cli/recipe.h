@@ -30,6 +30,7 @@ struct recipe {
 	char **tmpfs, **volumes, **mounts;
 	int64_t disk_size;
 	char **drives;
+	int64_t snapshots_every_ms, snapshots_expiry_ms;
 
 	char **cap_add, **cap_drop, **devices;
 	int privileged;

@@ -6,13 +6,17 @@
 #include "base/units.h"
 #include "base/utf8.h"
 #include "cli/recipe-internal.h"
+#include "instance/schedule.h"
 #include "proto/share.h"
 
 #include <string.h>
 #include <sys/stat.h>
 
 /* docker's least: less cannot even hold what the kernel keeps for a process */
-#define RECIPE_MEMORY_MIN      ((int64_t)6 << 20)
+#define RECIPE_MEMORY_MIN ((int64_t)6 << 20)
+/* instance/schedule.h; what is in ns must still be counted */
+#define RECIPE_SNAPSHOT_MIN_MS SCHEDULE_EVERY_MIN_MS
+#define RECIPE_SNAPSHOT_MAX_MS (INT64_C(3650) * 24 * 60 * 60 * 1000)
 #define RECIPE_CPUS_MIN	       10
 #define RECIPE_CPUS_MAX	       1024000
 #define RECIPE_PIDS_MAX	       4194304 /* the kernel's PID_MAX_LIMIT */
@@ -92,6 +96,10 @@ const struct option recipe_options[] = {
 	RECIPE("restart", 0, OPTION_STRING, "POLICY", restart,
 	       "when it ends: no, on-failure[:N], always or unless-stopped"),
 	RECIPE("rm", 0, OPTION_FLAG, NULL, remove, "remove it when it ends"),
+	RECIPE("snapshot-every", 0, OPTION_DURATION, "TIME", snapshots_every_ms,
+	       "have 'snapshot run' make one so often, as 6h or 1d"),
+	RECIPE("snapshot-expiry", 0, OPTION_DURATION, "TIME", snapshots_expiry_ms,
+	       "have it remove those that it made that long ago"),
 
 	RECIPE("kernel", 0, OPTION_STRING, "NAME", kernel,
 	       "VM: this kernel, or 'image' for the image's own", .complete = "kernel"),
@@ -236,6 +244,14 @@ static int recipe_check_limits(const struct recipe *recipe, struct err *err)
 	if (r == 0)
 		r = recipe_check_range("disk-size", "at least 16m is needed", recipe->disk_size,
 				       INSTANCE_DISK_MIN, INT64_MAX, err);
+	if (r == 0)
+		r = recipe_check_range("snapshot-every", "it is 15m to 3650d",
+				       recipe->snapshots_every_ms, RECIPE_SNAPSHOT_MIN_MS,
+				       RECIPE_SNAPSHOT_MAX_MS, err);
+	if (r == 0)
+		r = recipe_check_range("snapshot-expiry", "it is 15m to 3650d",
+				       recipe->snapshots_expiry_ms, RECIPE_SNAPSHOT_MIN_MS,
+				       RECIPE_SNAPSHOT_MAX_MS, err);
 	if (r == 0 && recipe->pids_limit < 0)
 		r = err_set(err, -ERANGE, "option --pids-limit: it is 0 or more");
 	return r;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Snapshots of instances, and copies of them. */
-#include "instance/snapshot.h"
+#include "instance/schedule.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/units.h"
@@ -8,6 +8,7 @@
 #include "cli/home.h"
 #include "cli/listing.h"
 #include "image/difference.h"
+#include "instance/snapshot.h"
 
 #include <stdio.h>
 
@@ -43,6 +44,7 @@ static struct json *snapshot_ls_json(const void *item)
 		object, "kind",
 		json_new_string(snapshot->damaged ? NULL : instance_kind_names[snapshot->kind]));
 	json_object_add(object, "running", json_new_bool(snapshot->running));
+	json_object_add(object, "scheduled", json_new_bool(snapshot->scheduled));
 	json_object_add(object, "damaged", json_new_bool(snapshot->damaged));
 	return object;
 }
@@ -125,6 +127,34 @@ static int snapshot_rm(const struct cli_context *cli, const void *values _unused
 		}
 	}
 	return failed ? CLI_FAILURE : 0;
+}
+
+/* --- what is due --- */
+
+static void snapshot_run_made(void *ctx _unused_, const char *name, const char *snap)
+{
+	printf("%s %s\n", name, snap);
+}
+
+static void snapshot_run_failed(void *ctx, const char *name, const struct err *err)
+{
+	int *failed = ctx;
+
+	log_error("'%s': %s", name, err->msg);
+	*failed = 1;
+}
+
+static int snapshot_run_due(const struct cli_context *cli, const void *values _unused_,
+			    char **args _unused_, struct err *err)
+{
+	const struct instance_home home = home_of(cli);
+	int failed = 0;
+	const struct schedule_events events = { .made = snapshot_run_made,
+						.failed = snapshot_run_failed,
+						.ctx = &failed };
+	int r = schedule_run(&home, units_now(), &events, err);
+
+	return r == 0 && failed ? CLI_FAILURE : r;
 }
 
 /* --- what has changed --- */
@@ -311,6 +341,22 @@ const struct verb cli_snapshot_verbs[] = {
 		.max_args = -1,
 		.complete = "instance",
 		.run = snapshot_rm,
+	},
+	{
+		.noun = "snapshot",
+		.name = "run",
+		.group = "Snapshots",
+		.summary = "Make the snapshots that are due",
+		.description =
+			"Makes a snapshot, auto-DATE-TIME, of each instance that was made with "
+			"--snapshot-every and whose newest one of the kind is that old, and "
+			"removes "
+			"those of the kind that are older than its --snapshot-expiry; the newest "
+			"stays, and so do all that were made by hand. Prints NAME SNAP for each. "
+			"One "
+			"that fails does not stop the others. The systemd timer "
+			"brig-snapshot.timer, once enabled, has this done every 15 minutes.",
+		.run = snapshot_run_due,
 	},
 	{
 		.noun = "snapshot",

@@ -18,8 +18,9 @@ extern const struct record_table snapshot_table;
 struct snapshot_place {
 	const struct instance_home *home;
 	struct instance_view view;
-	int lock;   /* a descriptor of the instance's folder, too */
-	int folder; /* of its snapshots; -EBADF: it has none */
+	int lock;      /* a descriptor of the instance's folder, too */
+	int folder;    /* of its snapshots; -EBADF: it has none */
+	int scheduled; /* what is made is of a schedule */
 };
 
 /* Locks it and removes what a killed process left. Release it in any case. */

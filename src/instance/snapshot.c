@@ -28,6 +28,7 @@ static const struct record_field snapshot_fields[] = {
 	  .offset = offsetof(struct snapshot, kind),
 	  .names = instance_kind_names },
 	RECORD_FIELD(RECORD_BOOL, struct snapshot, running),
+	RECORD_FIELD(RECORD_BOOL, struct snapshot, scheduled),
 	RECORD_END,
 };
 
@@ -161,7 +162,8 @@ static int snapshot_write(const struct snapshot_place *place, int making, struct
 {
 	const struct snapshot record = { .created = units_now(),
 					 .kind = place->view.record.kind,
-					 .running = place->view.alive };
+					 .running = place->view.alive,
+					 .scheduled = place->scheduled };
 	int r = snapshot_clone_current(place, making, err);
 
 	if (r == 0)
@@ -239,13 +241,14 @@ static int snapshot_make(const struct snapshot_place *place, const char *snap, s
 	return r;
 }
 
-int snapshot_create(const struct instance_home *home, const char *name, const char *snap,
-		    char **ret_name, struct err *err)
+static int snapshot_create_as(const struct instance_home *home, const char *name, const char *snap,
+			      int scheduled, char **ret_name, struct err *err)
 {
 	_cleanup_snapshot_place_ struct snapshot_place place;
 	_cleanup_free_ char *given = snap ? mem_strdup(snap) : NULL;
 	int r = snapshot_open(home, name, &place, err);
 
+	place.scheduled = scheduled;
 	if (r == 0)
 		r = snapshot_check_state(&place, err);
 	if (r == 0)
@@ -259,6 +262,20 @@ int snapshot_create(const struct instance_home *home, const char *name, const ch
 	if (r == 0)
 		*ret_name = take_ptr(given);
 	return r;
+}
+
+int snapshot_create(const struct instance_home *home, const char *name, const char *snap,
+		    char **ret_name, struct err *err)
+{
+	return snapshot_create_as(home, name, snap, 0, ret_name, err);
+}
+
+int snapshot_create_scheduled(const struct instance_home *home, const char *name, const char *snap,
+			      struct err *err)
+{
+	_cleanup_free_ char *made = NULL;
+
+	return snapshot_create_as(home, name, snap, 1, &made, err);
 }
 
 static void snapshot_release(struct snapshot *snapshot)

@@ -20,12 +20,16 @@ struct snapshot {
 	int64_t created; /* ns since the epoch */
 	int kind;	 /* enum instance_kind: what the instance was then */
 	int running;	 /* it ran then: its programs were not told, as in a power cut */
+	int scheduled;	 /* instance/schedule.h made it */
 	int damaged;	 /* its record cannot be read, and only the name is known */
 };
 
 /* snap NULL: the next of snap0, snap1... *ret_name is the caller's to free. */
 int snapshot_create(const struct instance_home *home, const char *name, const char *snap,
 		    char **ret_name, struct err *err);
+/* The same, for instance/schedule.h. */
+int snapshot_create_scheduled(const struct instance_home *home, const char *name, const char *snap,
+			      struct err *err);
 /* Each of an instance, the oldest first, until each() returns non-zero; returns that. */
 int snapshot_each(const struct instance_home *home, const char *name,
 		  int (*each)(const struct snapshot *snapshot, void *ctx), void *ctx,

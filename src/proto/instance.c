@@ -62,6 +62,8 @@ static const struct record_field instance_fields[] = {
 	INT(disk_size),
 	BOOL(bounded),
 	STRV(drives),
+	INT(snapshots_every_ms),
+	INT(snapshots_expiry_ms),
 	STRV(cap_add),
 	STRV(cap_drop),
 	STRV(devices),

@@ -62,6 +62,9 @@ struct instance {
 	int bounded;
 	char **drives; /* VM: PATH[:OPTIONS], see proto/drive.h */
 
+	/* by a schedule, in ms; 0: none is made, or none expires. See instance/schedule.h */
+	int64_t snapshots_every_ms, snapshots_expiry_ms;
+
 	/* privilege */
 	char **cap_add, **cap_drop; /* "NET_ADMIN" or "ALL" */
 	char **devices;		    /* HOST[:INSIDE[:rwm]] */

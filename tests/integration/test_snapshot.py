@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Snapshots of instances, what they are restored to, and copies: every file as it was, whatever is killed."""
 
+import json
 import os
 import subprocess
 
@@ -201,6 +202,38 @@ def test_what_has_changed_is_told(brig, busybox_image):
     assert "C /etc/passwd" in changed and "A /d" in changed and "A /d/keep" in changed
     assert "did you mean 'new'" in brig.fails("snapshot", "diff", "a", "nev").err
     brig("snapshot", "rm", "a", "old", "new")
+
+
+def aged(brig, snap, hours, name="a"):
+    """As if the snapshot had been made that long ago."""
+    path = folder(brig, name) / "snapshots" / snap / "snapshot.json"
+    record = json.loads(path.read_text())
+    record["created"] -= hours * 3600 * 10**9
+    path.write_text(json.dumps(record))
+
+
+def test_a_schedule_makes_them_and_lets_its_own_expire(brig, busybox_image):
+    for name in ("a", "b"):
+        brig("run", "--name", name, "--snapshot-every", "1h", "--snapshot-expiry", "2h", busybox_image, "true")
+    brig("run", "--name", "c", busybox_image, "true")
+    brig("create", "--name", "never-run", "--snapshot-every", "1h", busybox_image, "true")
+    brig("snapshot", "create", "a", "mine")
+    first = [line.split() for line in brig("snapshot", "run").out.splitlines()]
+    assert [name for name, _ in first] == ["a", "b"] and all(snap.startswith("auto-2") for _, snap in first)
+    assert brig("snapshot", "run").out == ""
+    aged(brig, "mine", 3)
+    aged(brig, first[0][1], 3)
+    at = folder(brig) / "snapshots"
+    (at / first[0][1]).rename(at / "auto-old")  # this second's name is the next one's
+    for snap in (folder(brig, "b") / "snapshots").iterdir():
+        snap.rename(folder(brig, "b") / snap.name)
+    (folder(brig, "b") / "snapshots").rmdir()
+    (folder(brig, "b") / "snapshots").write_text("no folder")
+    result = brig("snapshot", "run", check=False)
+    assert result.code != 0 and "'b'" in result.err
+    assert [line.split()[0] for line in result.out.splitlines()] == ["a"]  # all the same
+    assert set(snapshots(brig)) == {"mine", result.out.split()[1]}  # the newest one of the schedule's, and what is not
+    assert "15m" in brig.fails("create", "--snapshot-every", "1m", busybox_image).err
 
 
 def killed_at(brig, call, n, *args):

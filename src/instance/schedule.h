@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef INSTANCE_SCHEDULE_H
+#define INSTANCE_SCHEDULE_H
+
+#include "instance/instance.h"
+
+/*
+ * Snapshots by schedule: an instance whose record has snapshots_every_ms gets one, "auto-" and the time, when its newest
+ * scheduled one is that old. Whoever calls schedule_run() now and then, as a timer does, is what makes it happen. One
+ * that is older than snapshots_expiry_ms is removed, if it was made so and there is a newer one of the kind.
+ *
+ * What has never run has nothing to keep, and what a checkpoint has stopped does not change: they get none.
+ */
+
+/* Shorter is in vain, for the timer does not come more often (share/brig-snapshot.timer). */
+#define SCHEDULE_EVERY_MIN_MS (INT64_C(15) * 60 * 1000)
+
+struct schedule_events {
+	void (*made)(void *ctx, const char *name, const char *snap);
+	void (*failed)(void *ctx, const char *name, const struct err *err);
+	void *ctx;
+};
+
+/* All that is due at the time now, in ns since the epoch. One instance's failure is told, and does not stop the others. */
+int schedule_run(const struct instance_home *home, int64_t now,
+		 const struct schedule_events *events, struct err *err);
+
+/* Whether the next one is due, if the newest is of then (ns since the epoch; 0: there is none). */
+int schedule_is_due(int64_t every_ms, int64_t newest, int64_t now);
+
+#endif
