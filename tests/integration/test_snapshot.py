@@ -87,6 +87,7 @@ def test_a_running_container_stands_still_for_the_moment(brig, busybox_image):
     # both files are written in one step of a loop, so that one may be ahead of the other by one, never by more
     brig("run", "-d", "--name", "a", busybox_image, "sh", "-c",
          "i=0; while :; do i=$((i+1)); echo $i > /x; echo $i > /y; done")
+    wait.file_exists(folder(brig) / "upper/y")
     for _ in range(3):
         brig("snapshot", "create", "a")
         assert state(brig) == "running"
