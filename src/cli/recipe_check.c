@@ -13,10 +13,7 @@
 #include <sys/stat.h>
 
 /* docker's least: less cannot even hold what the kernel keeps for a process */
-#define RECIPE_MEMORY_MIN ((int64_t)6 << 20)
-/* instance/schedule.h; what is in ns must still be counted */
-#define RECIPE_SNAPSHOT_MIN_MS SCHEDULE_EVERY_MIN_MS
-#define RECIPE_SNAPSHOT_MAX_MS (INT64_C(3650) * 24 * 60 * 60 * 1000)
+#define RECIPE_MEMORY_MIN      ((int64_t)6 << 20)
 #define RECIPE_CPUS_MIN	       10
 #define RECIPE_CPUS_MAX	       1024000
 #define RECIPE_PIDS_MAX	       4194304 /* the kernel's PID_MAX_LIMIT */
@@ -246,12 +243,12 @@ static int recipe_check_limits(const struct recipe *recipe, struct err *err)
 				       INSTANCE_DISK_MIN, INT64_MAX, err);
 	if (r == 0)
 		r = recipe_check_range("snapshot-every", "it is 15m to 3650d",
-				       recipe->snapshots_every_ms, RECIPE_SNAPSHOT_MIN_MS,
-				       RECIPE_SNAPSHOT_MAX_MS, err);
+				       recipe->snapshots_every_ms, SCHEDULE_MIN_MS, SCHEDULE_MAX_MS,
+				       err);
 	if (r == 0)
 		r = recipe_check_range("snapshot-expiry", "it is 15m to 3650d",
-				       recipe->snapshots_expiry_ms, RECIPE_SNAPSHOT_MIN_MS,
-				       RECIPE_SNAPSHOT_MAX_MS, err);
+				       recipe->snapshots_expiry_ms, SCHEDULE_MIN_MS,
+				       SCHEDULE_MAX_MS, err);
 	if (r == 0 && recipe->pids_limit < 0)
 		r = err_set(err, -ERANGE, "option --pids-limit: it is 0 or more");
 	return r;

@@ -20,6 +20,8 @@ static int set_run(const struct cli_context *cli, const void *values _unused_, c
 static const char *const set_examples[] = {
 	"brig set web disk=20g",
 	"let it write more",
+	"brig set web snapshots.schedule=1d snapshots.expiry=30d",
+	"a snapshot a day, for a month (see 'brig snapshot run')",
 	NULL,
 };
 
@@ -32,9 +34,10 @@ const struct verb cli_set_verbs[] = {
 		  "'disk' is how much it can write, as --disk-size. Of a container it holds at "
 		  "once, unless it runs and had no bound so far; it may be less than before, or "
 		  "than what is there, and then no more can be written; 'none' ends it. A VM's "
-		  "disk only grows, "
-		  "and "
-		  "its file system with it, at its next start; one that runs is refused.",
+		  "disk only grows, and its file system with it, at its next start; one that "
+		  "runs is refused.\n\n"
+		  "'snapshots.schedule' and 'snapshots.expiry' are a time such as 6h or 30d, or "
+		  "'none', as --snapshot-every and --snapshot-expiry.",
 	  .examples = set_examples,
 	  .min_args = 2,
 	  .max_args = -1,

@@ -13,7 +13,9 @@
  */
 
 /* Shorter is in vain, for the timer does not come more often (share/brig-snapshot.timer). */
-#define SCHEDULE_EVERY_MIN_MS (INT64_C(15) * 60 * 1000)
+#define SCHEDULE_MIN_MS (INT64_C(15) * 60 * 1000)
+/* What is in ns must still be counted. */
+#define SCHEDULE_MAX_MS (INT64_C(3650) * 24 * 60 * 60 * 1000)
 
 struct schedule_events {
 	void (*made)(void *ctx, const char *name, const char *snap);

@@ -12,6 +12,7 @@
 #include "instance/bound.h"
 #include "instance/clean.h"
 #include "instance/paths.h"
+#include "instance/schedule.h"
 
 #include <string.h>
 
@@ -55,15 +56,49 @@ static int settings_apply_disk(const struct instance_home *home, const struct in
 								: bound_check(record, dir, err);
 }
 
+static int settings_set_interval(int64_t *ret_ms, const char *value, struct err *err)
+{
+	int64_t ms = 0;
+
+	if (strcmp(value, "none") != 0) {
+		if (units_parse_duration(value, &ms, err) < 0)
+			return err->code;
+		if (ms < SCHEDULE_MIN_MS || ms > SCHEDULE_MAX_MS)
+			return err_set(err, -ERANGE, "it is 15m to 3650d, or 'none'");
+	}
+	*ret_ms = ms;
+	return 0;
+}
+
+static int settings_set_schedule(struct instance *record, const char *value, struct err *err)
+{
+	return settings_set_interval(&record->snapshots_every_ms, value, err);
+}
+
+static int settings_set_expiry(struct instance *record, const char *value, struct err *err)
+{
+	return settings_set_interval(&record->snapshots_expiry_ms, value, err);
+}
+
+/* For who reads the record whenever it counts. */
+static int settings_apply_nothing(const struct instance_home *home _unused_,
+				  const struct instance_view *view _unused_,
+				  const struct instance *record _unused_, struct err *err _unused_)
+{
+	return 0;
+}
+
 const struct settings_row settings_table[] = {
 	{ "disk", settings_set_disk, settings_apply_disk },
+	{ "snapshots.schedule", settings_set_schedule, settings_apply_nothing },
+	{ "snapshots.expiry", settings_set_expiry, settings_apply_nothing },
 	{ .name = NULL },
 };
 
 static const struct settings_row *settings_find(const char *assignment, struct err *err)
 {
 	size_t len = strcspn(assignment, "=");
-	_cleanup_free_ char *key = mem_strndup(assignment, len);
+	_cleanup_free_ char *key = mem_strndup(assignment, len), *all = NULL;
 	_cleanup_strv_ char **names = NULL;
 	const char *near;
 
@@ -73,11 +108,15 @@ static const struct settings_row *settings_find(const char *assignment, struct e
 		strv_add(&names, row->name);
 	}
 	near = word_nearest(key, (const char *const *)names);
+	all = strv_join(names, ", ");
 	if (!assignment[len])
 		err_set(err, -EINVAL, "'%.64s' sets nothing: say KEY=VALUE", assignment);
+	else if (near)
+		err_set(err, -EINVAL, "'%.64s' is nothing that can be set; did you mean '%s'?", key,
+			near);
 	else
-		err_set(err, -EINVAL, "'%.64s' is nothing that can be set%s%s%s", key,
-			near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+		err_set(err, -EINVAL, "'%.64s' is nothing that can be set; there are: %s", key,
+			all);
 	return NULL;
 }
 

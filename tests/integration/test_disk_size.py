@@ -53,7 +53,8 @@ def test_without_quotas_it_is_refused_with_what_to_do(brig, busybox_image):
 
 def test_only_what_can_be_set_is_set(brig, busybox_image):
     brig("create", "--name", "a", busybox_image, "true")
-    for words, told in [("disc=1g", "did you mean 'disk'"), ("disk", "KEY=VALUE"), ("disk=much", "'much'"),
+    for words, told in [("disc=1g", "did you mean 'disk'"), ("colour=red", "disk, snapshots.schedule"),
+                        ("snapshots.expiry=1s", "15m"), ("disk", "KEY=VALUE"), ("disk=much", "'much'"),
                         ("disk=1m", "at least 16m")]:
         assert told in brig.fails("set", "a", words).err
     brig("set", "a", "disk=none")  # as it is

@@ -237,6 +237,16 @@ def test_a_schedule_makes_them_and_lets_its_own_expire(brig, busybox_image):
     assert "15m" in brig.fails("create", "--snapshot-every", "1m", busybox_image).err
 
 
+def test_a_schedule_can_be_changed_while_it_runs(brig, busybox_image):
+    brig("run", "-d", "--name", "a", busybox_image, "sleep", "1000")
+    assert brig("snapshot", "run").out == ""
+    brig("set", "a", "snapshots.schedule=1h", "snapshots.expiry=1d")
+    assert brig("snapshot", "run").out.startswith("a auto-2")
+    brig("set", "a", "snapshots.schedule=none")
+    brig("rm", "-f", "a")
+    assert brig("snapshot", "run").out == ""
+
+
 def killed_at(brig, call, n, *args):
     """Runs the command, which is killed as it comes to the n-th such system call; whether it came to it."""
     run = subprocess.run(["strace", "-f", "-o", "/dev/null", "-e", f"trace={call}", "-e",
