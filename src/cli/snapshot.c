@@ -320,7 +320,8 @@ const struct verb cli_snapshot_verbs[] = {
 		.description =
 			"Gives a stopped instance the settings and files that the snapshot has "
 			"kept. What it has written since is lost, unless another snapshot has it. "
-			"Its name stays, and so do all its snapshots. Interrupted at any point, "
+			"Its name stays, and so do all its snapshots and their schedule. "
+			"Interrupted at any point, "
 			"the instance is whole, in one of the two forms.",
 		.examples = (const char *const[]){ "brig snapshot restore web before-update",
 						   "as if the update had never been", NULL },
@@ -354,7 +355,8 @@ const struct verb cli_snapshot_verbs[] = {
 			"those of the kind that are older than its --snapshot-expiry; the newest "
 			"stays, and so do all that were made by hand. Prints NAME SNAP for each. "
 			"One "
-			"that fails does not stop the others. The systemd timer "
+			"that fails does not stop the others. A stopped instance that has not run "
+			"since its last one gets none. The systemd timer "
 			"brig-snapshot.timer, once enabled, has this done every 15 minutes.",
 		.run = snapshot_run_due,
 	},

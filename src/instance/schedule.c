@@ -12,7 +12,9 @@
 struct schedule_item {
 	char *name;
 	int64_t every_ms, expiry_ms;
+	int64_t ended; /* ns since the epoch; it has not changed since. 0: it runs */
 	int may_make;
+	char *damage; /* its record cannot be read, and why */
 };
 
 struct schedule_work {
@@ -22,8 +24,10 @@ struct schedule_work {
 
 static void schedule_work_release(struct schedule_work *work)
 {
-	for (size_t i = 0; i < work->n; i++)
+	for (size_t i = 0; i < work->n; i++) {
+		free(work->items[i].damage);
 		free(work->items[i].name);
+	}
 	free(work->items);
 }
 
@@ -32,13 +36,15 @@ static int schedule_note(struct instance_view *view, void *ctx)
 	struct schedule_work *work = ctx;
 	const struct instance *record = &view->record;
 
-	if (!record->snapshots_every_ms && !record->snapshots_expiry_ms)
+	if (!view->damaged && !record->snapshots_every_ms && !record->snapshots_expiry_ms)
 		return 0;
 	work->items = mem_realloc(work->items, work->n + 1, sizeof(*work->items));
 	work->items[work->n++] = (struct schedule_item){
 		.name = mem_strdup(record->name),
 		.every_ms = record->snapshots_every_ms,
 		.expiry_ms = record->snapshots_expiry_ms,
+		.ended = view->alive ? 0 : record->finished,
+		.damage = view->damaged ? mem_strdup(record->error) : NULL,
 		.may_make = view->state != INSTANCE_CREATED && view->state != INSTANCE_CHECKPOINTED,
 	};
 	return 0;
@@ -72,9 +78,9 @@ static int schedule_list_add(const struct snapshot *snapshot, void *ctx)
 	return 0;
 }
 
-int schedule_is_due(int64_t every_ms, int64_t newest, int64_t now)
+int schedule_is_due(int64_t every_ms, int64_t newest, int64_t ended, int64_t now)
 {
-	if (!every_ms)
+	if (!every_ms || (ended && newest >= ended))
 		return 0;
 	return !newest || now - newest + SCHEDULE_SLACK >= every_ms * SCHEDULE_MS;
 }
@@ -120,10 +126,17 @@ static int schedule_one(const struct instance_home *home, const struct schedule_
 	_cleanup_(schedule_list_release) struct schedule_list before = { 0 }, after = { 0 };
 	int r = schedule_list_read(home, item, now, &before, err);
 
-	if (r == 0 && item->may_make && schedule_is_due(item->every_ms, before.newest, now))
+	if (r == 0 && item->may_make &&
+	    schedule_is_due(item->every_ms, before.newest, item->ended, now))
 		r = schedule_make(home, item, events, now, err);
-	if (r == 0)
-		r = schedule_list_read(home, item, now, &after, err);
+	if (r < 0) {
+		struct err ignored = ERR_INIT;
+
+		/* room may be what was missing */
+		(void)schedule_expire(home, item, &before, &ignored);
+		return r;
+	}
+	r = schedule_list_read(home, item, now, &after, err);
 	return r < 0 ? r : schedule_expire(home, item, &after, err);
 }
 
@@ -136,7 +149,11 @@ int schedule_run(const struct instance_home *home, int64_t now,
 	for (size_t i = 0; i < work.n && r == 0; i++) {
 		struct err problem = ERR_INIT;
 
-		if (schedule_one(home, &work.items[i], events, now, &problem) < 0)
+		/* which may have had a schedule */
+		if (work.items[i].damage) {
+			err_set(&problem, -EBADMSG, "%s", work.items[i].damage);
+			events->failed(events->ctx, work.items[i].name, &problem);
+		} else if (schedule_one(home, &work.items[i], events, now, &problem) < 0)
 			events->failed(events->ctx, work.items[i].name, &problem);
 	}
 	return r;

@@ -9,7 +9,8 @@
  * scheduled one is that old. Whoever calls schedule_run() now and then, as a timer does, is what makes it happen. One
  * that is older than snapshots_expiry_ms is removed, if it was made so and there is a newer one of the kind.
  *
- * What has never run has nothing to keep, and what a checkpoint has stopped does not change: they get none.
+ * What has never run has nothing to keep, what a checkpoint has stopped does not change, and neither does what is stopped
+ * and has its last one from after its end: they get none. One whose record is damaged is a failure.
  */
 
 /* Shorter is in vain, for the timer does not come more often (share/brig-snapshot.timer). */
@@ -27,7 +28,10 @@ struct schedule_events {
 int schedule_run(const struct instance_home *home, int64_t now,
 		 const struct schedule_events *events, struct err *err);
 
-/* Whether the next one is due, if the newest is of then (ns since the epoch; 0: there is none). */
-int schedule_is_due(int64_t every_ms, int64_t newest, int64_t now);
+/*
+ * Whether the next one is due, if the newest is of then (0: there is none), and the instance stopped then (0: it runs);
+ * in ns since the epoch.
+ */
+int schedule_is_due(int64_t every_ms, int64_t newest, int64_t ended, int64_t now);
 
 #endif

@@ -441,6 +441,9 @@ int snapshot_restore(const struct instance_home *home, const char *name, const c
 		return r;
 	mem_replace(&record.name, name);
 	snapshot_take_history(&record, &place.view.record);
+	/* what makes snapshots does not end by the use of one */
+	record.snapshots_every_ms = place.view.record.snapshots_every_ms;
+	record.snapshots_expiry_ms = place.view.record.snapshots_expiry_ms;
 	r = snapshot_make_volumes(home, &record, &volumes, err);
 	return r < 0 ? r : rollback_to(home, place.lock, from, &record, err);
 }

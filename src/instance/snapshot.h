@@ -35,7 +35,8 @@ int snapshot_each(const struct instance_home *home, const char *name,
 		  int (*each)(const struct snapshot *snapshot, void *ctx), void *ctx,
 		  struct err *err);
 /*
- * The stopped instance gets the snapshot's data and settings; its name, and how it last ended, stay its own. At
+ * The stopped instance gets the snapshot's data and settings; its name, its
+ * schedule, and how it last ended, stay its own. At
  * whatever point this is killed, the instance is whole in one of the two forms.
  */
 int snapshot_restore(const struct instance_home *home, const char *name, const char *snap,

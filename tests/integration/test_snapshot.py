@@ -237,6 +237,25 @@ def test_a_schedule_makes_them_and_lets_its_own_expire(brig, busybox_image):
     assert "15m" in brig.fails("create", "--snapshot-every", "1m", busybox_image).err
 
 
+def test_what_is_stopped_gets_one_and_a_damaged_one_is_told(brig, busybox_image):
+    for name in ("a", "b"):
+        brig("run", "--name", name, "--snapshot-every", "1h", "--snapshot-expiry", "2h", busybox_image, "true")
+    brig("snapshot", "create", "a", "without")
+    snap = brig("snapshot", "run").out.split()[1]
+    path = folder(brig) / "instance.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, "finished": record["finished"] - 9 * 3600 * 10**9}))
+    aged(brig, snap, 5)
+    # nothing has changed since, and its only one stays though it has expired
+    assert brig("snapshot", "run").out == "" and snap in snapshots(brig)
+    brig("set", "a", "snapshots.schedule=2h")
+    brig("snapshot", "restore", "a", "without")
+    assert brig.json("inspect", "a")[0]["snapshots_every_ms"] == 2 * 3600000
+    (folder(brig, "b") / "instance.json").write_text("{")
+    result = brig.fails("snapshot", "run")
+    assert "'b': " in result.err and "'a'" not in result.err
+
+
 def test_a_schedule_can_be_changed_while_it_runs(brig, busybox_image):
     brig("run", "-d", "--name", "a", busybox_image, "sleep", "1000")
     assert brig("snapshot", "run").out == ""
