@@ -5,7 +5,7 @@
 #include "image/manifest.h"
 #include "image/reroot.h"
 #include "image/source.h"
-#include "image/yaml.h"
+#include "image/yaml_walk.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "image/yaml.h"
+#include "image/yaml_walk.h"
 
 #include <stdint.h>
 #include <stdlib.h>

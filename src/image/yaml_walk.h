@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef IMAGE_YAML_H
-#define IMAGE_YAML_H
+#ifndef IMAGE_YAML_WALK_H
+#define IMAGE_YAML_WALK_H
 
 #include <stddef.h>
 
 #include "base/err.h"
 
-/*
- * As much of YAML as programs in Go write who dump settings: mappings and lists by indentation; plain, 'single' and
- * "double" quoted scalars, blocks (| and >), {} and []. Anchors, tags, other flow collections and further documents are
- * refused.
- */
+/* YAML as programs dump settings in it. Anchors, tags, keys that are no scalars and further documents are refused. */
 #define YAML_TEXT_MAX  ((size_t)512 << 10)
 #define YAML_DEPTH_MAX 16
 #define YAML_PATH_MAX  1024

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "image/yaml.h"
+#include "image/yaml_walk.h"
 #include "base/buf.h"
 
 #include <setjmp.h>
@@ -42,6 +42,7 @@ static void mappings_and_lists_are_read_by_their_indentation(void **state)
 	assert_read("a:\n  - b: 1\n    c: 2\n  - b: 3\nd: 4\n",
 		    "a\t-\tb=1;a\t-\tc=2;a\t-\tb=3;d=4;");
 	assert_read("a:\n- - 1\n  - 2\n", "a\t-\t-=1;a\t-\t-=2;");
+	assert_read("a: {b: c}\nd: [1, {e: f}]\n", "a\tb=c;d\t-=1;d\t-\te=f;");
 	assert_read("---\n# note\n\na: {}\nb: []\nc: d # e\r\n", "c=d;");
 }
 
@@ -63,8 +64,10 @@ static void what_is_not_known_is_refused(void **state)
 	assert_refused("a: &x 1\n");
 	assert_refused("a: *x\n");
 	assert_refused("a: !!int 1\n");
-	assert_refused("a: {b: c}\n");
-	assert_refused("a: [1, 2]\n");
+	assert_refused("a: &x {b: 1}\n");
+	assert_refused("? [a]\n: b\n");
+	assert_refused("\"a\\tb\": c\n");
+	assert_refused("a: \"x\\0y\"\n");
 	assert_refused("a: \"x\n");
 	assert_refused("a: \"\\q\"\n");
 	assert_refused("\ta: 1\n");
@@ -80,5 +83,5 @@ int main(void)
 		cmocka_unit_test(what_is_not_known_is_refused),
 	};
 
-	return cmocka_run_group_tests_name("image/yaml", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("image/yaml_walk", tests, NULL, NULL);
 }
