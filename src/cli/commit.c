@@ -6,17 +6,8 @@
 #include "cli/progress.h"
 #include "cli/verb.h"
 #include "instance/paths.h"
-#include "proto/message.h"
 
-#include <fcntl.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/wait.h>
-
-/*
- * A running container stands still while its writable layer is read. It is let go by a process that waits for the
- * end of a pipe, so that it goes on however we end; that process has a session of its own, where no control-C comes.
- */
 
 struct commit_values {
 	char **changes;
@@ -43,58 +34,34 @@ static const struct option commit_options[] = {
 	OPTION_END,
 };
 
-/* One that waits with the container held. */
-struct commit_hold {
-	int pipe; /* its end lets the container go; negative: it is not held */
-	pid_t pid;
+/* What stands still while it is read, for as long as the descriptor is open, and so however we end. */
+struct commit_still {
+	const char *name;
+	int held, frozen; /* see instance_hold() and instance_freeze() */
 };
 
-static _noreturn_ void commit_guard(const struct instance_home *home, const char *name, int fd)
+static int commit_let_go(void *ctx, struct err *err)
 {
-	struct err ignored = ERR_INIT;
-	char byte;
+	struct commit_still *still = ctx;
+	int r = still->frozen >= 0 ? instance_thaw(still->frozen, still->name, err) : 0;
 
-	setsid();
-	signal(SIGTERM, SIG_IGN);
-	while (read(fd, &byte, 1) < 0 && errno == EINTR)
-		continue;
-	_exit(instance_request(home, name, MESSAGE_RESUME, NULL, 0, &ignored) < 0);
+	still->frozen = fd_close(still->frozen);
+	still->held = fd_close(still->held);
+	return r;
 }
 
-static void commit_let_go(void *ctx)
+static int commit_hold(const struct instance_home *home, const struct instance_view *view,
+		       struct commit_still *still, struct err *err)
 {
-	struct commit_hold *hold = ctx;
+	int is_vm = view->record.kind == INSTANCE_VM;
+	int r = is_vm && view->state == INSTANCE_RUNNING
+			? instance_freeze(home, still->name, &still->frozen, err)
+			: instance_hold(home, still->name, &still->held, err);
 
-	if (hold->pipe < 0)
-		return;
-	hold->pipe = fd_close(hold->pipe);
-	while (waitpid(hold->pid, NULL, 0) < 0 && errno == EINTR)
-		continue;
-}
-
-static int commit_hold(const struct instance_home *home, const char *name, struct commit_hold *hold,
-		       struct err *err)
-{
-	int fds[2];
-
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return err_errno(err, -errno, "cannot make a pipe");
-	hold->pid = fork();
-	if (!hold->pid) {
-		fd_close(fds[1]);
-		commit_guard(home, name, fds[0]);
-	}
-	fd_close(fds[0]);
-	hold->pipe = fds[1];
-	if (hold->pid < 0) {
-		hold->pipe = fd_close(hold->pipe);
-		return err_errno(err, -errno, "cannot start a process");
-	}
-	if (instance_request(home, name, MESSAGE_PAUSE, NULL, 0, err) < 0)
-		return err_wrap(err,
-				"it cannot be held while it is read (--pause=false reads it as "
-				"it runs)");
-	return 0;
+	if (r == 0 || is_vm)
+		return r;
+	return err_wrap(err, "it cannot be held while it is read (--pause=false reads it as it "
+			     "runs)");
 }
 
 static void commit_fill(struct commit *commit, const struct instance *record,
@@ -117,7 +84,7 @@ static void commit_fill(struct commit *commit, const struct instance *record,
 
 static int commit_view(const struct instance_home *home, const char *name,
 		       const struct instance_view *view, const struct commit_values *v,
-		       struct commit *commit, struct commit_hold *hold, char **ret_digest,
+		       struct commit *commit, struct commit_still *still, char **ret_digest,
 		       struct err *err)
 {
 	_cleanup_free_ char *state = paths_state(home, name);
@@ -133,13 +100,10 @@ static int commit_view(const struct instance_home *home, const char *name,
 		commit->upper = upper;
 	commit->created_by = created_by;
 	commit->done_reading = commit_let_go;
-	commit->done_ctx = hold;
-	if (view->alive && view->state == INSTANCE_RUNNING && v->pause)
-		r = commit_hold(home, name, hold, err);
-	if (r == 0)
-		r = commit_image(home->root, commit, &full, ret_digest, err);
-	commit_let_go(hold);
-	return r;
+	commit->done_ctx = still;
+	if (view->alive && (v->pause || view->record.kind == INSTANCE_VM))
+		r = commit_hold(home, view, still, err);
+	return r < 0 ? r : commit_image(home->root, commit, &full, ret_digest, err);
 }
 
 static int commit_run(const struct cli_context *cli, const void *values, char **args,
@@ -148,19 +112,17 @@ static int commit_run(const struct cli_context *cli, const void *values, char **
 	const struct instance_home home = home_of(cli);
 	_cleanup_instance_view_ struct instance_view view = { 0 };
 	struct commit commit = { .reference = args[1] };
-	struct commit_hold hold = { .pipe = -EBADF };
+	struct commit_still still = { args[0], -EBADF, -EBADF };
 	_cleanup_free_ char *digest = NULL;
 	_cleanup_close_ int lock = -EBADF;
 	int r = instance_lock(&home, args[0], &lock, err);
 
 	if (r == 0)
 		r = instance_view(&home, args[0], &view, err);
-	if (r == 0 && view.record.kind == INSTANCE_VM && view.alive)
-		r = err_set(err, -EBUSY,
-			    "it is a VM that runs, and its disk is in use: 'brig stop %s' first",
-			    args[0]);
 	if (r == 0)
-		r = commit_view(&home, args[0], &view, values, &commit, &hold, &digest, err);
+		r = commit_view(&home, args[0], &view, values, &commit, &still, &digest, err);
+	fd_close(still.held);
+	fd_close(still.frozen);
 	progress_end();
 	if (r < 0)
 		return err_wrap(err, "cannot make an image of '%.64s'", args[0]);
@@ -184,8 +146,9 @@ const struct verb cli_commit_verbs[] = {
 	  .description =
 		  "What the instance has changed becomes one more layer on its image, and how it "
 		  "runs (command, environment, user, folder, labels) the new image's settings. A "
-		  "running container stands still while its files are read; a VM must be stopped. "
-		  "What lies in tmpfs or in the storage of --nesting is left out. Prints the "
+		  "running container stands still while its files are read, and in a running "
+		  "virtual machine who writes waits. What lies in tmpfs or in the storage of "
+		  "--nesting is left out. Prints the "
 		  "digest.",
 	  .examples = commit_examples,
 	  .options = commit_options,

@@ -273,8 +273,8 @@ static const struct option snapshot_copy_table[] = {
 #define SNAPSHOT_DIFF                                                                          \
 	"Two files of the same size, owner, mode, attributes and time of change count as the " \
 	"same; their contents are not read. Below a removed folder nothing is listed. A "      \
-	"running container stands still meanwhile; a running VM's disk cannot be read, so "    \
-	"compare snapshots of it. Control characters and \\ in names are written as \\ooo."
+	"running container stands still meanwhile, and in a running virtual machine its file " \
+	"system. Control characters and \\ in names are written as \\ooo."
 
 const struct verb cli_snapshot_verbs[] = {
 	{

@@ -119,10 +119,10 @@ static int commit_make_layer(const struct commit *commit, const struct work *wor
 					       : commit_read_folder(commit, work, err);
 	struct stat st;
 
-	if (commit->done_reading)
-		commit->done_reading(commit->done_ctx);
 	if (tar < 0)
 		return tar;
+	if (commit->done_reading && commit->done_reading(commit->done_ctx, err) < 0)
+		return err->code;
 	if (fstat(tar, &st) < 0)
 		return err_errno(err, -errno, "cannot read the layer");
 	return layer_compress(work, tar, st.st_size, commit->progress, commit->progress_ctx, ret,

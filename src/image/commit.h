@@ -22,8 +22,8 @@ struct commit {
 	char *const *changes; /* as in a Dockerfile, see manifest_change_config() */
 	progress_fn progress; /* may be NULL */
 	void *progress_ctx;
-	/* Called once the folder need not stand still any more; may be NULL. */
-	void (*done_reading)(void *ctx);
+	/* Called once the files need not stand still any more; what it returns, below 0, is that they did not. May be NULL. */
+	int (*done_reading)(void *ctx, struct err *err);
 	void *done_ctx;
 };
 

@@ -539,7 +539,7 @@ int snapshot_copy(const struct instance_home *home, const char *name, const char
 	return r;
 }
 
-/* A snapshot's folder, or (snap NULL) what the instance is now, held while it runs. */
+/* A snapshot's folder, or (snap NULL) what the instance is now, which stands still while it runs. */
 static int snapshot_open_state(const struct snapshot_place *place, const char *snap,
 			       struct instance *record, int *ret_fd, int *ret_hold, struct err *err)
 {
@@ -548,14 +548,10 @@ static int snapshot_open_state(const struct snapshot_place *place, const char *s
 
 	if (snap)
 		return snapshot_load(place, snap, ret_fd, record, err);
-	if (place->view.alive && place->view.record.kind == INSTANCE_VM)
-		return err_set(err, -EBUSY,
-			       "'%s' is a VM that runs, and its disk changes while it is read; "
-			       "compare two snapshots, or stop it first",
-			       name);
 	r = instance_load(place->home, name, record, err);
 	if (r == 0 && place->view.alive && place->view.state == INSTANCE_RUNNING)
-		r = instance_hold(place->home, name, ret_hold, err);
+		r = record->kind == INSTANCE_VM ? instance_freeze(place->home, name, ret_hold, err)
+						: instance_hold(place->home, name, ret_hold, err);
 	if (r < 0)
 		return r;
 	*ret_fd = snapshot_open_folder(place->lock, ".");
@@ -598,6 +594,8 @@ int snapshot_diff(const struct instance_home *home, const char *name, const char
 	difference.before = before;
 	difference.after = after;
 	r = difference_each(&difference, each, ctx, err);
+	if (r == 0 && hold >= 0 && new.kind == INSTANCE_VM)
+		r = instance_thaw(hold, name, err);
 	if (r == -EUCLEAN)
 		return err_set(err, r,
 			       "a disk of '%s' was not unmounted, as after a crash; start and stop "

@@ -422,6 +422,9 @@ def test_a_machines_disk_is_kept_whether_it_runs_or_not(brig, busybox_image, deb
     for disk, said in ((folder(brig) / "snapshots/snap0/data.raw", "one\n"), (folder(brig, "c") / "data.raw", "two\n")):
         subprocess.run(["e2fsck", "-fn", disk], check=True, capture_output=True)  # its journal was at rest
         assert subprocess.run(["debugfs", "-R", "cat /upper/f", disk], capture_output=True, text=True).stdout == said
+    assert brig("snapshot", "diff", "a", "snap0", timeout=90).out == "C /f\n"
+    brig("commit", "a", "live:1", timeout=90)
+    assert brig("run", "--rm", "live:1", "cat", "/f").out == "two\n"
     brig("snapshot", "rm", "a", "snap0")
     brig("pause", "a")
     brig("snapshot", "create", "a", "paused")
