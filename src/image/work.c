@@ -5,11 +5,13 @@
 #include "sys/userns.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/close_range.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -82,16 +84,23 @@ static int work_start_janitor(struct work *work, struct err *err)
 	return 0;
 }
 
+/* The janitor is there before what it is to remove. */
 static int work_make(const char *tmp, struct work *work, struct err *err)
 {
-	work->path = mem_printf("%s/import.XXXXXX", tmp);
-	if (!mkdtemp(work->path))
+	uint64_t number;
+
+	if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
+		return err_errno(err, -errno, "cannot get random bytes");
+	work->path = mem_printf("%s/import.%016" PRIx64, tmp, number);
+	if (work_start_janitor(work, err) < 0)
+		return err->code;
+	if (mkdir(work->path, 0700) < 0)
 		return err_errno(err, -errno, "cannot make a folder in %s", tmp);
 	work->fd = open(work->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (work->fd < 0 || flock(work->fd, LOCK_EX) < 0 || mkdirat(work->fd, "blobs", 0700) < 0 ||
 	    mkdirat(work->fd, "layers", 0700) < 0)
 		return err_errno(err, -errno, "cannot set up %s", work->path);
-	return work_start_janitor(work, err);
+	return 0;
 }
 
 int work_open(const char *root, struct work *ret, struct err *err)

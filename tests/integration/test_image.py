@@ -774,3 +774,18 @@ def test_a_tool_that_is_missing_is_named(brig, tmp_path):
     result = brig.fails("image", "import", tmp_path / "r.tar", env={"PATH": str(empty)})
     assert "mkfs.erofs" in result.err and "erofs-utils" in result.err
     assert leftovers(brig) == []
+
+
+@pytest.mark.parametrize("call", ["clone", "mkdir"])
+def test_one_that_is_killed_as_it_begins_leaves_no_folder(brig, busybox_tree, call):
+    tmp = brig.root / "tmp"
+    for number in range(1, 9):
+        ended = subprocess.run(["strace", "-f", "-o", "/dev/null", "-e", f"trace={call}", "-e",
+                                f"inject={call}:signal=KILL:when={number}",
+                                *brig.command("image", "import", "--name", "x", busybox_tree)],
+                               env=brig.environment(), capture_output=True, timeout=60)
+        if tmp.is_dir():
+            wait.file_state(tmp, lambda: not list(tmp.glob("import.*")), 20)
+        if ended.returncode == 0:
+            break
+    brig("image", "import", "--name", "x", busybox_tree)
