@@ -13,8 +13,6 @@
 #include <endian.h>
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -273,52 +271,6 @@ int disk_show(struct err *err)
 			r = disk_show_one(dirfd(dir), entry->d_name, err);
 	}
 	return r;
-}
-
-/* Whether stdin comes to its end in time. */
-static int disk_wait_end(int64_t deadline_ns)
-{
-	struct pollfd fd = { .fd = STDIN_FILENO, .events = POLLIN };
-	char unused[64];
-
-	for (;;) {
-		int64_t left_ms = (deadline_ns - units_monotonic()) / 1000000;
-		int n = left_ms > 0 ? poll(&fd, 1, (int)left_ms) : 0;
-
-		if (!n)
-			return 0;
-		if (n > 0 && read(STDIN_FILENO, unused, sizeof(unused)) == 0)
-			return 1;
-		if (n < 0 && errno != EINTR)
-			return 1;
-	}
-}
-
-int disk_freeze(void *ctx _unused_, struct err *err)
-{
-	_cleanup_close_ int fd = open(DISK_DATA, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int in_time;
-
-	/* of a client that goes away: it is the end of stdin, too */
-	(void)signal(SIGHUP, SIG_IGN);
-	(void)signal(SIGPIPE, SIG_IGN);
-	if (fd < 0 || ioctl(fd, FIFREEZE, 0) < 0)
-		return err_errno(err, -errno, "cannot freeze the file system");
-	in_time = write(STDOUT_FILENO, "", 1) == 1 &&
-		  disk_wait_end(units_monotonic() + (int64_t)DISK_FREEZE_MS * 1000000);
-	if (ioctl(fd, FITHAW, 0) < 0)
-		return err_errno(err, -errno, "the file system did not stand still");
-	return in_time ? 0
-		       : err_set(err, -ETIMEDOUT, "the file system stood still for %d s already",
-				 DISK_FREEZE_MS / 1000);
-}
-
-void disk_thaw(void)
-{
-	_cleanup_close_ int fd = open(DISK_DATA, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd >= 0)
-		(void)ioctl(fd, FITHAW, 0);
 }
 
 void disk_unmount(void)

@@ -25,17 +25,6 @@ int disk_mount(uint32_t layers, int user_marks, int uevents, int64_t timeout_ms,
 void disk_unmount(void);
 
 /*
- * Work of a launch (guest/launch.h) in the agent's own root: what was written is brought to the data disk and its file
- * system stands still. Then there is a byte on stdout, and at the end of stdin it goes on, as it does after DISK_FREEZE_MS,
- * which is -ETIMEDOUT.
- */
-#define DISK_FREEZE_MS 300000
-int disk_freeze(void *ctx, struct err *err);
-
-/* It goes on, if it stands still. */
-void disk_thaw(void);
-
-/*
  * In the root that a workload has, with its /sys: each disk that is none of the above as /dev/disk/by-id/virtio-SERIAL,
  * and as a node in /dev where there is none.
  */

@@ -8,7 +8,7 @@
 #include "guest/agent.h"
 #include "guest/boot.h"
 #include "guest/cell.h"
-#include "guest/disk.h"
+#include "guest/freeze.h"
 #include "guest/stats.h"
 #include "proto/message.h"
 
@@ -34,15 +34,12 @@ static int main_work(void *ctx, int (*fn)(void *fn_ctx, struct err *err), void *
 
 static int main_freeze(void *ctx _unused_, struct launch *ret, struct err *err)
 {
-	struct launch_spec spec = LAUNCH_SPEC_INIT;
-
-	spec.work = disk_freeze;
-	return launch_start(&spec, ret, err);
+	return freeze_start(ret, err);
 }
 
 static void main_thaw(void *ctx _unused_)
 {
-	disk_thaw();
+	freeze_end();
 }
 
 static int main_ended(void *ctx, int status)
