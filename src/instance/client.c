@@ -113,30 +113,52 @@ int instance_hold(const struct instance_home *home, const char *name, int *ret_f
 	return r;
 }
 
-/* Reads on to what ends a session of FREEZE, or to OUT. 0: it was OUT or EXIT, as wanted. */
+static int client_no_answer(const char *name, struct err *err)
+{
+	return err_set(err, -ETIMEDOUT,
+		       "the VM '%s' does not answer; 'brig pause %s' first, for its disk as a "
+		       "power cut would leave it",
+		       name, name);
+}
+
+static int client_let_go(const struct frame *frame, const char *name, struct err *err)
+{
+	struct wire_reader r = wire_read(frame->payload, frame->len);
+	uint32_t status = wire_get_u32(&r);
+
+	if (wire_end(&r) == 0 && !status)
+		return 0;
+	return err_set(err, -EIO, "the file system of '%s' was let go too early", name);
+}
+
+/*
+ * Reads on to what ends a session of FREEZE, or to OUT. 0: it was OUT, or an EXIT after all went well, as wanted. What a
+ * guest says besides does not make the wait longer.
+ */
 static int client_freeze_answer(int fd, const char *name, uint16_t wanted, struct err *err)
 {
 	_cleanup_buf_ struct buf buf = BUF_INIT;
+	int64_t deadline = units_monotonic() + (int64_t)CLIENT_FREEZE_S * 1000000000;
 	struct frame frame = { 0 };
 
-	for (;;) {
+	while (units_monotonic() < deadline) {
 		int r = frame_receive(fd, &buf, &frame);
 
 		if (r == -EAGAIN)
-			return err_set(
-				err, -ETIMEDOUT,
-				"the VM '%s' does not answer; 'brig pause %s' first, for its "
-				"disk as a power cut would leave it",
-				name, name);
+			break;
 		if (r < 0)
 			return err_set(err, -EPIPE, "the keeper of '%s' went away", name);
-		if (frame.type == wanted)
-			return 0;
 		if (frame.type == MESSAGE_ERROR)
 			return message_get_error(&frame, err);
 		if (frame.type == MESSAGE_EXIT)
-			return err_set(err, -EIO, "the file system of '%s' was let go", name);
+			return wanted == MESSAGE_EXIT
+				       ? client_let_go(&frame, name, err)
+				       : err_set(err, -EIO, "the file system of '%s' was let go",
+						 name);
+		if (frame.type == wanted)
+			return 0;
 	}
+	return client_no_answer(name, err);
 }
 
 int instance_freeze(const struct instance_home *home, const char *name, int *ret_fd,

@@ -17,6 +17,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -373,6 +374,36 @@ static void pause_is_a_state_that_resume_ends(void **state)
 	assert_int_equal(instance_stop(&place->home, "a", 60000, &err), 0);
 }
 
+/* How a session of FREEZE has ended. */
+static int thaw_after(uint16_t type, const struct buf *payload)
+{
+	struct err err = ERR_INIT;
+	int fds[2], r;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	assert_int_equal(frame_send(fds[1], 0, MESSAGE_OUT, "", 1), 0);
+	assert_int_equal(frame_send(fds[1], 0, type, payload->data, payload->len), 0);
+	r = instance_thaw(fds[0], "a", &err);
+	assert_int_equal(r, err.code);
+	fd_close(fds[0]);
+	fd_close(fds[1]);
+	return r;
+}
+
+static void it_stood_still_only_if_that_ended_as_asked(void **state _unused_)
+{
+	_cleanup_buf_ struct buf zero = BUF_INIT, killed = BUF_INIT, over = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	wire_put_u32(&zero, 0);
+	wire_put_u32(&killed, 128 + SIGKILL);
+	err_set(&err, -ETIMEDOUT, "for too long");
+	message_put_error(&over, &err);
+	assert_int_equal(thaw_after(MESSAGE_EXIT, &zero), 0);
+	assert_int_equal(thaw_after(MESSAGE_EXIT, &killed), -EIO);
+	assert_int_equal(thaw_after(MESSAGE_ERROR, &over), -ETIMEDOUT);
+}
+
 static void it_stands_still_for_as_long_as_somebody_holds_it(void **state)
 {
 	struct place *place = *state;
@@ -554,6 +585,7 @@ int main(int argc, char **argv)
 		TEST(a_running_one_is_not_started_twice_nor_removed),
 		TEST(stop_signals_and_then_kills),
 		TEST(pause_is_a_state_that_resume_ends),
+		cmocka_unit_test(it_stood_still_only_if_that_ended_as_asked),
 		TEST(it_stands_still_for_as_long_as_somebody_holds_it),
 		TEST(an_instance_without_buttons_says_so),
 		TEST(one_that_is_to_be_removed_is_gone_when_its_end_is_told),
