@@ -36,8 +36,26 @@ struct driver_host_ops {
 			size_t len);
 	/* room() of the channel has become larger than 0 again */
 	void (*writable)(void *ctx, uint32_t channel);
+	/*
+	 * The network namespace of process pid is there and has nothing but its loopback interface: it gets its
+	 * interfaces, all of them up. Of containers that have interfaces (proto/nic.h).
+	 */
+	int (*wire)(void *ctx, pid_t pid, struct err *err);
 	/* The machine or namespace is gone. err NULL: after the workload's EXIT, as it should be. */
 	void (*ended)(void *ctx, const struct err *err);
+};
+
+/*
+ * What stands behind a network card of a VM: the queues of a tap, or a stream socket on which each packet comes after its
+ * length (32 bits, big-endian; as passt and QEMU have it). The descriptors are the keeper's.
+ */
+struct driver_nic {
+	uint8_t mac[6];
+	uint16_t mtu;	   /* 0: the guest is not told */
+	uint32_t queues;   /* pairs: as many taps; 0: it is the stream */
+	const int *taps;   /* sys/tap.h */
+	const int *vhosts; /* as many vhost-net devices, or NULL */
+	int stream;
 };
 
 /* What a keeper gives to start(); everything outlives the driver. */
@@ -52,7 +70,13 @@ struct driver_host {
 	char *const *layer_paths;	 /* erofs images, lowest first */
 	const char *vmlinux, *initramfs; /* VMs only */
 	struct process process;		 /* the main workload */
-	const char *restore; /* folder of a checkpoint to go on from; NULL: a start anew */
+	const struct driver_nic *nics;	 /* VMs only */
+	size_t n_nics;
+	char *const *
+		nic_setups; /* VMs only: what its cards are to be inside, struct nic_setup as text */
+	const char *hosts,
+		*resolv_conf; /* what stands in those files of /etc; NULL: what else would */
+	const char *restore;  /* folder of a checkpoint to go on from; NULL: a start anew */
 	const struct driver_host_ops *ops;
 	void *ctx;
 };

@@ -12,6 +12,9 @@ void guest_config_release(struct guest_config *config)
 	strv_free(config->cap_add);
 	strv_free(config->cap_drop);
 	strv_free(config->rlimits);
+	strv_free(config->nics);
+	free(config->hosts);
+	free(config->resolv_conf);
 	memset(config, 0, sizeof(*config));
 }
 
@@ -30,6 +33,9 @@ void guest_config_put(struct buf *payload, const struct guest_config *config)
 	wire_put_strv(payload, config->cap_add);
 	wire_put_strv(payload, config->cap_drop);
 	wire_put_strv(payload, config->rlimits);
+	wire_put_strv(payload, config->nics);
+	wire_put_str(payload, config->hosts);
+	wire_put_str(payload, config->resolv_conf);
 	wire_put_u64(payload, (uint64_t)config->time_ns);
 }
 
@@ -50,6 +56,9 @@ int guest_config_get(const struct frame *frame, struct guest_config *ret)
 	ret->cap_add = wire_get_strv(&r);
 	ret->cap_drop = wire_get_strv(&r);
 	ret->rlimits = wire_get_strv(&r);
+	ret->nics = wire_get_strv(&r);
+	ret->hosts = wire_get_str(&r);
+	ret->resolv_conf = wire_get_str(&r);
 	ret->time_ns = (int64_t)wire_get_u64(&r);
 	return wire_end(&r);
 }

@@ -32,8 +32,11 @@ struct guest_config {
 	int init;	     /* an init of ours reaps as PID 1 */
 	int privileged; /* unused by the agent today: root in a VM has every capability it keeps */
 	char **cap_add, **cap_drop;
-	char **rlimits;	 /* NAME=SOFT:HARD */
-	int64_t time_ns; /* wall clock to set; 0: leave it */
+	char **rlimits; /* NAME=SOFT:HARD */
+	char **nics;	/* its network interfaces: struct nic_setup of proto/nic.h as text */
+	char *hosts,
+		*resolv_conf; /* what stands in those files of /etc; NULL: as the image has them */
+	int64_t time_ns;      /* wall clock to set; 0: leave it */
 };
 
 void guest_config_release(struct guest_config *config);

@@ -6,10 +6,10 @@
 #include <string.h>
 
 /*
- * 2 has kernel_args, huge_pages and gdb, 3 has nesting, 4 has volumes, 5 has bounded and drives; an older brig would not have
- * heeded them.
+ * 2 has kernel_args, huge_pages and gdb, 3 has nesting, 4 has volumes, 5 has bounded and drives, 6 has networks and ports; an
+ * older brig would not have heeded them.
  */
-#define INSTANCE_VERSION     5
+#define INSTANCE_VERSION     6
 #define INSTANCE_RUN_VERSION 1
 
 /* docker's and podman's default, which users' scripts count on */
@@ -62,6 +62,8 @@ static const struct record_field instance_fields[] = {
 	INT(disk_size),
 	BOOL(bounded),
 	STRV(drives),
+	STRV(networks),
+	STRV(ports),
 	INT(snapshots_every_ms),
 	INT(snapshots_expiry_ms),
 	STRV(cap_add),

@@ -62,6 +62,10 @@ struct instance {
 	int bounded;
 	char **drives; /* VM: PATH[:OPTIONS], see proto/drive.h */
 
+	/* the network */
+	char **networks; /* NETWORK[,KEY=VALUE]..., see proto/nic.h */
+	char **ports;	 /* [IP:]HOST:INSIDE/PROTOCOL, see net/publish.h */
+
 	/* by a schedule, in ms; 0: none is made, or none expires. See instance/schedule.h */
 	int64_t snapshots_every_ms, snapshots_expiry_ms;
 

@@ -57,10 +57,11 @@ def texts(values):
 
 
 def configuration(layers=1, hostname="guest", read_only=False, tmpfs=(), pids_limit=0, system=False,
-                  init=False, cap_add=(), cap_drop=(), rlimits=(), time_ns=0):
+                  init=False, cap_add=(), cap_drop=(), rlimits=(), nics=(), hosts="", resolv_conf="", time_ns=0):
     shares = ()  # those take servers on the host
     return b"".join((text(hostname), u32(layers), u8(0), u8(read_only), texts(tmpfs), texts(shares), u64(pids_limit),
-                     u8(system), u8(init), u8(0), texts(cap_add), texts(cap_drop), texts(rlimits), u64(time_ns)))
+                     u8(system), u8(init), u8(0), texts(cap_add), texts(cap_drop), texts(rlimits),
+                     texts(nics), text(hosts), text(resolv_conf), u64(time_ns)))
 
 
 def process(argv, env=("PATH=/usr/sbin:/usr/bin:/sbin:/bin",), cwd="", user="", tty=False,

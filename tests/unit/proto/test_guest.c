@@ -8,6 +8,7 @@
 
 static char *tmpfs[] = { (char *)"/tmp:size=1m", (char *)"/run", NULL };
 static char *caps[] = { (char *)"NET_ADMIN", NULL };
+static char *nics[] = { (char *)"name=eth0,mac=02:62:00:00:00:01", (char *)"name=eth1", NULL };
 static char *rlimits[] = { (char *)"nofile=1024:4096", NULL };
 
 static const struct guest_config sent = {
@@ -22,6 +23,8 @@ static const struct guest_config sent = {
 	.cap_add = caps,
 	.cap_drop = NULL,
 	.rlimits = rlimits,
+	.nics = nics,
+	.resolv_conf = (char *)"nameserver 10.0.0.1\n",
 	.time_ns = INT64_C(-5),
 };
 
@@ -43,6 +46,10 @@ static void a_configuration_comes_back(void **state _unused_)
 	assert_string_equal(config.cap_add[0], "NET_ADMIN");
 	assert_int_equal(strv_len(config.cap_drop), 0);
 	assert_string_equal(config.rlimits[0], "nofile=1024:4096");
+	assert_int_equal(strv_len(config.nics), 2);
+	assert_string_equal(config.nics[1], "name=eth1");
+	assert_string_equal(config.hosts, "");
+	assert_string_equal(config.resolv_conf, "nameserver 10.0.0.1\n");
 	guest_config_release(&config);
 	assert_null(config.hostname);
 }
