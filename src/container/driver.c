@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/strv.h"
 #include "container/attach.h"
 #include "container/checkpoint.h"
 #include "container/inner.h"
@@ -121,6 +122,36 @@ static void driver_on_socket_end(struct driver *driver)
 			   driver->has_reaper ? DRIVER_PID_REAPED : DRIVER_PID_ALONE);
 }
 
+static void driver_kill(struct driver *driver)
+{
+	struct err ignored = ERR_INIT;
+
+	if (driver->launch.pid <= 0)
+		return;
+	(void)pidfd_send_signal(driver->launch.pidfd, SIGKILL, NULL, 0);
+	/* version 1's freezer holds the dying, too */
+	if (driver->launch.cgroup)
+		(void)cgroup_freeze(driver->launch.cgroup, 0, &ignored);
+}
+
+static void driver_wire(struct driver *driver)
+{
+	const struct driver_host *host = driver->host;
+	struct inner_report report = { .kind = INNER_WIRED };
+	struct err err = ERR_INIT;
+
+	if (driver->phase != DRIVER_SETTING_UP)
+		return;
+	if (host->ops->wire(host->ctx, driver->launch.pid, &err) < 0) {
+		(void)launch_first_reason(&driver->launch, &err);
+		driver_fail(driver, &err);
+		driver_kill(driver);
+		return;
+	}
+	/* if it is gone, its end tells */
+	(void)spawn_send(driver->launch.sock, &report, sizeof(report), -EBADF);
+}
+
 static void driver_on_report(struct driver *driver, struct inner_report *report, int fd)
 {
 	struct err err = ERR_INIT;
@@ -130,6 +161,9 @@ static void driver_on_report(struct driver *driver, struct inner_report *report,
 		if (fd < 0 || streams_set_terminal(&driver->streams, fd, &err) < 0)
 			log_debug("no terminal: %s", err.msg);
 		return;
+	case INNER_UNSHARED:
+		driver_wire(driver);
+		break;
 	case INNER_READY:
 		driver->ready = 1;
 		break;
@@ -267,7 +301,12 @@ static int driver_write_files(const struct driver_host *host, const struct spec 
 						spec->hostname);
 	int r = driver_write_file(host, "hostname", hostname, &spec->idmap, err);
 
-	return r < 0 ? r : driver_write_file(host, "hosts", hosts, &spec->idmap, err);
+	if (r == 0)
+		r = driver_write_file(host, "hosts", host->hosts ? host->hosts : hosts,
+				      &spec->idmap, err);
+	if (r == 0 && host->resolv_conf)
+		r = driver_write_file(host, "resolv.conf", host->resolv_conf, &spec->idmap, err);
+	return r;
 }
 
 /* See SPEC_STORAGE. */
@@ -462,18 +501,6 @@ static int driver_pause(struct driver *driver, int paused, struct err *err)
 	return cgroup_freeze(driver->launch.cgroup, paused, err);
 }
 
-static void driver_kill(struct driver *driver)
-{
-	struct err ignored = ERR_INIT;
-
-	if (driver->launch.pid <= 0)
-		return;
-	(void)pidfd_send_signal(driver->launch.pidfd, SIGKILL, NULL, 0);
-	/* version 1's freezer holds the dying, too */
-	if (driver->launch.cgroup)
-		(void)cgroup_freeze(driver->launch.cgroup, 0, &ignored);
-}
-
 /*
  * Where version 1 has hierarchies that the instance is in no group of, CRIU would take the host's whole tree of groups
  * there for the instance's. It stands still, so nobody is born meanwhile.
@@ -509,6 +536,10 @@ static int driver_checkpoint(const struct driver_target *target, const char *ima
 	pid_t pid = (pid_t)target->run->pid;
 	int r;
 
+	if (strv_len(instance->networks))
+		return err_set(err, -EOPNOTSUPP,
+			       "a container with networks cannot be checkpointed; make it with "
+			       "--network none, or use 'brig pause'");
 	if (cgroup_has_process(target->run->cgroup, pid) <= 0)
 		return err_set(err, -ESRCH, "'%s' has ended", instance->name);
 	r = driver_group_all(target->run->cgroup, &cgroup, err);

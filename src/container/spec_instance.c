@@ -4,6 +4,7 @@
 #include "base/privilege.h"
 #include "base/strv.h"
 #include "container/dev.h"
+#include "proto/nic.h"
 #include "sys/caps.h"
 #include "sys/lxcfs.h"
 
@@ -133,13 +134,32 @@ static void spec_add_defaults(struct spec *spec, const struct spec_default_mount
 	}
 }
 
-static void spec_add_file(struct spec *spec, const char *files_dir, const char *name)
+static struct spec_mount *spec_add_file(struct spec *spec, const char *files_dir, const char *name)
 {
 	_cleanup_free_ char *source = mem_printf("%s/%s", files_dir, name);
 	_cleanup_free_ char *destination = mem_printf("/etc/%s", name);
 
 	spec_add_mount(spec, destination, "bind", source, "bind,nosuid,nodev,noexec");
-	spec->mounts[spec->n_mounts - 1].if_exists = 1;
+	return &spec->mounts[spec->n_mounts - 1];
+}
+
+/*
+ * Without a network they only mend what the image has; with one they are there. A whole system whose resolv.conf is a
+ * link has a resolver that writes it.
+ */
+static void spec_add_files(struct spec *spec, const struct instance *instance,
+			   const char *files_dir)
+{
+	static const char *const names[] = { "hostname", "hosts" };
+	struct spec_mount *resolver;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		spec_add_file(spec, files_dir, names[i])->if_exists = !strv_len(instance->networks);
+	if (!strv_len(instance->networks))
+		return;
+	resolver = spec_add_file(spec, files_dir, "resolv.conf");
+	resolver->if_source = 1;
+	resolver->unless_link = instance->system;
 }
 
 static int spec_add_tmpfs(struct spec *spec, const char *tmpfs, struct err *err)
@@ -229,10 +249,8 @@ static int spec_add_mounts(struct spec *spec, const struct instance *instance,
 	if (instance->nesting)
 		spec_add_storage(spec);
 	spec_add_figures(spec);
-	if (files_dir) {
-		spec_add_file(spec, files_dir, "hostname");
-		spec_add_file(spec, files_dir, "hosts");
-	}
+	if (files_dir)
+		spec_add_files(spec, instance, files_dir);
 	return 0;
 }
 
@@ -396,6 +414,7 @@ int spec_of_instance(const struct instance *instance, const struct process *proc
 		.no_nodes = outsider,
 		.cgroup_optional = outsider,
 		.open_network = 1,
+		.wired = strv_len(instance->networks) && !nic_is_shared(instance->networks),
 		.temporary = instance->remove,
 		.disk_bound = instance->bounded ? instance->disk_size : 0,
 		.hostname = mem_strdup(hostname),
