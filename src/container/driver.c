@@ -22,18 +22,21 @@
 #include "container/launch.h"
 #include "container/rootfs.h"
 #include "container/streams.h"
+#include "proto/nic.h"
 #include "proto/wire.h"
 #include "sys/spawn.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
 
-#define DRIVER_ENGINE "container"
-#define DRIVER_END_MS 5000
+#define DRIVER_ENGINE	"container"
+#define DRIVER_END_MS	5000
+#define DRIVER_FILE_MAX (1U << 20) /* a file of the host's /etc */
 /* The first process is PID 1; with a reaper of ours, the workload is its first child. */
 #define DRIVER_PID_ALONE  1
 #define DRIVER_PID_REAPED 2
@@ -276,6 +279,13 @@ static const struct checkpoint_options driver_checkpoint_options = {
 	.file_locks = 1,
 };
 
+static int driver_has_hosts_network(const struct driver_host *host)
+{
+	char *const *networks = host->instance->networks;
+
+	return nic_is_shared(networks) && !strcmp(*networks, NIC_HOST);
+}
+
 /* A file of ours that the container's root owns; it lives as long as RUN/NAME. */
 static int driver_write_file(const struct driver_host *host, const char *name, const char *text,
 			     const struct idmap *map, struct err *err)
@@ -291,22 +301,66 @@ static int driver_write_file(const struct driver_host *host, const char *name, c
 	return r < 0 ? err_errno(err, r, "cannot write %s", path) : 0;
 }
 
+static char *driver_hosts(const struct driver_host *host, const struct spec *spec)
+{
+	_cleanup_free_ char *theirs = NULL;
+
+	if (host->hosts)
+		return mem_strdup(host->hosts);
+	if (driver_has_hosts_network(host) &&
+	    file_read(AT_FDCWD, "/etc/hosts", DRIVER_FILE_MAX, &theirs, NULL) == 0)
+		return mem_printf("%s\n127.0.1.1\t%s\n", theirs, spec->hostname);
+	return mem_printf("127.0.0.1\tlocalhost\n"
+			  "::1\tlocalhost ip6-localhost ip6-loopback\n"
+			  "127.0.1.1\t%s\n",
+			  spec->hostname);
+}
+
+/* NULL: there is to be none. */
+static char *driver_resolv_conf(const struct driver_host *host)
+{
+	char *theirs = NULL;
+
+	if (host->resolv_conf)
+		return mem_strdup(host->resolv_conf);
+	if (driver_has_hosts_network(host))
+		(void)file_read(AT_FDCWD, "/etc/resolv.conf", DRIVER_FILE_MAX, &theirs, NULL);
+	return theirs;
+}
+
 static int driver_write_files(const struct driver_host *host, const struct spec *spec,
 			      struct err *err)
 {
 	_cleanup_free_ char *hostname = mem_printf("%s\n", spec->hostname);
-	_cleanup_free_ char *hosts = mem_printf("127.0.0.1\tlocalhost\n"
-						"::1\tlocalhost ip6-localhost ip6-loopback\n"
-						"127.0.1.1\t%s\n",
-						spec->hostname);
+	_cleanup_free_ char *hosts = driver_hosts(host, spec);
+	_cleanup_free_ char *resolv_conf = driver_resolv_conf(host);
 	int r = driver_write_file(host, "hostname", hostname, &spec->idmap, err);
 
 	if (r == 0)
-		r = driver_write_file(host, "hosts", host->hosts ? host->hosts : hosts,
-				      &spec->idmap, err);
-	if (r == 0 && host->resolv_conf)
-		r = driver_write_file(host, "resolv.conf", host->resolv_conf, &spec->idmap, err);
+		r = driver_write_file(host, "hosts", hosts, &spec->idmap, err);
+	if (r == 0 && resolv_conf)
+		r = driver_write_file(host, "resolv.conf", resolv_conf, &spec->idmap, err);
 	return r;
+}
+
+static int driver_join_network(const struct driver_host *host, struct spec *spec, struct err *err)
+{
+	char *const *networks = host->instance->networks;
+	char path[64];
+
+	if (!nic_is_shared(networks) || driver_has_hosts_network(host))
+		return 0;
+	if (spec->unprivileged)
+		return err_set(err, -EPERM,
+			       "sharing the network of '%s' takes root; share the host's with "
+			       "--network host",
+			       *networks + strlen(NIC_OF));
+	if (host->netns < 0)
+		return err_set(err, -ESRCH, "'%s', whose network it shares, is not running",
+			       *networks + strlen(NIC_OF));
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", host->netns);
+	spec_add_join(spec, CLONE_NEWNET, path);
+	return 0;
 }
 
 /* See SPEC_STORAGE. */
@@ -339,6 +393,8 @@ static int driver_launch(struct driver *driver, struct err *err)
 		r = spec_add_shares(&spec, host->instance->volumes, host->root, err);
 	if (r == 0)
 		r = driver_write_files(host, &spec, err);
+	if (r == 0)
+		r = driver_join_network(host, &spec, err);
 	if (r == 0)
 		r = launch_run(&spec, cache, -EBADF, &driver->launch, err);
 	if (r == 0)

@@ -325,6 +325,16 @@ static pid_t launch_clone_entered(struct launch_parts *parts, struct err *err)
 	return pid;
 }
 
+static int launch_make_sysfs(struct launch_parts *parts, struct err *err)
+{
+	const struct spec *spec = parts->spec;
+
+	if (spec->unprivileged || !(spec->namespaces & CLONE_NEWUSER) ||
+	    (spec->namespaces & CLONE_NEWNET))
+		return 0;
+	return mounts_make_sysfs(spec, parts->mounts, err);
+}
+
 static int launch_clone(struct launch_parts *parts, struct err *err)
 {
 	struct err lost = ERR_INIT;
@@ -332,6 +342,8 @@ static int launch_clone(struct launch_parts *parts, struct err *err)
 
 	spec_raise_rlimits(parts->spec);
 	r = namespaces_enter(&parts->joins, err);
+	if (r == 0)
+		r = launch_make_sysfs(parts, err);
 	if (r == 0)
 		r = launch_clone_entered(parts, err);
 	if (r > 0)

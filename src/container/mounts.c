@@ -199,6 +199,17 @@ static int mounts_make_one(const struct spec_mount *mount, int has_cgroup2, int 
 	return r < 0 ? err_wrap(err, "mount %s", mount->destination) : 0;
 }
 
+int mounts_make_sysfs(const struct spec *spec, int *fds, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < spec->n_mounts && r == 0; i++) {
+		if (fds[i] < 0 && !strcmp(spec->mounts[i].type, "sysfs"))
+			r = mounts_make_one(&spec->mounts[i], 0, &fds[i], err);
+	}
+	return r;
+}
+
 int mounts_make_inside(const struct spec *spec, int has_cgroup2, int *fds, struct err *err)
 {
 	for (size_t i = 0; i < spec->n_mounts; i++) {

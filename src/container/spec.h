@@ -164,6 +164,9 @@ void spec_hooks_run_last(const struct spec *spec);
 void spec_add_mount(struct spec *spec, const char *destination, const char *type,
 		    const char *source, const char *options);
 
+/* Lets it be in a namespace that is there: path leads to it in /proc, of the launching process. */
+void spec_add_join(struct spec *spec, uint64_t type, const char *path);
+
 /* Shows a device of the host's at path, where its nodes cannot be made; left out where there is none. */
 void spec_bind_device(struct spec *spec, const char *source, const char *path);
 /* The same of what every container has in /dev. */
@@ -205,7 +208,8 @@ int spec_caps(const struct instance *instance, uint64_t *ret, struct err *err);
 
 /*
  * The container that an instance asks for. files_dir: where "hostname" and "hosts" lie that are shown in
- * /etc, and "resolv.conf" if there is to be one (NULL: none). process, layers and state_dir are borrowed.
+ * /etc, and "resolv.conf" if there is to be one (NULL: none). process, layers and state_dir are borrowed. One
+ * that shares the network of another (NIC_OF) has that of the caller as long as no spec_add_join() says which.
  */
 int spec_of_instance(const struct instance *instance, const struct process *process,
 		     char *const *layers, const char *state_dir, const char *cgroup_path,

@@ -213,6 +213,24 @@ static void spec_add_figures(struct spec *spec)
 	}
 }
 
+/*
+ * A new sysfs is for who owns the network namespace that it shows. Root's launcher can make it (launch.c); a user can
+ * only show the host's, with all that is mounted in it.
+ */
+static void spec_show_sysfs(struct spec *spec)
+{
+	for (size_t i = 0; i < spec->n_mounts; i++) {
+		struct spec_mount *mount = &spec->mounts[i];
+
+		if (strcmp(mount->type, "sysfs") != 0)
+			continue;
+		mem_replace(&mount->type, "bind");
+		mem_replace(&mount->source, "/sys");
+		strv_free(mount->options);
+		mount->options = strv_split("rbind,nosuid,noexec,nodev,ro,rro", ",");
+	}
+}
+
 /* Terminals have the group 5, unless there is none. */
 static void spec_drop_group(struct spec *spec)
 {
@@ -248,6 +266,8 @@ static int spec_add_mounts(struct spec *spec, const struct instance *instance,
 		spec_add_defaults(spec, spec_nesting_mounts, ARRAY_SIZE(spec_nesting_mounts), 0);
 	if (instance->nesting)
 		spec_add_storage(spec);
+	if (spec->unprivileged && !(spec->namespaces & CLONE_NEWNET))
+		spec_show_sysfs(spec);
 	spec_add_figures(spec);
 	if (files_dir)
 		spec_add_files(spec, instance, files_dir);
@@ -356,6 +376,8 @@ static int spec_add_privileges(struct spec *spec, const struct instance *instanc
 		return r;
 	spec_set_caps(spec, caps);
 	spec->namespaces = SPEC_NAMESPACES;
+	if (nic_is_shared(instance->networks))
+		spec->namespaces &= ~(uint64_t)CLONE_NEWNET;
 	spec->all_devices = instance->privileged;
 	if (instance->privileged && spec->unprivileged)
 		return err_set(err, -EPERM,

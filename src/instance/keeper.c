@@ -494,6 +494,7 @@ static void keeper_fill_host(struct keeper *keeper)
 		.restore = keeper->restore,
 		.vmlinux = keeper->vmlinux,
 		.initramfs = keeper->initramfs,
+		.netns = -EBADF,
 		.process = { .argv = record->argv,
 			     .env = record->env,
 			     .cwd = record->cwd,

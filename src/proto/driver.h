@@ -78,7 +78,8 @@ struct driver_host {
 		nic_setups; /* VMs only: what its cards are to be inside, struct nic_setup as text */
 	const char *hosts,
 		*resolv_conf; /* what stands in those files of /etc; NULL: what else would */
-	const char *restore;  /* folder of a checkpoint to go on from; NULL: a start anew */
+	int netns; /* containers only, with NIC_OF: the network namespace to be in, the keeper's; else -EBADF */
+	const char *restore; /* folder of a checkpoint to go on from; NULL: a start anew */
 	const struct driver_host_ops *ops;
 	void *ctx;
 };

@@ -226,6 +226,25 @@ static void one_with_interfaces_waits_for_them_and_resolves_names(void **state)
 	assert_true(find_mount(&system, "/etc/resolv.conf")->unless_link);
 }
 
+static void one_on_a_network_of_others_makes_none(void **state)
+{
+	static const char *const networks[] = { "host", "container:web" };
+	struct given *given = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(networks); i++) {
+		_cleanup_spec_ struct spec spec = { 0 };
+		struct err err = ERR_INIT;
+
+		given->instance.networks = strv_free(given->instance.networks);
+		strv_add(&given->instance.networks, networks[i]);
+		assert_int_equal(make(given, &spec, &err), 0);
+		assert_false(spec.wired);
+		assert_false(spec.namespaces & CLONE_NEWNET);
+		assert_true(spec.namespaces & CLONE_NEWUTS);
+		assert_non_null(find_mount(&spec, "/etc/resolv.conf"));
+	}
+}
+
 static void options_that_make_no_sense_are_refused(void **state)
 {
 	static const char *const devices[] = { "dev/fuse", "/dev/fuse:fuse", "/a:/b:rwm:r", ":" };
@@ -269,6 +288,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(
 			one_with_interfaces_waits_for_them_and_resolves_names, setup, teardown),
+		cmocka_unit_test_setup_teardown(one_on_a_network_of_others_makes_none, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(options_that_make_no_sense_are_refused, setup,
 						teardown),
 	};
