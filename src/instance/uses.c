@@ -27,8 +27,8 @@ void uses_release(struct uses *uses)
 static void uses_add(struct uses *uses, const char *thing, const char *instance)
 {
 	uses->rows = mem_realloc(uses->rows, uses->n + 1, sizeof(*uses->rows));
-	uses->rows[uses->n++] = (struct uses_row){ .thing = mem_strdup(thing),
-						   .instance = mem_strdup(instance) };
+	uses->rows[uses->n++] =
+		(struct uses_row){ .thing = mem_strdup(thing), .instance = mem_strdup(instance) };
 }
 
 static int uses_each(struct instance_view *view, void *ctx)

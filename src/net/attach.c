@@ -7,6 +7,7 @@
 #include "net/lease.h"
 #include "net/names.h"
 #include "net/publish.h"
+#include "net/resolver.h"
 #include "net/ruleset.h"
 #include "net/wire.h"
 
@@ -43,7 +44,8 @@ static void attach_set_gateways(struct attach_nic *nic, int *has_via, int *has_v
 
 	if (network->internal)
 		return;
-	if (network->ipv4 && nic->ip.family && !*has_via && subnet_parse(network->ipv4, &gateway) == 0) {
+	if (network->ipv4 && nic->ip.family && !*has_via &&
+	    subnet_parse(network->ipv4, &gateway) == 0) {
 		memcpy(&nic->setup.via, gateway.address, 4);
 		*has_via = 1;
 	}
@@ -142,15 +144,15 @@ static int attach_announce(struct attach *attach, struct attach_nic *nic, struct
 {
 	const struct instance *record = attach->record;
 	int has_hostname = record->hostname && *record->hostname;
-	const struct names_host host = {
-		.name = record->name,
-		.alias = has_hostname && strcmp(record->hostname, record->name) ? record->hostname
-										: NULL,
-		.mac = nic->port.mac,
-		.ip = nic->port.ip,
-		.ip6 = nic->port.ip6,
-	};
+	char *aliases[] = { has_hostname && strcmp(record->hostname, record->name)
+				    ? record->hostname
+				    : NULL,
+			    NULL };
+	struct names_host host = { .name = record->name, .aliases = aliases };
 
+	memcpy(host.mac, nic->nic.mac, sizeof(host.mac));
+	host.ip = nic->setup.ip;
+	host.ip6 = nic->setup.ip6;
 	if (!nic->network.name || nic->network.type != NETWORK_BRIDGE)
 		return 0;
 	return names_add(&attach->home, &nic->network, &host, err);
@@ -188,9 +190,11 @@ static void attach_write_resolv_conf(struct attach *attach)
 	_cleanup_buf_ struct buf text = BUF_INIT;
 
 	for (size_t i = 0; i < attach->n; i++)
-		names_add_resolver(&attach->nics[i].network, &text);
-	if (!text.len)
-		names_add_host_resolvers(&text);
+		resolver_add_network(&attach->nics[i].network, &text);
+	if (text.len)
+		buf_add_str(&text, "search " NETWORK_DOMAIN "\n");
+	else
+		resolver_add_host(&text);
 	attach->resolv_conf = buf_take(&text);
 }
 
@@ -336,9 +340,10 @@ const char *attach_resolv_conf(const struct attach *attach)
 static int attach_unplug(const struct network_home *home, const struct port *port, struct err *err)
 {
 	int r = wire_unplug(port->device, err);
+	struct err ignored = ERR_INIT;
 
 	if (port->network)
-		names_remove(home, port->network, port->instance);
+		(void)names_remove(home, port->network, port->instance, &ignored);
 	if (r == 0)
 		r = ruleset_remove_port(home, port, err);
 	if (r == 0)

@@ -140,11 +140,11 @@ static void element_format_fields(const enum element_field *fields, const uint8_
 
 void element_format(const struct element *element, struct buf *text)
 {
-	element_format_fields(element_sets[element->set].key, element->key, text);
-	if (!element->data_len)
+	element_format_fields(element_sets[element->set].key, element->of.key, text);
+	if (!element->of.data_len)
 		return;
 	buf_add_str(text, " : ");
-	element_format_fields(element_sets[element->set].data, element->data, text);
+	element_format_fields(element_sets[element->set].data, element->of.data, text);
 }
 
 void elements_release(struct elements *elements)
@@ -159,33 +159,20 @@ static struct element *elements_add(struct elements *elements, enum element_set 
 
 	elements->items = mem_realloc(elements->items, elements->n + 1, sizeof(*elements->items));
 	element = &elements->items[elements->n++];
-	*element = (struct element){ .set = set };
+	*element = (struct element){ .set = set, .of = { .set = element_sets[set].name } };
 	return element;
 }
 
-/* The rest of a field is zeroes. */
-static void element_put(struct element *element, enum element_field field, const void *value,
-			size_t len)
-{
-	memcpy(element->key + element->key_len, value, len);
-	element->key_len += element_fields[field].size;
-}
-
-static void element_put_data(struct element *element, enum element_field field, const void *value,
-			     size_t len)
-{
-	memcpy(element->data + element->data_len, value, len);
-	element->data_len += element_fields[field].size;
-}
-
 static void elements_add_bound(struct elements *elements, enum element_set set, const char *device,
-			       enum element_field field, const void *value, size_t len)
+			       const void *value, size_t len)
 {
 	struct element *element = elements_add(elements, set);
+	char name[IFNAMSIZ] = { 0 };
 
-	element_put(element, ELEMENT_IFNAME, device, strlen(device));
+	memcpy(name, device, strlen(device));
+	nftset_add_key(&element->of, name, sizeof(name));
 	if (len)
-		element_put(element, field, value, len);
+		nftset_add_key(&element->of, value, len);
 }
 
 static void elements_add_station(struct elements *elements, const struct port *port)
@@ -195,19 +182,16 @@ static void elements_add_station(struct elements *elements, const struct port *p
 
 	if (nic_parse_mac(port->mac, mac) < 0)
 		return;
-	elements_add_bound(elements, ELEMENT_PORTS, port->device, 0, NULL, 0);
-	elements_add_bound(elements, ELEMENT_MACS, port->device, ELEMENT_MAC, mac, sizeof(mac));
+	elements_add_bound(elements, ELEMENT_PORTS, port->device, NULL, 0);
+	elements_add_bound(elements, ELEMENT_MACS, port->device, mac, sizeof(mac));
 	if ((!port->ip || !*port->ip) && (!port->ip6 || !*port->ip6))
-		elements_add_bound(elements, ELEMENT_UNBOUND, port->device, 0, NULL, 0);
+		elements_add_bound(elements, ELEMENT_UNBOUND, port->device, NULL, 0);
 	if (port->ip && subnet_parse_address(port->ip, &ip) == 0 && ip.family == AF_INET)
-		elements_add_bound(elements, ELEMENT_ADDRESSES, port->device, ELEMENT_IP,
-				   ip.address, 4);
+		elements_add_bound(elements, ELEMENT_ADDRESSES, port->device, ip.address, 4);
 	if (!port->ip6 || subnet_parse_address(port->ip6, &ip6) < 0 || ip6.family != AF_INET6)
 		return;
-	elements_add_bound(elements, ELEMENT_ADDRESSES6, port->device, ELEMENT_IP6, ip6.address,
-			   16);
-	elements_add_bound(elements, ELEMENT_TARGETS6, port->device, ELEMENT_TARGET, ip6.address,
-			   16);
+	elements_add_bound(elements, ELEMENT_ADDRESSES6, port->device, ip6.address, 16);
+	elements_add_bound(elements, ELEMENT_TARGETS6, port->device, ip6.address, 16);
 }
 
 static void elements_add_published(struct elements *elements, const struct publish *publish,
@@ -217,20 +201,20 @@ static void elements_add_published(struct elements *elements, const struct publi
 	uint16_t inside = htons((uint16_t)(publish->inside + i));
 	uint8_t protocol = (uint8_t)publish->protocol;
 	int six = to->family == AF_INET6;
-	enum element_field address = six ? ELEMENT_IP6 : ELEMENT_IP;
+	size_t len = six ? 16 : 4;
 	struct element *element;
 
 	if (publish->address.family) {
 		element =
 			elements_add(elements, six ? ELEMENT_PUBLISHED_AT6 : ELEMENT_PUBLISHED_AT);
-		element_put(element, address, publish->address.address, six ? 16 : 4);
+		nftset_add_key(&element->of, publish->address.address, len);
 	} else {
 		element = elements_add(elements, six ? ELEMENT_PUBLISHED6 : ELEMENT_PUBLISHED);
 	}
-	element_put(element, ELEMENT_PROTOCOL, &protocol, 1);
-	element_put(element, ELEMENT_SERVICE, &host, 2);
-	element_put_data(element, address, to->address, six ? 16 : 4);
-	element_put_data(element, ELEMENT_SERVICE, &inside, 2);
+	nftset_add_key(&element->of, &protocol, 1);
+	nftset_add_key(&element->of, &host, 2);
+	nftset_add_data(&element->of, to->address, len);
+	nftset_add_data(&element->of, &inside, 2);
 }
 
 static void elements_add_publish(struct elements *elements, const struct publish *publish,

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "net/port.h"
+#include "sys/nftset.h"
 
 /*
  * Elements of the packet filter's sets and maps: as the kernel has them, which is how one port's are added and removed, and as
@@ -24,13 +25,10 @@ enum element_set {
 };
 
 #define ELEMENT_FIRST_INET ELEMENT_PUBLISHED
-#define ELEMENT_KEY_MAX	   32 /* bytes; each field of a key takes a multiple of 4 */
-#define ELEMENT_DATA_MAX   20
 
 struct element {
 	enum element_set set;
-	uint8_t key[ELEMENT_KEY_MAX], data[ELEMENT_DATA_MAX];
-	size_t key_len, data_len; /* data_len 0: of a set */
+	struct nftset_element of;
 };
 
 struct elements {

@@ -196,10 +196,11 @@ static int fabric_check_bridge(const struct network_home *home, const struct net
 	network_device_mac(home, network, mac);
 	if (!strcmp(link->kind, "bridge") && !memcmp(link->mac, mac, sizeof(mac)))
 		return 0;
-	return err_set(err, -EEXIST,
-		       "the host's interface '%s' is not this network's: give that another name, or "
-		       "remove it by 'ip link del %s'",
-		       link->name, link->name);
+	return err_set(
+		err, -EEXIST,
+		"the host's interface '%s' is not this network's: give that another name, or "
+		"remove it by 'ip link del %s'",
+		link->name, link->name);
 }
 
 /* Of ports that lost their bridge: somebody deleted it under them. */
@@ -214,7 +215,8 @@ static void fabric_plug_ports(int sock, const struct network_home *home,
 		struct link link;
 
 		if (link_find(sock, ports.items[i].device, &link, &ignored) == 0 &&
-		    link.master != bridge && link_set_master(sock, link.index, bridge, &ignored) == 0)
+		    link.master != bridge &&
+		    link_set_master(sock, link.index, bridge, &ignored) == 0)
 			(void)wire_set_port(sock, &ports.items[i], &ignored);
 	}
 }
@@ -239,6 +241,8 @@ static int fabric_up_bridge(int sock, const struct network_home *home,
 		r = ruleset_apply(home, err);
 	if (r == 0 && (made || anew))
 		fabric_plug_ports(sock, home, network, ret->index);
+	if (r == 0 && anew)
+		r = steward_stop(home, network->name, err);
 	if (r == 0 && (network->dhcp || network->dns) && (network->ipv4 || network->ipv6))
 		r = steward_start(home, network, err);
 	return r;

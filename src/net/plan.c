@@ -16,10 +16,10 @@
 #define PLAN_PREFIX4_MAX 30 /* the host and one instance */
 #define PLAN_PREFIX6_MIN 32
 #define PLAN_PREFIX6_MAX 120
-#define PLAN_MTU_MIN	 576   /* RFC 791: what every host takes; with IPv6 1280, RFC 8200 */
+#define PLAN_MTU_MIN	 576 /* RFC 791: what every host takes; with IPv6 1280, RFC 8200 */
 #define PLAN_MTU_MIN6	 1280
 #define PLAN_MTU_MAX	 65535
-#define PLAN_VLAN_MAX	 4094  /* IEEE 802.1Q */
+#define PLAN_VLAN_MAX	 4094 /* IEEE 802.1Q */
 
 /* What is in use, and by what. */
 struct plan_taken {
@@ -114,8 +114,9 @@ static int plan_given(const struct plan_taken *taken, int family, char **text, s
 	struct subnet subnet;
 
 	if (subnet_parse(*text, &subnet) < 0 || subnet.family != family)
-		return err_set(err, -EINVAL, "'%.64s' is no subnet of IPv%d: say ADDRESS/PREFIX, as %s",
-			       *text, family == AF_INET ? 4 : 6,
+		return err_set(err, -EINVAL,
+			       "'%.64s' is no subnet of IPv%d: say ADDRESS/PREFIX, as %s", *text,
+			       family == AF_INET ? 4 : 6,
 			       family == AF_INET ? "10.1.2.1/24" : "fd12:3456:789a::1/64");
 	if (!subnet_number(&subnet, &subnet))
 		subnet_nth(&subnet, 1, &subnet);
@@ -187,7 +188,8 @@ static int plan_device(const struct network_home *home, int sock, struct network
 	if (!network->device)
 		network->device = mem_strdup(name);
 	if (!nic_name_is_valid(network->device))
-		return err_set(err, -EINVAL, "'%.64s' is no name for an interface", network->device);
+		return err_set(err, -EINVAL, "'%.64s' is no name for an interface",
+			       network->device);
 	if (link_find(sock, network->device, &link, &absent) == 0)
 		return err_set(err, -EEXIST,
 			       "the host has an interface '%s' already; give the network's another "

@@ -10,7 +10,7 @@
  */
 enum plan_family {
 	PLAN_CHOOSE, /* a subnet is chosen, if none is given and the network is a bridge of ours without a parent */
-	PLAN_NONE,   /* the network has none of this family */
+	PLAN_NONE, /* the network has none of this family */
 };
 
 /*

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "net/ruleset.h"
 #include "base/file.h"
+#include "base/mem.h"
 #include "net/element.h"
 #include "net/subnet.h"
 #include "sys/child.h"
+#include "sys/netlink.h"
+#include "sys/nftset.h"
 
 #include <arpa/inet.h>
+#include <linux/netfilter.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -356,4 +360,84 @@ int ruleset_remove(const struct network_home *home, struct err *err)
 		return 0;
 	ruleset_put_removal(ruleset_name(home, name), &text);
 	return ruleset_run(&text, err);
+}
+
+int ruleset_is_there(const struct network_home *home)
+{
+	struct err ignored = ERR_INIT;
+	_cleanup_close_ int sock = netlink_open(NETLINK_NETFILTER, -EBADF, &ignored);
+	char name[RULESET_NAME_MAX];
+
+	ruleset_name(home, name);
+	return sock >= 0 && nftset_has_table(sock, NFPROTO_BRIDGE, name, &ignored) == 1 &&
+	       nftset_has_table(sock, NFPROTO_INET, name, &ignored) == 1;
+}
+
+typedef int ruleset_change(int sock, uint8_t family, const char *table,
+			   const struct nftset_element *elements, size_t count, struct err *err);
+
+/* Those that are gone already make the kernel refuse all of them: then each by itself. */
+static int ruleset_delete(int sock, uint8_t family, const char *table,
+			  const struct nftset_element *elements, size_t count, struct err *err)
+{
+	struct err problem = ERR_INIT;
+	int r = nftset_delete(sock, family, table, elements, count, &problem);
+
+	for (size_t i = 0; r == -ENOENT && count > 1 && i < count; i++) {
+		problem = ERR_INIT;
+		r = nftset_delete(sock, family, table, &elements[i], 1, &problem);
+		if (r < 0 && r != -ENOENT)
+			break;
+		r = -ENOENT;
+	}
+	if (r < 0 && r != -ENOENT) {
+		*err = problem;
+		return r;
+	}
+	return 0;
+}
+
+/* A port's elements of one table. */
+static int ruleset_change_table(int sock, const struct network_home *home,
+				const struct elements *elements, int inet, ruleset_change *change,
+				struct err *err)
+{
+	_cleanup_free_ struct nftset_element *chosen =
+		mem_zalloc((elements->n + 1) * sizeof(*chosen));
+	char name[RULESET_NAME_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < elements->n; i++) {
+		if ((elements->items[i].set >= ELEMENT_FIRST_INET) == inet)
+			chosen[n++] = elements->items[i].of;
+	}
+	return n ? change(sock, inet ? NFPROTO_INET : NFPROTO_BRIDGE, ruleset_name(home, name),
+			  chosen, n, err)
+		 : 0;
+}
+
+static int ruleset_change_port(const struct network_home *home, const struct port *port,
+			       ruleset_change *change, struct err *err)
+{
+	_cleanup_close_ int sock = netlink_open(NETLINK_NETFILTER, -EBADF, err);
+	_cleanup_elements_ struct elements elements = { 0 };
+	int r;
+
+	if (sock < 0)
+		return sock;
+	elements_of_port(port, &elements);
+	r = ruleset_change_table(sock, home, &elements, 0, change, err);
+	if (r == 0)
+		r = ruleset_change_table(sock, home, &elements, 1, change, err);
+	return r < 0 ? err_wrap(err, "packet filter, port %s", port->device) : 0;
+}
+
+int ruleset_add_port(const struct network_home *home, const struct port *port, struct err *err)
+{
+	return ruleset_change_port(home, port, nftset_add, err);
+}
+
+int ruleset_remove_port(const struct network_home *home, const struct port *port, struct err *err)
+{
+	return ruleset_change_port(home, port, ruleset_delete, err);
 }
