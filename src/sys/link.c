@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "sys/netlink.h"
 
+#include <linux/if.h>
 #include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
@@ -81,7 +82,7 @@ static int link_read(const struct nlmsghdr *message, struct link *ret)
 		return 0;
 	*ret = (struct link){ .index = info.ifi_index,
 			      .is_up = (info.ifi_flags & IFF_UP) != 0,
-			      .is_running = (info.ifi_flags & IFF_RUNNING) != 0,
+			      .is_running = (info.ifi_flags & IFF_LOWER_UP) != 0,
 			      .is_loopback = (info.ifi_flags & IFF_LOOPBACK) != 0,
 			      .peer_netns = -1 };
 	while (netlink_next(&view, &attribute))

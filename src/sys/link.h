@@ -24,7 +24,7 @@ struct link {
 	int index;
 	char name[IFNAMSIZ];
 	char kind[LINK_KIND_MAX]; /* "bridge", "veth", "tun"...; "": hardware, or the loopback */
-	int is_up, is_running, is_loopback;
+	int is_up, is_running, is_loopback; /* running: it has a carrier, if it is up */
 	uint32_t mtu;
 	uint8_t mac[6]; /* zero where its kind has none */
 	int master;	/* of a port; else 0 */
