@@ -56,6 +56,7 @@ struct keeper {
 	struct driver_host host;
 
 	struct attach *attach; /* its networks; NULL: none */
+	int netns;	       /* another instance's, which it shares */
 	struct logs_writer *log;
 	size_t unconsumed; /* output of channel 0 that slow clients have not taken yet */
 	struct keeper_session *sessions;

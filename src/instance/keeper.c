@@ -635,6 +635,7 @@ int keeper_main(int argc, char **argv, const struct driver_ops *const *drivers)
 		.run_fd = -EBADF,
 		.mark_fd = -EBADF,
 		.listen_fd = -EBADF,
+		.netns = -EBADF,
 		.next_channel = 1,
 	};
 	struct err err = ERR_INIT;
