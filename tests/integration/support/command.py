@@ -181,6 +181,8 @@ class Brig:
     def environment(self, env=None):
         # Nothing of the caller's environment but what any user has.
         clean = {"PATH": os.environ["PATH"], "HOME": "/root", "LANG": "C.UTF-8", "TERM": "xterm",
+                 # a test that is not about networks makes none on the host
+                 "BRIG_NETWORK": "none",
                  "CONTAINERS_REGISTRIES_CONF": str(TREE / "tests/integration/support/registries.conf")}
         for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
             if name in os.environ:
