@@ -47,6 +47,7 @@ def pytest_collection_modifyitems(items):
 def pytest_configure(config):
     # A shell that runs us in the background has it ignored, and so would what we start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ["BRIG_NETWORK"] = "none"  # of what a test runs without Brig
     if not hasattr(config, "workerinput"):  # the workers of xdist inherit it
         os.environ["BRIG_TEST_SESSION"] = tempfile.mkdtemp(prefix="brig-tests-", dir="/var/tmp")
 
