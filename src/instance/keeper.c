@@ -257,6 +257,7 @@ static void keeper_end_due(void *ctx)
 static const struct driver_host_ops keeper_host_ops = {
 	.deliver = keeper_deliver,
 	.writable = keeper_writable,
+	.wire = keeper_network_wire,
 	.ended = keeper_ended,
 };
 
@@ -550,7 +551,7 @@ static int keeper_prepare(struct keeper *keeper, const char *name, struct err *e
 	keeper->record.restarts = 0;
 	keeper->record.started = 0;
 	keeper_fill_host(keeper);
-	return 0;
+	return keeper_network_up(keeper, err);
 }
 
 /*
@@ -562,6 +563,7 @@ static void keeper_finish(struct keeper *keeper)
 	_cleanup_free_ char *aside = NULL;
 	struct err ignored = ERR_INIT;
 
+	keeper_network_down(keeper);
 	if (keeper->record.remove) {
 		/* so that nobody takes what is set aside for a leftover, and helps */
 		(void)flock(keeper->state_fd, LOCK_EX | LOCK_NB);
@@ -610,6 +612,7 @@ static int keeper_run(struct keeper *keeper, const char *name, const char *mode)
 	first->wants_output = strcmp(mode, "none") != 0;
 	if (keeper_prepare(keeper, name, &err) < 0) {
 		keeper->failure = err;
+		keeper_network_down(keeper);
 		if (keeper->mark_fd >= 0)
 			(void)file_remove_tree(AT_FDCWD, keeper->run_dir);
 		if (keeper->record.remove &&
@@ -632,6 +635,7 @@ int keeper_main(int argc, char **argv, const struct driver_ops *const *drivers)
 		.run_fd = -EBADF,
 		.mark_fd = -EBADF,
 		.listen_fd = -EBADF,
+		.netns = -EBADF,
 		.next_channel = 1,
 	};
 	struct err err = ERR_INIT;

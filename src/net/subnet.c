@@ -58,6 +58,24 @@ const char *subnet_format_network(const struct subnet *subnet, char text[SUBNET_
 	return subnet_format(&network, text);
 }
 
+void subnet_route(const struct subnet *subnet, struct route_prefix *ret)
+{
+	*ret = (struct route_prefix){ .family = subnet->family, .length = subnet->prefix };
+	if (subnet->family == AF_INET)
+		memcpy(&ret->ip, subnet->address, sizeof(ret->ip));
+	else
+		memcpy(&ret->ip6, subnet->address, sizeof(ret->ip6));
+}
+
+void subnet_of_route(const struct route_prefix *prefix, struct subnet *ret)
+{
+	*ret = (struct subnet){ .family = prefix->family, .prefix = prefix->length };
+	if (prefix->family == AF_INET)
+		memcpy(ret->address, &prefix->ip, sizeof(prefix->ip));
+	else
+		memcpy(ret->address, &prefix->ip6, sizeof(prefix->ip6));
+}
+
 /* Whether the first bits of both are the same. */
 static int subnet_agree(const struct subnet *a, const struct subnet *b, unsigned int bits)
 {

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "sys/route.h"
 
 /* An address with the length of its network's prefix, of either family. */
 struct subnet {
@@ -31,6 +32,10 @@ int subnet_overlaps(const struct subnet *a, const struct subnet *b);
 /* The address of `address` is in it. */
 int subnet_holds(const struct subnet *subnet, const struct subnet *address);
 int subnet_same_address(const struct subnet *a, const struct subnet *b);
+
+/* As rtnetlink has it, and back. */
+void subnet_route(const struct subnet *subnet, struct route_prefix *ret);
+void subnet_of_route(const struct route_prefix *prefix, struct subnet *ret);
 
 /* How many addresses it has, at most 2^32; the number of an address in it; and the address of a number. */
 uint64_t subnet_size(const struct subnet *subnet);

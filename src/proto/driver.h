@@ -49,6 +49,8 @@ struct driver_host_ops {
  * What stands behind a network card of a VM: the queues of a tap, or a stream socket on which each packet comes after its
  * length (32 bits, big-endian; as passt and QEMU have it). The descriptors are the keeper's.
  */
+#define DRIVER_QUEUES_MAX 16 /* pairs of a card */
+
 struct driver_nic {
 	uint8_t mac[6];
 	uint16_t mtu;	   /* 0: the guest is not told */

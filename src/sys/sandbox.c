@@ -5,13 +5,15 @@
  * socket, which execve closes. A child in_stages waits on that socket until we have mapped its ids.
  *
  * Invariants:
- *  1. Every step that needs privilege comes before sandbox_drop(); after it nothing can be regained. With
+ *  1. Every step that needs privilege comes before sandbox_drop(); after it nothing can be regained, and there is
+ *     nothing left but the capabilities that were asked for. With
  *     in_stages privilege ends at the child's own user namespace from the first step on.
  *  2. Only the numbered descriptors are open after execve.
  *  3. The host's mounts are never touched: propagation is cut before the first mount.
  */
 #include "sys/sandbox.h"
 #include "base/mem.h"
+#include "sys/caps.h"
 #include "sys/idmap.h"
 #include "sys/userns.h"
 
@@ -164,6 +166,8 @@ static int sandbox_bind(int root, const struct sandbox_file *file)
 		return sandbox_copy_link(root, file->path);
 	if (file->device)
 		attr.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+	if (file->writable)
+		attr.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 	tree = (int)syscall(SYS_open_tree, AT_FDCWD, file->path,
 			    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 	if (tree < 0 || syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr,
@@ -281,21 +285,35 @@ int sandbox_drop_capabilities(struct err *err)
 	return r;
 }
 
+/* As ambient ones, which a program gets without being told of them; no_new_privs leaves them. */
+static int sandbox_keep_capabilities(uint64_t keep, struct err *err)
+{
+	const struct caps_sets sets = {
+		.effective = keep, .permitted = keep, .inheritable = keep, .ambient = keep
+	};
+
+	return caps_set(&sets, err);
+}
+
 static int sandbox_drop(struct sandbox_child *child, struct err *err)
 {
 	const struct sandbox_spec *spec = child->spec;
+	uint64_t keep = child->by_user ? 0 : spec->capabilities;
 	size_t n = spec->group == (gid_t)-1 ? 0 : 1;
-	int r = sandbox_drop_bounding(err);
+	int r = caps_limit(keep, err);
 
 	if (r < 0)
 		return r;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    (keep && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0))
+		return err_errno(err, -errno, "cannot set no_new_privs");
 	/* root of a namespace with no other user in it */
 	if (child->by_user)
 		return sandbox_drop_capabilities(err);
 	if (setgroups(n, &spec->group) < 0 || setresgid(spec->gid, spec->gid, spec->gid) < 0 ||
 	    setresuid(spec->uid, spec->uid, spec->uid) < 0)
 		return err_errno(err, -errno, "cannot become user %u", spec->uid);
-	return 0;
+	return keep ? sandbox_keep_capabilities(keep, err) : 0;
 }
 
 /* Root of its own user namespace, once we have said who that is outside. The cgroup namespace begins at the
@@ -403,6 +421,8 @@ static int sandbox_clone(const struct sandbox_spec *spec, const int reports[2], 
 
 	if (sandbox_has_userns(spec))
 		args.flags |= CLONE_NEWUSER;
+	if (spec->keep_net)
+		args.flags &= ~(uint64_t)CLONE_NEWNET;
 	if (spec->into_cgroup >= 0) {
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint64_t)spec->into_cgroup;

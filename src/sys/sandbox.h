@@ -2,6 +2,7 @@
 #ifndef SYS_SANDBOX_H
 #define SYS_SANDBOX_H
 
+#include <stdint.h>
 #include <sys/resource.h>
 #include <sys/types.h>
 
@@ -24,6 +25,7 @@ struct sandbox_file {
 	const char *path; /* on the host */
 	const char *name; /* its path inside, without the first slash; NULL: as outside, may miss */
 	int device;	  /* a device node, writable */
+	int writable;	  /* a folder for data */
 };
 
 struct sandbox_limit {
@@ -44,7 +46,9 @@ struct sandbox_spec {
 	char *const *env;
 	uid_t uid;
 	gid_t gid;
-	gid_t group;			  /* one supplementary group; (gid_t)-1: none */
+	gid_t group;	       /* one supplementary group; (gid_t)-1: none */
+	uint64_t capabilities; /* bits 1 << CAP_* that it keeps; of a caller who is root */
+	int keep_net;	       /* it stays in our network namespace */
 	const struct sandbox_file *files; /* beside sandbox_system_paths */
 	size_t n_files;
 	/* fds[i] becomes descriptor i; negative: closed (0 to 2: /dev/null). They stay the

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "base/buf.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "sys/sandbox.h"
 
@@ -7,8 +8,11 @@
 #include <stdarg.h>
 #include <cmocka.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #define DEADLINE_MS 10000
@@ -17,10 +21,14 @@
 /* What a shell script inside the sandbox prints. */
 static struct buf output;
 static int status;
+static uint64_t capabilities;
+static int keep_net;
 
 static int setup(void **state _unused_)
 {
 	output = BUF_INIT;
+	capabilities = 0;
+	keep_net = 0;
 	if (geteuid() != 0)
 		skip();
 	return 0;
@@ -55,6 +63,8 @@ static const char *run(const char *script, const struct sandbox_file *files, siz
 				     .uid = NOBODY,
 				     .gid = NOBODY,
 				     .group = (gid_t)-1,
+				     .capabilities = capabilities,
+				     .keep_net = keep_net,
 				     .files = files,
 				     .n_files = n_files,
 				     .limits = &limit,
@@ -111,6 +121,56 @@ static void files_are_shown_under_a_name_of_their_own(void **state _unused_)
 
 	run("head -c 5 /boot/users; echo; cat /etc/passwd 2>/dev/null || echo hidden", &file, 1);
 	assert_string_equal(output.data, "root:\nhidden\n");
+}
+
+static void a_folder_can_be_writable(void **state _unused_)
+{
+	char folder[] = "/tmp/brig-sandbox-XXXXXX";
+	const struct sandbox_file file = { .path = folder, .name = "data", .writable = 1 };
+
+	assert_non_null(mkdtemp(folder));
+	assert_int_equal(chown(folder, NOBODY, NOBODY), 0);
+	run("echo kept >/data/file; cat /data/file; touch /x 2>/dev/null || echo alone", &file, 1);
+	assert_int_equal(file_remove_tree(AT_FDCWD, folder), 0);
+	assert_string_equal(output.data, "kept\nalone\n");
+}
+
+static const char privileges[] = "/usr/bin/python3 -c '\n"
+				 "import socket, os\n"
+				 "def can(what, *args):\n"
+				 "  try: what(*args)\n"
+				 "  except PermissionError: return 0\n"
+				 "  return 1\n"
+				 "print(can(socket.socket, socket.AF_INET, socket.SOCK_RAW, 1),"
+				 " can(os.setuid, 0), can(os.chroot, \"/\"), os.getuid())'";
+
+static void it_keeps_only_the_capabilities_that_were_asked_for(void **state _unused_)
+{
+	run(privileges, NULL, 0);
+	capabilities = UINT64_C(1) << CAP_NET_RAW;
+	run(privileges, NULL, 0);
+	assert_string_equal(output.data, "0 0 0 65534\n1 0 0 65534\n");
+}
+
+/* Names of abstract sockets are those of a network namespace. */
+static void it_stays_in_our_network_if_it_is_to(void **state _unused_)
+{
+	const char *script = "/usr/bin/python3 -c '\n"
+			     "import socket\n"
+			     "s = socket.socket(socket.AF_UNIX)\n"
+			     "print(s.connect_ex(\"\\0brig-test-sandbox\"))'";
+	const struct sockaddr_un address = { .sun_family = AF_UNIX,
+					     .sun_path = "\0brig-test-sandbox" };
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(fd, (const struct sockaddr *)&address,
+			      sizeof(sa_family_t) + sizeof("\0brig-test-sandbox") - 1),
+			 0);
+	assert_int_equal(listen(fd, 4), 0);
+	run(script, NULL, 0);
+	keep_net = 1;
+	run(script, NULL, 0);
+	assert_string_equal(output.data, "111\n0\n");
 }
 
 static void only_the_given_descriptors_are_open(void **state _unused_)
@@ -191,6 +251,9 @@ int main(void)
 		TEST(it_can_write_nowhere),
 		TEST(it_is_alone),
 		TEST(files_are_shown_under_a_name_of_their_own),
+		TEST(a_folder_can_be_writable),
+		TEST(it_keeps_only_the_capabilities_that_were_asked_for),
+		TEST(it_stays_in_our_network_if_it_is_to),
 		TEST(only_the_given_descriptors_are_open),
 		TEST(what_goes_wrong_before_the_program_runs_is_told),
 		TEST(it_dies_with_its_maker),
