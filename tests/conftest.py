@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Fixtures of the tests in integration/ and lab/.
 
+wires           the network namespaces of a host and of what it is connected with (support/wires.py)
+net_brig        as `brig`, on that host, with networks; none of them may be left
 brig            the command line, with a root and a run folder of the test's own; what the test leaves
                 running is removed after it, and the test fails if anything of it stays behind
 busybox_image   the name of a small image in brig's store (also busybox_tree, the folder it is made of)
@@ -26,7 +28,7 @@ from pathlib import Path
 
 import pytest
 
-from support import images, leaks, stores, wait
+from support import images, leaks, stores, wait, wires as wiring
 from support.command import Brig
 from support.oci import Bundle, Oci
 from support.user import UserBrig
@@ -45,6 +47,7 @@ def pytest_collection_modifyitems(items):
 def pytest_configure(config):
     # A shell that runs us in the background has it ignored, and so would what we start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ["BRIG_NETWORK"] = "none"  # of what a test runs without Brig
     if not hasattr(config, "workerinput"):  # the workers of xdist inherit it
         os.environ["BRIG_TEST_SESSION"] = tempfile.mkdtemp(prefix="brig-tests-", dir="/var/tmp")
 
@@ -70,6 +73,34 @@ def brig():
     _end(command, folder)
 
 
+@pytest.fixture
+def wires():
+    with wiring.Wires() as made:
+        yield made
+
+
+@pytest.fixture
+def net_brig(wires, busybox_store):
+    folder = Path(tempfile.mkdtemp(prefix="brig-", dir="/var/tmp"))
+    folder.chmod(0o755)
+    command = Brig(folder / "root", folder / "run", prefix=wires.host.prefix, network="brig0")
+    images.clone(busybox_store, command.root)
+    yield command
+    _end_networks(command, wires.host)
+    _end(command, folder)
+
+
+def _end_networks(command, host):
+    """Instances go first, since they use networks."""
+    command.stop_commands()
+    _remove_instances(command, _instances(command))
+    for name in command("network", "ls", "-q", check=False).out.split():
+        command("network", "rm", name)
+    left = [link for link in host.links() if link.startswith(("vb", "br"))]
+    assert not left, f"interfaces are left: {left}"
+    assert "brig" not in host.run("nft", "list", "tables")
+
+
 def _end(command, folder):
     """Removes what a test has left running; fails it if anything stays behind."""
     command.stop_commands()
@@ -86,7 +117,7 @@ def _end(command, folder):
 
 def _instance_folders(brig):
     return [path for folder in (brig.root / "instances", brig.run) if folder.is_dir()
-            for path in folder.iterdir() if path.is_dir()]
+            for path in folder.iterdir() if path.is_dir() and path.name != ".net"]
 
 
 def _nobody_removes(brig):

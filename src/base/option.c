@@ -56,6 +56,8 @@ static int option_store(const struct option *option, const char *value, void *at
 		return 0;
 	case OPTION_SIZE:
 		return units_parse_size(value, at, err);
+	case OPTION_RATE:
+		return units_parse_rate(value, at, err);
 	case OPTION_MILLI:
 		return units_parse_milli(value, at, err);
 	case OPTION_DURATION:

@@ -20,6 +20,7 @@ enum option_type {
 	OPTION_STRING,	 /* char *, owned, the last one wins */
 	OPTION_STRV,	 /* char **, owned, repeatable */
 	OPTION_SIZE,	 /* int64_t, bytes */
+	OPTION_RATE,	 /* int64_t, bits a second */
 	OPTION_MILLI,	 /* int64_t, thousandths */
 	OPTION_DURATION, /* int64_t, milliseconds */
 	OPTION_INT,	 /* int64_t, min..max of the row */

@@ -88,6 +88,24 @@ int units_parse_size(const char *s, int64_t *ret_bytes, struct err *err)
 	return 0;
 }
 
+int units_parse_rate(const char *s, int64_t *ret_bits, struct err *err)
+{
+	static const struct units_suffix table[] = {
+		{ "bit", 1 },
+		{ "kbit", 1000 },
+		{ "mbit", 1000000 },
+		{ "gbit", 1000000000 },
+	};
+	int64_t bits = 0;
+	int r = units_parse_scaled(s, table, ARRAY_SIZE(table), &bits);
+
+	if (r < 0)
+		return err_set(err, r,
+			       "'%.64s' is not a rate (examples: 512kbit, 100mbit, 1.5gbit)", s);
+	*ret_bits = bits;
+	return 0;
+}
+
 int units_parse_milli(const char *s, int64_t *ret_milli, struct err *err)
 {
 	static const struct units_suffix table[] = { { "", 1000 } };

@@ -11,6 +11,8 @@
 
 /* "512m", "2GiB", "1.5g", "4096": bytes; suffixes b k m g t with or without "iB"/"B" are binary. */
 int units_parse_size(const char *s, int64_t *ret_bytes, struct err *err);
+/* "64kbit", "1.5gbit", "8000bit": bits a second; decimal, and never without a unit. */
+int units_parse_rate(const char *s, int64_t *ret_bits, struct err *err);
 /* "10", "1.5": thousandths. */
 int units_parse_milli(const char *s, int64_t *ret_milli, struct err *err);
 /* "90", "90s", "5m", "2h", "1d", "500ms": milliseconds. */

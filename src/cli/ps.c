@@ -275,9 +275,18 @@ static void ps_put_address(const struct ps_row *row, struct buf *out)
 	buf_add_str(out, all);
 }
 
-/* Networks bring them. */
-static void ps_put_ports(const struct ps_row *row _unused_, struct buf *out _unused_)
+/* "8080:80/tcp" is 8080->80/tcp to docker's users. */
+static void ps_put_ports(const struct ps_row *row, struct buf *out)
 {
+	char *const *ports = row->view.alive ? row->view.record.ports : NULL;
+
+	strv_for_each(port, ports) {
+		const char *colon = strrchr(*port, ':');
+		int len = colon ? (int)(colon - *port) : 0;
+
+		buf_printf(out, "%s%.*s%s%s", port == ports ? "" : ",", len, *port,
+			   colon ? "->" : "", colon ? colon + 1 : *port);
+	}
 }
 
 struct ps_column {
@@ -375,7 +384,7 @@ static struct json *ps_json_row(const struct ps_row *row)
 			row->stats.cpu_ns < 0 ? json_new_null()
 					      : json_new_double((double)row->stats.cpu_ns / 1e9));
 	json_object_add(json, "addresses", json_new_strv(view->run.addresses));
-	json_object_add(json, "ports", json_new_array());
+	json_object_add(json, "ports", json_new_strv(view->alive ? record->ports : NULL));
 	return json;
 }
 

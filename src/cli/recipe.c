@@ -282,6 +282,8 @@ int recipe_fill(const struct recipe *recipe, const struct image *image, char *co
 	recipe_fill_limits(recipe, ret);
 	r = recipe_fill_mounts(recipe, ret, err);
 	if (r == 0)
+		r = recipe_fill_network(recipe, ret, err);
+	if (r == 0)
 		r = recipe_fill_argv(recipe, image, command, ret, err);
 	if (r == 0)
 		r = recipe_fill_process(recipe, image, ret, err);

@@ -46,9 +46,10 @@ struct recipe {
 	int huge_pages, gdb;
 	int64_t boot_timeout_ms; /* 0: not given */
 
-	/* known from docker, not built yet */
-	char **ports;
-	char *network;
+	char **networks, **ports;
+	char *ip, *ip6, *mac; /* of the first network */
+	int64_t net_rate;     /* bits a second, of each; 0: any */
+	char **dns, **dns_search, **extra_hosts;
 
 	int pull; /* enum recipe_pull */
 };

@@ -19,7 +19,6 @@
 #define RECIPE_PIDS_MAX	       4194304 /* the kernel's PID_MAX_LIMIT */
 #define RECIPE_HOSTNAME_MAX    64      /* uname(2) */
 #define RECIPE_KERNEL_ARGS_MAX 1024    /* Linux takes 2047 bytes, some of which are ours */
-#define RECIPE_BOTH	       (-1)
 
 static const char *const recipe_pulls[] = { "missing", "always", "never", NULL };
 
@@ -111,16 +110,30 @@ const struct option recipe_options[] = {
 	RECIPE("boot-timeout", 0, OPTION_DURATION, "TIME", boot_timeout_ms,
 	       "VM: how long it may take to come up (2m)"),
 
-	RECIPE("publish", 'p', OPTION_STRV, "HOST:PORT", ports, "not built yet: forward a port"),
-	RECIPE("network", 0, OPTION_STRING, "NAME", network,
-	       "only 'none' is built yet: nothing but a loopback device"),
+	RECIPE("network", 0, OPTION_STRV, "NAME[,KEY=VALUE...]", networks,
+	       "be on this network; or none, host, container:NAME, bridge=NAME"),
+	RECIPE("net", 0, OPTION_STRV, "NAME", networks, "the same", .hidden = 1),
+	RECIPE("publish", 'p', OPTION_STRV, "[IP:]HOST:PORT[/udp]", ports,
+	       "lead the host's port to this one of it, as 8080:80"),
+	RECIPE("ip", 0, OPTION_STRING, "ADDRESS", ip, "its IPv4 address on the first network"),
+	RECIPE("ip6", 0, OPTION_STRING, "ADDRESS", ip6, "its IPv6 address there"),
+	RECIPE("mac-address", 0, OPTION_STRING, "MAC", mac, "its hardware address there"),
+	RECIPE("mac", 0, OPTION_STRING, "MAC", mac, "the same", .hidden = 1),
+	RECIPE("net-rate", 0, OPTION_RATE, "RATE", net_rate,
+	       "at most so fast on each network, each way, as 100mbit"),
+	RECIPE("dns", 0, OPTION_STRV, "ADDRESS", dns, "ask this server for names"),
+	RECIPE("dns-search", 0, OPTION_STRV, "DOMAIN", dns_search,
+	       "look for short names in this domain"),
+	RECIPE("add-host", 0, OPTION_STRV, "NAME:ADDRESS", extra_hosts,
+	       "note this name in its /etc/hosts"),
+
 	RECIPE("pull", 0, OPTION_CHOICE, "WHEN", pull,
 	       "missing, always or never: whether to fetch the image first (missing)",
 	       .choices = recipe_pulls),
 	OPTION_END,
 };
 
-static int recipe_is_given(const struct recipe *recipe, const char *name)
+int recipe_check_is_given(const struct recipe *recipe, const char *name)
 {
 	const struct option *option = recipe_options;
 	const char *at, *otherwise;
@@ -144,7 +157,7 @@ static int recipe_is_given(const struct recipe *recipe, const char *name)
 
 struct recipe_refusal {
 	const char *option;
-	int kind; /* enum instance_kind, or RECIPE_BOTH */
+	int kind; /* enum instance_kind */
 	const char *why;
 };
 
@@ -160,7 +173,6 @@ static const struct recipe_refusal recipe_refusals[] = {
 	{ "disk", INSTANCE_CONTAINER,
 	  "a container has no disks: -v shows it files and folders, --device a block device" },
 	{ "boot-timeout", INSTANCE_CONTAINER, "a container does not boot; add --vm" },
-	{ "publish", RECIPE_BOTH, "not built yet: networks and forwarded ports" },
 };
 
 static int recipe_check_refusals(const struct recipe *recipe, struct err *err)
@@ -170,14 +182,10 @@ static int recipe_check_refusals(const struct recipe *recipe, struct err *err)
 	for (size_t i = 0; i < ARRAY_SIZE(recipe_refusals); i++) {
 		const struct recipe_refusal *refusal = &recipe_refusals[i];
 
-		if ((refusal->kind == RECIPE_BOTH || refusal->kind == kind) &&
-		    recipe_is_given(recipe, refusal->option))
+		if (refusal->kind == kind && recipe_check_is_given(recipe, refusal->option))
 			return err_set(err, -EOPNOTSUPP, "option --%s: %s", refusal->option,
 				       refusal->why);
 	}
-	if (recipe->network && strcmp(recipe->network, "none"))
-		return err_set(err, -EOPNOTSUPP,
-			       "option --network: not built yet: networks; only 'none' is");
 	return 0;
 }
 
@@ -426,6 +434,15 @@ static int recipe_check_privileges(const struct recipe *recipe, struct err *err)
 	return r;
 }
 
+/* Once more when it is filled: what is wrong with it is told before an image is fetched. */
+static int recipe_check_network(const struct recipe *recipe, struct err *err)
+{
+	_cleanup_instance_ struct instance scratch = { 0 };
+
+	scratch.kind = recipe->vm ? INSTANCE_VM : INSTANCE_CONTAINER;
+	return recipe_fill_network(recipe, &scratch, err);
+}
+
 static int recipe_check_names(const struct recipe *recipe, struct err *err)
 {
 	int r = recipe->name ? name_check("instance", recipe->name, err) : 0;
@@ -452,5 +469,7 @@ int recipe_check(const struct recipe *recipe, struct err *err)
 		r = recipe_check_strings(recipe, err);
 	if (r == 0)
 		r = recipe_check_labels(recipe->labels, err);
+	if (r == 0)
+		r = recipe_check_network(recipe, err);
 	return r < 0 ? r : recipe_check_privileges(recipe, err);
 }

@@ -8,6 +8,8 @@
 #include "image/kernel.h"
 #include "instance/engine.h"
 #include "instance/volume.h"
+#include "net/network.h"
+#include "proto/nic.h"
 
 #include <string.h>
 
@@ -25,6 +27,32 @@ static int run_check_vm(const struct instance_home *home, const struct instance 
 		r = kernel_get(home->root, record->kernel, &files, err);
 	if (r == 0 && *notice)
 		log_notice("%s", notice);
+	return r;
+}
+
+/* The networks that it names, but for the one that is made on first use; or the instance whose network it shares. */
+static int run_check_networks(const struct instance_home *home, const struct instance *record,
+			      struct err *err)
+{
+	const struct network_home networks = { .root = home->root, .run = home->run };
+	const char *first = record->networks ? *record->networks : "";
+	int r = 0;
+
+	if (nic_is_shared(record->networks)) {
+		_cleanup_instance_ struct instance other = { 0 };
+
+		return strcmp(first, NIC_HOST)
+			       ? instance_load(home, first + strlen(NIC_OF), &other, err)
+			       : 0;
+	}
+	for (size_t i = 0; r == 0 && record->networks && record->networks[i]; i++) {
+		_cleanup_network_ struct network network = { 0 };
+		_cleanup_nic_ struct nic nic = { 0 };
+
+		r = nic_parse(record->networks[i], i, &nic, err);
+		if (r == 0 && nic.network && strcmp(nic.network, NETWORK_DEFAULT) != 0)
+			r = network_load(&networks, nic.network, &network, err);
+	}
 	return r;
 }
 
@@ -81,6 +109,8 @@ static int run_make(const struct instance_home *home, const struct recipe *recip
 		r = run_find_image(home, recipe, args[0], &image, &lock, err);
 	if (r == 0)
 		r = recipe_fill(recipe, &image, args + 1, ret, err);
+	if (r == 0)
+		r = run_check_networks(home, ret, err);
 	if (r == 0)
 		r = run_check_vm(home, ret, err);
 	if (r == 0)
@@ -163,13 +193,28 @@ static int run_run(const struct cli_context *cli, const void *values, char **arg
 	"unless 'serial=' says another. One machine can write to it, or several read it with "    \
 	"'ro'. It is no part of snapshots.\n\n"
 
+#define RUN_NETWORKS                                                                               \
+	"An instance is on the network 'brig0', whichever its kind, unless --network names "       \
+	"others "                                                                                  \
+	"(one after another are its eth0, eth1...) or BRIG_NETWORK does. 'none' is nothing but a " \
+	"loopback device, which is also what a user who is not root has; 'host' is the host's "    \
+	"own "                                                                                     \
+	"network, 'container:NAME' that of another instance that runs, both for containers "       \
+	"alone. bridge=NAME is a bridge of the host's that brig has no part in. KEY=VALUE after "  \
+	"a comma are ip, ip6, mac, name (of the interface inside), rate and acl, which may be "    \
+	"there several times. --ip, --ip6 and --mac-address say it of the first network.\n\n"      \
+	"On the host's network a container that is not --privileged has no rights over it: it "    \
+	"opens ports from net.ipv4.ip_unprivileged_port_start on, as any user.\n\n"                \
+	"-p leads ports of the host's, on all its addresses or the one IP, to the instance: "      \
+	"8080:80, 127.0.0.1:5353:53/udp, or ranges of one length, 8000-8009:80-89.\n\n"
+
 #define RUN_KINDS                                                                                 \
 	"Without --vm it is a container: processes on the host's kernel, in namespaces and a "    \
 	"control group of their own. With --vm it is a virtual machine with its own kernel. "     \
 	"Everything else is the same, and what one kind has no meaning for is refused.\n\n"       \
 	"An image without any command is a whole system if it has /sbin/init, which is then run " \
 	"as process 1 on a console. It ends by 'poweroff' inside, and starts again by "           \
-	"'reboot'.\n\n" RUN_SHARES RUN_SIZES                                                      \
+	"'reboot'.\n\n" RUN_NETWORKS RUN_SHARES RUN_SIZES                                         \
 	"With --nesting containers can be run inside, by podman or brig itself: the container "   \
 	"gets the rights over its own namespaces that this takes, and stays without any over "    \
 	"the host. A virtual machine needs no such word, and takes it."

@@ -277,6 +277,9 @@ static int attach_join(struct attach *attach, int namespaces, struct err *err)
 	namespaces &= ~CLONE_NEWUSER;
 	if (has_userns && !attach->spec->unprivileged)
 		namespaces |= CLONE_NEWUSER;
+	/* an instance's may be another one's, or that of who started it */
+	if (attach->target && !attach->spec->unprivileged)
+		namespaces |= CLONE_NEWNET;
 	if (setns(attach->init, namespaces) < 0)
 		return err_errno(err, -errno, "cannot join the container");
 	return has_userns ? attach_become_root(attach, err) : 0;

@@ -15,24 +15,28 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/strv.h"
 #include "container/attach.h"
 #include "container/checkpoint.h"
 #include "container/inner.h"
 #include "container/launch.h"
 #include "container/rootfs.h"
 #include "container/streams.h"
+#include "proto/nic.h"
 #include "proto/wire.h"
 #include "sys/spawn.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
 
-#define DRIVER_ENGINE "container"
-#define DRIVER_END_MS 5000
+#define DRIVER_ENGINE	"container"
+#define DRIVER_END_MS	5000
+#define DRIVER_FILE_MAX (1U << 20) /* a file of the host's /etc */
 /* The first process is PID 1; with a reaper of ours, the workload is its first child. */
 #define DRIVER_PID_ALONE  1
 #define DRIVER_PID_REAPED 2
@@ -121,6 +125,36 @@ static void driver_on_socket_end(struct driver *driver)
 			   driver->has_reaper ? DRIVER_PID_REAPED : DRIVER_PID_ALONE);
 }
 
+static void driver_kill(struct driver *driver)
+{
+	struct err ignored = ERR_INIT;
+
+	if (driver->launch.pid <= 0)
+		return;
+	(void)pidfd_send_signal(driver->launch.pidfd, SIGKILL, NULL, 0);
+	/* version 1's freezer holds the dying, too */
+	if (driver->launch.cgroup)
+		(void)cgroup_freeze(driver->launch.cgroup, 0, &ignored);
+}
+
+static void driver_wire(struct driver *driver)
+{
+	const struct driver_host *host = driver->host;
+	struct inner_report report = { .kind = INNER_WIRED };
+	struct err err = ERR_INIT;
+
+	if (driver->phase != DRIVER_SETTING_UP)
+		return;
+	if (host->ops->wire(host->ctx, driver->launch.pid, &err) < 0) {
+		(void)launch_first_reason(&driver->launch, &err);
+		driver_fail(driver, &err);
+		driver_kill(driver);
+		return;
+	}
+	/* if it is gone, its end tells */
+	(void)spawn_send(driver->launch.sock, &report, sizeof(report), -EBADF);
+}
+
 static void driver_on_report(struct driver *driver, struct inner_report *report, int fd)
 {
 	struct err err = ERR_INIT;
@@ -130,6 +164,9 @@ static void driver_on_report(struct driver *driver, struct inner_report *report,
 		if (fd < 0 || streams_set_terminal(&driver->streams, fd, &err) < 0)
 			log_debug("no terminal: %s", err.msg);
 		return;
+	case INNER_UNSHARED:
+		driver_wire(driver);
+		break;
 	case INNER_READY:
 		driver->ready = 1;
 		break;
@@ -242,6 +279,13 @@ static const struct checkpoint_options driver_checkpoint_options = {
 	.file_locks = 1,
 };
 
+static int driver_has_hosts_network(const struct driver_host *host)
+{
+	char *const *networks = host->instance->networks;
+
+	return nic_is_shared(networks) && !strcmp(*networks, NIC_HOST);
+}
+
 /* A file of ours that the container's root owns; it lives as long as RUN/NAME. */
 static int driver_write_file(const struct driver_host *host, const char *name, const char *text,
 			     const struct idmap *map, struct err *err)
@@ -257,17 +301,66 @@ static int driver_write_file(const struct driver_host *host, const char *name, c
 	return r < 0 ? err_errno(err, r, "cannot write %s", path) : 0;
 }
 
+static char *driver_hosts(const struct driver_host *host, const struct spec *spec)
+{
+	_cleanup_free_ char *theirs = NULL;
+
+	if (host->hosts)
+		return mem_strdup(host->hosts);
+	if (driver_has_hosts_network(host) &&
+	    file_read(AT_FDCWD, "/etc/hosts", DRIVER_FILE_MAX, &theirs, NULL) == 0)
+		return mem_printf("%s\n127.0.1.1\t%s\n", theirs, spec->hostname);
+	return mem_printf("127.0.0.1\tlocalhost\n"
+			  "::1\tlocalhost ip6-localhost ip6-loopback\n"
+			  "127.0.1.1\t%s\n",
+			  spec->hostname);
+}
+
+/* NULL: there is to be none. */
+static char *driver_resolv_conf(const struct driver_host *host)
+{
+	char *theirs = NULL;
+
+	if (host->resolv_conf)
+		return mem_strdup(host->resolv_conf);
+	if (driver_has_hosts_network(host))
+		(void)file_read(AT_FDCWD, "/etc/resolv.conf", DRIVER_FILE_MAX, &theirs, NULL);
+	return theirs;
+}
+
 static int driver_write_files(const struct driver_host *host, const struct spec *spec,
 			      struct err *err)
 {
 	_cleanup_free_ char *hostname = mem_printf("%s\n", spec->hostname);
-	_cleanup_free_ char *hosts = mem_printf("127.0.0.1\tlocalhost\n"
-						"::1\tlocalhost ip6-localhost ip6-loopback\n"
-						"127.0.1.1\t%s\n",
-						spec->hostname);
+	_cleanup_free_ char *hosts = driver_hosts(host, spec);
+	_cleanup_free_ char *resolv_conf = driver_resolv_conf(host);
 	int r = driver_write_file(host, "hostname", hostname, &spec->idmap, err);
 
-	return r < 0 ? r : driver_write_file(host, "hosts", hosts, &spec->idmap, err);
+	if (r == 0)
+		r = driver_write_file(host, "hosts", hosts, &spec->idmap, err);
+	if (r == 0 && resolv_conf)
+		r = driver_write_file(host, "resolv.conf", resolv_conf, &spec->idmap, err);
+	return r;
+}
+
+static int driver_join_network(const struct driver_host *host, struct spec *spec, struct err *err)
+{
+	char *const *networks = host->instance->networks;
+	char path[64];
+
+	if (!nic_is_shared(networks) || driver_has_hosts_network(host))
+		return 0;
+	if (spec->unprivileged)
+		return err_set(err, -EPERM,
+			       "sharing the network of '%s' takes root; share the host's with "
+			       "--network host",
+			       *networks + strlen(NIC_OF));
+	if (host->netns < 0)
+		return err_set(err, -ESRCH, "'%s', whose network it shares, is not running",
+			       *networks + strlen(NIC_OF));
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", host->netns);
+	spec_add_join(spec, CLONE_NEWNET, path);
+	return 0;
 }
 
 /* See SPEC_STORAGE. */
@@ -301,11 +394,24 @@ static int driver_launch(struct driver *driver, struct err *err)
 	if (r == 0)
 		r = driver_write_files(host, &spec, err);
 	if (r == 0)
+		r = driver_join_network(host, &spec, err);
+	if (r == 0)
 		r = launch_run(&spec, cache, -EBADF, &driver->launch, err);
 	if (r == 0)
 		r = streams_init(&driver->streams, host->loop, &driver_streams_ops, driver,
 				 driver->launch.stdio, spec.process.tty, err);
 	return r;
+}
+
+/* As driver_wire(), which a start that is not a restore comes to. */
+static int driver_on_found(void *ctx, const struct launch *launch, int ready, struct err *err)
+{
+	struct driver *driver = ctx;
+	const struct driver_host *host = driver->host;
+
+	return ready || !strv_len(host->instance->networks)
+		       ? 0
+		       : host->ops->wire(host->ctx, launch->pid, err);
 }
 
 /* The same for one whose processes come from a checkpoint; its run begins where theirs was. */
@@ -315,6 +421,8 @@ static int driver_restore_with(struct driver *driver, const struct spec *spec, c
 	const struct driver_host *host = driver->host;
 	const struct checkpoint_place place = {
 		.stdio = { theirs[0], theirs[1], theirs[2] },
+		.found = driver_on_found,
+		.ctx = driver,
 	};
 	struct checkpoint_options options = driver_checkpoint_options;
 	_cleanup_close_ int terminal = -EBADF;
@@ -462,18 +570,6 @@ static int driver_pause(struct driver *driver, int paused, struct err *err)
 	return cgroup_freeze(driver->launch.cgroup, paused, err);
 }
 
-static void driver_kill(struct driver *driver)
-{
-	struct err ignored = ERR_INIT;
-
-	if (driver->launch.pid <= 0)
-		return;
-	(void)pidfd_send_signal(driver->launch.pidfd, SIGKILL, NULL, 0);
-	/* version 1's freezer holds the dying, too */
-	if (driver->launch.cgroup)
-		(void)cgroup_freeze(driver->launch.cgroup, 0, &ignored);
-}
-
 /*
  * Where version 1 has hierarchies that the instance is in no group of, CRIU would take the host's whole tree of groups
  * there for the instance's. It stands still, so nobody is born meanwhile.
@@ -509,6 +605,12 @@ static int driver_checkpoint(const struct driver_target *target, const char *ima
 	pid_t pid = (pid_t)target->run->pid;
 	int r;
 
+	if (nic_is_shared(instance->networks))
+		return err_set(
+			err, -EOPNOTSUPP,
+			"a container on a network that is not its own (--network %s) cannot be "
+			"checkpointed; 'brig pause' can stop it",
+			*instance->networks);
 	if (cgroup_has_process(target->run->cgroup, pid) <= 0)
 		return err_set(err, -ESRCH, "'%s' has ended", instance->name);
 	r = driver_group_all(target->run->cgroup, &cgroup, err);

@@ -8,7 +8,8 @@
  *     inside it (sys/inroot.h); no path is looked up twice.
  *  2. From inner_begin() on, only descriptors that the steps need are open; before the workload's
  *     working directory and program are looked up there is none but the socket and stdio.
- *  3. The process is not dumpable until execve: nobody inside can look into what it shares with its keeper.
+ *  3. The process is not dumpable until execve: nobody inside can look into what it shares with its keeper. While
+ *     nobody else is inside, a user's is: who makes its interfaces finds its namespaces in /proc, which takes that.
  */
 #include "container/inner.h"
 #include "base/file.h"
@@ -149,6 +150,8 @@ static int inner_unshare(struct inner *inner, struct err *err)
 		return err_errno(err, -errno, "cannot make the container's namespaces");
 	if ((flags & CLONE_NEWNS) && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return err_errno(err, -errno, "cannot make the mounts private");
+	if (inner->spec->wired && inner_send(inner, INNER_UNSHARED, -EBADF) < 0)
+		return inner_lost(err);
 	return 0;
 }
 
@@ -163,6 +166,9 @@ static int inner_become_root(struct inner *inner, struct err *err)
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
 		return err_errno(err, -errno, "cannot protect the process");
 	r = userns_become_root(inner->spec->unprivileged);
+	if (r == 0 && inner->spec->unprivileged && inner->spec->wired &&
+	    prctl(PR_SET_DUMPABLE, 1) < 0)
+		r = -errno;
 	return r < 0 ? err_errno(err, r, "cannot become root of the user namespace") : 0;
 }
 
@@ -363,6 +369,16 @@ static int inner_mask(struct inner *inner, struct err *err)
 	return r < 0 && !err_is_set(err) ? err_errno(err, r, "cannot protect the root") : r;
 }
 
+/* As late as can be, since they are made meanwhile; but before anybody sets or reads something of them. */
+static int inner_await_wires(struct inner *inner, struct err *err)
+{
+	int r = inner->spec->wired ? inner_receive(inner, INNER_WIRED, NULL, err) : 0;
+
+	if (r == 0 && inner->spec->wired && prctl(PR_SET_DUMPABLE, 0) < 0)
+		r = err_errno(err, -errno, "cannot protect the process");
+	return r;
+}
+
 /* What the container's namespaces have of /proc/sys. */
 static int inner_set_sysctl(struct inner *inner, struct err *err)
 {
@@ -531,13 +547,13 @@ static int inner_run(struct inner *inner, struct err *err)
 }
 
 static int (*const inner_steps[])(struct inner *inner, struct err *err) = {
-	inner_begin,	      inner_join_cgroup,   inner_become_root,	inner_unshare,
-	inner_set_clocks,     inner_open_proc,	   inner_make_mounts,	inner_attach_root,
-	inner_attach_mounts,  inner_place_devices, inner_run_hooks,	inner_enter_root,
-	inner_finish_mounts,  inner_open_terminal, inner_open_stdin,	inner_reopen_null,
-	inner_set_up_network, inner_set_hostname,  inner_set_sysctl,	inner_mask,
-	inner_set_limits,     inner_identify,	   inner_check_program, inner_wait_start,
-	inner_apply_proc,     inner_run,
+	inner_begin,	      inner_join_cgroup,   inner_become_root, inner_unshare,
+	inner_set_clocks,     inner_open_proc,	   inner_make_mounts, inner_attach_root,
+	inner_attach_mounts,  inner_place_devices, inner_run_hooks,   inner_enter_root,
+	inner_finish_mounts,  inner_open_terminal, inner_open_stdin,  inner_reopen_null,
+	inner_set_up_network, inner_set_hostname,  inner_mask,	      inner_await_wires,
+	inner_set_sysctl,     inner_set_limits,	   inner_identify,    inner_check_program,
+	inner_wait_start,     inner_apply_proc,	   inner_run,
 };
 
 void inner_main(const struct inner_input *input)

@@ -20,7 +20,13 @@
  *           that is listened to, INNER_LISTENER with its descriptor, which whoever hears it passes on at
  *           once, since execve itself may wait for the answer; the end of the connection is execve itself
  *
- * If there are hooks (spec->hooks) or interfaces to come (spec->net_devices), and if the container is to wait (spec->gated), in between:
+ * If somebody makes its interfaces (spec->wired), who need not wait for anything else:
+ *
+ *   inner:  INNER_UNSHARED once its network namespace is there
+ *   keeper: INNER_WIRED, after INNER_ROOT, once they are up
+ *
+ * If there are hooks (spec->hooks) or interfaces to come (spec->net_devices), and if the container is to wait
+ * (spec->gated), in between:
  *
  *   inner:  INNER_MOUNTED once all is mounted, before the root is entered
  *   keeper: INNER_HOOKED once the interfaces are there and its hooks have run
@@ -32,6 +38,8 @@
 enum inner_kind {
 	INNER_MAPPED = 1,
 	INNER_ROOT,
+	INNER_UNSHARED,
+	INNER_WIRED,
 	INNER_TERMINAL,
 	INNER_MOUNTED,
 	INNER_HOOKED,

@@ -325,6 +325,16 @@ static pid_t launch_clone_entered(struct launch_parts *parts, struct err *err)
 	return pid;
 }
 
+static int launch_make_sysfs(struct launch_parts *parts, struct err *err)
+{
+	const struct spec *spec = parts->spec;
+
+	if (spec->unprivileged || !(spec->namespaces & CLONE_NEWUSER) ||
+	    (spec->namespaces & CLONE_NEWNET))
+		return 0;
+	return mounts_make_sysfs(spec, parts->mounts, err);
+}
+
 static int launch_clone(struct launch_parts *parts, struct err *err)
 {
 	struct err lost = ERR_INIT;
@@ -332,6 +342,8 @@ static int launch_clone(struct launch_parts *parts, struct err *err)
 
 	spec_raise_rlimits(parts->spec);
 	r = namespaces_enter(&parts->joins, err);
+	if (r == 0)
+		r = launch_make_sysfs(parts, err);
 	if (r == 0)
 		r = launch_clone_entered(parts, err);
 	if (r > 0)
@@ -407,20 +419,21 @@ static int (*const launch_steps[])(struct launch_parts *parts, struct err *err) 
 	launch_map_ids,	    launch_mount_root,
 };
 
-/* If the clone failed first, our own failure is only what followed from that. */
-static int launch_first_reason(struct launch *launch, struct err *err)
+int launch_first_reason(struct launch *launch, struct err *err)
 {
 	struct inner_report report = { 0 };
-	int fd = -EBADF;
 
-	if (launch->sock >= 0 &&
-	    spawn_receive(launch->sock, &report, sizeof(report), &fd, MSG_DONTWAIT) ==
-		    (ssize_t)sizeof(report) &&
-	    report.kind == INNER_FAILED) {
+	while (launch->sock >= 0 && report.kind != INNER_FAILED) {
+		_cleanup_close_ int fd = -EBADF;
+
+		if (spawn_receive(launch->sock, &report, sizeof(report), &fd, MSG_DONTWAIT) !=
+		    (ssize_t)sizeof(report))
+			break;
+	}
+	if (report.kind == INNER_FAILED) {
 		report.err.msg[sizeof(report.err.msg) - 1] = '\0';
 		*err = report.err;
 	}
-	fd_close(fd);
 	return err->code;
 }
 

@@ -34,6 +34,10 @@ struct launch {
 int launch_run(const struct spec *spec, const char *cache_dir, int gate, struct launch *ret,
 	       struct err *err);
 
+/* If the first process has failed before us, our own failure, err, is only what followed from that: its is put in its
+ * place. The value is its code. */
+int launch_first_reason(struct launch *launch, struct err *err);
+
 /* Its cgroup alone, with its limits, for who makes the processes in another way. On failure it is still for
  * launch_release(). */
 int launch_make_group(const struct spec *spec, struct launch *launch, struct err *err);

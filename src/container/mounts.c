@@ -10,6 +10,7 @@
 #include "sys/mnt.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <linux/mount.h>
 #include <string.h>
@@ -198,6 +199,17 @@ static int mounts_make_one(const struct spec_mount *mount, int has_cgroup2, int 
 	return r < 0 ? err_wrap(err, "mount %s", mount->destination) : 0;
 }
 
+int mounts_make_sysfs(const struct spec *spec, int *fds, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < spec->n_mounts && r == 0; i++) {
+		if (fds[i] < 0 && !strcmp(spec->mounts[i].type, "sysfs"))
+			r = mounts_make_one(&spec->mounts[i], 0, &fds[i], err);
+	}
+	return r;
+}
+
 int mounts_make_inside(const struct spec *spec, int has_cgroup2, int *fds, struct err *err)
 {
 	for (size_t i = 0; i < spec->n_mounts; i++) {
@@ -289,12 +301,46 @@ static int mounts_check_proc(const struct spec_mount *mount, int fd, int target,
 		       mount->destination);
 }
 
+/* What the link at path says, or NULL if there is none. */
+static char *mounts_read_link(int root, const char *path)
+{
+	_cleanup_close_ int fd = inroot_open(root, path, O_PATH | O_NOFOLLOW);
+	char text[PATH_MAX];
+	ssize_t n = fd < 0 ? -1 : readlinkat(fd, "", text, sizeof(text));
+
+	return n > 0 && n < (ssize_t)sizeof(text) ? mem_strndup(text, (size_t)n) : NULL;
+}
+
+static int mounts_is_link(int root, const char *path)
+{
+	_cleanup_free_ char *link = mounts_read_link(root, path);
+
+	return link != NULL;
+}
+
+/* A link may lead to what a service would make that does not run here (/etc/resolv.conf): the file is made there. */
+static int mounts_make_file(int root, const char *path)
+{
+	int fd = inroot_make_file(root, path, 0644);
+	_cleanup_free_ char *link = fd == -ENOENT ? mounts_read_link(root, path) : NULL;
+	_cleanup_free_ char *target = NULL;
+	const char *slash;
+
+	if (!link)
+		return fd;
+	slash = *link == '/' ? NULL : strrchr(path, '/');
+	target = slash ? mem_printf("%.*s/%s", (int)(slash - path), path, link) : mem_strdup(link);
+	return inroot_make_file(root, target, 0644);
+}
+
 static int mounts_attach_one(const struct spec_mount *mount, int fd, int root, struct err *err)
 {
 	_cleanup_close_ int target = -EBADF;
 	struct stat st;
 	int r;
 
+	if (mount->unless_link && mounts_is_link(root, mount->destination))
+		return 0;
 	if (fstat(fd, &st) < 0)
 		return err_errno(err, -errno, "mount %s", mount->destination);
 	if (mount->if_exists)
@@ -302,7 +348,7 @@ static int mounts_attach_one(const struct spec_mount *mount, int fd, int root, s
 	else if (S_ISDIR(st.st_mode))
 		target = inroot_make_dir(root, mount->destination, 0755);
 	else
-		target = inroot_make_file(root, mount->destination, 0644);
+		target = mounts_make_file(root, mount->destination);
 	if (target == -ENOENT && mount->if_exists)
 		return 0;
 	if (target < 0)

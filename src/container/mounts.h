@@ -15,6 +15,12 @@
 int mounts_make_outside(const struct spec *spec, int *fds, struct err *err);
 int mounts_make_inside(const struct spec *spec, int has_cgroup2, int *fds, struct err *err);
 
+/*
+ * A new sysfs shows the network namespace of its maker, who has to own that: where the container's is somebody else's,
+ * its keeper makes it, from in there.
+ */
+int mounts_make_sysfs(const struct spec *spec, int *fds, struct err *err);
+
 /* Whether it shows what is there already. */
 int mounts_is_bind(const struct spec_mount *mount);
 

@@ -166,6 +166,12 @@ void spec_privilege(const struct spec *spec, const struct filter *filter, int de
 	};
 }
 
+void spec_add_join(struct spec *spec, uint64_t type, const char *path)
+{
+	spec->joins = mem_realloc(spec->joins, spec->n_joins + 1, sizeof(*spec->joins));
+	spec->joins[spec->n_joins++] = (struct spec_join){ .type = type, .path = mem_strdup(path) };
+}
+
 void spec_bind_device(struct spec *spec, const char *source, const char *path)
 {
 	spec_add_mount(spec, path, "bind", source, "bind,nosuid,noexec");

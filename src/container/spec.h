@@ -29,6 +29,7 @@ struct spec_mount {
 	char **options;	  /* as mount(8) and the OCI runtime specification have them */
 	int if_exists;	  /* left out where the root has no such file, instead of making it */
 	int if_source;	  /* left out where the host has no such source */
+	int unless_link;  /* left out where the root has a symbolic link there */
 	struct idmap ids; /* of its own, for "idmap"; else the container's */
 	int fill;	  /* an empty folder gets what the root has at destination */
 	int is_store;	  /* shown nowhere itself: what is in it are devices for elsewhere */
@@ -124,6 +125,7 @@ struct spec {
 	struct idmap idmap;			       /* with CLONE_NEWUSER */
 	struct config_time_offset monotonic, boottime; /* of its clocks, with CLONE_NEWTIME */
 	int open_network; /* ports below 1024 and ping need no capability, as docker has it */
+	int wired; /* somebody makes interfaces for it, which it waits for (container/inner.h) */
 	const struct record_pair *sysctl; /* borrowed */
 	size_t n_sysctl;
 	const struct config_net_device *net_devices; /* borrowed */
@@ -161,6 +163,9 @@ void spec_hooks_run_last(const struct spec *spec);
 /* Adds a mount; options are separated by commas. */
 void spec_add_mount(struct spec *spec, const char *destination, const char *type,
 		    const char *source, const char *options);
+
+/* Lets it be in a namespace that is there: path leads to it in /proc, of the launching process. */
+void spec_add_join(struct spec *spec, uint64_t type, const char *path);
 
 /* Shows a device of the host's at path, where its nodes cannot be made; left out where there is none. */
 void spec_bind_device(struct spec *spec, const char *source, const char *path);
@@ -203,7 +208,8 @@ int spec_caps(const struct instance *instance, uint64_t *ret, struct err *err);
 
 /*
  * The container that an instance asks for. files_dir: where "hostname" and "hosts" lie that are shown in
- * /etc (NULL: none). process, layers and state_dir are borrowed.
+ * /etc, and "resolv.conf" if there is to be one (NULL: none). process, layers and state_dir are borrowed. One
+ * that shares the network of another (NIC_OF) has that of the caller as long as no spec_add_join() says which.
  */
 int spec_of_instance(const struct instance *instance, const struct process *process,
 		     char *const *layers, const char *state_dir, const char *cgroup_path,

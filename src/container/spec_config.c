@@ -141,12 +141,6 @@ int spec_set_process(struct spec *spec, const struct config_process *process, st
 	return r < 0 ? r : label_check(process, NULL, err);
 }
 
-static void spec_config_add_join(struct spec *spec, uint64_t type, const char *path)
-{
-	spec->joins = mem_realloc(spec->joins, spec->n_joins + 1, sizeof(*spec->joins));
-	spec->joins[spec->n_joins++] = (struct spec_join){ .type = type, .path = mem_strdup(path) };
-}
-
 static int spec_config_set_namespaces(struct spec *spec, const struct config_linux *in,
 				      struct err *err)
 {
@@ -171,7 +165,7 @@ static int spec_config_set_namespaces(struct spec *spec, const struct config_lin
 				       i, path);
 		seen |= type;
 		if (path && *path)
-			spec_config_add_join(spec, type, path);
+			spec_add_join(spec, type, path);
 		else
 			spec->namespaces |= type;
 	}

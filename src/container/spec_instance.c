@@ -4,6 +4,7 @@
 #include "base/privilege.h"
 #include "base/strv.h"
 #include "container/dev.h"
+#include "proto/nic.h"
 #include "sys/caps.h"
 #include "sys/lxcfs.h"
 
@@ -133,13 +134,32 @@ static void spec_add_defaults(struct spec *spec, const struct spec_default_mount
 	}
 }
 
-static void spec_add_file(struct spec *spec, const char *files_dir, const char *name)
+static struct spec_mount *spec_add_file(struct spec *spec, const char *files_dir, const char *name)
 {
 	_cleanup_free_ char *source = mem_printf("%s/%s", files_dir, name);
 	_cleanup_free_ char *destination = mem_printf("/etc/%s", name);
 
 	spec_add_mount(spec, destination, "bind", source, "bind,nosuid,nodev,noexec");
-	spec->mounts[spec->n_mounts - 1].if_exists = 1;
+	return &spec->mounts[spec->n_mounts - 1];
+}
+
+/*
+ * Without a network they only mend what the image has; with one they are there. A whole system whose resolv.conf is a
+ * link has a resolver that writes it.
+ */
+static void spec_add_files(struct spec *spec, const struct instance *instance,
+			   const char *files_dir)
+{
+	static const char *const names[] = { "hostname", "hosts" };
+	struct spec_mount *resolver;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		spec_add_file(spec, files_dir, names[i])->if_exists = !strv_len(instance->networks);
+	if (!strv_len(instance->networks))
+		return;
+	resolver = spec_add_file(spec, files_dir, "resolv.conf");
+	resolver->if_source = 1;
+	resolver->unless_link = instance->system;
 }
 
 static int spec_add_tmpfs(struct spec *spec, const char *tmpfs, struct err *err)
@@ -193,6 +213,24 @@ static void spec_add_figures(struct spec *spec)
 	}
 }
 
+/*
+ * A new sysfs is for who owns the network namespace that it shows. Root's launcher can make it (launch.c); a user can
+ * only show the host's, with all that is mounted in it.
+ */
+static void spec_show_sysfs(struct spec *spec)
+{
+	for (size_t i = 0; i < spec->n_mounts; i++) {
+		struct spec_mount *mount = &spec->mounts[i];
+
+		if (strcmp(mount->type, "sysfs") != 0)
+			continue;
+		mem_replace(&mount->type, "bind");
+		mem_replace(&mount->source, "/sys");
+		strv_free(mount->options);
+		mount->options = strv_split("rbind,nosuid,noexec,nodev,ro,rro", ",");
+	}
+}
+
 /* Terminals have the group 5, unless there is none. */
 static void spec_drop_group(struct spec *spec)
 {
@@ -228,11 +266,11 @@ static int spec_add_mounts(struct spec *spec, const struct instance *instance,
 		spec_add_defaults(spec, spec_nesting_mounts, ARRAY_SIZE(spec_nesting_mounts), 0);
 	if (instance->nesting)
 		spec_add_storage(spec);
+	if (spec->unprivileged && !(spec->namespaces & CLONE_NEWNET))
+		spec_show_sysfs(spec);
 	spec_add_figures(spec);
-	if (files_dir) {
-		spec_add_file(spec, files_dir, "hostname");
-		spec_add_file(spec, files_dir, "hosts");
-	}
+	if (files_dir)
+		spec_add_files(spec, instance, files_dir);
 	return 0;
 }
 
@@ -338,6 +376,8 @@ static int spec_add_privileges(struct spec *spec, const struct instance *instanc
 		return r;
 	spec_set_caps(spec, caps);
 	spec->namespaces = SPEC_NAMESPACES;
+	if (nic_is_shared(instance->networks))
+		spec->namespaces &= ~(uint64_t)CLONE_NEWNET;
 	spec->all_devices = instance->privileged;
 	if (instance->privileged && spec->unprivileged)
 		return err_set(err, -EPERM,
@@ -396,6 +436,7 @@ int spec_of_instance(const struct instance *instance, const struct process *proc
 		.no_nodes = outsider,
 		.cgroup_optional = outsider,
 		.open_network = 1,
+		.wired = strv_len(instance->networks) && !nic_is_shared(instance->networks),
 		.temporary = instance->remove,
 		.disk_bound = instance->bounded ? instance->disk_size : 0,
 		.hostname = mem_strdup(hostname),

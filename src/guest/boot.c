@@ -4,21 +4,19 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "guest/disk.h"
+#include "guest/net.h"
 #include "guest/uevent.h"
 #include "proto/message.h"
 #include "proto/wire.h"
 
 #include <fcntl.h>
-#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -28,6 +26,7 @@
 #define BOOT_MODULES	 "/etc/modules" /* a path per line, dependencies first */
 #define BOOT_LATER	 "/etc/modules.later"
 #define BOOT_SHARES	 "/etc/modules.shares"
+#define BOOT_NETS	 "/etc/modules.nets"
 #define BOOT_MODULES_MAX (64U << 10)
 #define BOOT_PORTS	 "/sys/class/virtio-ports"
 
@@ -265,18 +264,23 @@ static int boot_set_hostname(struct boot *boot, struct err *err)
 	return 0;
 }
 
-/* The kernel gives the loopback its addresses when it goes up. */
 static int boot_loopback(struct boot *boot _unused_, struct err *err)
 {
-	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq request = { .ifr_name = "lo" };
+	return net_loopback_up(err);
+}
 
-	if (fd < 0 && errno == EAFNOSUPPORT)
-		return 0;
-	request.ifr_flags = IFF_UP | IFF_LOOPBACK | IFF_RUNNING;
-	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0)
-		return err_errno(err, -errno, "cannot bring up the loopback interface");
-	return 0;
+static int boot_load_nets(struct boot *boot, struct err *err)
+{
+	return boot->config.nics ? boot_load_list(BOOT_NETS, err) : 0;
+}
+
+static int boot_set_up_nets(struct boot *boot, struct err *err)
+{
+	if (!boot->config.system)
+		net_open_to_all();
+	return boot->config.nics
+		       ? net_set_up(boot->config.nics, boot->uevents, BOOT_DEVICE_TIMEOUT_MS, err)
+		       : 0;
 }
 
 static int boot_mount_disks(struct boot *boot, struct err *err)
@@ -308,6 +312,8 @@ static const struct boot_step boot_steps[] = {
 	{ "set the clock", boot_set_clock },
 	{ "set the host name", boot_set_hostname },
 	{ "bring up the loopback", boot_loopback },
+	{ "load modules for networks", boot_load_nets },
+	{ "set up the networks", boot_set_up_nets },
 	{ "mount the disks", boot_mount_disks },
 	{ "load modules for shares", boot_load_shares },
 	{ "mount the cgroups", boot_mount_cgroups },

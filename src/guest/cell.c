@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "guest/disk.h"
+#include "guest/etc.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -248,6 +249,8 @@ static int cell_enter_new(void *ctx, struct err *err)
 		r = cell_make_devices(err);
 	if (r == 0)
 		r = disk_show(err);
+	if (r == 0)
+		r = etc_show(config, CELL_ASIDE, err);
 	if (r < 0)
 		return r;
 	strv_for_each(text, config->tmpfs) {

@@ -119,6 +119,15 @@ static int initramfs_add_modules(struct initramfs *cpio, const struct initramfs_
 int initramfs_build(const struct initramfs_input *input, struct buf *ret, struct err *err)
 {
 	static const char *const folders[] = { "dev", "proc", "sys" };
+	const struct {
+		const char *name;
+		char *const *paths;
+	} lists[] = {
+		{ "etc/modules", input->modules.first },
+		{ "etc/modules.later", input->modules.later },
+		{ "etc/modules.shares", input->modules.shares },
+		{ "etc/modules.nets", input->modules.nets },
+	};
 	_cleanup_buf_ struct buf out = BUF_INIT;
 	_cleanup_(initramfs_release) struct initramfs cpio = { .out = &out };
 
@@ -127,12 +136,10 @@ int initramfs_build(const struct initramfs_input *input, struct buf *ret, struct
 	initramfs_add(&cpio, "dev/console", S_IFCHR | 0600, makedev(5, 1), NULL, 0);
 	if (input->init)
 		initramfs_add_file(&cpio, "init", 0755, input->init, input->init_len);
-	if (initramfs_add_modules(&cpio, input, input->modules.first, "etc/modules", err) < 0 ||
-	    initramfs_add_modules(&cpio, input, input->modules.later, "etc/modules.later", err) <
-		    0 ||
-	    initramfs_add_modules(&cpio, input, input->modules.shares, "etc/modules.shares", err) <
-		    0)
-		return err->code;
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+		if (initramfs_add_modules(&cpio, input, lists[i].paths, lists[i].name, err) < 0)
+			return err->code;
+	}
 	initramfs_add(&cpio, "TRAILER!!!", 0, 0, NULL, 0);
 	*ret = out;
 	out = BUF_INIT;

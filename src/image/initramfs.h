@@ -17,6 +17,7 @@
  *   /etc/modules        paths of modules, one per line, in the order in which to load them
  *   /etc/modules.later  more, for when the workload runs
  *   /etc/modules.shares  more, for when folders are shared
+ *   /etc/modules.nets    more, for when there are network cards
  *   /lib/modules/RELEASE/...  just these, not compressed
  *   /dev/console, and /dev, /proc, /sys to mount on
  */

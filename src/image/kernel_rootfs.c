@@ -172,6 +172,8 @@ static int kernel_rootfs_install(const char *root, const char *name,
 	const struct kernel_install install = { .name = name,
 						.source = "an image",
 						.image = &found->image };
+	char *const *const lists[] = { found->modules.first, found->modules.later,
+				       found->modules.shares, found->modules.nets };
 
 	if (kernel_work_open(root, &work, err) < 0)
 		return err->code;
@@ -180,11 +182,12 @@ static int kernel_rootfs_install(const char *root, const char *name,
 	modules = kernel_modules_create(&work, err);
 	if (modules < 0)
 		return modules;
-	if (modules_write(modules, &found->index, err) < 0 ||
-	    kernel_modules_copy_needed(found->modules_fd, modules, found->modules.first, err) < 0 ||
-	    kernel_modules_copy_needed(found->modules_fd, modules, found->modules.later, err) < 0 ||
-	    kernel_modules_copy_needed(found->modules_fd, modules, found->modules.shares, err) < 0)
+	if (modules_write(modules, &found->index, err) < 0)
 		return err->code;
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+		if (kernel_modules_copy_needed(found->modules_fd, modules, lists[i], err) < 0)
+			return err->code;
+	}
 	return kernel_install(&work, &install, err);
 }
 

@@ -30,6 +30,7 @@ enum modules_need {
 	MODULES_OPTIONAL,
 	MODULES_LATER,	/* optional, and of no use to the start */
 	MODULES_SHARES, /* optional, and of use where folders are shared */
+	MODULES_NETS,	/* optional, and of use where there are network cards */
 };
 
 /* What root and the agent need, in the order in which it is good to have it. */
@@ -45,12 +46,14 @@ static const struct modules_wanted {
 	{ "erofs", MODULES_REQUIRED, "EROFS_FS" },
 	{ "overlay", MODULES_REQUIRED, "OVERLAY_FS" },
 	{ "ext4", MODULES_REQUIRED, "EXT4_FS" },
-	{ "virtio_net", MODULES_OPTIONAL, "VIRTIO_NET" },
 	{ "pvpanic_mmio", MODULES_OPTIONAL, "PVPANIC_MMIO" },
 	{ "virtio_rng", MODULES_LATER, "HW_RANDOM_VIRTIO" },
 	{ "virtio_balloon", MODULES_LATER, "VIRTIO_BALLOON" },
 	{ "vmw_vsock_virtio_transport", MODULES_LATER, "VIRTIO_VSOCKETS" },
 	{ "virtiofs", MODULES_SHARES, "VIRTIO_FS" },
+	{ "virtio_net", MODULES_NETS, "VIRTIO_NET" },
+	{ "ipv6", MODULES_NETS, "IPV6" },
+	{ "af_packet", MODULES_NETS, "PACKET" }, /* DHCP clients */
 };
 
 /* max is several times what the fullest distribution kernel has. */
@@ -86,6 +89,7 @@ void modules_list_release(struct modules_list *list)
 	list->first = strv_free(list->first);
 	list->later = strv_free(list->later);
 	list->shares = strv_free(list->shares);
+	list->nets = strv_free(list->nets);
 }
 
 static void modules_release(struct modules *modules)
@@ -436,6 +440,7 @@ static int modules_want(struct modules *modules, const struct modules_wanted *wa
 		return 0;
 	modules->into = wanted->need == MODULES_LATER	 ? &modules->list.later
 			: wanted->need == MODULES_SHARES ? &modules->list.shares
+			: wanted->need == MODULES_NETS	 ? &modules->list.nets
 							 : &modules->list.first;
 	entry = modules_find(modules, wanted->name);
 	if (entry)

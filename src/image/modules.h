@@ -41,6 +41,7 @@ struct modules_list {
 	char **first;  /* before the root is mounted */
 	char **later;  /* what may wait until the workload runs */
 	char **shares; /* before folders of the host's are mounted, if there are any */
+	char **nets;   /* before network cards are set up, if there are any */
 };
 
 #define MODULES_LIST_INIT ((struct modules_list){ NULL })

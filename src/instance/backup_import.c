@@ -19,7 +19,10 @@
 #include "instance/data.h"
 #include "instance/paths.h"
 #include "instance/snapshot-internal.h"
+#include "net/publish.h"
 #include "proto/drive.h"
+#include "proto/nic.h"
+#include "proto/lookup.h"
 #include "proto/share.h"
 #include "proto/tree.h"
 #include "sys/confine.h"
@@ -90,6 +93,19 @@ static int backup_import_check_ranges(const struct instance *record, struct err 
 	return 0;
 }
 
+static int backup_import_check_network(const struct instance *record, struct err *err)
+{
+	_cleanup_strv_ char **ports = NULL;
+	int r = nic_check_all(record->networks, err);
+
+	if (r == 0 && record->kind == INSTANCE_VM && nic_is_shared(record->networks))
+		r = err_set(err, -EBADMSG, "its record has a VM on the network of others");
+	if (r == 0)
+		r = publish_parse_all(record->ports, &ports, err);
+	return r < 0 ? r
+		     : lookup_check_all(record->dns, record->dns_search, record->extra_hosts, err);
+}
+
 /* Names become paths. */
 static int backup_import_check_names(const struct instance *record, struct err *err)
 {
@@ -108,6 +124,8 @@ static int backup_import_check_names(const struct instance *record, struct err *
 		r = share_list_parse(record->volumes, &shares, err);
 	if (r == 0)
 		r = drive_check_all(record->drives, err);
+	if (r == 0)
+		r = backup_import_check_network(record, err);
 	strv_for_each(layer, record->layers) {
 		if (r == 0 && !digest_is_hex(*layer))
 			r = err_set(err, -EBADMSG, "its record has a layer that is no digest");
@@ -493,6 +511,12 @@ static void backup_import_tell(const struct instance *record, struct backup_impo
 		strv_add_printf(&ret->rights, "--device %s", *device);
 	strv_for_each(drive, record->drives)
 		strv_add_printf(&ret->rights, "--disk %s", *drive);
+	strv_for_each(network, record->networks) {
+		if (nic_is_shared(record->networks) || !strncmp(*network, "bridge=", 7))
+			strv_add_printf(&ret->rights, "--network %s", *network);
+	}
+	strv_for_each(port, record->ports)
+		strv_add_printf(&ret->rights, "--publish %s", *port);
 	backup_import_tell_shares(record, ret);
 }
 

@@ -5,6 +5,7 @@
 #include "base/units.h"
 #include "instance/paths.h"
 #include "instance/rollback.h"
+#include "net/attach.h"
 #include "sys/cgroup.h"
 #include "sys/procstat.h"
 #include "sys/userns.h"
@@ -140,6 +141,7 @@ int clean_leftovers(const struct instance_home *home, struct instance *record, c
 {
 	_cleanup_free_ char *run_dir = paths_run(home, name);
 	_cleanup_free_ char *state_dir = paths_state(home, name);
+	const struct network_home networks = { .root = home->root, .run = home->run };
 	int r = 0;
 
 	if (paths_keeper_pid(run_dir))
@@ -157,6 +159,8 @@ int clean_leftovers(const struct instance_home *home, struct instance *record, c
 		if ((*driver)->clean && r == 0)
 			r = (*driver)->clean(record, state_dir, run_dir, err);
 	}
+	if (r == 0)
+		r = attach_clean(&networks, name, err);
 	if (r == 0 && record->created && !record->finished)
 		r = clean_note_end(home, record, err);
 	if (r < 0)

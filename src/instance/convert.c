@@ -18,6 +18,7 @@
 #include "instance/data.h"
 #include "instance/paths.h"
 #include "proto/frame.h"
+#include "proto/nic.h"
 #include "proto/share.h"
 #include "sys/idmap.h"
 
@@ -122,6 +123,10 @@ int convert_check(const struct instance *record, int kind, struct err *err)
 	}
 	if (kind != INSTANCE_VM)
 		return 0;
+	if (nic_is_shared(record->networks))
+		return err_set(err, -EOPNOTSUPP,
+			       "'%s' was made with --network %s: a VM has a network of its own",
+			       record->name, *record->networks);
 	r = convert_check_shares(record, err);
 	return r < 0 ? r : convert_check_machine(record, err);
 }

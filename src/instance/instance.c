@@ -9,6 +9,7 @@
 #include "instance/clean.h"
 #include "instance/moniker.h"
 #include "instance/paths.h"
+#include "net/attach.h"
 #include "sys/userns.h"
 
 #include <fcntl.h>
@@ -340,14 +341,20 @@ int instance_set_aside(const struct instance_home *home, const char *name, char 
 {
 	_cleanup_free_ char *path = paths_state(home, name);
 	_cleanup_free_ char *aside = mem_printf("%s/instances/.removed-%s", home->root, name);
+	const struct network_home networks = { .root = home->root, .run = home->run };
+	_cleanup_instance_ struct instance record = { 0 };
 	_cleanup_close_ int dir = -EBADF;
 	struct err unreadable = ERR_INIT;
+	int known;
 
 	(void)userns_remove_tree(AT_FDCWD, aside);
 	if (instance_open(home, name, &dir, &unreadable) == 0)
 		bound_release(dir);
+	known = instance_load(home, name, &record, &unreadable) == 0;
 	if (rename(path, aside) < 0 && errno != ENOENT)
 		return err_errno(err, -errno, "cannot remove %s", path);
+	if (known)
+		attach_forget(&networks, &record);
 	*ret_path = take_ptr(aside);
 	return 0;
 }

@@ -55,6 +55,8 @@ struct keeper {
 	struct driver *driver;
 	struct driver_host host;
 
+	struct attach *attach; /* its networks; NULL: none */
+	int netns;	       /* another instance's, which it shares */
 	struct logs_writer *log;
 	size_t unconsumed; /* output of channel 0 that slow clients have not taken yet */
 	struct keeper_session *sessions;
@@ -83,6 +85,15 @@ void keeper_hold_end(struct keeper *keeper);
 /* A setting, as KEY=VALUE (instance/settings.h), into the record. */
 int keeper_set(struct keeper *keeper, const char *assignment, struct err *err);
 int keeper_press(struct keeper *keeper, enum message_button button, struct err *err);
+
+/* keeper_network.c */
+int keeper_network_up(struct keeper *keeper, struct err *err);
+int keeper_network_wire(void *ctx, pid_t pid, struct err *err);
+void keeper_network_down(struct keeper *keeper);
+/* The record's have changed from these: makes that hold, or nothing has changed. */
+int keeper_network_change(struct keeper *keeper, char *const *networks, char *const *ports,
+			  struct err *err);
+void keeper_save_run(struct keeper *keeper);
 
 /* keeper_session.c */
 struct keeper_session *keeper_session_new(struct keeper *keeper, int fd);

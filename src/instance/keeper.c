@@ -49,7 +49,7 @@
 static void keeper_begin(struct keeper *keeper);
 
 /* The run record tells other commands; that it is not durable is right, it means nothing after a crash. */
-static void keeper_save_run(struct keeper *keeper)
+void keeper_save_run(struct keeper *keeper)
 {
 	struct err ignored = ERR_INIT;
 
@@ -257,6 +257,7 @@ static void keeper_end_due(void *ctx)
 static const struct driver_host_ops keeper_host_ops = {
 	.deliver = keeper_deliver,
 	.writable = keeper_writable,
+	.wire = keeper_network_wire,
 	.ended = keeper_ended,
 };
 
@@ -364,10 +365,21 @@ int keeper_press(struct keeper *keeper, enum message_button button, struct err *
 
 int keeper_set(struct keeper *keeper, const char *assignment, struct err *err)
 {
+	struct instance *record = &keeper->record;
+	_cleanup_strv_ char **networks = strv_dup(record->networks);
+	_cleanup_strv_ char **ports = strv_dup(record->ports);
 	int r = settings_assign(&keeper->record, assignment, err);
 
 	if (r == 0)
-		r = keeper_save_record(keeper, 1);
+		r = keeper_network_change(keeper, networks, ports, err);
+	if (r < 0) {
+		strv_free(record->networks);
+		strv_free(record->ports);
+		record->networks = take_ptr(networks);
+		record->ports = take_ptr(ports);
+		return r;
+	}
+	r = keeper_save_record(keeper, 1);
 	return r < 0 && !err_is_set(err) ? err_errno(err, r, "cannot keep the setting") : r;
 }
 
@@ -493,6 +505,7 @@ static void keeper_fill_host(struct keeper *keeper)
 		.restore = keeper->restore,
 		.vmlinux = keeper->vmlinux,
 		.initramfs = keeper->initramfs,
+		.netns = -EBADF,
 		.process = { .argv = record->argv,
 			     .env = record->env,
 			     .cwd = record->cwd,
@@ -549,7 +562,7 @@ static int keeper_prepare(struct keeper *keeper, const char *name, struct err *e
 	keeper->record.restarts = 0;
 	keeper->record.started = 0;
 	keeper_fill_host(keeper);
-	return 0;
+	return keeper_network_up(keeper, err);
 }
 
 /*
@@ -561,6 +574,7 @@ static void keeper_finish(struct keeper *keeper)
 	_cleanup_free_ char *aside = NULL;
 	struct err ignored = ERR_INIT;
 
+	keeper_network_down(keeper);
 	if (keeper->record.remove) {
 		/* so that nobody takes what is set aside for a leftover, and helps */
 		(void)flock(keeper->state_fd, LOCK_EX | LOCK_NB);
@@ -609,6 +623,7 @@ static int keeper_run(struct keeper *keeper, const char *name, const char *mode)
 	first->wants_output = strcmp(mode, "none") != 0;
 	if (keeper_prepare(keeper, name, &err) < 0) {
 		keeper->failure = err;
+		keeper_network_down(keeper);
 		if (keeper->mark_fd >= 0)
 			(void)file_remove_tree(AT_FDCWD, keeper->run_dir);
 		if (keeper->record.remove &&
@@ -631,6 +646,7 @@ int keeper_main(int argc, char **argv, const struct driver_ops *const *drivers)
 		.run_fd = -EBADF,
 		.mark_fd = -EBADF,
 		.listen_fd = -EBADF,
+		.netns = -EBADF,
 		.next_channel = 1,
 	};
 	struct err err = ERR_INIT;

@@ -11,6 +11,7 @@
 #include "instance/rollback.h"
 #include "instance/snapshot-internal.h"
 #include "instance/volume.h"
+#include "proto/nic.h"
 #include "sys/userns.h"
 
 #include <fcntl.h>
@@ -493,6 +494,8 @@ void snapshot_make_other(struct instance *record, const char *name, const char *
 	snapshot_take_history(record, &fresh);
 	if (record->hostname && !strcmp(record->hostname, name))
 		mem_replace(&record->hostname, new_name);
+	if (strcmp(name, new_name) != 0)
+		nic_renew_all(record->networks);
 	mem_replace(&record->name, new_name);
 	record->remove = 0;
 }

@@ -5,6 +5,7 @@
 #include "base/name.h"
 #include "base/units.h"
 #include "base/word.h"
+#include "instance/uses.h"
 #include "proto/share.h"
 #include "sys/userns.h"
 
@@ -190,77 +191,35 @@ static int volume_load(const struct instance_home *home, const char *name, struc
 	return r < 0 ? err_wrap(err, "volume '%s'", name) : 0;
 }
 
-/* Which instance uses what: one row for each volume that a record names; NULL: it may be any. */
-struct volume_use {
-	char *volume, *instance;
-};
-
-struct volume_uses {
-	struct volume_use *rows;
-	size_t n;
-};
-
-static void volume_uses_release(struct volume_uses *uses)
+static int volume_names_of(const struct instance *record, char ***ret)
 {
-	for (size_t i = 0; i < uses->n; i++) {
-		free(uses->rows[i].volume);
-		free(uses->rows[i].instance);
-	}
-	free(uses->rows);
-}
+	int r = 0;
 
-static void volume_uses_add(struct volume_uses *uses, const char *volume, const char *instance)
-{
-	uses->rows = mem_realloc(uses->rows, uses->n + 1, sizeof(*uses->rows));
-	uses->rows[uses->n++] = (struct volume_use){ .volume = volume ? mem_strdup(volume) : NULL,
-						     .instance = mem_strdup(instance) };
-}
-
-static int volume_uses_each(struct instance_view *view, void *ctx)
-{
-	struct volume_uses *uses = ctx;
-	struct err ignored = ERR_INIT;
-
-	if (view->damaged)
-		volume_uses_add(uses, NULL, view->record.name);
-	strv_for_each(text, view->record.volumes) {
+	strv_for_each(text, record->volumes) {
 		_cleanup_share_ struct share share = { 0 };
+		struct err ignored = ERR_INIT;
 
 		if (share_parse(*text, &share, &ignored) < 0)
-			volume_uses_add(uses, NULL, view->record.name);
+			r = -EINVAL;
 		else if (share.is_volume)
-			volume_uses_add(uses, share.source, view->record.name);
+			strv_add(ret, share.source);
 	}
-	return 0;
-}
-
-static char **volume_uses_of(const struct volume_uses *uses, const char *volume)
-{
-	char **users = NULL;
-
-	for (size_t i = 0; i < uses->n; i++) {
-		const struct volume_use *use = &uses->rows[i];
-
-		if ((!use->volume || !strcmp(use->volume, volume)) &&
-		    !strv_has(users, use->instance))
-			strv_add(&users, use->instance);
-	}
-	return users;
+	return r;
 }
 
 int volume_view(const struct instance_home *home, const char *name, struct volume_view *ret,
 		struct err *err)
 {
-	_cleanup_(volume_uses_release) struct volume_uses uses = { 0 };
+	_cleanup_uses_ struct uses uses = { 0 };
 	int r = name_check("volume", name, err);
 
 	*ret = (struct volume_view){ .damaged = 0 };
 	if (r == 0)
 		r = volume_load(home, name, &ret->record, err);
 	if (r == 0)
-		r = instance_each(home, volume_uses_each, &uses, err);
+		r = uses_collect(home, volume_names_of, &uses, err);
 	if (r == 0)
-		ret->users = volume_uses_of(&uses, name);
+		ret->users = uses_of(&uses, name);
 	else
 		volume_view_release(ret);
 	return r;
@@ -269,12 +228,12 @@ int volume_view(const struct instance_home *home, const char *name, struct volum
 int volume_each(const struct instance_home *home,
 		int (*each)(const struct volume_view *view, void *ctx), void *ctx, struct err *err)
 {
-	_cleanup_(volume_uses_release) struct volume_uses uses = { 0 };
+	_cleanup_uses_ struct uses uses = { 0 };
 	_cleanup_strv_ char **names = NULL;
 	int r = volume_names(home, &names, err);
 
 	if (r == 0)
-		r = instance_each(home, volume_uses_each, &uses, err);
+		r = uses_collect(home, volume_names_of, &uses, err);
 	strv_for_each(name, names) {
 		_cleanup_volume_view_ struct volume_view view = { 0 };
 		struct err problem = ERR_INIT;
@@ -286,7 +245,7 @@ int volume_each(const struct instance_home *home,
 		if (loaded == -ENOENT)
 			continue; /* removed meanwhile */
 		view.damaged = loaded < 0;
-		view.users = volume_uses_of(&uses, *name);
+		view.users = uses_of(&uses, *name);
 		r = each(&view, ctx);
 	}
 	return r;
@@ -294,14 +253,14 @@ int volume_each(const struct instance_home *home,
 
 static int volume_check_unused(const struct instance_home *home, const char *name, struct err *err)
 {
-	_cleanup_(volume_uses_release) struct volume_uses uses = { 0 };
+	_cleanup_uses_ struct uses uses = { 0 };
 	_cleanup_strv_ char **users = NULL;
 	_cleanup_free_ char *list = NULL;
-	int r = instance_each(home, volume_uses_each, &uses, err);
+	int r = uses_collect(home, volume_names_of, &uses, err);
 
 	if (r < 0)
 		return r;
-	users = volume_uses_of(&uses, name);
+	users = uses_of(&uses, name);
 	list = strv_join(users, ", ");
 	return users ? err_set(err, -EBUSY, "the volume '%s' is used by %.200s; remove that first",
 			       name, list)

@@ -85,6 +85,20 @@ uint32_t network_home_number(const struct network_home *home)
 	return hash ? hash : 1;
 }
 
+/* FNV-1a of both; locally administered, as those of instances. */
+void network_device_mac(const struct network_home *home, const struct network *network,
+			uint8_t ret[6])
+{
+	uint32_t hash = 2166136261U ^ network_home_number(home);
+
+	for (const char *c = network->name; *c; c++)
+		hash = (hash ^ (uint8_t)*c) * 16777619U;
+	ret[0] = 0x02;
+	ret[1] = 0x42;
+	for (int i = 0; i < 4; i++)
+		ret[2 + i] = (uint8_t)(hash >> (24 - 8 * i));
+}
+
 static void network_sweep(int parent)
 {
 	_cleanup_closedir_ DIR *dir = fdopendir(fcntl(parent, F_DUPFD_CLOEXEC, 0));

@@ -81,4 +81,8 @@ char *network_run_path(const struct network_home *home, const char *name);
  */
 uint32_t network_home_number(const struct network_home *home);
 
+/* The address of the network's bridge on the wire: the same at each boot. */
+void network_device_mac(const struct network_home *home, const struct network *network,
+			uint8_t ret[6]);
+
 #endif

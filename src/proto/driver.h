@@ -49,6 +49,8 @@ struct driver_host_ops {
  * What stands behind a network card of a VM: the queues of a tap, or a stream socket on which each packet comes after its
  * length (32 bits, big-endian; as passt and QEMU have it). The descriptors are the keeper's.
  */
+#define DRIVER_QUEUES_MAX 16 /* pairs of a card */
+
 struct driver_nic {
 	uint8_t mac[6];
 	uint16_t mtu;	   /* 0: the guest is not told */
@@ -76,7 +78,8 @@ struct driver_host {
 		nic_setups; /* VMs only: what its cards are to be inside, struct nic_setup as text */
 	const char *hosts,
 		*resolv_conf; /* what stands in those files of /etc; NULL: what else would */
-	const char *restore;  /* folder of a checkpoint to go on from; NULL: a start anew */
+	int netns; /* containers only, with NIC_OF: the network namespace to be in, the keeper's; else -EBADF */
+	const char *restore; /* folder of a checkpoint to go on from; NULL: a start anew */
 	const struct driver_host_ops *ops;
 	void *ctx;
 };

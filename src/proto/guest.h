@@ -35,7 +35,7 @@ struct guest_config {
 	char **rlimits; /* NAME=SOFT:HARD */
 	char **nics;	/* its network interfaces: struct nic_setup of proto/nic.h as text */
 	char *hosts,
-		*resolv_conf; /* what stands in those files of /etc; NULL: as the image has them */
+		*resolv_conf; /* what stands in those files of /etc; "": as the image has them */
 	int64_t time_ns;      /* wall clock to set; 0: leave it */
 };
 

@@ -6,8 +6,8 @@
 #include <string.h>
 
 /*
- * 2 has kernel_args, huge_pages and gdb, 3 has nesting, 4 has volumes, 5 has bounded and drives, 6 has networks and ports; an
- * older brig would not have heeded them.
+ * 2 has kernel_args, huge_pages and gdb, 3 has nesting, 4 has volumes, 5 has bounded and drives, 6 has all of the network;
+ * an older brig would not have heeded them.
  */
 #define INSTANCE_VERSION     6
 #define INSTANCE_RUN_VERSION 1
@@ -64,6 +64,9 @@ static const struct record_field instance_fields[] = {
 	STRV(drives),
 	STRV(networks),
 	STRV(ports),
+	STRV(dns),
+	STRV(dns_search),
+	STRV(extra_hosts),
 	INT(snapshots_every_ms),
 	INT(snapshots_expiry_ms),
 	STRV(cap_add),

@@ -65,6 +65,9 @@ struct instance {
 	/* the network */
 	char **networks; /* NETWORK[,KEY=VALUE]..., see proto/nic.h */
 	char **ports;	 /* [IP:]HOST:INSIDE/PROTOCOL, see net/publish.h */
+	char **dns;	 /* addresses of servers; none: the network's own */
+	char **dns_search;
+	char **extra_hosts; /* NAME:ADDRESS, of its /etc/hosts */
 
 	/* by a schedule, in ms; 0: none is made, or none expires. See instance/schedule.h */
 	int64_t snapshots_every_ms, snapshots_expiry_ms;

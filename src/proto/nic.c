@@ -170,7 +170,7 @@ int nic_parse(const char *text, size_t place, struct nic *ret, struct err *err)
 		      : err_set(err, -EINVAL, "a network has a name");
 
 	snprintf(nic.name, sizeof(nic.name), "eth%zu", place);
-	for (char **word = words; r == 0 && *word && word[1]; word++)
+	for (char **word = words; r == 0 && word && *word && word[1]; word++)
 		r = nic_set(&nic, word[1], err);
 	if (r < 0)
 		return err_wrap(err, "network '%.64s'", text);
@@ -207,6 +207,29 @@ int nic_is_shared(char *const *texts)
 {
 	return texts && *texts &&
 	       (!strcmp(*texts, NIC_HOST) || !strncmp(*texts, NIC_OF, strlen(NIC_OF)));
+}
+
+static void nic_renew(char **text, size_t place)
+{
+	_cleanup_nic_ struct nic nic = { 0 };
+	struct err ignored = ERR_INIT;
+
+	if (nic_parse(*text, place, &nic, &ignored) < 0)
+		return;
+	nic_make_mac(nic.mac);
+	nic.has_mac = 1;
+	nic.ip.s_addr = INADDR_ANY;
+	nic.ip6 = in6addr_any;
+	free(*text);
+	*text = nic_format(&nic);
+}
+
+void nic_renew_all(char **texts)
+{
+	if (nic_is_shared(texts))
+		return;
+	for (size_t i = 0; texts && texts[i]; i++)
+		nic_renew(&texts[i], i);
 }
 
 static int nic_check_apart(const struct nic *a, const struct nic *b, struct err *err)

@@ -48,6 +48,11 @@ int nic_parse(const char *text, size_t place, struct nic *ret, struct err *err);
 char *nic_format(const struct nic *nic);
 /* All of a record's: their number, and no address or name twice. */
 int nic_check_all(char *const *texts, struct err *err);
+/*
+ * Of a copy: the same networks by new addresses, on the wire and else, since two of one address are none. texts is changed;
+ * what cannot be read stays as it is.
+ */
+void nic_renew_all(char **texts);
 /* One of them is alone, and NIC_HOST or NIC_OF. */
 int nic_is_shared(char *const *texts);
 

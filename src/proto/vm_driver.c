@@ -251,14 +251,28 @@ static int vm_driver_shares(const struct driver_host *host, char ***ret, struct 
 	return r;
 }
 
+/* As a container without a network has it. */
+static char *vm_driver_hosts(const char *hostname)
+{
+	return mem_printf("127.0.0.1\tlocalhost\n"
+			  "::1\tlocalhost ip6-localhost ip6-loopback\n"
+			  "127.0.1.1\t%s\n",
+			  hostname);
+}
+
 static int vm_driver_configure(struct driver *driver, struct err *err)
 {
-	const struct instance *instance = driver->host.instance;
+	const struct driver_host *host = &driver->host;
+	const struct instance *instance = host->instance;
+	char *hostname =
+		instance->hostname && *instance->hostname ? instance->hostname : instance->name;
+	_cleanup_free_ char *hosts =
+		host->hosts ? mem_strdup(host->hosts) : vm_driver_hosts(hostname);
 	_cleanup_strv_ char **shares = NULL;
-	int r = vm_driver_shares(&driver->host, &shares, err);
+	int r = vm_driver_shares(host, &shares, err);
 	struct guest_config config = {
-		.hostname = instance->hostname ? instance->hostname : instance->name,
-		.layers = (uint32_t)strv_len(driver->host.layer_paths),
+		.hostname = hostname,
+		.layers = (uint32_t)strv_len(host->layer_paths),
 		.user_marks = geteuid() != 0,
 		.read_only = instance->read_only,
 		.tmpfs = instance->tmpfs,
@@ -270,13 +284,16 @@ static int vm_driver_configure(struct driver *driver, struct err *err)
 		.cap_add = instance->cap_add,
 		.cap_drop = instance->cap_drop,
 		.rlimits = instance->rlimits,
+		.nics = (char **)(uintptr_t)host->nic_setups,
+		.hosts = hosts,
+		.resolv_conf = (char *)(uintptr_t)host->resolv_conf,
 		.time_ns = units_now(),
 	};
 
 	return r < 0 ? r
-		     : agent_host_new(driver->host.loop,
+		     : agent_host_new(host->loop,
 				      driver->ops->take_stream(driver->engine, VM_STREAM_AGENT),
-				      &config, &driver->host.process, &vm_driver_agent_ops, driver,
+				      &config, &host->process, &vm_driver_agent_ops, driver,
 				      &driver->agent, err);
 }
 

@@ -99,7 +99,7 @@ static void vmm_get_net(struct wire_reader *r, struct vmm_net *ret)
 	ret->mtu = wire_get_u16(r);
 	ret->queues = wire_get_u32(r);
 	ret->vhost = wire_get_u8(r);
-	if (!ret->queues || ret->queues > VMM_QUEUES_MAX)
+	if (ret->queues > VMM_QUEUES_MAX || (!ret->queues && ret->vhost))
 		r->bad = 1;
 }
 

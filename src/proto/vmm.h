@@ -24,7 +24,7 @@ enum vmm_fd {
 	VMM_FD_AGENT,	    /* the virtio-serial port GUEST_PORT, a stream socket */
 	VMM_FD_KERNEL,	    /* an ELF file, or a bzImage */
 	VMM_FD_INITRAMFS,
-	VMM_FD_FIRST, /* and those after it: disks, taps, vsock's listener, servers of shared folders, as configured */
+	VMM_FD_FIRST, /* and those after it: disks, taps and streams, vsock's listener, servers of shared folders, as configured */
 };
 
 enum vmm_message {
@@ -76,9 +76,10 @@ struct vmm_disk {
 
 struct vmm_net {
 	uint8_t mac[6];
-	uint16_t mtu;	 /* 0: not told */
-	uint32_t queues; /* pairs; as many tap descriptors */
-	int vhost;	 /* a vhost-net descriptor follows each tap's */
+	uint16_t mtu; /* 0: not told */
+	uint32_t
+		queues; /* pairs; as many tap descriptors. 0: one of a stream of packets, see proto/driver.h */
+	int vhost; /* a vhost-net descriptor follows each tap's */
 };
 
 struct vmm_config {
@@ -93,7 +94,7 @@ struct vmm_config {
 	struct vmm_net *nets;
 	uint32_t n_nets;
 	uint32_t
-		vsock_cid; /* 0: no vsock device; else its listening stream socket follows the taps */
+		vsock_cid; /* 0: no vsock device; else its listening stream socket follows those of nets */
 	uint32_t n_shares; /* shared folders: as many sockets of vhost-user servers follow */
 	int gdb;	   /* a stream socket for a debugger is the last descriptor */
 };

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "qemu/command.h"
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "proto/guest.h"
+#include "proto/nic.h"
 
 /*
  * The guest's own command line. A panic reboots at once, which ends QEMU (-no-reboot), so it is noticed
@@ -93,7 +95,7 @@ static char *command_machine(const struct command *command)
 			  command->shares ? ",memory-backend=memory" : "");
 }
 
-/* No floppy, no firmware menu, no network, no display: only what these rows name. */
+/* No floppy, no firmware menu, no display: only what these rows name. */
 static const struct command_row command_rows[] = {
 	{ "-nodefaults" },
 	{ "-no-user-config" },
@@ -179,9 +181,55 @@ static void command_add_shares(char ***args, const struct command *command)
 	}
 }
 
+static void command_add_fds(struct buf *text, const char *key, int first, uint32_t n)
+{
+	buf_printf(text, ",%s=", key);
+	for (uint32_t i = 0; i < n; i++)
+		buf_printf(text, "%s%d", i ? ":" : "", first + (int)i);
+}
+
+static char *command_netdev(const struct driver_nic *nic, size_t i, int fd)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT;
+
+	if (!nic->queues)
+		return mem_printf("stream,id=net%zu,server=off,addr.type=fd,addr.str=%d", i, fd);
+	buf_printf(&text, "tap,id=net%zu", i);
+	command_add_fds(&text, "fds", fd, nic->queues);
+	if (nic->vhosts) {
+		buf_add_str(&text, ",vhost=on");
+		command_add_fds(&text, "vhostfds", fd + (int)nic->queues, nic->queues);
+	}
+	return mem_strndup((const char *)text.data, text.len);
+}
+
+size_t command_nic_fds(const struct driver_nic *nic)
+{
+	return nic->queues ? (nic->vhosts ? 2 : 1) * nic->queues : 1;
+}
+
+/* Without a ROM to boot from. A vector for each queue, the control queue's and the configuration's among them. */
+static void command_add_nic(char ***args, const struct driver_nic *nic, size_t i, int fd)
+{
+	_cleanup_buf_ struct buf device = BUF_INIT;
+	char mac[NIC_MAC_TEXT];
+
+	buf_printf(&device, "virtio-net-pci,netdev=net%zu,mac=%s,romfile=", i,
+		   nic_format_mac(nic->mac, mac));
+	if (nic->mtu)
+		buf_printf(&device, ",host_mtu=%u", nic->mtu);
+	if (nic->queues > 1)
+		buf_printf(&device, ",mq=on,vectors=%u", 2 * nic->queues + 2);
+	strv_add(args, "-netdev");
+	strv_add_take(args, command_netdev(nic, i, fd));
+	strv_add(args, "-device");
+	strv_add_take(args, mem_strndup((const char *)device.data, device.len));
+}
+
 char **command_build(const struct command *command)
 {
 	char **args = NULL;
+	int fd;
 
 	strv_add(&args, command->program);
 	for (size_t i = 0; i < ARRAY_SIZE(command_rows); i++) {
@@ -204,5 +252,10 @@ char **command_build(const struct command *command)
 				  COMMAND_FD_LAYERS + (int)(command->layers + i));
 	command_add_disk(&args, COMMAND_FD_DATA, "data", 0);
 	command_add_shares(&args, command);
+	fd = COMMAND_FD_LAYERS + (int)(command->layers + command->n_drives + command->shares);
+	for (size_t i = 0; i < command->n_nics; i++) {
+		command_add_nic(&args, &command->nics[i], i, fd);
+		fd += (int)command_nic_fds(&command->nics[i]);
+	}
 	return args;
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "proto/drive.h"
+#include "proto/driver.h"
 
 /*
  * QEMU's command line for one machine. QEMU opens nothing by name but its own firmware, the kernel and
@@ -16,7 +17,8 @@ enum {
 	COMMAND_FD_SERIAL,
 	COMMAND_FD_AGENT,
 	COMMAND_FD_DATA, /* the writable disk */
-	COMMAND_FD_LAYERS, /* and those after it: read-only disks, lowest layer first; drives; sockets of virtiofsd */
+	COMMAND_FD_LAYERS, /* and those after it: read-only disks, lowest layer first; drives; sockets of virtiofsd;
+			      of each card its taps, and then as many vhosts, or its stream */
 };
 
 /* Where the sandbox shows QEMU the two files that it can only open by name. */
@@ -37,9 +39,13 @@ struct command {
 	size_t layers, shares;
 	const struct drive *drives;
 	size_t n_drives;
+	const struct driver_nic *nics; /* their descriptors count for nothing here */
+	size_t n_nics;
 	const char *kernel_args; /* added to the kernel's command line; NULL: nothing */
 };
 
+/* How many descriptors a card takes. */
+size_t command_nic_fds(const struct driver_nic *nic);
 /* Caller frees. */
 char **command_build(const struct command *command);
 

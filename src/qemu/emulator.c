@@ -5,6 +5,7 @@
  */
 #include "qemu/emulator.h"
 #include "base/mem.h"
+#include "proto/nic.h"
 #include "proto/share.h"
 #include "qemu/command.h"
 #include "proto/vm_driver.h"
@@ -42,7 +43,8 @@ struct emulator {
 	struct command command;
 	int kvm_group;
 	int streams[EMULATOR_STREAMS];
-	int fds[COMMAND_FD_LAYERS + EMULATOR_LAYERS_MAX + DRIVE_MAX]; /* QEMU's, by number */
+	int fds[COMMAND_FD_LAYERS + EMULATOR_LAYERS_MAX + DRIVE_MAX +
+		2 * NIC_MAX * DRIVER_QUEUES_MAX]; /* QEMU's, by number */
 	struct drive drives[DRIVE_MAX];
 	size_t n_fds;
 	struct virtiofsd shares;
@@ -69,11 +71,12 @@ static int emulator_check(struct emulator *emulator, const struct driver_host *h
 		return err_set(err, -E2BIG,
 			       "the image has %zu layers, but the engine 'qemu' takes at most %d",
 			       layers, EMULATOR_LAYERS_MAX);
-	if (layers + shares > EMULATOR_LAYERS_MAX)
-		return err_set(err, -E2BIG,
-			       "the image has %zu layers, and %zu folders are shared: the engine "
-			       "'qemu' takes at most %d of both",
-			       layers, shares, EMULATOR_LAYERS_MAX);
+	if (layers + shares + host->n_nics > EMULATOR_LAYERS_MAX)
+		return err_set(
+			err, -E2BIG,
+			"the image has %zu layers, %zu folders are shared, and there are %zu "
+			"networks: the engine 'qemu' takes at most %d of them all",
+			layers, shares, host->n_nics, EMULATOR_LAYERS_MAX);
 	if (instance->huge_pages)
 		return err_set(
 			err, -EOPNOTSUPP,
@@ -92,6 +95,8 @@ static int emulator_check(struct emulator *emulator, const struct driver_host *h
 					      .cpus = cpus,
 					      .layers = layers,
 					      .shares = shares,
+					      .nics = host->nics,
+					      .n_nics = host->n_nics,
 					      .kernel_args = instance->kernel_args };
 	return 0;
 }
@@ -250,6 +255,41 @@ static int emulator_share(struct emulator *emulator, const struct driver_host *h
 	return r;
 }
 
+/* The keeper's descriptors stay the keeper's. */
+static int emulator_add_copies(struct emulator *emulator, const int *fds, size_t n, struct err *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		int fd = fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
+
+		if (fd < 0)
+			return err_errno(err, -errno, "cannot pass on a network card");
+		emulator->fds[emulator->n_fds++] = fd;
+	}
+	return 0;
+}
+
+static int emulator_add_nics(struct emulator *emulator, const struct driver_host *host,
+			     struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < host->n_nics; i++) {
+		const struct driver_nic *nic = &host->nics[i];
+
+		if (i == NIC_MAX || nic->queues > DRIVER_QUEUES_MAX)
+			return err_set(err, -E2BIG,
+				       "a VM has at most %d network cards of %d queues", NIC_MAX,
+				       DRIVER_QUEUES_MAX);
+		if (!nic->queues)
+			r = emulator_add_copies(emulator, &nic->stream, 1, err);
+		else
+			r = emulator_add_copies(emulator, nic->taps, nic->queues, err);
+		if (r == 0 && nic->queues && nic->vhosts)
+			r = emulator_add_copies(emulator, nic->vhosts, nic->queues, err);
+	}
+	return r;
+}
+
 /* It is the user nobody who opens them, by name. */
 static int emulator_check_readable(const char *path, struct err *err)
 {
@@ -300,9 +340,9 @@ static int emulator_launch(struct emulator *emulator, const struct driver_host *
 
 static int (*const emulator_steps[])(struct emulator *emulator, const struct driver_host *host,
 				     struct err *err) = {
-	emulator_check,	      emulator_accelerate, emulator_open_layers,
-	emulator_open_drives, emulator_open_data,  emulator_make_streams,
-	emulator_confine,     emulator_share,	   emulator_launch,
+	emulator_check,	    emulator_accelerate,   emulator_open_layers, emulator_open_drives,
+	emulator_open_data, emulator_make_streams, emulator_confine,	 emulator_share,
+	emulator_add_nics,  emulator_launch,
 };
 
 /* What only QEMU and the start need; the streams end with QEMU only if we hold none of its ends. */

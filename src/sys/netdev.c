@@ -5,20 +5,15 @@
  * The kernel takes an interface down and its addresses off when it moves; they are read before and set again.
  */
 #include "sys/netdev.h"
-#include "base/buf.h"
-#include "base/mem.h"
+#include "sys/link.h"
+#include "sys/netlink.h"
 
 #include <ctype.h>
 #include <fcntl.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
-#include <sched.h>
-#include <stdint.h>
 #include <string.h>
-#include <sys/socket.h>
 
-#define NETDEV_REQUEST_MAX 512
-#define NETDEV_REPLY_MAX   32768 /* what the kernel fills at most: NLMSG_GOODSIZE is less */
 #define NETDEV_NUMBERS_MAX 32768 /* of names with %d: the kernel's own bound, 8 * PAGE_SIZE */
 
 #ifndef IFA_PROTO
@@ -35,16 +30,6 @@ struct netdev_side {
 	int namespace; /* to move to it */
 };
 
-struct netdev_request {
-	struct nlmsghdr header;
-	char payload[NETDEV_REQUEST_MAX];
-};
-
-struct netdev_link {
-	int index;
-	int is_up;
-};
-
 int netdev_name_is_valid(const char *name)
 {
 	if (!*name || strlen(name) >= IFNAMSIZ || !strcmp(name, ".") || !strcmp(name, ".."))
@@ -56,120 +41,14 @@ int netdev_name_is_valid(const char *name)
 	return 1;
 }
 
-static void netdev_begin(struct netdev_request *request, uint16_t type, uint16_t flags,
-			 const void *header, size_t len)
-{
-	*request = (struct netdev_request){
-		.header = { .nlmsg_len = NLMSG_LENGTH(len),
-			    .nlmsg_type = type,
-			    .nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags) },
-	};
-	memcpy(NLMSG_DATA(&request->header), header, len);
-}
-
-/* What has no room in NETDEV_REQUEST_MAX is left out: the kernel's addresses and our names have. */
-static void netdev_put(struct netdev_request *request, uint16_t type, const void *data, size_t len)
-{
-	size_t at = NLMSG_ALIGN(request->header.nlmsg_len);
-	struct rtattr attribute = { .rta_len = (uint16_t)RTA_LENGTH(len), .rta_type = type };
-
-	if (at + RTA_SPACE(len) > sizeof(*request))
-		return;
-	memcpy((char *)request + at, &attribute, sizeof(attribute));
-	memcpy((char *)request + at + RTA_LENGTH(0), data, len);
-	request->header.nlmsg_len = (uint32_t)(at + RTA_LENGTH(len));
-}
-
-/* What follows, and how much is left of it: the kernel's macros for this wrap around at an end that is not aligned. */
-static const void *netdev_skip(const void *at, size_t len, size_t *left)
-{
-	len = NLMSG_ALIGN(len);
-	*left -= len < *left ? len : *left;
-	return (const char *)at + len;
-}
-
-/* Of an address's message. */
-static const struct rtattr *netdev_attributes(const struct nlmsghdr *message, size_t *left)
-{
-	*left = message->nlmsg_len;
-	return netdev_skip(message, NLMSG_LENGTH(sizeof(struct ifaddrmsg)), left);
-}
-
-static const struct rtattr *netdev_next(const struct rtattr *attribute, size_t *left)
-{
-	return netdev_skip(attribute, attribute->rta_len, left);
-}
-
-/* Calls each(ctx, message) with the messages of the answer up to its end. */
-static int netdev_receive(int sock, void (*each)(void *ctx, const struct nlmsghdr *message),
-			  void *ctx)
-{
-	_cleanup_free_ struct nlmsghdr *buffer = mem_zalloc(NETDEV_REPLY_MAX);
-
-	for (;;) {
-		ssize_t n = recv(sock, buffer, NETDEV_REPLY_MAX, 0);
-		const struct nlmsghdr *message = buffer;
-		size_t left = n < 0 ? 0 : (size_t)n;
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		for (; NLMSG_OK(message, left);
-		     message = netdev_skip(message, message->nlmsg_len, &left)) {
-			int code = 0;
-
-			if (message->nlmsg_type == NLMSG_DONE)
-				return 0;
-			if (message->nlmsg_type == NLMSG_ERROR) {
-				memcpy(&code, NLMSG_DATA(message), sizeof(code));
-				return code;
-			}
-			if (each)
-				each(ctx, message);
-		}
-	}
-}
-
-static int netdev_ask(int sock, const struct netdev_request *request,
-		      void (*each)(void *ctx, const struct nlmsghdr *message), void *ctx)
-{
-	if (send(sock, request, request->header.nlmsg_len, 0) < 0)
-		return -errno;
-	return netdev_receive(sock, each, ctx);
-}
-
-static void netdev_read_link(void *ctx, const struct nlmsghdr *message)
-{
-	struct ifinfomsg info;
-	struct netdev_link *link = ctx;
-
-	if (message->nlmsg_type != RTM_NEWLINK || message->nlmsg_len < NLMSG_LENGTH(sizeof(info)))
-		return;
-	memcpy(&info, NLMSG_DATA(message), sizeof(info));
-	link->index = info.ifi_index;
-	link->is_up = (info.ifi_flags & IFF_UP) != 0;
-}
-
-/* -ENODEV: there is none of that name. */
-static int netdev_find(int sock, const char *name, struct netdev_link *ret)
-{
-	const struct ifinfomsg info = { .ifi_family = AF_UNSPEC };
-	struct netdev_request request;
-	int r;
-
-	*ret = (struct netdev_link){ 0 };
-	netdev_begin(&request, RTM_GETLINK, NLM_F_ACK, &info, sizeof(info));
-	netdev_put(&request, IFLA_IFNAME, name, strlen(name) + 1);
-	r = netdev_ask(sock, &request, netdev_read_link, ret);
-	return r == 0 && !ret->index ? -ENODEV : r;
-}
-
 /* The number that "as" wants, if it wants one: the lowest that nobody there has. */
 static int netdev_choose_name(int sock, const char *as, char ret[IFNAMSIZ])
 {
 	const char *percent = strchr(as, '%');
-	struct netdev_link ignored;
 
 	for (int i = 0; i < NETDEV_NUMBERS_MAX; i++) {
+		struct err err = ERR_INIT;
+		struct link ignored;
 		int n, r;
 
 		if (percent)
@@ -179,7 +58,7 @@ static int netdev_choose_name(int sock, const char *as, char ret[IFNAMSIZ])
 			n = snprintf(ret, IFNAMSIZ, "%s", as);
 		if (n >= IFNAMSIZ)
 			return -ENAMETOOLONG;
-		r = netdev_find(sock, ret, &ignored);
+		r = link_find(sock, ret, &ignored, &err);
 		if (r == -ENODEV)
 			return 0;
 		if (r < 0 || !percent)
@@ -196,37 +75,34 @@ struct netdev_addresses {
 static void netdev_read_address(void *ctx, const struct nlmsghdr *message)
 {
 	const struct netdev_addresses *addresses = ctx;
-	static const char padding[NLMSG_ALIGNTO];
-	const struct rtattr *attribute;
+	struct netlink_attribute attribute;
+	struct netlink_view view;
 	struct ifaddrmsg info;
 	uint32_t flags;
-	size_t left;
 
-	if (message->nlmsg_type != RTM_NEWADDR || message->nlmsg_len < NLMSG_LENGTH(sizeof(info)))
+	if (!netlink_read(message, RTM_NEWADDR, &info, sizeof(info)))
 		return;
-	memcpy(&info, NLMSG_DATA(message), sizeof(info));
 	flags = info.ifa_flags;
-	attribute = netdev_attributes(message, &left);
-	for (; RTA_OK(attribute, left); attribute = netdev_next(attribute, &left)) {
-		if (attribute->rta_type == IFA_FLAGS && RTA_PAYLOAD(attribute) == sizeof(flags))
-			memcpy(&flags, RTA_DATA(attribute), sizeof(flags));
+	view = netlink_attributes(message, sizeof(info));
+	while (netlink_next(&view, &attribute)) {
+		if (attribute.type == IFA_FLAGS)
+			netlink_get(&attribute, &flags, sizeof(flags));
 	}
 	if ((int)info.ifa_index != addresses->index || info.ifa_scope != RT_SCOPE_UNIVERSE ||
 	    !(flags & IFA_F_PERMANENT))
 		return;
-	buf_add(addresses->messages, message, message->nlmsg_len);
-	buf_add(addresses->messages, padding, NLMSG_ALIGN(message->nlmsg_len) - message->nlmsg_len);
+	buf_add(addresses->messages, message, NLMSG_ALIGN(message->nlmsg_len));
 }
 
 /* Those of a host's interface that are to go with it: config-linux.md, "Network Devices". */
-static int netdev_list_addresses(int sock, int index, struct buf *ret)
+static int netdev_list_addresses(int sock, int index, struct buf *ret, struct err *err)
 {
 	struct netdev_addresses addresses = { .index = index, .messages = ret };
 	const struct ifaddrmsg info = { .ifa_family = AF_UNSPEC };
-	struct netdev_request request;
+	_cleanup_netlink_ struct netlink_request request = NETLINK_REQUEST_INIT;
 
-	netdev_begin(&request, RTM_GETADDR, NLM_F_DUMP, &info, sizeof(info));
-	return netdev_ask(sock, &request, netdev_read_address, &addresses);
+	netlink_begin(&request, RTM_GETADDR, NLM_F_DUMP, &info, sizeof(info));
+	return netlink_ask(sock, &request, netdev_read_address, &addresses, err);
 }
 
 static int netdev_is_kept(unsigned short type)
@@ -235,11 +111,11 @@ static int netdev_is_kept(unsigned short type)
 	       type == IFA_RT_PRIORITY || type == IFA_PROTO;
 }
 
-static int netdev_add_address(int sock, int index, const struct nlmsghdr *message)
+static int netdev_add_address(int sock, int index, const struct nlmsghdr *message, struct err *err)
 {
-	size_t left;
-	const struct rtattr *attribute = netdev_attributes(message, &left);
-	struct netdev_request request;
+	struct netlink_view view = netlink_attributes(message, sizeof(struct ifaddrmsg));
+	struct netlink_attribute attribute;
+	_cleanup_netlink_ struct netlink_request request = NETLINK_REQUEST_INIT;
 	struct ifaddrmsg info;
 	uint32_t flags;
 
@@ -247,66 +123,51 @@ static int netdev_add_address(int sock, int index, const struct nlmsghdr *messag
 	flags = info.ifa_flags;
 	info.ifa_index = (uint32_t)index;
 	info.ifa_flags &= (uint8_t)NETDEV_ADDRESS_FLAGS;
-	netdev_begin(&request, RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, &info,
-		     sizeof(info));
-	for (; RTA_OK(attribute, left); attribute = netdev_next(attribute, &left)) {
-		if (attribute->rta_type == IFA_FLAGS && RTA_PAYLOAD(attribute) == sizeof(flags))
-			memcpy(&flags, RTA_DATA(attribute), sizeof(flags));
-		else if (netdev_is_kept(attribute->rta_type))
-			netdev_put(&request, attribute->rta_type, RTA_DATA(attribute),
-				   RTA_PAYLOAD(attribute));
+	netlink_begin(&request, RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, &info,
+		      sizeof(info));
+	while (netlink_next(&view, &attribute)) {
+		if (attribute.type == IFA_FLAGS)
+			netlink_get(&attribute, &flags, sizeof(flags));
+		else if (netdev_is_kept(attribute.type))
+			netlink_put(&request, attribute.type, attribute.data, attribute.len);
 	}
-	flags &= NETDEV_ADDRESS_FLAGS;
-	netdev_put(&request, IFA_FLAGS, &flags, sizeof(flags));
-	return netdev_ask(sock, &request, NULL, NULL);
+	netlink_put_u32(&request, IFA_FLAGS, flags & NETDEV_ADDRESS_FLAGS);
+	return netlink_ask(sock, &request, NULL, NULL, err);
 }
 
-static int netdev_add_addresses(int sock, int index, const struct buf *messages)
+static int netdev_add_addresses(int sock, int index, const struct buf *messages, struct err *err)
 {
-	const struct nlmsghdr *message = (const void *)messages->data;
-	size_t left = messages->len;
+	struct netlink_view view = { .at = messages->data, .left = messages->len };
+	const struct nlmsghdr *message;
 	int r = 0;
 
-	for (; r == 0 && left && NLMSG_OK(message, left);
-	     message = netdev_skip(message, message->nlmsg_len, &left))
-		r = netdev_add_address(sock, index, message);
+	while (r == 0 && (message = netlink_next_message(&view)))
+		r = netdev_add_address(sock, index, message, err);
 	return r;
 }
 
-static int netdev_set_up(int sock, int index)
-{
-	const struct ifinfomsg info = { .ifi_family = AF_UNSPEC,
-					.ifi_index = index,
-					.ifi_flags = IFF_UP,
-					.ifi_change = IFF_UP };
-	struct netdev_request request;
-
-	netdev_begin(&request, RTM_NEWLINK, NLM_F_ACK, &info, sizeof(info));
-	return netdev_ask(sock, &request, NULL, NULL);
-}
-
 /* Of both names the old one may be taken there, if the new one is not. */
-static int netdev_send(int sock, int index, int namespace, const char *name)
+static int netdev_send(int sock, int index, int namespace, const char *name, struct err *err)
 {
 	const struct ifinfomsg info = { .ifi_family = AF_UNSPEC, .ifi_index = index };
-	uint32_t fd = (uint32_t) namespace;
-	struct netdev_request request;
+	_cleanup_netlink_ struct netlink_request request = NETLINK_REQUEST_INIT;
 
-	netdev_begin(&request, RTM_NEWLINK, NLM_F_ACK, &info, sizeof(info));
-	netdev_put(&request, IFLA_NET_NS_FD, &fd, sizeof(fd));
-	netdev_put(&request, IFLA_IFNAME, name, strlen(name) + 1);
-	return netdev_ask(sock, &request, NULL, NULL);
+	netlink_begin(&request, RTM_NEWLINK, NLM_F_ACK, &info, sizeof(info));
+	netlink_put_u32(&request, IFLA_NET_NS_FD, (uint32_t) namespace);
+	netlink_put_string(&request, IFLA_IFNAME, name);
+	return netlink_ask(sock, &request, NULL, NULL, err);
 }
 
 /* What the move took from it. */
-static int netdev_settle(int sock, const char *name, const struct buf *addresses, int up)
+static int netdev_settle(int sock, const char *name, const struct buf *addresses, int up,
+			 struct err *err)
 {
-	struct netdev_link link;
-	int r = netdev_find(sock, name, &link);
+	struct link link;
+	int r = link_find(sock, name, &link, err);
 
 	if (r == 0)
-		r = netdev_add_addresses(sock, link.index, addresses);
-	return r == 0 && up ? netdev_set_up(sock, link.index) : r;
+		r = netdev_add_addresses(sock, link.index, addresses, err);
+	return r == 0 && up ? link_set_up(sock, link.index, 1, err) : r;
 }
 
 static void netdev_side_release(struct netdev_side *side)
@@ -321,34 +182,15 @@ static void netdev_side_release(struct netdev_side *side)
 	}
 #define _cleanup_netdev_side_ _cleanup_(netdev_side_release)
 
-static int netdev_open_socket(int namespace, int ours, int *ret)
-{
-	int r = 0;
-
-	if (namespace >= 0 && setns(namespace, CLONE_NEWNET) < 0)
-		return -errno;
-	*ret = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	if (*ret < 0)
-		r = -errno;
-	if (namespace >= 0 && setns(ours, CLONE_NEWNET) < 0)
-		r = -errno;
-	return r;
-}
-
 static int netdev_open_side(int namespace, struct netdev_side *ret, struct err *err)
 {
-	int ours = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), r;
-
-	ret->namespace = ours;
-	if (ours < 0)
-		return err_errno(err, -errno, "cannot open our own network namespace");
-	r = netdev_open_socket(namespace, ours, &ret->sock);
-	if (r < 0)
-		return err_errno(err, r, "cannot reach a network namespace");
+	ret->sock = netlink_open(NETLINK_ROUTE, namespace, err);
+	if (ret->sock < 0)
+		return ret->sock;
 	if (namespace < 0)
-		return 0;
-	ret->namespace = fcntl(namespace, F_DUPFD_CLOEXEC, 3);
-	fd_close(ours);
+		ret->namespace = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	else
+		ret->namespace = fcntl(namespace, F_DUPFD_CLOEXEC, 3);
 	return ret->namespace < 0 ? err_errno(err, -errno, "cannot keep a namespace") : 0;
 }
 
@@ -356,14 +198,16 @@ static int netdev_open_side(int namespace, struct netdev_side *ret, struct err *
 static void netdev_undo(const struct netdev_side *here, const struct netdev_side *there,
 			const char *name, const char *as, const struct buf *addresses, int up)
 {
-	struct netdev_link link;
+	struct err err = ERR_INIT;
+	struct link link;
 
-	if (netdev_find(here->sock, name, &link) != -ENODEV)
+	if (link_find(here->sock, name, &link, &err) != -ENODEV)
 		return;
-	if (netdev_find(there->sock, as, &link) < 0 && netdev_find(there->sock, name, &link) < 0)
+	if (link_find(there->sock, as, &link, &err) < 0 &&
+	    link_find(there->sock, name, &link, &err) < 0)
 		return;
-	(void)netdev_send(there->sock, link.index, here->namespace, name);
-	(void)netdev_settle(here->sock, name, addresses, up);
+	(void)netdev_send(there->sock, link.index, here->namespace, name, &err);
+	(void)netdev_settle(here->sock, name, addresses, up, &err);
 }
 
 int netdev_move(int from, const char *name, int to, const char *as, char ret_name[IFNAMSIZ],
@@ -371,26 +215,24 @@ int netdev_move(int from, const char *name, int to, const char *as, char ret_nam
 {
 	_cleanup_netdev_side_ struct netdev_side here = NETDEV_SIDE_INIT, there = NETDEV_SIDE_INIT;
 	_cleanup_buf_ struct buf addresses = BUF_INIT;
-	struct netdev_link link;
+	struct link link = { 0 };
 	int r = netdev_open_side(from, &here, err);
 
 	if (r == 0)
 		r = netdev_open_side(to, &there, err);
+	if (r == 0)
+		r = link_find(here.sock, name, &link, err);
 	if (r < 0)
 		return r;
-	r = netdev_find(here.sock, name, &link);
-	if (r < 0)
-		return err_errno(err, r, "there is no interface '%s'", name);
 	r = netdev_choose_name(there.sock, as, ret_name);
 	if (r < 0)
 		return err_errno(err, r, "the name '%s' cannot be had", as);
-	r = netdev_list_addresses(here.sock, link.index, &addresses);
-	if (r < 0)
-		return err_errno(err, r, "cannot list the addresses");
-	r = netdev_send(here.sock, link.index, there.namespace, ret_name);
+	if (netdev_list_addresses(here.sock, link.index, &addresses, err) < 0)
+		return err_wrap(err, "cannot list the addresses");
+	r = netdev_send(here.sock, link.index, there.namespace, ret_name, err);
 	if (r == 0)
-		r = netdev_settle(there.sock, ret_name, &addresses, 1);
+		r = netdev_settle(there.sock, ret_name, &addresses, 1, err);
 	if (r < 0)
 		netdev_undo(&here, &there, name, ret_name, &addresses, link.is_up);
-	return r < 0 ? err_errno(err, r, "cannot move it") : 0;
+	return r < 0 ? err_wrap(err, "cannot move it") : 0;
 }

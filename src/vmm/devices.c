@@ -88,14 +88,15 @@ static int devices_make_net(struct devices_site *site, uint32_t i, struct virtio
 	const struct vmm_net *config = &site->config->nets[i];
 	int taps[NET_PAIRS_MAX], vhosts[NET_PAIRS_MAX];
 	struct net_options options = { .mtu = config->mtu,
-				       .pairs = config->queues,
 				       .taps = taps,
 				       .vhosts = config->vhost ? vhosts : NULL };
 	struct net *net;
 
 	if (config->queues > NET_PAIRS_MAX)
 		return err_set(err, -EINVAL, "a network card has at most %d queues", NET_PAIRS_MAX);
-	for (uint32_t pair = 0; pair < config->queues; pair++) {
+	options.is_stream = !config->queues;
+	options.pairs = options.is_stream ? 1 : config->queues;
+	for (uint32_t pair = 0; pair < options.pairs; pair++) {
 		taps[pair] = site->next_fd++;
 		if (config->vhost)
 			vhosts[pair] = site->next_fd++;

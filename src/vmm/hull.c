@@ -49,14 +49,14 @@
 #define HULL_THREADS_MAX 1024
 #define HULL_REMOVE_MS	 5000
 
-enum { HULL_LISTENERS = 2 };
+enum { HULL_LISTENERS = 2, HULL_NET_FDS_MAX = 2 * VMM_NETS_MAX * DRIVER_QUEUES_MAX };
 
 struct hull {
 	struct sandbox sandbox;
 	struct vmm_config config;
 	int program;
 	int streams[HULL_STREAMS];
-	int fds[VMM_FD_FIRST + VMM_DISKS_MAX + VMM_SHARES_MAX +
+	int fds[VMM_FD_FIRST + VMM_DISKS_MAX + HULL_NET_FDS_MAX + VMM_SHARES_MAX +
 		HULL_LISTENERS]; /* the process's, by number */
 	size_t n_fds;
 	struct virtiofsd shares;
@@ -85,6 +85,8 @@ static int hull_check(struct hull *hull, const struct driver_host *host, struct 
 			       "the image has %zu layers, and there are %zu disks more; the engine "
 			       "'kvm' takes at most %d",
 			       layers, drives, HULL_LAYERS_MAX);
+	if (host->n_nics > VMM_NETS_MAX)
+		return err_set(err, -E2BIG, "a VM has at most %d network cards", VMM_NETS_MAX);
 	hull->config.memory = (uint64_t)(memory - memory % HULL_MEMORY_UNIT);
 	hull->config.cpus = (uint32_t)cpus;
 	return 0;
@@ -131,6 +133,26 @@ static int hull_configure_drives(struct vmm_disk *disks, char *const *texts, str
 	return 0;
 }
 
+static int hull_configure_nets(struct vmm_config *config, const struct driver_host *host,
+			       struct err *err)
+{
+	config->n_nets = (uint32_t)host->n_nics;
+	config->nets = mem_zalloc((host->n_nics + 1) * sizeof(*config->nets));
+	for (size_t i = 0; i < host->n_nics; i++) {
+		const struct driver_nic *nic = &host->nics[i];
+		struct vmm_net *net = &config->nets[i];
+
+		if (nic->queues > DRIVER_QUEUES_MAX)
+			return err_set(err, -E2BIG, "a network card has at most %d queues",
+				       DRIVER_QUEUES_MAX);
+		memcpy(net->mac, nic->mac, sizeof(net->mac));
+		net->mtu = nic->mtu;
+		net->queues = nic->queues;
+		net->vhost = nic->queues && nic->vhosts;
+	}
+	return 0;
+}
+
 /*
  * The CID is what the guest calls itself; the host's AF_VSOCK has no part in it, so that it need not be
  * kept apart from those of others. That it is unlike any other's of ours, by the keeper's pid, is for people.
@@ -157,7 +179,9 @@ static int hull_configure(struct hull *hull, const struct driver_host *host, str
 		config->disks[i].read_only = 1;
 	}
 	snprintf(config->disks[config->n_disks - 1].serial, VMM_SERIAL_MAX + 1, "data");
-	return hull_configure_drives(config->disks + layers, instance->drives, err);
+	return hull_configure_drives(config->disks + layers, instance->drives, err) < 0
+		       ? err->code
+		       : hull_configure_nets(config, host, err);
 }
 
 static int hull_open(const char *path, int flags, int *ret_fd, struct err *err)
@@ -206,6 +230,37 @@ static int hull_open_disks(struct hull *hull, const struct driver_host *host, st
 		hull->fds[hull->n_fds++] = fd;
 	}
 	return ext4_open(cache, path, host->instance->disk_size, &hull->fds[hull->n_fds++], err);
+}
+
+/* The keeper's descriptor stays the keeper's. */
+static int hull_add_copy(struct hull *hull, int fd, struct err *err)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	if (copy < 0)
+		return err_errno(err, -errno, "cannot pass on a network card");
+	hull->fds[hull->n_fds++] = copy;
+	return 0;
+}
+
+static int hull_add_nets(struct hull *hull, const struct driver_host *host, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < host->n_nics; i++) {
+		const struct driver_nic *nic = &host->nics[i];
+
+		if (!nic->queues)
+			r = hull_add_copy(hull, nic->stream, err);
+		for (uint32_t pair = 0; r == 0 && pair < nic->queues; pair++) {
+			r = hull_add_copy(hull, nic->taps[pair], err);
+			if (r == 0 && nic->vhosts)
+				r = hull_add_copy(hull, nic->vhosts[pair], err);
+		}
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 /*
@@ -318,8 +373,10 @@ static int hull_share(struct hull *hull, const struct driver_host *host, struct 
 /* In the order of proto/vmm.h. */
 static int hull_connect(struct hull *hull, const struct driver_host *host, struct err *err)
 {
-	int r = hull_listen(hull, host->run_dir, VMM_VSOCK_SOCKET, err);
+	int r = hull_add_nets(hull, host, err);
 
+	if (r == 0)
+		r = hull_listen(hull, host->run_dir, VMM_VSOCK_SOCKET, err);
 	if (r == 0)
 		r = hull_share(hull, host, err);
 	if (r == 0 && hull->config.gdb)

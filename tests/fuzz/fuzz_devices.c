@@ -95,6 +95,16 @@ static void fuzz_make_net(struct fuzz *fuzz)
 		abort();
 }
 
+static void fuzz_make_net_stream(struct fuzz *fuzz)
+{
+	const int stream = fuzz_pair(fuzz, 0, SOCK_STREAM);
+	struct net_options options = { .pairs = 1, .taps = &stream, .is_stream = 1 };
+	struct err err = ERR_INIT;
+
+	if (net_new(&fuzz->driver.host, &options, &fuzz->driver.virtio, &fuzz->net, &err) < 0)
+		abort();
+}
+
 /* Its clients are hosts 0 and 2, its connector is 1. */
 static void fuzz_make_vsock(struct fuzz *fuzz)
 {
@@ -145,7 +155,8 @@ static void fuzz_reply(struct fuzz *fuzz)
 }
 
 static void (*const fuzz_make[])(struct fuzz *fuzz) = {
-	fuzz_make_serial, fuzz_make_rng, fuzz_make_balloon, fuzz_make_net, fuzz_make_vsock,
+	fuzz_make_serial, fuzz_make_rng,   fuzz_make_balloon,
+	fuzz_make_net,	  fuzz_make_vsock, fuzz_make_net_stream,
 };
 
 /* Memory that the guest may mean: mostly data, now and then rings, an edge or nothing at all. */

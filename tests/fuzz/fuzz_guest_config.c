@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "guest/limits.h"
 #include "proto/guest.h"
+#include "proto/nic.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -16,6 +17,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			if (limits.rlimits[i].soft > limits.rlimits[i].hard)
 				abort();
 		}
+	}
+	strv_for_each(nic, config.nics) {
+		struct nic_setup setup;
+
+		if (nic_setup_parse(*nic, &setup, &err) == 0 && !nic_name_is_valid(setup.name))
+			abort();
 	}
 	guest_config_release(&config);
 	return 0;

@@ -12,6 +12,7 @@ import stat
 import struct
 import subprocess
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,7 @@ FOLLOW, ARCHIVE, CONTENTS = 1, 2, 4
 # In the order in which they depend on each other; what a kernel has built in is not there.
 MODULES = ["virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci",
            "virtio_blk", "virtio_console", "libcrc32c", "erofs", "overlay"]
+NET_MODULES = ["failover", "net_failover", "virtio_net"]
 
 
 def u8(value):
@@ -263,12 +265,13 @@ def _unsigned(module):
 def make_initramfs(path, modules):
     """Our agent as /init with the modules that it needs, as `brig kernel add` makes it."""
     found = {p.name.split(".ko")[0].replace("-", "_"): p for p in modules.rglob("*.ko")}
-    chosen = [found[name] for name in MODULES if name in found]
     entries = [_cpio_entry(name, stat.S_IFDIR | 0o755, b"") for name in ("etc", "lib")]
     entries.append(_cpio_entry("init", stat.S_IFREG | 0o755, (TREE / "build/brig-guest").read_bytes()))
-    entries += [_cpio_entry(f"lib/{p.name}", stat.S_IFREG | 0o644, _unsigned(p.read_bytes())) for p in chosen]
-    listing = "".join(f"/lib/{p.name}\n" for p in chosen).encode()
-    entries.append(_cpio_entry("etc/modules", stat.S_IFREG | 0o644, listing))
+    for name, wanted in (("etc/modules", MODULES), ("etc/modules.nets", NET_MODULES)):
+        chosen = [found[module] for module in wanted if module in found]
+        entries += [_cpio_entry(f"lib/{p.name}", stat.S_IFREG | 0o644, _unsigned(p.read_bytes())) for p in chosen]
+        listing = "".join(f"/lib/{p.name}\n" for p in chosen).encode()
+        entries.append(_cpio_entry(name, stat.S_IFREG | 0o644, listing))
     path.write_bytes(b"".join(entries) + _cpio_entry("TRAILER!!!", 0, b""))
 
 
@@ -280,6 +283,48 @@ def make_data_disk(path):
     with open(path, "wb") as file:
         file.truncate(2 << 30)
     images.run("mke2fs", "-q", "-t", "ext4", "-F", path)
+
+
+def _sum(data):
+    """RFC 1071."""
+    total = sum(struct.unpack(f">{len(data) // 2}H", data))
+    total = (total & 0xffff) + (total >> 16)
+    return ~(total + (total >> 16)) & 0xffff
+
+
+class Wire(threading.Thread):
+    """The other end of a machine's network card: a host that answers ARP and pings to its address, until QEMU ends."""
+
+    MAC = b"\x02\x62\xff\xff\xff\xff"
+
+    def __init__(self, folder, address, mac):
+        super().__init__(daemon=True)
+        self.address = socket.inet_aton(address)
+        path = folder / f"wire-{address}"
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen(1)
+        self.options = ["-netdev", f"stream,id=wire,server=off,addr.type=unix,addr.path={path}",
+                        "-device", f"virtio-net-pci,netdev=wire,mac={mac},romfile="]
+        self.start()
+
+    def run(self):
+        with self.listener, self.listener.accept()[0] as peer, peer.makefile("rb") as stream:
+            while head := stream.read(4):
+                answer = self.answer(stream.read(struct.unpack(">I", head)[0]))
+                if answer:
+                    peer.sendall(struct.pack(">I", len(answer)) + answer)
+
+    def answer(self, packet):
+        who, kind, body = packet[6:12], packet[12:14], packet[14:]
+        if kind == b"\x08\x06" and body[6:8] == b"\0\1" and body[24:28] == self.address:
+            return who + self.MAC + kind + body[:6] + b"\0\2" + self.MAC + self.address + who + body[14:18]
+        if kind == b"\x08\0" and body[9] == 1 and body[16:20] == self.address and body[20] == 8:
+            length = struct.unpack(">H", body[2:4])[0]
+            echo = b"\0\0\0\0" + body[24:length]
+            echo = echo[:2] + struct.pack(">H", _sum(echo + b"\0" * (len(echo) % 2))) + echo[4:]
+            return who + self.MAC + kind + body[:12] + body[16:20] + body[12:16] + echo
+        return None
 
 
 class Machine:

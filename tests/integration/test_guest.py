@@ -18,6 +18,11 @@ pytestmark = [pytest.mark.vm, pytest.mark.root]
 WORKLOAD = "echo ready; trap 'exit 3' TERM; while read line; do echo got $line; done; " \
            "while :; do sleep 1000 & wait; done"
 
+# A card, and what is told of it. The busybox image has none of these files.
+NETWORK = {"nics": ["name=lan0,mac=02:62:00:00:00:07,mtu=1400,ip=10.9.0.5/24,via=10.9.0.1,"
+                    "ip6=fd00:9::5/64,via6=fe80::1"],
+           "hosts": "127.0.0.1 localhost\n10.9.0.5 guest\n", "resolv_conf": "nameserver 10.9.0.1\n"}
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -39,8 +44,9 @@ def start(machine, command=WORKLOAD, stdin=None, **config):
 @pytest.fixture(scope="module")
 def machine(folder, layer):
     """A machine that the tests share; none of them ends it."""
-    with Machine(folder, [layer]) as machine:
-        machine.workload = start(machine).wait_for(b"ready")
+    wire = harness.Wire(folder, "10.9.0.1", "02:62:00:00:00:07")
+    with Machine(folder, [layer], extra=wire.options) as machine:
+        machine.workload = start(machine, **NETWORK).wait_for(b"ready")
         yield machine
 
 
@@ -75,7 +81,8 @@ def test_the_workload_is_alone_in_its_namespaces(machine, agent):
 def test_the_workload_has_the_mounts_and_devices_of_a_container(agent):
     mounts = {line.split()[2]: line.split()[4] for line in agent.output("mount").splitlines()}
     assert mounts == {"/": "overlay", "/proc": "proc", "/sys": "sysfs", "/sys/fs/cgroup": "cgroup2",
-                      "/dev": "tmpfs", "/dev/pts": "devpts", "/dev/shm": "tmpfs", "/dev/mqueue": "mqueue"}
+                      "/dev": "tmpfs", "/dev/pts": "devpts", "/dev/shm": "tmpfs", "/dev/mqueue": "mqueue",
+                      "/etc/hostname": "tmpfs", "/etc/hosts": "tmpfs", "/etc/resolv.conf": "tmpfs"}
     names = set(agent.output("ls /dev").split())
     assert names == {"core", "fd", "full", "mqueue", "null", "ptmx", "pts", "random", "shm", "stderr",
                      "stdin", "stdout", "tty", "urandom", "zero"}
@@ -87,6 +94,23 @@ def test_nothing_of_ours_is_in_its_root(agent):
     expected = {"bin", "dev", "etc", "home", "proc", "root", "run", "sbin", "sys", "tmp", "usr", "var"}
     assert set(agent.output("ls -A /").split()) == expected
     assert agent.output("find / -xdev -newer /proc/1/stat 2>/dev/null | grep -v ^/dev || true") == ""
+
+
+def test_the_workload_finds_its_network_set_up(agent):
+    assert {"10.9.0.5/24", "fd00:9::5/64"} <= set(agent.output("ip addr show lan0").split())
+    assert "mtu 1400" in agent.output("ip link show lan0")
+    assert "default via 10.9.0.1 dev lan0" in agent.output("ip route")
+    assert "default via fe80::1 dev lan0" in agent.output("ip -6 route")
+    assert "1 packets received" in agent.output("ping -c 1 -W 20 -s 1300 10.9.0.1")
+    ports = agent.exec("timeout 1 nc -l -p 80; echo $?", user="app").wait()
+    assert (bytes(ports.out), bytes(ports.err)) == (b"143\n", b"Terminated\n")
+
+
+def test_names_of_the_network_are_in_files_that_the_workload_may_write(agent):
+    assert agent.output("cat /etc/hostname /etc/hosts /etc/resolv.conf") == \
+        "guest\n" + NETWORK["hosts"] + NETWORK["resolv_conf"]
+    assert agent.output("echo 10.9.0.6 db >> /etc/hosts; tail -n 1 /etc/hosts; ls -l /etc/hosts | cut -c 1-10") == \
+        "10.9.0.6 db\n-rw-r--r--\n"
 
 
 # Running things

@@ -12,11 +12,13 @@
  *  2. The chains of one packet reach the used ring at once: a driver that sees the first takes the others for
  *     there.
  *  3. With vhost running, nobody here touches the pair's queues or its tap.
+ *  4. A stream whose other end is gone takes the link down for good, and is not looked at any more.
  */
 #include "vmm/virtio/net.h"
 #include "base/mem.h"
 #include "sys/tap.h"
 #include "sys/vhost.h"
+#include "vmm/virtio/net_stream.h"
 
 #include <fcntl.h>
 #include <linux/if_tun.h>
@@ -28,11 +30,18 @@
 #define NET_QUEUE_SIZE 256
 #define NET_HEADER     12 /* struct virtio_net_hdr_v1 */
 /* Of TSO, 65535 bytes of IP and what goes around; the header. */
-#define NET_PACKET_MAX (NET_HEADER + 65535 + 64)
+#define NET_PACKET_MAX NET_STREAM_PACKET_MAX
 /* One less than IOV_MAX: the last is the spare buffer. */
 #define NET_SEGMENTS 1023
 /* Packets of one turn in one direction. */
 #define NET_TURN 256
+
+/* On packets, which both sides can leave to the other. */
+#define NET_WORK                                                               \
+	(NET_BIT(VIRTIO_NET_F_CSUM) | NET_BIT(VIRTIO_NET_F_GUEST_CSUM) |       \
+	 NET_BIT(VIRTIO_NET_F_GUEST_TSO4) | NET_BIT(VIRTIO_NET_F_GUEST_TSO6) | \
+	 NET_BIT(VIRTIO_NET_F_GUEST_ECN) | NET_BIT(VIRTIO_NET_F_HOST_TSO4) |   \
+	 NET_BIT(VIRTIO_NET_F_HOST_TSO6) | NET_BIT(VIRTIO_NET_F_HOST_ECN))
 
 #define NET_OFFLOADS (TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN)
 
@@ -40,6 +49,7 @@ struct net_pair {
 	struct net *net;
 	unsigned int index;
 	int tap, vhost, is_tap;
+	struct net_stream *stream; /* packets go through it, or NULL */
 	struct loop_source *source;
 	uint32_t watched;
 	int gone; /* nothing comes from the tap any more */
@@ -93,8 +103,12 @@ static int net_link(const struct net *net)
 
 static void net_watch(struct net_pair *pair)
 {
-	uint32_t events = (pair->receiving ? EPOLLIN : 0) | (pair->sending ? EPOLLOUT : 0);
+	int unsent = pair->stream && net_stream_unsent(pair->stream);
+	uint32_t events =
+		(pair->receiving ? EPOLLIN : 0) | (pair->sending || unsent ? EPOLLOUT : 0);
 
+	if (pair->gone && pair->stream)
+		events = 0;
 	if (events != pair->watched)
 		loop_source_set_events(pair->source, events);
 	pair->watched = events;
@@ -232,6 +246,30 @@ static void net_take_packet(struct net_pair *pair, size_t len)
 	pair->spare_done = 0;
 }
 
+static ssize_t net_read_wire(struct net_pair *pair, int n)
+{
+	ssize_t len;
+
+	if (pair->stream)
+		return net_stream_read(pair->stream, pair->segments, (size_t)n);
+	do {
+		len = readv(pair->tap, pair->segments, n);
+	} while (len < 0 && errno == EINTR);
+	return len < 0 ? -errno : len;
+}
+
+/* Nothing comes any more. */
+static void net_lose(struct net_pair *pair)
+{
+	struct net *net = pair->net;
+
+	pair->gone = 1;
+	if (!pair->stream || !net_link(net))
+		return;
+	net->config.status = 0;
+	virtio_config_changed(net->virtio);
+}
+
 /* The next packet. 1: there was one; 0: not now. */
 static int net_read(struct net_pair *pair)
 {
@@ -239,13 +277,11 @@ static int net_read(struct net_pair *pair)
 	ssize_t len;
 
 	pair->segments[n++] = (struct iovec){ .iov_base = pair->spare, .iov_len = NET_PACKET_MAX };
-	do {
-		len = readv(pair->tap, pair->segments, n);
-	} while (len < 0 && errno == EINTR);
+	len = net_read_wire(pair, n);
 	if (len > 0)
 		net_take_packet(pair, (size_t)len);
-	else if (len == 0 || errno != EAGAIN)
-		pair->gone = 1;
+	else if (len != -EAGAIN)
+		net_lose(pair);
 	return len > 0;
 }
 
@@ -266,6 +302,12 @@ static int net_ready(struct net_pair *pair)
 	}
 }
 
+/* What a stream has here already, nobody would wake us for; it is no more than its buffer. */
+static int net_is_pending(const struct net_pair *pair)
+{
+	return pair->stream && net_stream_ready(pair->stream);
+}
+
 static void net_receive(struct net_pair *pair)
 {
 	struct queue *queue = net_queue(pair, 0);
@@ -275,7 +317,7 @@ static void net_receive(struct net_pair *pair)
 	if (!more)
 		return;
 	(void)queue_want_kicks(queue, 0);
-	for (unsigned int i = 0; i < NET_TURN && more; i++) {
+	for (unsigned int i = 0; more && (i < NET_TURN || net_is_pending(pair)); i++) {
 		pair->receiving = net_ready(pair);
 		more = pair->receiving && (!pair->n_chains || net_read(pair));
 	}
@@ -285,20 +327,28 @@ static void net_receive(struct net_pair *pair)
 
 /* Transmitting. */
 
+static int net_write_wire(struct net_pair *pair)
+{
+	struct queue_chain *held = &pair->held;
+	struct msghdr message = { .msg_iov = held->segments, .msg_iovlen = held->n_out };
+	ssize_t n;
+
+	if (pair->stream)
+		return net_stream_write(pair->stream, held->segments, held->n_out);
+	do {
+		n = pair->is_tap ? writev(pair->tap, held->segments, held->n_out)
+				 : sendmsg(pair->tap, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : 0;
+}
+
 /* 0: the tap is full. What it does not like is lost, as on a wire. */
 static int net_write(struct net_pair *pair)
 {
-	struct msghdr message = { .msg_iov = pair->held.segments, .msg_iovlen = pair->held.n_out };
-	ssize_t n;
-
 	if (!net_link(pair->net) || pair->held.out_len < NET_HEADER ||
 	    pair->held.out_len > NET_PACKET_MAX)
 		return 1;
-	do {
-		n = pair->is_tap ? writev(pair->tap, pair->held.segments, pair->held.n_out)
-				 : sendmsg(pair->tap, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-	} while (n < 0 && errno == EINTR);
-	return n >= 0 || errno != EAGAIN;
+	return net_write_wire(pair) != -EAGAIN;
 }
 
 static void net_transmit(struct net_pair *pair)
@@ -335,6 +385,8 @@ static void net_event(void *ctx, uint32_t events)
 {
 	struct net_pair *pair = ctx;
 
+	if (pair->stream && (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)))
+		net_stream_flush(pair->stream);
 	if (pair->sending && (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)))
 		net_transmit(pair);
 	if (pair->receiving && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
@@ -586,6 +638,7 @@ static void net_free(void *ctx)
 
 		loop_source_free(pair->source);
 		fd_close(pair->vhost); /* which stops it */
+		net_stream_free(pair->stream);
 		fd_close(pair->tap);
 		free(pair->spare);
 	}
@@ -603,9 +656,9 @@ static const struct virtio_ops net_ops = {
 /* Set-up. */
 
 static int net_open_tap(struct net_pair *pair, const struct virtio_host *host, int tap,
-			struct err *err)
+			int is_stream, struct err *err)
 {
-	int flags = fcntl(tap, F_GETFL), r = tap_check(tap);
+	int flags = fcntl(tap, F_GETFL), r = is_stream ? -ENOTTY : tap_check(tap);
 
 	if (r == -EINVAL)
 		return err_set(err, r, "the tap has no IFF_VNET_HDR");
@@ -623,6 +676,8 @@ static int net_open_tap(struct net_pair *pair, const struct virtio_host *host, i
 	if (!pair->source)
 		return err_errno(err, -errno, "cannot watch the tap");
 	pair->attached = 1;
+	if (is_stream)
+		pair->stream = net_stream_new(tap);
 	pair->spare = mem_zalloc(NET_PACKET_MAX);
 	return 0;
 }
@@ -640,14 +695,12 @@ static int net_vhost_good(int vhost)
 
 static uint64_t net_features(const struct net_options *options)
 {
-	uint64_t features = NET_BIT(VIRTIO_NET_F_CSUM) | NET_BIT(VIRTIO_NET_F_GUEST_CSUM) |
-			    NET_BIT(VIRTIO_NET_F_GUEST_TSO4) | NET_BIT(VIRTIO_NET_F_GUEST_TSO6) |
-			    NET_BIT(VIRTIO_NET_F_GUEST_ECN) | NET_BIT(VIRTIO_NET_F_HOST_TSO4) |
-			    NET_BIT(VIRTIO_NET_F_HOST_TSO6) | NET_BIT(VIRTIO_NET_F_HOST_ECN) |
-			    NET_BIT(VIRTIO_NET_F_MRG_RXBUF) | NET_BIT(VIRTIO_NET_F_MAC) |
+	uint64_t features = NET_BIT(VIRTIO_NET_F_MRG_RXBUF) | NET_BIT(VIRTIO_NET_F_MAC) |
 			    NET_BIT(VIRTIO_NET_F_STATUS) | NET_BIT(VIRTIO_NET_F_CTRL_VQ) |
 			    NET_BIT(VIRTIO_NET_F_CTRL_RX) | NET_BIT(VIRTIO_NET_F_CTRL_MAC_ADDR);
 
+	if (!options->is_stream)
+		features |= NET_WORK;
 	if (options->mtu)
 		features |= NET_BIT(VIRTIO_NET_F_MTU);
 	if (options->pairs > 1)
@@ -665,7 +718,7 @@ static int net_open(struct net *net, const struct virtio_host *host,
 		net->pairs[i].tap = net->pairs[i].vhost = -EBADF; /* the caller's for now */
 	}
 	for (unsigned int i = 0; i < options->pairs && r == 0; i++)
-		r = net_open_tap(&net->pairs[i], host, options->taps[i], err);
+		r = net_open_tap(&net->pairs[i], host, options->taps[i], options->is_stream, err);
 	return r;
 }
 
@@ -701,6 +754,8 @@ int net_new(const struct virtio_host *host, const struct net_options *options, s
 	if (!options->pairs || options->pairs > NET_PAIRS_MAX)
 		return err_set(err, -EINVAL, "a network card has 1 to %d pairs of queues",
 			       NET_PAIRS_MAX);
+	if (options->is_stream && (options->pairs > 1 || options->vhosts))
+		return err_set(err, -EINVAL, "a network card on a stream has one pair of queues");
 	net = mem_zalloc(sizeof(*net) + options->pairs * sizeof(net->pairs[0]));
 	net->n_pairs = options->pairs;
 	net->ram = host->ram;
@@ -724,7 +779,7 @@ int net_new(const struct virtio_host *host, const struct net_options *options, s
 
 void net_set_link(struct net *net, int up)
 {
-	if (!up == !net_link(net))
+	if (!up == !net_link(net) || (net->pairs[0].stream && net->pairs[0].gone))
 		return;
 	net->config.status = up ? VIRTIO_NET_S_LINK_UP : 0;
 	for (unsigned int i = 0; i < net->n_pairs; i++) {

@@ -24,6 +24,7 @@ struct net_options {
 	 * keeps messages apart, each a packet with the header of 12 bytes before it.
 	 */
 	const int *taps;
+	int is_stream;	   /* instead of a tap it is one stream socket, see net_stream.h */
 	const int *vhosts; /* and as many vhost-net devices, or NULL */
 };
 

@@ -156,11 +156,13 @@ class Running:
 class Brig:
     """The command line with folders of its own: brig("ps", "-a").out, brig.json("inspect", name)."""
 
-    def __init__(self, root, run, program=None):
+    def __init__(self, root, run, program=None, prefix=(), network="none"):
         self.root, self.run = Path(root), Path(run)
         self.program = program or os.environ.get("BRIG", str(TREE / "build/brig"))
         self.engine = os.environ.get("BRIG_TEST_ENGINE")  # that runs VMs: kvm or qemu; else brig chooses
         self._running = []
+        self._prefix = list(prefix)  # what each command begins with
+        self.network = network  # of instances, if nothing is said; a test that is not about networks makes none
 
     @property
     def vm_engine(self):
@@ -176,11 +178,12 @@ class Brig:
         if self.engine and "--vm" in args and "--engine" not in args:
             at = args.index("--vm") + 1
             args[at:at] = ["--engine", self.engine]
-        return [self.program, "--root", str(self.root), "--run", str(self.run), *args]
+        return [*self._prefix, self.program, "--root", str(self.root), "--run", str(self.run), *args]
 
     def environment(self, env=None):
         # Nothing of the caller's environment but what any user has.
         clean = {"PATH": os.environ["PATH"], "HOME": "/root", "LANG": "C.UTF-8", "TERM": "xterm",
+                 "BRIG_NETWORK": self.network,
                  "CONTAINERS_REGISTRIES_CONF": str(TREE / "tests/integration/support/registries.conf")}
         for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
             if name in os.environ:

@@ -37,6 +37,23 @@ static void what_is_no_size_is_refused(void **state _unused_)
 	}
 }
 
+static void rates_are_decimal_bits_and_have_a_unit(void **state _unused_)
+{
+	static const char *const bad[] = { "",	   "100",  "100m",	     "1.5",
+					   "10mb", "mbit", "99999999999gbit" };
+	struct err err = ERR_INIT;
+	int64_t bits;
+
+	assert_int_equal(units_parse_rate("100mbit", &bits, &err), 0);
+	assert_int_equal(bits, 100000000);
+	assert_int_equal(units_parse_rate("1.5Gbit", &bits, &err), 0);
+	assert_int_equal(bits, 1500000000);
+	assert_int_equal(units_parse_rate("64kbit", &bits, &err), 0);
+	assert_int_equal(bits, 64000);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_true(units_parse_rate(bad[i], &bits, &err) < 0);
+}
+
 static void times_are_absolute_or_before_now(void **state _unused_)
 {
 	struct err err = ERR_INIT;
@@ -118,6 +135,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sizes_are_read_in_binary_units),
 		cmocka_unit_test(what_is_no_size_is_refused),
+		cmocka_unit_test(rates_are_decimal_bits_and_have_a_unit),
 		cmocka_unit_test(times_are_absolute_or_before_now),
 		cmocka_unit_test(times_that_nanoseconds_cannot_count_are_refused),
 		cmocka_unit_test(durations_and_counts_are_bounded),

@@ -51,7 +51,8 @@ static void help_of_a_verb_has_its_options_and_examples(void **state _unused_)
 		verb_help_show(&cli_program, verb);
 		text = stdout_end();
 		for (const struct option *o = verb_options(verb); o->name; o++)
-			assert_has(text, option_usage(o, usage, sizeof(usage)));
+			if (!o->hidden)
+				assert_has(text, option_usage(o, usage, sizeof(usage)));
 		for (const char *const *e = verb->examples; e && *e; e++)
 			assert_has(text, *e);
 	}

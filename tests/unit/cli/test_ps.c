@@ -46,6 +46,8 @@ static struct instance_view view_of(const struct made_up *i)
 	view.record.created = INT64_C(1769853600000000000);
 	if (i->label)
 		strv_add(&view.record.labels, i->label);
+	if (i->state != INSTANCE_RUNNING || i->kind == INSTANCE_CONTAINER)
+		strv_add(&view.record.ports, "8080:80/tcp");
 	view.record.has_run = i->state != INSTANCE_CREATED;
 	view.record.exit_code = i->state == INSTANCE_STOPPED ? 3 : 0;
 	view.record.started = view.record.has_run ? view.record.created : 0;
@@ -127,9 +129,10 @@ static void what_runs_is_shown_in_aligned_columns(void **state _unused_)
 		"NAME     KIND       IMAGE        STATE    UP  CPU   MEM           ADDRESS     "
 		"PORTS\n"
 		"db       vm         postgres:15  running  3m  0.5%  31M/58M/1.0G  10.77.0.12  -\n"
-		"web      container  nginx:1.29   running  3m  0.5%  31M/58M/-     10.77.0.12  -\n"
+		"web      container  nginx:1.29   running  3m  0.5%  31M/58M/-     10.77.0.12  "
+		"8080->80/tcp\n"
 		"web-old  container  nginx:1.28   paused   3m  0.5%  31M/58M/-     10.77.0.12  "
-		"-\n");
+		"8080->80/tcp\n");
 	assert_int_equal(asked, 3);
 }
 

@@ -364,17 +364,101 @@ static void what_a_kind_has_no_meaning_for_is_refused_with_the_reason(void **sta
 		assert_refused(bad[i][0], bad[i][1]);
 }
 
-static void what_is_not_built_yet_says_so(void **state _unused_)
+static void assert_networks(const char *line, const char *expected)
 {
-	static const char *const options[] = { "-p 80:80", "--publish 80", "--network host" };
+	_cleanup_order_ struct order o = order(busybox(), line);
 
-	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
-		_cleanup_free_ char *line = mem_printf("%s busybox", options[i]);
-		_cleanup_free_ char *vm_line = mem_printf("--vm %s busybox", options[i]);
+	assert_made(&o);
+	assert_joined(o.record.networks, expected);
+}
 
-		assert_refused(line, "not built yet");
-		assert_refused(vm_line, "not built yet");
-	}
+static void a_network_is_what_is_said_or_what_a_variable_says_or_the_default(void **state _unused_)
+{
+	_cleanup_order_ struct order plain = order(busybox(), "busybox");
+	_cleanup_order_ struct order none = order(busybox(), "--network none busybox");
+	_cleanup_order_ struct order variable = { 0 };
+
+	assert_made(&plain);
+	if (geteuid())
+		assert_null(plain.record.networks);
+	else
+		assert_memory_equal(plain.record.networks[0], "brig0,mac=02:62:", 16);
+	assert_made(&none);
+	assert_null(none.record.networks);
+	assert_networks("--network host busybox", "host");
+	setenv("BRIG_NETWORK", "host", 1);
+	assert_networks("busybox", "host");
+	assert_refused("--vm busybox", "BRIG_NETWORK: host: a virtual machine");
+	setenv("BRIG_NETWORK", "none", 1);
+	variable = order(busybox(), "--vm busybox");
+	assert_made(&variable);
+	assert_null(variable.record.networks);
+	unsetenv("BRIG_NETWORK");
+}
+
+static void networks_have_their_words_and_dockers_options(void **state _unused_)
+{
+	if (geteuid())
+		skip();
+	assert_networks("--network web,mac=02:62:00:00:00:01,name=up,rate=1.5mbit --ip 10.1.2.3 "
+			"--net bridge=br0,mac=02:62:00:00:00:02 --net-rate 64kbit busybox",
+			"web,mac=02:62:00:00:00:01,ip=10.1.2.3,name=up,rate=1500000 "
+			"bridge=br0,mac=02:62:00:00:00:02,name=eth1,rate=64000");
+	assert_networks("--mac-address 02:62:00:00:00:03 --ip6 fd00::7 busybox",
+			"brig0,mac=02:62:00:00:00:03,ip6=fd00::7,name=eth0");
+	assert_networks("--network container:web busybox", "container:web");
+	assert_refused("--network a --network a busybox", "named twice");
+	assert_refused("--network a --network none busybox", "goes with no other");
+	assert_refused("--network a,rate=5 busybox", "is not a rate");
+	assert_refused("--network a,rate=5bit busybox", "option --network");
+	assert_refused("--network a,ip=x busybox", "option --network: network 'a,ip=x': ip");
+	assert_refused("--network a/b busybox", "option --network");
+	assert_refused("--network ''x busybox", "option --network");
+	assert_refused("--network a,ip=10.0.0.1 --ip 10.0.0.2 busybox", "--ip: the first");
+	assert_refused("--ip 10.0.0 busybox", "--ip:");
+	assert_refused("--ip6 10.0.0.1 busybox", "--ip6:");
+	assert_refused("--mac 1:2 busybox", "--mac-address:");
+	assert_refused("--name web --network container:web busybox", "itself");
+}
+
+static void without_an_interface_of_its_own_there_is_nothing_to_say_of_it(void **state _unused_)
+{
+	assert_refused("--network none --ip 10.0.0.1 x", "--ip: there is no network");
+	assert_refused("--network none -p 80:80 x", "--publish: there is no network");
+	assert_refused("--network host -p 80:80 x", "--publish: the network is the host's");
+	assert_refused("--network host --net-rate 1mbit x", "--net-rate: the network is the");
+	assert_refused("--network container:a --mac 02:00:00:00:00:01 x", "--mac-address: the");
+	assert_refused("--network container:a --dns 1.1.1.1 x", "--dns: the network is that");
+	assert_refused("--vm --network container:a x", "container:a: a virtual machine");
+}
+
+static void ports_are_published_as_docker_has_it(void **state _unused_)
+{
+	_cleanup_order_ struct order o = { 0 };
+
+	if (geteuid())
+		skip();
+	o = order(busybox(), "-p 8080:80 -p 127.0.0.1:5353:53/udp busybox");
+	assert_made(&o);
+	assert_joined(o.record.ports, "8080:80/tcp 127.0.0.1:5353:53/udp");
+	assert_refused("-p 80 busybox", "option --publish");
+}
+
+static void names_of_others_reach_the_record(void **state _unused_)
+{
+	_cleanup_order_ struct order o = order(
+		busybox(), "--network host --dns 1.1.1.1 --dns fd00::1 --dns-search a.example "
+			   "--add-host db:10.0.0.7 --add-host six=[fd00::7] busybox");
+
+	assert_made(&o);
+	assert_joined(o.record.dns, "1.1.1.1 fd00::1");
+	assert_joined(o.record.dns_search, "a.example");
+	assert_joined(o.record.extra_hosts, "db:10.0.0.7 six:fd00::7");
+	assert_refused("--network host --dns resolver x", "--dns:");
+	assert_refused("--network host --dns-search a/b x", "--dns-search:");
+	assert_refused("--network host --add-host db x", "--add-host:");
+	assert_refused("--network host --add-host db:[ x", "--add-host:");
+	assert_refused("--network host --add-host d\nb:1.1.1.1 x", "--add-host:");
 }
 
 static void a_mount_is_dockers_other_word_for_a_volume(void **state _unused_)
@@ -389,13 +473,6 @@ static void a_mount_is_dockers_other_word_for_a_volume(void **state _unused_)
 	assert_string_equal(o.record.volumes[1], "/:/host:ro");
 	assert_string_equal(o.record.volumes[2], "web:/w:nocopy");
 	assert_string_equal(o.record.tmpfs[0], "/t:size=1m");
-}
-
-static void what_changes_nothing_of_that_is_fine(void **state _unused_)
-{
-	_cleanup_order_ struct order o = order(busybox(), "--network none busybox");
-
-	assert_made(&o);
 }
 
 static void values_that_cannot_be_are_refused_by_name(void **state _unused_)
@@ -507,14 +584,18 @@ int main(void)
 		cmocka_unit_test(restart_policies_are_dockers),
 		cmocka_unit_test(either_kind_may_be_asked_to_run_containers),
 		cmocka_unit_test(what_a_kind_has_no_meaning_for_is_refused_with_the_reason),
-		cmocka_unit_test(what_is_not_built_yet_says_so),
+		cmocka_unit_test(a_network_is_what_is_said_or_what_a_variable_says_or_the_default),
+		cmocka_unit_test(networks_have_their_words_and_dockers_options),
+		cmocka_unit_test(without_an_interface_of_its_own_there_is_nothing_to_say_of_it),
+		cmocka_unit_test(ports_are_published_as_docker_has_it),
+		cmocka_unit_test(names_of_others_reach_the_record),
 		cmocka_unit_test(a_mount_is_dockers_other_word_for_a_volume),
-		cmocka_unit_test(what_changes_nothing_of_that_is_fine),
 		cmocka_unit_test(values_that_cannot_be_are_refused_by_name),
 		cmocka_unit_test(an_image_for_another_machine_is_refused),
 		cmocka_unit_test(a_stop_signal_of_an_image_that_is_none_is_told),
 		cmocka_unit_test(a_command_too_long_for_a_vm_is_refused_before_it_is_made),
 	};
 
+	unsetenv("BRIG_NETWORK");
 	return cmocka_run_group_tests_name("cli/recipe", tests, NULL, NULL);
 }

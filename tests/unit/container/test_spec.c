@@ -201,6 +201,50 @@ static void devices_are_read_with_path_and_access(void **state)
 	assert_true(spec.limit_devices);
 }
 
+static void one_with_interfaces_waits_for_them_and_resolves_names(void **state)
+{
+	struct given *given = *state;
+	_cleanup_spec_ struct spec apart = { 0 }, spec = { 0 }, system = { 0 };
+	struct err err = ERR_INIT;
+
+	assert_int_equal(make(given, &apart, &err), 0);
+	assert_false(apart.wired);
+	assert_null(find_mount(&apart, "/etc/resolv.conf"));
+	assert_true(find_mount(&apart, "/etc/hosts")->if_exists);
+
+	strv_add(&given->instance.networks, "brig0,mac=02:62:00:00:00:01");
+	assert_int_equal(make(given, &spec, &err), 0);
+	assert_true(spec.wired);
+	assert_string_equal(find_mount(&spec, "/etc/resolv.conf")->source,
+			    "/run/brig/web/resolv.conf");
+	assert_false(find_mount(&spec, "/etc/resolv.conf")->unless_link);
+	assert_false(find_mount(&spec, "/etc/hosts")->if_exists);
+
+	/* systemd-resolved and its like write it themselves */
+	given->instance.system = 1;
+	assert_int_equal(make(given, &system, &err), 0);
+	assert_true(find_mount(&system, "/etc/resolv.conf")->unless_link);
+}
+
+static void one_on_a_network_of_others_makes_none(void **state)
+{
+	static const char *const networks[] = { "host", "container:web" };
+	struct given *given = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(networks); i++) {
+		_cleanup_spec_ struct spec spec = { 0 };
+		struct err err = ERR_INIT;
+
+		given->instance.networks = strv_free(given->instance.networks);
+		strv_add(&given->instance.networks, networks[i]);
+		assert_int_equal(make(given, &spec, &err), 0);
+		assert_false(spec.wired);
+		assert_false(spec.namespaces & CLONE_NEWNET);
+		assert_true(spec.namespaces & CLONE_NEWUTS);
+		assert_non_null(find_mount(&spec, "/etc/resolv.conf"));
+	}
+}
+
 static void options_that_make_no_sense_are_refused(void **state)
 {
 	static const char *const devices[] = { "dev/fuse", "/dev/fuse:fuse", "/a:/b:rwm:r", ":" };
@@ -241,6 +285,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(who_may_mount_meets_the_device_cgroup, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(devices_are_read_with_path_and_access, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(
+			one_with_interfaces_waits_for_them_and_resolves_names, setup, teardown),
+		cmocka_unit_test_setup_teardown(one_on_a_network_of_others_makes_none, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(options_that_make_no_sense_are_refused, setup,
 						teardown),

@@ -112,10 +112,12 @@ static void it_holds_the_agent_and_the_modules_in_order(void **state _unused_)
 	_cleanup_close_ int fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	const char *const modules[] = { "k/b.ko", "k/sub/a.ko", NULL };
 	const char *const later[] = { "k/c.ko", NULL };
+	const char *const nets[] = { "k/d.ko", NULL };
 	const struct initramfs_input input = { .release = "6.1",
 					       .modules_fd = fd,
 					       .modules.first = (char **)(uintptr_t)modules,
 					       .modules.later = (char **)(uintptr_t)later,
+					       .modules.nets = (char **)(uintptr_t)nets,
 					       .init = "#!/agent",
 					       .init_len = 8 };
 	_cleanup_buf_ struct buf cpio = BUF_INIT;
@@ -124,6 +126,7 @@ static void it_holds_the_agent_and_the_modules_in_order(void **state _unused_)
 	put("k/b.ko", "module b", 8);
 	put("k/sub/a.ko", "A", 1);
 	put("k/c.ko", "C", 1);
+	put("k/d.ko", "D", 1);
 	assert_int_equal(initramfs_build(&input, &cpio, &err), 0);
 	assert_entry(&cpio, "init", S_IFREG | 0755, "#!/agent");
 	assert_entry(&cpio, "lib/modules/6.1/k/b.ko", S_IFREG | 0644, "module b");
@@ -131,6 +134,7 @@ static void it_holds_the_agent_and_the_modules_in_order(void **state _unused_)
 	assert_entry(&cpio, "etc/modules", S_IFREG | 0644,
 		     "/lib/modules/6.1/k/b.ko\n/lib/modules/6.1/k/sub/a.ko\n");
 	assert_entry(&cpio, "etc/modules.later", S_IFREG | 0644, "/lib/modules/6.1/k/c.ko\n");
+	assert_entry(&cpio, "etc/modules.nets", S_IFREG | 0644, "/lib/modules/6.1/k/d.ko\n");
 	assert_entry(&cpio, "TRAILER!!!", 0, "");
 }
 

@@ -20,11 +20,11 @@
 	"kernel/a/virtio_pci.ko\nkernel/a/virtio_blk.ko\nkernel/a/virtio-console.ko\n" \
 	"kernel/a/overlay.ko\nkernel/a/ext4.ko"
 
-/* The paths, and behind a bar those that can wait. */
+/* The paths, and behind bars those that can wait and those of network cards. */
 static char *selected(struct modules_index index)
 {
 	_cleanup_modules_list_ struct modules_list list = MODULES_LIST_INIT;
-	_cleanup_free_ char *first = NULL, *later = NULL;
+	_cleanup_free_ char *first = NULL, *later = NULL, *nets = NULL;
 	struct err err = ERR_INIT;
 
 	index.text[MODULES_SOFTDEP] =
@@ -35,7 +35,9 @@ static char *selected(struct modules_index index)
 		return mem_printf("error: %s", err.msg);
 	first = list.first ? strv_join(list.first, " ") : mem_strdup("");
 	later = list.later ? strv_join(list.later, " ") : NULL;
-	return later ? mem_printf("%s | %s", first, later) : take_ptr(first);
+	nets = list.nets ? strv_join(list.nets, " ") : NULL;
+	return mem_printf("%s%s%s%s%s", first, later ? " | " : "", later ? later : "",
+			  nets ? " || " : "", nets ? nets : "");
 }
 
 static void assert_selected(const struct modules_index *index, const char *expected)
@@ -65,17 +67,33 @@ static void what_is_built_in_is_not_loaded(void **state _unused_)
 static void needs_are_loaded_first_and_once(void **state _unused_)
 {
 	struct modules_index index = {
-		.text[MODULES_DEP] = (char[]){ "k/virtio_net.ko.xz: k/net.ko.xz k/ring.ko.xz\n"
+		.text[MODULES_DEP] = (char[]){ "k/ext4.ko.xz: k/net.ko.xz k/ring.ko.xz\n"
 					       "k/ring.ko.xz:\n"
 					       "k/erofs.ko: k/virtio.ko k/ring.ko.xz\n"
 					       "k/virtio.ko: k/ring.ko.xz\n"
 					       "k/net.ko.xz:\n"
 					       "k/unwanted.ko: k/net.ko.xz\n" },
+		.text[MODULES_BUILTIN] =
+			(char[]){ "kernel/a/virtio_pci.ko\nkernel/a/virtio_blk.ko\n"
+				  "kernel/a/virtio_console.ko\nkernel/a/overlay.ko\n" },
+	};
+
+	assert_selected(&index, "k/ring.ko.xz k/virtio.ko k/erofs.ko k/net.ko.xz k/ext4.ko.xz");
+}
+
+static void what_only_network_cards_need_is_apart(void **state _unused_)
+{
+	struct modules_index index = {
+		.text[MODULES_DEP] =
+			(char[]){ "k/virtio_net.ko: k/net_failover.ko k/failover.ko k/ring.ko\n"
+				  "k/net_failover.ko: k/failover.ko\nk/failover.ko:\n"
+				  "k/af_packet.ko:\nk/ring.ko:\n"
+				  "k/erofs.ko: k/ring.ko\n" },
 		.text[MODULES_BUILTIN] = (char[]){ BUILTIN_BUT_EROFS },
 	};
 
-	assert_selected(&index,
-			"k/ring.ko.xz k/virtio.ko k/erofs.ko k/net.ko.xz k/virtio_net.ko.xz");
+	assert_selected(&index, "k/ring.ko k/erofs.ko || k/failover.ko k/net_failover.ko "
+				"k/virtio_net.ko k/af_packet.ko");
 }
 
 static void what_the_start_has_no_use_for_waits_without_what_is_there_by_then(void **state _unused_)
@@ -216,6 +234,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_built_in_is_not_loaded),
 		cmocka_unit_test(needs_are_loaded_first_and_once),
+		cmocka_unit_test(what_only_network_cards_need_is_apart),
 		cmocka_unit_test(a_module_is_found_in_either_spelling),
 		cmocka_unit_test(what_root_needs_must_be_there),
 		cmocka_unit_test(a_need_of_run_time_is_met_by_name_alias_or_what_is_built_in),

@@ -30,6 +30,8 @@ static void what_both_kinds_know_is_no_hindrance(void **state _unused_)
 	strv_add(&record.tmpfs, "/tmp");
 	strv_add(&record.volumes, "data:/srv");
 	strv_add(&record.cap_drop, "ALL");
+	strv_add(&record.networks, "lan,mac=02:62:00:00:00:01,name=eth0");
+	strv_add(&record.ports, "8080:80/tcp");
 	record.memory = INSTANCE_VM_MEMORY_MIN;
 	record.cpus_milli = INSTANCE_VM_CPUS_MAX;
 	record.pids_limit = 5;
@@ -67,6 +69,9 @@ static void options_of_one_kind_are_refused_by_name(void **state _unused_)
 	mem_replace(&record.kernel, NULL);
 	mem_replace(&record.kernel_args, "quiet");
 	assert_refused(&record, INSTANCE_CONTAINER, "--kernel-args");
+	strv_add(&record.networks, "host");
+	assert_refused(&record, INSTANCE_VM, "--network host");
+	record.networks = strv_free(record.networks);
 	strv_add(&record.volumes, "/srv:/srv:rshared");
 	assert_refused(&record, INSTANCE_VM, "rshared");
 	strv_add(&record.devices, "/dev/fuse");

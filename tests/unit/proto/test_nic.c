@@ -141,6 +141,31 @@ static void what_an_interface_is_inside_crosses_as_text(void **state _unused_)
 	}
 }
 
+static void a_copy_has_addresses_of_its_own(void **state _unused_)
+{
+	_cleanup_strv_ char **texts = NULL, **shared = NULL;
+	struct err err = ERR_INIT;
+
+	strv_add(&texts, "lan,mac=02:62:00:00:00:0f,ip=10.1.2.3,ip6=fd00::3,name=up,rate=64000");
+	strv_add(&texts, "bridge=br0,mac=02:62:00:00:00:10,name=eth1");
+	nic_renew_all(texts);
+	assert_int_equal(nic_check_all(texts, &err), 0);
+	for (size_t i = 0; i < 2; i++) {
+		_cleanup_nic_ struct nic nic = { 0 };
+
+		assert_int_equal(nic_parse(texts[i], i, &nic, &err), 0);
+		assert_true(nic.has_mac && nic.mac[0] == 0x02 && nic.mac[1] == 0x62);
+		assert_memory_not_equal(nic.mac + 2, "\0\0\0", 3);
+		assert_int_equal(nic.ip.s_addr, INADDR_ANY);
+		assert_true(IN6_IS_ADDR_UNSPECIFIED(&nic.ip6));
+		assert_int_equal(nic.rate, i ? 0 : 64000);
+		assert_string_equal(nic.name, i ? "eth1" : "up");
+	}
+	strv_add(&shared, "host");
+	nic_renew_all(shared);
+	assert_string_equal(shared[0], "host");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -149,6 +174,7 @@ int main(void)
 		cmocka_unit_test(no_two_interfaces_are_alike),
 		cmocka_unit_test(a_made_up_address_is_of_one_station_and_of_nobody_else),
 		cmocka_unit_test(what_an_interface_is_inside_crosses_as_text),
+		cmocka_unit_test(a_copy_has_addresses_of_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

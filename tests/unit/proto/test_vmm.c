@@ -121,7 +121,7 @@ static void what_no_machine_can_have_is_refused(void **state _unused_)
 static void disks_and_nets_are_bounded(void **state _unused_)
 {
 	struct vmm_disk many[VMM_DISKS_MAX + 1] = { { .serial = "" } };
-	struct vmm_net idle = { .queues = 0 };
+	struct vmm_net net = { .queues = 0 };
 	struct vmm_config config = usual;
 
 	for (size_t i = 0; i < ARRAY_SIZE(many); i++)
@@ -138,7 +138,11 @@ static void disks_and_nets_are_bounded(void **state _unused_)
 	many[0].format = VMM_DISK_QCOW2 + 1;
 	assert_true(refused(&config));
 	config = usual;
-	config.nets = &idle;
+	config.nets = &net;
+	assert_false(refused(&config));
+	net.vhost = 1; /* of a stream */
+	assert_true(refused(&config));
+	net = (struct vmm_net){ .queues = 65 };
 	assert_true(refused(&config));
 }
 

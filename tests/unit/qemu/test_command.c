@@ -113,6 +113,32 @@ static void more_disks_come_before_the_data_disk_which_the_agent_waits_for(void 
 				   "werror=report,rerror=report"));
 }
 
+static void cards_come_as_taps_or_a_stream_after_all_other_descriptors(void **state _unused_)
+{
+	static const int some[2];
+	static const struct driver_nic nics[] = {
+		{ .mac = { 2, 0x62, 0, 0, 0, 1 }, .mtu = 1500, .queues = 2, .taps = some },
+		{ .mac = { 2, 0x62, 0, 0, 0, 2 }, .queues = 1, .taps = some, .vhosts = some },
+		{ .mac = { 2, 0x62, 0, 0, 0, 3 } },
+	};
+	struct command command = usual;
+	_cleanup_strv_ char **args = NULL, **none = command_build(&usual);
+
+	command.shares = 1; /* descriptor 9 */
+	command.nics = nics;
+	command.n_nics = ARRAY_SIZE(nics);
+	args = command_build(&command);
+	assert_string_equal(value_of(args, "-netdev", 0), "tap,id=net0,fds=10:11");
+	assert_string_equal(value_of(args, "-netdev", 1),
+			    "tap,id=net1,fds=12,vhost=on,vhostfds=13");
+	assert_string_equal(value_of(args, "-netdev", 2),
+			    "stream,id=net2,server=off,addr.type=fd,addr.str=14");
+	assert_true(strv_has(args, "virtio-net-pci,netdev=net0,mac=02:62:00:00:00:01,romfile=,"
+				   "host_mtu=1500,mq=on,vectors=6"));
+	assert_true(strv_has(args, "virtio-net-pci,netdev=net1,mac=02:62:00:00:00:02,romfile="));
+	assert_null(value_of(none, "-netdev", 0));
+}
+
 static void nothing_is_opened_by_name_but_kernel_and_initramfs(void **state _unused_)
 {
 	_cleanup_strv_ char **args = command_build(&usual);
@@ -142,6 +168,7 @@ int main(void)
 		cmocka_unit_test(words_for_the_kernel_come_last),
 		cmocka_unit_test(disks_come_as_descriptors_lowest_layer_first),
 		cmocka_unit_test(more_disks_come_before_the_data_disk_which_the_agent_waits_for),
+		cmocka_unit_test(cards_come_as_taps_or_a_stream_after_all_other_descriptors),
 		cmocka_unit_test(nothing_is_opened_by_name_but_kernel_and_initramfs),
 		cmocka_unit_test(qemu_is_sandboxed_and_has_only_what_is_named),
 	};

@@ -345,6 +345,128 @@ static void a_wire_whose_end_is_gone_is_quiet(void **state _unused_)
 	assert_true(virtio_active(driver.virtio));
 }
 
+/* A card on a stream of packets; its other end is wires[0]. */
+static int setup_stream(void **state _unused_)
+{
+	struct net_options options = { .pairs = 1, .is_stream = 1 };
+	struct err err = ERR_INIT;
+	int pair[2], room = 1 << 20;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	(void)setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	options.taps = pair;
+	wires[0] = pair[1];
+	wires[1] = -EBADF;
+	driver_init(&driver);
+	assert_int_equal(net_new(&driver.host, &options, &driver.virtio, &net, &err), 0);
+	return 0;
+}
+
+static void arrive_framed(size_t len, unsigned int seed)
+{
+	uint32_t length = htonl((uint32_t)(len - HEADER));
+
+	assert_int_equal(send(wires[0], &length, sizeof(length), MSG_DONTWAIT), sizeof(length));
+	assert_int_equal(send(wires[0], packet_of(len, seed) + HEADER, len - HEADER, MSG_DONTWAIT),
+			 len - HEADER);
+}
+
+static void a_stream_has_no_work_on_packets_to_leave_to_others(void **state _unused_)
+{
+	uint64_t offered = virtio_offered(driver.virtio);
+
+	assert_true(offered & MERGEABLE);
+	assert_false(offered & (BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_GUEST_CSUM) |
+				BIT(VIRTIO_NET_F_HOST_TSO4) | BIT(VIRTIO_NET_F_GUEST_TSO6) | MQ));
+}
+
+static void packets_come_over_a_stream(void **state _unused_)
+{
+	driver_start(&driver, MERGEABLE | EVENT_IDX);
+	for (unsigned int i = 0; i < 10; i++)
+		arrive_framed(100 + i, i);
+	arrive_framed(6000, 10);
+	driver_turn(&driver); /* no buffers yet: they wait on this side of the socket */
+	give_buffers(64, 1526);
+	driver_turn(&driver);
+	for (unsigned int i = 0; i < 10; i++)
+		assert_int_equal(received(i), 100 + i);
+	assert_int_equal(received(10), 6000);
+	assert_int_equal(received(0), 0);
+}
+
+static void packets_wait_in_a_stream_for_buffers(void **state _unused_)
+{
+	driver_start(&driver, MERGEABLE);
+	for (unsigned int i = 0; i < 300; i++)
+		arrive_framed(60, i);
+	for (unsigned int i = 0; i < 300;) {
+		give_buffers(128, 1526);
+		driver_turn(&driver);
+		for (unsigned int end = i + 128; i < end && i < 300; i++)
+			assert_int_equal(received(i), 60);
+	}
+}
+
+static void packets_go_over_a_stream(void **state _unused_)
+{
+	uint8_t data[4 + 88];
+
+	driver_start(&driver, MERGEABLE);
+	assert_true(transmit(packet_of(100, 5), 100) >= 0);
+	assert_int_equal(recv(wires[0], data, sizeof(data), MSG_DONTWAIT), sizeof(data));
+	assert_memory_equal(data, "\0\0\0\x58", 4);
+	assert_memory_equal(data + 4, packet_of(100, 5) + HEADER, 88);
+}
+
+static void a_stream_that_is_full_is_whole_when_it_has_room_again_even_after_a_reset(
+	void **state _unused_)
+{
+	static uint8_t data[4 + 40000];
+	unsigned int sent = 0, whole = 0;
+	size_t at = 0;
+	ssize_t n;
+
+	driver_start(&driver, MERGEABLE);
+	while (transmit(packet_of(HEADER + 40000, 7), HEADER + 40000) >= 0)
+		sent++;
+	assert_true(sent > 0);
+	driver_start(&driver, MERGEABLE); /* the one that was held is gone, not what went half */
+	for (int i = 0; i < 1000; i++) {
+		n = recv(wires[0], data + at, sizeof(data) - at, MSG_DONTWAIT);
+		at += n > 0 ? (size_t)n : 0;
+		driver_turn(&driver);
+		if (at < sizeof(data))
+			continue;
+		assert_memory_equal(data, "\0\0\x9c\x40", 4);
+		assert_memory_equal(data + 4, packet_of(HEADER + 40000, 7) + HEADER, 40000);
+		whole++;
+		at = 0;
+	}
+	assert_int_equal(at, 0);
+	assert_int_equal(whole, sent);
+}
+
+static void a_stream_whose_end_is_gone_takes_the_link_down_and_nothing_else(void **state _unused_)
+{
+	uint16_t status = 1;
+
+	driver_start(&driver, MERGEABLE);
+	give_buffers(8, 1526);
+	arrive_framed(60, 1);
+	wires[0] = fd_close(wires[0]);
+	driver_turn(&driver);
+	assert_int_equal(received(1), 60);
+	virtio_config_read(driver.virtio, 6, &status, sizeof(status));
+	assert_int_equal(status, 0);
+	assert_int_equal(driver.config_raised, 1);
+	assert_true(transmit(packet_of(60, 0), 60) >= 0);
+	net_set_link(net, 1);
+	virtio_config_read(driver.virtio, 6, &status, sizeof(status));
+	assert_int_equal(status, 0);
+	assert_true(virtio_active(driver.virtio));
+}
+
 /* A real tap, in a network namespace of our own, and a socket on the host's side of it. */
 static int open_taps(int *taps, int n)
 {
@@ -557,7 +679,8 @@ static void descriptors_stay_the_callers_on_failure(void **state _unused_)
 	driver_release(&driver);
 }
 
-#define WITH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define WITH(test)   cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define STREAM(test) cmocka_unit_test_setup_teardown(test, setup_stream, teardown)
 
 int main(void)
 {
@@ -575,6 +698,12 @@ int main(void)
 		WITH(an_unplugged_cable_carries_nothing),
 		WITH(a_reset_forgets_buffers),
 		WITH(a_wire_whose_end_is_gone_is_quiet),
+		STREAM(a_stream_has_no_work_on_packets_to_leave_to_others),
+		STREAM(packets_come_over_a_stream),
+		STREAM(packets_wait_in_a_stream_for_buffers),
+		STREAM(packets_go_over_a_stream),
+		STREAM(a_stream_that_is_full_is_whole_when_it_has_room_again_even_after_a_reset),
+		STREAM(a_stream_whose_end_is_gone_takes_the_link_down_and_nothing_else),
 		cmocka_unit_test(a_tap_carries_frames),
 		cmocka_unit_test(taps_of_several_queues_carry_frames),
 		cmocka_unit_test(a_vhost_that_is_none_is_done_without),

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef GUEST_NET_H
+#define GUEST_NET_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* The machine's network, as the kernel has it; nothing of the image is asked for it or changed. */
+
+/* A kernel without networks is fine. */
+int net_loopback_up(struct err *err);
+
+/*
+ * Finds a card for each line (struct nic_setup as text) by its address, waiting for it as uevent_wait() does, and makes
+ * it what the line says: name, MTU, addresses, routes, up. Cards of no line are left alone. An init system that sets up
+ * networks of its own goes on from there.
+ */
+int net_set_up(char *const *nics, int uevents, int64_t timeout_ms, struct err *err);
+
+/* Ports below 1024, and ping, are for everybody, as in a container. A kernel that cannot is fine. */
+void net_open_to_all(void);
+
+#endif

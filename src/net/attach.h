@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NET_ATTACH_H
+#define NET_ATTACH_H
+
+#include <sys/types.h>
+
+#include "net/network.h"
+#include "proto/driver.h"
+
+/*
+ * What an instance that runs has of the networks, from its keeper's side: all of its interfaces, from before its start until after
+ * its end. Its networks are brought up for it, it gets its addresses, its ports are noted, let through the packet filter
+ * and known by name; then its wires are made.
+ *
+ *   attach_new() -> container: attach_wire() at each start; VM: attach_cards() -> attach_free()
+ *
+ * Killed in between, the keeper leaves records, from which attach_clean() removes the rest.
+ */
+struct attach;
+
+/*
+ * Takes the networks' lock for as long as it works. record->networks as of proto/nic.h, all with a MAC, and not shared ones. A
+ * published port that somebody else has is refused before anything is made.
+ */
+int attach_new(const struct network_home *home, const struct instance *record, struct attach **ret,
+	       struct err *err);
+
+/*
+ * Of a container: its wires into the network namespace of process pid, where its interfaces are then up with their addresses
+ * and routes. The namespace's end is theirs.
+ */
+int attach_wire(struct attach *attach, pid_t pid, struct err *err);
+
+/* Of a VM: taps behind its cards, as many queues as there are vCPUs, at most; they go with attach_free(). */
+int attach_make_cards(struct attach *attach, unsigned int cpus, struct err *err);
+
+/*
+ * While it runs. A container gets one interface more, into the network namespace of process pid; or loses that of a network
+ * (bridge: "bridge=NAME"), with all connections over it. -ENOENT: it has none there.
+ */
+int attach_connect(struct attach *attach, const char *text, pid_t pid, struct err *err);
+int attach_disconnect(struct attach *attach, const char *network, struct err *err);
+/* What is published from now on, instead of what was; what is in both stays as it is. On failure nothing has changed. */
+int attach_republish(struct attach *attach, char *const *ports, struct err *err);
+
+/* Owned by attach. setups: of the cards, struct nic_setup as text. addresses: "A.B.C.D", of all interfaces. */
+const struct driver_nic *attach_cards(const struct attach *attach, size_t *ret_n);
+char *const *attach_setups(const struct attach *attach);
+char *const *attach_addresses(const struct attach *attach);
+/* The texts of /etc/hosts and /etc/resolv.conf for it. */
+const char *attach_hosts(const struct attach *attach);
+const char *attach_resolv_conf(const struct attach *attach);
+
+/* Unplugs all of it; what fails is left to attach_clean(). NULL is fine. */
+void attach_free(struct attach *attach);
+
+/* What a killed keeper of the instance has left. Quick if there is nothing. */
+int attach_clean(const struct network_home *home, const char *instance, struct err *err);
+/* The instance's addresses are free for others: it is removed. */
+void attach_forget(const struct network_home *home, const struct instance *record);
+
+#endif

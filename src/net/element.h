@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NET_ELEMENT_H
+#define NET_ELEMENT_H
+
+#include "base/buf.h"
+#include "net/port.h"
+#include "sys/nftset.h"
+
+/*
+ * Elements of the packet filter's sets and maps: as the kernel has them, which is how one port's are added and removed, and as
+ * nft(8) reads them, which is how all are made with their table.
+ */
+enum element_set {
+	ELEMENT_PORTS, /* ports that are looked at */
+	ELEMENT_MACS,  /* and what addresses each has */
+	ELEMENT_ADDRESSES,
+	ELEMENT_ADDRESSES6,
+	ELEMENT_TARGETS6,  /* the same ones, for neighbour advertisements */
+	ELEMENT_UNBOUND,   /* ports whose addresses nobody here gives, and so knows */
+	ELEMENT_PUBLISHED, /* from here on in the table of family inet */
+	ELEMENT_PUBLISHED6,
+	ELEMENT_PUBLISHED_AT,
+	ELEMENT_PUBLISHED_AT6,
+	ELEMENT_SETS,
+};
+
+#define ELEMENT_FIRST_INET ELEMENT_PUBLISHED
+
+struct element {
+	enum element_set set;
+	struct nftset_element of;
+};
+
+struct elements {
+	struct element *items;
+	size_t n;
+};
+
+void elements_release(struct elements *elements);
+#define _cleanup_elements_ _cleanup_(elements_release)
+
+const char *element_set_name(enum element_set set);
+/* How nft(8) declares it: "set ports { type ifname" and so on, without the elements and the end. */
+void element_declare(enum element_set set, struct buf *text);
+/* As nft(8) reads it. */
+void element_format(const struct element *element, struct buf *text);
+
+/* Adds those of a port. What its record has wrong is left out. */
+void elements_of_port(const struct port *port, struct elements *ret);
+
+#endif

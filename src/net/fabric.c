@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * How it works: fabric_up() asks for each part whether it is there - the device by its name, the rules by their table, the
+ * answerer by its lock - and makes what is missing, in that order, so that nothing passes a bridge without rules: ports are
+ * plugged in last. A part that is there is taken for whole; fabric_repair() makes all of it anew.
+ */
+#include "net/fabric.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "net/plan.h"
+#include "net/ruleset.h"
+#include "net/steward.h"
+#include "net/subnet.h"
+#include "net/wire.h"
+#include "sys/link.h"
+#include "sys/netlink.h"
+#include "sys/route.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FABRIC_MTU 1500 /* Ethernet's, where there is no way out to ask */
+
+static int fabric_set(const char *path, const char *value, struct err *err)
+{
+	_cleanup_free_ char *whole = mem_printf("/proc/sys/net/%s", path);
+	int r = file_write_value(AT_FDCWD, whole, value);
+
+	return r < 0 ? err_errno(err, r, "cannot set %s to %s", whole, value) : 0;
+}
+
+static int fabric_has_ipv6(void)
+{
+	return access("/proc/sys/net/ipv6", F_OK) == 0;
+}
+
+/*
+ * A host that forwards does not heed routers any more, unless its interface is told to (2). The one that leads out may have
+ * its addresses and routes from them.
+ */
+static int fabric_forward6(int sock, struct err *err)
+{
+	_cleanup_free_ char *path = NULL, *value = NULL;
+	struct err ignored = ERR_INIT;
+	struct link uplink;
+
+	if (route_find_uplink(sock, &uplink, &ignored) == 0) {
+		path = mem_printf("/proc/sys/net/ipv6/conf/%s/accept_ra", uplink.name);
+		if (file_read(AT_FDCWD, path, 16, &value, NULL) == 0 && *value == '1')
+			(void)file_write_value(AT_FDCWD, path, "2");
+	}
+	return fabric_set("ipv6/conf/all/forwarding", "1", err);
+}
+
+static int fabric_set_device(const struct network *network, const char *key, const char *value,
+			     struct err *err)
+{
+	_cleanup_free_ char *path = mem_printf("%s/%s", network->device, key);
+	_cleanup_free_ char *whole = mem_printf("ipv6/conf/%s", path);
+
+	return fabric_set(whole, value, err);
+}
+
+static int fabric_forward(int sock, const struct network *network, struct err *err)
+{
+	int r = 0;
+
+	if (fabric_has_ipv6()) {
+		r = fabric_set_device(network, "disable_ipv6", network->ipv6 ? "0" : "1", err);
+		if (r == 0)
+			r = fabric_set_device(network, "accept_ra", "0", err);
+	}
+	if (r == 0 && network->ipv4 && !network->internal)
+		r = fabric_set("ipv4/ip_forward", "1", err);
+	if (r == 0 && network->ipv6 && !network->internal)
+		r = fabric_forward6(sock, err);
+	return r;
+}
+
+static int fabric_add_address(int sock, int link, const char *text, struct err *err)
+{
+	struct route_prefix prefix;
+	struct err problem = ERR_INIT;
+	struct subnet subnet;
+	int r;
+
+	if (!text)
+		return 0;
+	if (subnet_parse(text, &subnet) < 0)
+		return err_set(err, -EINVAL, "'%.64s' is no subnet", text);
+	subnet_route(&subnet, &prefix);
+	r = route_add_address(sock, link, &prefix, ROUTE_NODAD, &problem);
+	if (r < 0 && r != -EEXIST) {
+		*err = problem;
+		return r;
+	}
+	return 0;
+}
+
+static uint32_t fabric_mtu(int sock, const struct network *network)
+{
+	struct err ignored = ERR_INIT;
+	struct link uplink;
+
+	if (network->mtu)
+		return (uint32_t)network->mtu;
+	if (network->parent && link_find(sock, network->parent, &uplink, &ignored) == 0)
+		return uplink.mtu;
+	if (!network->internal && route_find_uplink(sock, &uplink, &ignored) == 0 && uplink.mtu &&
+	    uplink.mtu < UINT16_MAX)
+		return uplink.mtu;
+	return FABRIC_MTU;
+}
+
+/* The parent, or its VLAN, which is made if it is not there. */
+static int fabric_find_parent(int sock, const struct network *network, struct link *ret,
+			      struct err *err)
+{
+	_cleanup_free_ char *name = mem_printf("%.10s.%d", network->parent, (int)network->vlan);
+	const struct link_new vlan = { .name = name };
+	struct err absent = ERR_INIT;
+	struct link parent;
+	int r = link_find(sock, network->parent, &parent, err);
+
+	if (r < 0 || !network->vlan) {
+		*ret = parent;
+		return r;
+	}
+	if (link_find(sock, name, ret, &absent) == 0)
+		return 0;
+	r = link_make_vlan(sock, parent.index, (uint16_t)network->vlan, &vlan, err);
+	return r < 0 ? err_wrap(err, "VLAN %d of %s", (int)network->vlan, network->parent)
+		     : link_find(sock, name, ret, err);
+}
+
+static int fabric_join_parent(int sock, const struct network *network, int bridge, struct err *err)
+{
+	struct link parent;
+	int r;
+
+	if (!network->parent)
+		return 0;
+	r = fabric_find_parent(sock, network, &parent, err);
+	if (r < 0 || parent.master == bridge)
+		return r;
+	if (parent.master)
+		return err_set(err, -EBUSY, "the interface '%s' is a port of another bridge",
+			       parent.name);
+	r = link_set_master(sock, parent.index, bridge, err);
+	return r < 0 ? r : link_set_up(sock, parent.index, 1, err);
+}
+
+static int fabric_set_up_bridge(int sock, const struct network *network, struct link *bridge,
+				struct err *err)
+{
+	int r = fabric_forward(sock, network, err);
+
+	if (r == 0)
+		r = fabric_add_address(sock, bridge->index, network->ipv4, err);
+	if (r == 0)
+		r = fabric_add_address(sock, bridge->index, network->ipv6, err);
+	if (r == 0)
+		r = link_set_up(sock, bridge->index, 1, err);
+	return r < 0 ? r : fabric_join_parent(sock, network, bridge->index, err);
+}
+
+static int fabric_make_bridge(int sock, const struct network_home *home,
+			      const struct network *network, struct link *ret, struct err *err)
+{
+	uint8_t mac[6];
+	const struct link_new bridge = {
+		.name = network->device,
+		.mac = mac,
+		.mtu = fabric_mtu(sock, network),
+		.is_down = 1,
+	};
+	int r;
+
+	network_device_mac(home, network, mac);
+	r = link_make_bridge(sock, &bridge, err);
+	if (r == 0)
+		r = link_find(sock, network->device, ret, err);
+	if (r == 0)
+		r = fabric_set_up_bridge(sock, network, ret, err);
+	return r;
+}
+
+/* What has the name has to be what we made. */
+static int fabric_check_bridge(const struct network_home *home, const struct network *network,
+			       const struct link *link, struct err *err)
+{
+	uint8_t mac[6];
+
+	network_device_mac(home, network, mac);
+	if (!strcmp(link->kind, "bridge") && !memcmp(link->mac, mac, sizeof(mac)))
+		return 0;
+	return err_set(
+		err, -EEXIST,
+		"the host's interface '%s' is not this network's: give that another name, or "
+		"remove it by 'ip link del %s'",
+		link->name, link->name);
+}
+
+int fabric_open_loopback(const char *bridge, struct err *err)
+{
+	_cleanup_free_ char *path = mem_printf("ipv4/conf/%s/route_localnet", bridge);
+
+	return fabric_set(path, "1", err);
+}
+
+/* Of ports that lost their bridge: somebody deleted it under them. */
+static void fabric_plug_ports(int sock, const struct network_home *home,
+			      const struct network *network, int bridge)
+{
+	_cleanup_port_list_ struct port_list ports = { 0 };
+
+	port_list_load(home, network->name, &ports);
+	for (size_t i = 0; i < ports.n; i++) {
+		struct err ignored = ERR_INIT;
+		struct link link;
+
+		if (link_find(sock, ports.items[i].device, &link, &ignored) == 0 &&
+		    link.master != bridge &&
+		    link_set_master(sock, link.index, bridge, &ignored) == 0)
+			(void)wire_set_port(sock, &ports.items[i], &ignored);
+		if (ports.items[i].publish)
+			(void)fabric_open_loopback(network->device, &ignored);
+	}
+}
+
+static int fabric_up_bridge(int sock, const struct network_home *home,
+			    const struct network *network, int anew, struct link *ret,
+			    struct err *err)
+{
+	struct err absent = ERR_INIT;
+	int r = link_find(sock, network->device, ret, &absent);
+	int made = r == -ENODEV;
+
+	if (made)
+		r = fabric_make_bridge(sock, home, network, ret, err);
+	else if (r < 0)
+		*err = absent;
+	else
+		r = fabric_check_bridge(home, network, ret, err);
+	if (r == 0 && !made && (anew || !ret->is_up))
+		r = fabric_set_up_bridge(sock, network, ret, err);
+	if (r == 0 && (made || anew || !ruleset_is_there(home)))
+		r = ruleset_apply(home, err);
+	if (r == 0 && (made || anew))
+		fabric_plug_ports(sock, home, network, ret->index);
+	if (r == 0 && anew)
+		r = steward_stop(home, network->name, err);
+	if (r == 0 && (network->dhcp || network->dns) && (network->ipv4 || network->ipv6))
+		r = steward_start(home, network, err);
+	return r;
+}
+
+static int fabric_make(const struct network_home *home, const struct network *network, int anew,
+		       uint32_t *ret_mtu, struct err *err)
+{
+	_cleanup_close_ int sock = netlink_open(NETLINK_ROUTE, -EBADF, err);
+	struct link link = { 0 };
+	int r = sock;
+
+	if (sock >= 0 && network->type == NETWORK_MACVLAN)
+		r = fabric_find_parent(sock, network, &link, err);
+	else if (sock >= 0)
+		r = fabric_up_bridge(sock, home, network, anew, &link, err);
+	*ret_mtu = network->mtu ? (uint32_t)network->mtu : link.mtu;
+	return r < 0 ? err_wrap(err, "network '%s'", network->name) : 0;
+}
+
+int fabric_up(const struct network_home *home, const struct network *network, uint32_t *ret_mtu,
+	      struct err *err)
+{
+	return fabric_make(home, network, 0, ret_mtu, err);
+}
+
+int fabric_repair(const struct network_home *home, const struct network *network, struct err *err)
+{
+	uint32_t mtu;
+
+	return fabric_make(home, network, 1, &mtu, err);
+}
+
+int fabric_is_up(const struct network *network)
+{
+	struct err ignored = ERR_INIT;
+	_cleanup_close_ int sock = netlink_open(NETLINK_ROUTE, -EBADF, &ignored);
+	struct link link;
+
+	return sock >= 0 && network->device &&
+	       link_find(sock, network->device, &link, &ignored) == 0 && link.is_up;
+}
+
+int fabric_down(const struct network_home *home, const struct network *network, struct err *err)
+{
+	_cleanup_close_ int sock = netlink_open(NETLINK_ROUTE, -EBADF, err);
+	struct err absent = ERR_INIT;
+	struct link link;
+	int r = sock < 0 ? sock : steward_stop(home, network->name, err);
+
+	if (r < 0 || network->type == NETWORK_MACVLAN)
+		return r;
+	r = link_find(sock, network->device, &link, &absent);
+	if (r == 0 && fabric_check_bridge(home, network, &link, &absent) == 0)
+		return link_delete(sock, link.index, err);
+	return 0;
+}
+
+int fabric_make_default(const struct network_home *home, struct err *err)
+{
+	_cleanup_network_ struct network network = { 0 };
+	int r;
+
+	if (network_exists(home, NETWORK_DEFAULT))
+		return 0;
+	network_init(&network);
+	network.name = mem_strdup(NETWORK_DEFAULT);
+	r = plan_network(home, &network, PLAN_CHOOSE, fabric_has_ipv6() ? PLAN_CHOOSE : PLAN_NONE,
+			 err);
+	return r < 0 ? err_wrap(err, "network '" NETWORK_DEFAULT "'")
+		     : network_make(home, &network, err);
+}
+
+int fabric_find_bridge(const char *name, uint32_t *ret_mtu, struct err *err)
+{
+	_cleanup_close_ int sock = netlink_open(NETLINK_ROUTE, -EBADF, err);
+	struct link link;
+	int r = sock < 0 ? sock : link_find(sock, name, &link, err);
+
+	if (r < 0)
+		return r;
+	*ret_mtu = link.mtu;
+	return strcmp(link.kind, "bridge") != 0
+		       ? err_set(err, -EINVAL, "the interface '%s' is no bridge", name)
+		       : 0;
+}

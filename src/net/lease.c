@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "net/lease.h"
+#include "base/mem.h"
+#include "base/record.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LEASE_VERSION 1
+#define LEASE_RECORD  "leases.json"
+
+#define FIELD(member) RECORD_FIELD(RECORD_STRING, struct lease, member)
+
+static const struct record_field lease_fields[] = {
+	FIELD(mac), FIELD(ip), FIELD(ip6), FIELD(instance), RECORD_END,
+};
+
+#undef FIELD
+
+static const struct record_field leases_fields[] = {
+	{ .key = "leases",
+	  .type = RECORD_ARRAY,
+	  .offset = offsetof(struct leases, items),
+	  .fields = lease_fields,
+	  .size = sizeof(struct lease),
+	  .count = offsetof(struct leases, n) },
+	RECORD_END,
+};
+
+static const struct record_table leases_table = {
+	.what = "record of leases",
+	.version = LEASE_VERSION,
+	.fields = leases_fields,
+};
+
+void leases_release(struct leases *leases)
+{
+	record_release(&leases_table, leases);
+}
+
+static char *leases_path(const struct network_home *home, const char *network)
+{
+	return mem_printf("%s/networks/%s/" LEASE_RECORD, home->root, network);
+}
+
+int leases_load(const struct network_home *home, const char *network, struct leases *ret,
+		struct err *err)
+{
+	_cleanup_free_ char *path = leases_path(home, network);
+	int r;
+
+	*ret = (struct leases){ .n = 0 };
+	if (access(path, F_OK) < 0 && errno == ENOENT)
+		return 0;
+	r = record_load(&leases_table, AT_FDCWD, path, ret, err);
+	if (r < 0)
+		leases_release(ret);
+	return r < 0 ? err_wrap(err, "network '%s'", network) : 0;
+}
+
+static int leases_save(const struct network_home *home, const char *network,
+		       const struct leases *leases, struct err *err)
+{
+	_cleanup_free_ char *path = leases_path(home, network);
+
+	return record_save(&leases_table, leases, AT_FDCWD, path, 1, err);
+}
+
+static void leases_remove(struct leases *leases, size_t i)
+{
+	record_clear(lease_fields, &leases->items[i]);
+	leases->items[i] = leases->items[--leases->n];
+}
+
+static struct lease *leases_find(const struct leases *leases, const char *mac)
+{
+	for (size_t i = 0; i < leases->n; i++) {
+		if (leases->items[i].mac && !strcmp(leases->items[i].mac, mac))
+			return &leases->items[i];
+	}
+	return NULL;
+}
+
+static struct lease *leases_add(struct leases *leases, const char *mac)
+{
+	struct lease *lease;
+
+	leases->items = mem_realloc(leases->items, leases->n + 1, sizeof(*leases->items));
+	lease = &leases->items[leases->n++];
+	*lease = (struct lease){ .mac = mem_strdup(mac) };
+	return lease;
+}
+
+static const char *lease_text(const struct lease *lease, int family)
+{
+	const char *text = family == AF_INET ? lease->ip : lease->ip6;
+
+	return text ? text : "";
+}
+
+/* Who has it, but for `except`; NULL: nobody. */
+static const struct lease *leases_holder(const struct leases *leases, const struct subnet *address,
+					 const struct lease *except)
+{
+	char text[SUBNET_TEXT_MAX];
+
+	subnet_format_address(address, text);
+	for (size_t i = 0; i < leases->n; i++) {
+		const struct lease *lease = &leases->items[i];
+
+		if (lease != except && !strcmp(lease_text(lease, address->family), text))
+			return lease;
+	}
+	return NULL;
+}
+
+/* Of instances that are there no more, as when brig was killed while it removed one. */
+static void leases_take_back(const struct network_home *home, struct leases *leases)
+{
+	for (size_t i = leases->n; i > 0; i--) {
+		const char *instance = leases->items[i - 1].instance;
+		_cleanup_free_ char *path =
+			mem_printf("%s/instances/%s", home->root, instance ? instance : "");
+
+		if (access(path, F_OK) < 0 && errno == ENOENT)
+			leases_remove(leases, i - 1);
+	}
+}
+
+/* One bit for each number of the range that somebody has. */
+static uint8_t *leases_taken(const struct leases *leases, const struct subnet *subnet, uint64_t end)
+{
+	uint8_t *taken = mem_zalloc(end / 8 + 1);
+
+	for (size_t i = 0; i < leases->n; i++) {
+		const char *text = lease_text(&leases->items[i], subnet->family);
+		struct subnet address;
+		uint64_t number;
+
+		if (!*text || subnet_parse_address(text, &address) < 0 ||
+		    !subnet_holds(subnet, &address))
+			continue;
+		number = subnet_number(subnet, &address);
+		if (number < end)
+			taken[number / 8] |= (uint8_t)(1U << number % 8);
+	}
+	return taken;
+}
+
+/* The next free one after the newest lease's, so that an address that was given back rests for a while. */
+static int leases_pick(const struct leases *leases, const struct subnet *subnet, struct subnet *ret)
+{
+	_cleanup_free_ uint8_t *taken = NULL;
+	uint64_t first, end, start, host = subnet_number(subnet, subnet);
+	struct subnet newest;
+
+	subnet_range(subnet, &first, &end);
+	if (first >= end)
+		return -EADDRNOTAVAIL;
+	taken = leases_taken(leases, subnet, end);
+	start = first;
+	for (size_t i = 0; i < leases->n; i++) {
+		if (subnet_parse_address(lease_text(&leases->items[i], subnet->family), &newest) ==
+			    0 &&
+		    subnet_holds(subnet, &newest))
+			start = subnet_number(subnet, &newest) + 1;
+	}
+	for (uint64_t i = 0; i < end - first; i++) {
+		uint64_t number = first + (start >= first ? start - first + i : i) % (end - first);
+
+		if (number == host || (taken[number / 8] >> number % 8 & 1))
+			continue;
+		subnet_nth(subnet, number, ret);
+		return 0;
+	}
+	return -EADDRNOTAVAIL;
+}
+
+static int lease_check_asked(const struct leases *leases, const struct subnet *subnet,
+			     const struct subnet *asked, const struct lease *own, struct err *err)
+{
+	char text[SUBNET_TEXT_MAX], network[SUBNET_TEXT_MAX];
+	const struct lease *holder = leases_holder(leases, asked, own);
+	uint64_t number = subnet_number(subnet, asked);
+
+	subnet_format_address(asked, text);
+	subnet_format_network(subnet, network);
+	if (!subnet_holds(subnet, asked) || !number ||
+	    (asked->family == AF_INET && number == subnet_size(subnet) - 1))
+		return err_set(err, -EINVAL, "%s is no address for an instance in %s", text,
+			       network);
+	if (subnet_same_address(subnet, asked))
+		return err_set(err, -EADDRINUSE, "%s is the host's own address in %s", text,
+			       network);
+	if (holder)
+		return err_set(err, -EADDRINUSE, "%s is the address of '%s'", text,
+			       holder->instance ? holder->instance : "another");
+	return 0;
+}
+
+/* One family. asked: family 0 for any; own: what it has so far. */
+static int lease_choose(const struct network_home *home, struct leases *leases, const char *mac,
+			const struct subnet *subnet, const struct subnet *asked, struct subnet *ret,
+			struct err *err)
+{
+	const struct lease *own = leases_find(leases, mac);
+	char network[SUBNET_TEXT_MAX];
+	int r;
+
+	*ret = (struct subnet){ .family = 0 };
+	if (asked->family && !subnet->family)
+		return err_set(err, -EINVAL, "the network has no IPv%d",
+			       asked->family == AF_INET ? 4 : 6);
+	if (!subnet->family)
+		return 0;
+	if (asked->family) {
+		*ret = *asked;
+		return lease_check_asked(leases, subnet, asked, own, err);
+	}
+	if (own && subnet_parse_address(lease_text(own, subnet->family), ret) == 0 &&
+	    subnet_holds(subnet, ret) && !subnet_same_address(subnet, ret))
+		return 0;
+	r = leases_pick(leases, subnet, ret);
+	if (r < 0) {
+		leases_take_back(home, leases);
+		r = leases_pick(leases, subnet, ret);
+	}
+	return r < 0 ? err_set(err, r,
+			       "all addresses of %s are given away; remove instances, or make a "
+			       "larger network",
+			       subnet_format_network(subnet, network))
+		     : 0;
+}
+
+static void lease_asked(const struct nic *nic, struct subnet *ip, struct subnet *ip6)
+{
+	*ip = *ip6 = (struct subnet){ .family = 0 };
+	if (nic->ip.s_addr) {
+		ip->family = AF_INET;
+		ip->prefix = 32;
+		memcpy(ip->address, &nic->ip, sizeof(nic->ip));
+	}
+	if (!IN6_IS_ADDR_UNSPECIFIED(&nic->ip6)) {
+		ip6->family = AF_INET6;
+		ip6->prefix = 128;
+		memcpy(ip6->address, &nic->ip6, sizeof(nic->ip6));
+	}
+}
+
+/* 1 if something of it changed. */
+static int lease_note(struct leases *leases, const char *mac, const char *instance,
+		      const struct subnet *ip, const struct subnet *ip6)
+{
+	struct lease *lease = leases_find(leases, mac);
+	char text[SUBNET_TEXT_MAX] = "", text6[SUBNET_TEXT_MAX] = "";
+
+	if (ip->family)
+		subnet_format_address(ip, text);
+	if (ip6->family)
+		subnet_format_address(ip6, text6);
+	if (!lease)
+		lease = leases_add(leases, mac);
+	else if (!strcmp(lease_text(lease, AF_INET), text) &&
+		 !strcmp(lease_text(lease, AF_INET6), text6) && lease->instance &&
+		 !strcmp(lease->instance, instance))
+		return 0;
+	mem_replace(&lease->ip, text);
+	mem_replace(&lease->ip6, text6);
+	mem_replace(&lease->instance, instance);
+	return 1;
+}
+
+static void lease_subnet(const char *text, struct subnet *ret)
+{
+	if (!text || subnet_parse(text, ret) < 0)
+		*ret = (struct subnet){ .family = 0 };
+}
+
+int lease_take(const struct network_home *home, const struct network *network, const char *instance,
+	       const struct nic *nic, struct subnet *ret_ip, struct subnet *ret_ip6,
+	       struct err *err)
+{
+	_cleanup_leases_ struct leases leases = { 0 };
+	struct subnet subnet, subnet6, asked, asked6;
+	char mac[NIC_MAC_TEXT];
+	int r = leases_load(home, network->name, &leases, err);
+
+	nic_format_mac(nic->mac, mac);
+	lease_asked(nic, &asked, &asked6);
+	lease_subnet(network->ipv4, &subnet);
+	lease_subnet(network->ipv6, &subnet6);
+	if (r == 0)
+		r = lease_choose(home, &leases, mac, &subnet, &asked, ret_ip, err);
+	if (r == 0)
+		r = lease_choose(home, &leases, mac, &subnet6, &asked6, ret_ip6, err);
+	if (r == 0 && lease_note(&leases, mac, instance, ret_ip, ret_ip6))
+		r = leases_save(home, network->name, &leases, err);
+	if (ret_ip->family)
+		ret_ip->prefix = subnet.prefix;
+	if (ret_ip6->family)
+		ret_ip6->prefix = subnet6.prefix;
+	return r < 0 ? err_wrap(err, "network '%s'", network->name) : 0;
+}
+
+int lease_drop(const struct network_home *home, const char *network, const uint8_t mac[6],
+	       struct err *err)
+{
+	_cleanup_leases_ struct leases leases = { 0 };
+	char text[NIC_MAC_TEXT];
+	struct lease *lease;
+
+	if (leases_load(home, network, &leases, err) < 0)
+		return err->code;
+	lease = leases_find(&leases, nic_format_mac(mac, text));
+	if (!lease)
+		return 0;
+	leases_remove(&leases, (size_t)(lease - leases.items));
+	return leases_save(home, network, &leases, err);
+}

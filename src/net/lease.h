@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NET_LEASE_H
+#define NET_LEASE_H
+
+#include "net/network.h"
+#include "net/subnet.h"
+#include "proto/nic.h"
+
+/*
+ * What addresses instances have in a network: ROOT/networks/NAME/leases.json. An interface is known by its MAC, so it keeps its
+ * addresses as long as its instance is there, whatever that is called and of whichever kind. The caller holds the networks'
+ * lock (network_lock()) for each of these.
+ */
+struct lease {
+	char *mac, *ip, *ip6; /* "": none of that family */
+	char *instance;	      /* who had it when it last started */
+};
+
+struct leases {
+	struct lease *items;
+	size_t n;
+};
+
+void leases_release(struct leases *leases);
+#define _cleanup_leases_ _cleanup_(leases_release)
+
+/* None if there is no file. */
+int leases_load(const struct network_home *home, const char *network, struct leases *ret,
+		struct err *err);
+
+/*
+ * The addresses of an interface in its network: those it has, or was asked for, or new ones. A family that the network does
+ * not have is none (family 0). Refused: an address that is not the network's, is the host's or another's (-EADDRINUSE).
+ * -EADDRNOTAVAIL: all are given away, also after those of instances that are gone were taken back.
+ */
+int lease_take(const struct network_home *home, const struct network *network, const char *instance,
+	       const struct nic *nic, struct subnet *ret_ip, struct subnet *ret_ip6,
+	       struct err *err);
+
+/* Takes the addresses of an interface back; none is fine. */
+int lease_drop(const struct network_home *home, const char *network, const uint8_t mac[6],
+	       struct err *err);
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NET_RESOLVER_H
+#define NET_RESOLVER_H
+
+#include "base/buf.h"
+#include "net/network.h"
+
+/* What stands in an instance's /etc/resolv.conf. */
+
+/* "nameserver" lines of a network that answers for names, by its own addresses; none if it does not. */
+void resolver_add_network(const struct network *network, struct buf *text);
+/*
+ * Those of the host, but for what only it can reach: a resolver on its loopback. Where it has nothing else, what
+ * systemd-resolved itself asks. None is none.
+ */
+void resolver_add_host(struct buf *text);
+
+#endif

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Networks: instances reach each other, the host and the world, by address and by name."""
+
+from pathlib import Path
+
+import pytest
+from support.wires import HOST, HOST6, WORLD, WORLD6
+
+pytestmark = pytest.mark.root
+
+# busybox's super server says nothing of when it listens
+SERVE = "tcpsvd :: {1} echo {0} & while ! nc ::1 {1} </dev/null >/dev/null 2>&1; do :; done; echo {0} is ready;"
+
+
+def running(brig, name):
+    return next(row for row in brig.json("ps") if row["name"] == name)
+
+
+def addresses(brig, name):
+    return running(brig, name)["addresses"]
+
+
+def address(brig, name, family=4):
+    return next(a for a in addresses(brig, name) if (":" in a) == (family == 6))
+
+
+def start(brig, name, *options, command=("sleep", "1000")):
+    brig("run", "-d", "--name", name, *options, "busybox", *command)
+    return name
+
+
+def serve(brig, name, *options, **ports):
+    """An instance that says a word on each of its ports."""
+    script = " ".join(SERVE.format(word, port) for word, port in ports.items())
+    start(brig, name, *options, command=("sh", "-c", f"{script} wait"))
+    with brig.popen("logs", "-f", name) as logs:
+        for word in ports:
+            logs.expect(f"{word} is ready")
+    return name
+
+
+def ping(brig, name, to):
+    brig("exec", name, "ping", "-c", "1", "-W", "5", to)
+
+
+def test_instances_reach_each_other_by_name_the_host_and_the_world(net_brig, wires):
+    a, b = start(net_brig, "a"), start(net_brig, "b", "--hostname", "bee")
+    for name in ("b", "b.brig", "bee", address(net_brig, b), address(net_brig, b, 6)):
+        ping(net_brig, a, name)
+    ping(net_brig, b, "a")
+    for there in (HOST, WORLD, WORLD6):
+        ping(net_brig, a, there)
+    network = net_brig.json("network", "inspect", "brig0")[0]
+    assert network["used_by"] == ["a", "b"] and network["state"] == "up"
+    # the world sees the host alone, and has no way in
+    listener = wires.world.listen(7000)
+    with net_brig.popen("exec", a, "sh", "-c", f"echo hello | nc {WORLD} 7000"):
+        connection, (peer, _) = listener.accept()
+        assert peer == HOST and connection.makefile().readline() == "hello\n"
+    wires.world.run("ip", "route", "add", network["ipv4"].rsplit(".", 1)[0] + ".0/24", "via", HOST)
+    assert "100% packet loss" in wires.world.run("busybox", "ping", "-c", "1", "-W", "1", address(net_brig, a), check=False)
+
+
+def test_addresses_stay_over_restarts_and_are_free_after_removal(net_brig):
+    a = start(net_brig, "a")
+    first = address(net_brig, a)
+    net_brig("stop", "-t", "0", a)
+    start(net_brig, "b")
+    net_brig("start", a)
+    assert address(net_brig, a) == first
+    leases = net_brig.json("network", "leases", "brig0")
+    assert {(lease["instance"], lease["ip"]) for lease in leases} == {("a", first), ("b", address(net_brig, "b"))}
+    net_brig("rm", "-f", a)
+    assert [lease["instance"] for lease in net_brig.json("network", "leases", "brig0")] == ["b"]
+
+
+def test_addresses_that_are_asked_for(net_brig):
+    net_brig("network", "create", "--ipv4", "10.77.0.0/24", "--ipv6", "fd77::/64", "lan")
+    start(net_brig, "a", "--network", "lan,ip=10.77.0.9,ip6=fd77::9,mac=02:62:00:00:77:09")
+    assert addresses(net_brig, "a") == ["10.77.0.9", "fd77::9"]
+    assert "02:62:00:00:77:09" in net_brig("exec", "a", "cat", "/sys/class/net/eth0/address").out
+    for options, why in ((["--network", "lan", "--ip", "10.77.0.9"], "address of 'a'"),
+                         (["--network", "lan", "--ip", "10.77.0.1"], "the host's own"),
+                         (["--network", "lan", "--ip", "10.78.0.1"], "no address for an instance"),
+                         (["--network", "nolan"], "no network 'nolan'")):
+        assert why in net_brig.fails("run", "--rm", *options, "busybox", "true").err
+    assert net_brig("ps", "-a", "-q").out.split() == ["a"]
+
+
+def test_published_ports(net_brig, wires):
+    serve(net_brig, "web", "-p", "8080:80", "-p", f"{HOST}:8081:81", eighty=80, eightyone=81)
+    start(net_brig, "other")
+    for where, to in ((wires.world, HOST), (wires.world, HOST6), (wires.host, "127.0.0.1"), (wires.host, HOST)):
+        assert where.fetch(to, 8080) == "eighty\n"
+    assert wires.world.fetch(HOST, 8081) == "eightyone\n"
+    with pytest.raises(OSError):
+        wires.host.fetch("127.0.0.1", 8081)
+    for name in ("web", "other"):  # hairpin, and by way of the host
+        assert net_brig("exec", name, "nc", "-w", "5", HOST, "8080").out == "eighty\n"
+    assert "8080->80/tcp" in net_brig("ps").out
+    assert "in use" in net_brig.fails("run", "--rm", "-p", "8080:1", "busybox", "true").err
+    listener = wires.host.listen(9090)
+    assert "9090/tcp of the host is in use" in net_brig.fails("run", "--rm", "-p", "9090:1", "busybox", "true").err
+    listener.close()
+    net_brig("rm", "-f", "web")
+    with pytest.raises(OSError):
+        wires.world.fetch(HOST, 8080, timeout=2)
+    start(net_brig, "again", "-p", "8080:80")
+
+
+def test_networks_are_apart(net_brig):
+    net_brig("network", "create", "--internal", "closed")
+    net_brig("network", "create", "--isolated", "alone")
+    start(net_brig, "a", "--network", "brig0", "--network", "closed")
+    start(net_brig, "b", "--network", "closed")
+    for name in ("c", "d"):
+        start(net_brig, name, "--network", "alone")
+
+    def reaches(name, to):
+        return net_brig("exec", name, "ping", "-c", "1", "-W", "1", to, check=False).code == 0
+
+    assert reaches("a", address(net_brig, "b")) and reaches("a", WORLD)
+    assert not reaches("b", WORLD) and not reaches("b", HOST)
+    assert reaches("c", WORLD) and not reaches("c", address(net_brig, "d"))
+    assert not reaches("c", address(net_brig, "b"))
+    assert "eth1" in net_brig("exec", "a", "ls", "/sys/class/net").out
+
+
+def test_none_host_and_a_shared_network(net_brig, wires):
+    serve(net_brig, "web", shared=80)
+    assert net_brig("run", "--rm", "--network", "none", "busybox", "ls", "/sys/class/net").out.split() == ["lo"]
+    assert "up0" in net_brig("run", "--rm", "--network", "host", "busybox", "ls", "/sys/class/net").out.split()
+    assert net_brig("run", "--rm", "--network", "container:web", "busybox", "nc", "127.0.0.1", "80").out == "shared\n"
+    for network in ("host", "container:web"):
+        assert "a kernel of its own" in net_brig.fails("create", "--vm", "--network", network, "busybox", "true").err
+
+
+def test_what_somebody_broke_is_mended_by_the_next_start_or_by_repair(net_brig, wires):
+    start(net_brig, "a")
+    device = net_brig.json("network", "inspect", "brig0")[0]["device"]
+    wires.host.run("nft", "flush", "ruleset")
+    start(net_brig, "b")
+    ping(net_brig, "a", WORLD)
+    wires.host.run("ip", "link", "del", device)
+    net_brig("network", "repair")
+    for to in ("b", WORLD):
+        ping(net_brig, "a", to)
+    [answerer] = [int(pid) for pid in wires.host.run("pgrep", "-f", f"steward.*{net_brig.run}").split()]
+    wires.host.run("kill", "-9", answerer)
+    start(net_brig, "c")
+    ping(net_brig, "a", "c")
+
+
+def test_a_killed_keeper_leaves_nothing_of_its_ports(net_brig, wires):
+    start(net_brig, "a", "-p", "8080:80")
+    keeper = net_brig.json("inspect", "a")[0]["run"]["keeper_pid"]
+    wires.host.run("kill", "-9", keeper)
+    net_brig("start", "a")
+    assert len(list(Path(net_brig.run, ".net/ports").glob("*"))) == 1
+    wires.host.run("kill", "-9", net_brig.json("inspect", "a")[0]["run"]["keeper_pid"])
+    net_brig("rm", "-f", "a")
+    assert not list(Path(net_brig.run, ".net/ports").glob("*"))
+    assert "8080" not in wires.host.run("nft", "list", "ruleset")
+
+
+def test_networks_that_cannot_be_are_refused(net_brig, wires):
+    net_brig("network", "create", "--ipv4", "10.77.0.1/24", "lan")
+    for args, why in ((["lan"], "already"),
+                      (["--ipv4", "192.0.2.128/25", "b"], "an address of the host's"),
+                      (["--ipv4", "10.77.0.128/25", "b"], "the network 'lan'"),
+                      (["--ipv4", "10.0.0.1", "b"], "ADDRESS/PREFIX"),
+                      (["--ipv4", "10.0.0.1/31", "b"], "the prefix is from"),
+                      (["--device", "up0", "b"], "already"),
+                      (["--type", "macvlan", "b"], "--parent"),
+                      (["a/b"], "name")):
+        assert why in net_brig.fails("network", "create", *args).err
+    start(net_brig, "a", "--network", "lan")
+    assert "used by a" in net_brig.fails("network", "rm", "lan").err
+    assert "did you mean 'lan'" in net_brig.fails("network", "inspect", "lam").err
+    assert net_brig("network", "ls", "-q").out.split() == ["lan"]
