@@ -255,19 +255,24 @@ static void attach_write_hosts(struct attach *attach)
 		buf_printf(&text, "%s\t%s %s." NETWORK_DOMAIN "\n", *address, hostname, hostname);
 	if (!attach->addresses)
 		buf_printf(&text, "127.0.1.1\t%s\n", hostname);
+	resolver_add_extra_hosts(record->extra_hosts, &text);
 	attach->hosts = buf_take(&text);
 }
 
 static void attach_write_resolv_conf(struct attach *attach)
 {
+	const struct instance *record = attach->record;
 	_cleanup_buf_ struct buf text = BUF_INIT;
 
-	for (size_t i = 0; i < NIC_MAX; i++)
+	strv_for_each(server, record->dns)
+		buf_printf(&text, "nameserver %s\n", *server);
+	for (size_t i = 0; !record->dns && i < NIC_MAX; i++)
 		resolver_add_network(&attach->nics[i].network, &text);
-	if (text.len)
-		buf_add_str(&text, "search " NETWORK_DOMAIN "\n");
-	else
+	if (!text.len)
 		resolver_add_host(&text);
+	else if (!record->dns_search)
+		buf_add_str(&text, "search " NETWORK_DOMAIN "\n");
+	resolver_add_search(record->dns_search, &text);
 	attach->resolv_conf = buf_take(&text);
 }
 
