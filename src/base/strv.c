@@ -68,6 +68,19 @@ int strv_has(char *const *v, const char *s)
 	return 0;
 }
 
+int strv_same(char *const *a, char *const *b)
+{
+	size_t n = strv_len(a);
+
+	if (n != strv_len(b))
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(a[i], b[i]) != 0)
+			return 0;
+	}
+	return 1;
+}
+
 char **strv_split(const char *s, const char *separators)
 {
 	char **v = NULL;

@@ -15,6 +15,7 @@ void strv_add_take(char ***v, char *s);
 void strv_add_printf(char ***v, const char *fmt, ...) _printf_(2, 3);
 char **strv_dup(char *const *v);
 int strv_has(char *const *v, const char *s);
+int strv_same(char *const *a, char *const *b); /* as many, and the same in the same order */
 /* Pieces of s between any of the characters of separators; empty pieces are left out. */
 char **strv_split(const char *s, const char *separators);
 /* By their bytes. */

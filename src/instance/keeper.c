@@ -49,7 +49,7 @@
 static void keeper_begin(struct keeper *keeper);
 
 /* The run record tells other commands; that it is not durable is right, it means nothing after a crash. */
-static void keeper_save_run(struct keeper *keeper)
+void keeper_save_run(struct keeper *keeper)
 {
 	struct err ignored = ERR_INIT;
 
@@ -365,10 +365,21 @@ int keeper_press(struct keeper *keeper, enum message_button button, struct err *
 
 int keeper_set(struct keeper *keeper, const char *assignment, struct err *err)
 {
+	struct instance *record = &keeper->record;
+	_cleanup_strv_ char **networks = strv_dup(record->networks);
+	_cleanup_strv_ char **ports = strv_dup(record->ports);
 	int r = settings_assign(&keeper->record, assignment, err);
 
 	if (r == 0)
-		r = keeper_save_record(keeper, 1);
+		r = keeper_network_change(keeper, networks, ports, err);
+	if (r < 0) {
+		strv_free(record->networks);
+		strv_free(record->ports);
+		record->networks = take_ptr(networks);
+		record->ports = take_ptr(ports);
+		return r;
+	}
+	r = keeper_save_record(keeper, 1);
 	return r < 0 && !err_is_set(err) ? err_errno(err, r, "cannot keep the setting") : r;
 }
 

@@ -98,3 +98,60 @@ void keeper_network_down(struct keeper *keeper)
 	keeper->attach = NULL;
 	keeper->netns = fd_close(keeper->netns);
 }
+
+/* Those of one that are not in the other. */
+static char **keeper_network_missing(char *const *from, char *const *in)
+{
+	char **missing = NULL;
+
+	strv_for_each(text, from) {
+		if (!strv_has(in, *text))
+			strv_add(&missing, *text);
+	}
+	return missing;
+}
+
+static int keeper_network_connect(struct keeper *keeper, const char *text, struct err *err)
+{
+	const struct network_home home = keeper_network_home(keeper);
+	struct instance *record = &keeper->record;
+	char **all = record->networks;
+	int r = 0;
+
+	/* the first one that it has */
+	if (!keeper->attach) {
+		record->networks = NULL;
+		r = attach_new(&home, record, &keeper->attach, err);
+		record->networks = all;
+	}
+	return r < 0 ? r : attach_connect(keeper->attach, text, (pid_t)keeper->run.pid, err);
+}
+
+int keeper_network_change(struct keeper *keeper, char *const *networks, char *const *ports,
+			  struct err *err)
+{
+	_cleanup_strv_ char **added = keeper_network_missing(keeper->record.networks, networks);
+	_cleanup_strv_ char **gone = keeper_network_missing(networks, keeper->record.networks);
+	int r = 0;
+
+	if ((added || gone) && keeper->record.kind == INSTANCE_VM)
+		return err_set(err, -EBUSY, "a VM that runs gets no other cards");
+	strv_for_each(text, added) {
+		if (r == 0)
+			r = keeper_network_connect(keeper, *text, err);
+	}
+	strv_for_each(text, gone) {
+		_cleanup_free_ char *name = mem_strndup(*text, strcspn(*text, ","));
+
+		if (r == 0)
+			r = attach_disconnect(keeper->attach, name, err);
+	}
+	if (r == 0 && keeper->attach && !strv_same(keeper->record.ports, ports))
+		r = attach_republish(keeper->attach, keeper->record.ports, err);
+	if (r == 0 && keeper->attach) {
+		strv_free(keeper->run.addresses);
+		keeper->run.addresses = strv_dup(attach_addresses(keeper->attach));
+		keeper_save_run(keeper);
+	}
+	return r;
+}

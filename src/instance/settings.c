@@ -13,6 +13,8 @@
 #include "instance/clean.h"
 #include "instance/paths.h"
 #include "instance/schedule.h"
+#include "net/publish.h"
+#include "proto/nic.h"
 
 #include <string.h>
 
@@ -80,6 +82,78 @@ static int settings_set_expiry(struct instance *record, const char *value, struc
 	return settings_set_interval(&record->snapshots_expiry_ms, value, err);
 }
 
+static int settings_set_ports(struct instance *record, const char *value, struct err *err)
+{
+	_cleanup_strv_ char **texts = strcmp(value, "none") != 0 ? strv_split(value, ",") : NULL;
+	_cleanup_strv_ char **canonical = NULL;
+	int r = publish_parse_all(texts, &canonical, err);
+
+	if (r == 0 && canonical && (!record->networks || nic_is_shared(record->networks)))
+		r = err_set(err, -EINVAL,
+			    "'%s' has no network of its own, so nothing can be published for it",
+			    record->name);
+	if (r < 0)
+		return r;
+	strv_free(record->ports);
+	record->ports = take_ptr(canonical);
+	return 0;
+}
+
+/* By `network connect`, which has made the text whole. */
+static int settings_connect(struct instance *record, const char *value, struct err *err)
+{
+	_cleanup_strv_ char **networks = strv_dup(record->networks);
+
+	if (nic_is_shared(networks))
+		return err_set(
+			err, -EINVAL,
+			"'%s' is on a network that is not its own, '%s'; make it anew for another",
+			record->name, *networks);
+	strv_add(&networks, value);
+	if (nic_check_all(networks, err) < 0)
+		return err->code;
+	strv_free(record->networks);
+	record->networks = take_ptr(networks);
+	return 0;
+}
+
+static int settings_disconnect(struct instance *record, const char *value, struct err *err)
+{
+	_cleanup_strv_ char **networks = NULL;
+	size_t len = strlen(value);
+
+	strv_for_each(text, record->networks) {
+		if (strncmp(*text, value, len) != 0 || ((*text)[len] && (*text)[len] != ','))
+			strv_add(&networks, *text);
+	}
+	if (strv_len(networks) == strv_len(record->networks))
+		return err_set(err, -ENOENT, "'%s' is not on the network '%s'", record->name,
+			       value);
+	if (!networks && record->ports)
+		return err_set(
+			err, -EBUSY,
+			"it is the last network of '%s', which publishes ports; 'brig set %s "
+			"ports=none' ends that",
+			record->name, record->name);
+	strv_free(record->networks);
+	record->networks = take_ptr(networks);
+	return 0;
+}
+
+/* A guest's kernel would have to be shown another card, or that it has lost one. */
+static int settings_apply_network(const struct instance_home *home _unused_,
+				  const struct instance_view *view, const struct instance *record,
+				  struct err *err)
+{
+	return view->alive && record->kind == INSTANCE_VM
+		       ? err_set(err, -EBUSY,
+				 "'%s' is a VM that runs, and has its cards since its start; stop "
+				 "it "
+				 "first",
+				 record->name)
+		       : 0;
+}
+
 /* For who reads the record whenever it counts. */
 static int settings_apply_nothing(const struct instance_home *home _unused_,
 				  const struct instance_view *view _unused_,
@@ -92,6 +166,9 @@ const struct settings_row settings_table[] = {
 	{ "disk", settings_set_disk, settings_apply_disk },
 	{ "snapshots.schedule", settings_set_schedule, settings_apply_nothing },
 	{ "snapshots.expiry", settings_set_expiry, settings_apply_nothing },
+	{ "ports", settings_set_ports, settings_apply_nothing },
+	{ SETTINGS_CONNECT, settings_connect, settings_apply_network, .hidden = 1 },
+	{ SETTINGS_DISCONNECT, settings_disconnect, settings_apply_network, .hidden = 1 },
 	{ .name = NULL },
 };
 
@@ -105,7 +182,8 @@ static const struct settings_row *settings_find(const char *assignment, struct e
 	for (const struct settings_row *row = settings_table; row->name; row++) {
 		if (!strcmp(row->name, key) && assignment[len])
 			return row;
-		strv_add(&names, row->name);
+		if (!row->hidden)
+			strv_add(&names, row->name);
 	}
 	near = word_nearest(key, (const char *const *)names);
 	all = strv_join(names, ", ");

@@ -15,7 +15,12 @@ struct settings_row {
 	/* Makes it hold, running or not; record: the new one, view: what there is. Before the record is kept. */
 	int (*apply)(const struct instance_home *home, const struct instance_view *view,
 		     const struct instance *record, struct err *err);
+	int hidden; /* for verbs of ours alone */
 };
+
+/* NETWORK[,KEY=VALUE]... with its MAC; and NETWORK or bridge=NAME alone. */
+#define SETTINGS_CONNECT    "network.connect"
+#define SETTINGS_DISCONNECT "network.disconnect"
 
 extern const struct settings_row settings_table[]; /* ended by a NULL name */
 

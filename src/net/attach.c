@@ -14,6 +14,7 @@
 #include <string.h>
 
 struct attach_nic {
+	int used;
 	struct nic nic;
 	struct network network; /* of a bridge of somebody else's: empty */
 	struct port port;
@@ -23,40 +24,51 @@ struct attach_nic {
 	struct wire_taps taps;
 };
 
+/* A published text, and the sockets that are bound to the host's ports for it. */
+struct attach_hold {
+	char *text;
+	int *fds;
+	size_t n;
+};
+
 struct attach {
 	struct network_home home;
 	char *root, *run; /* home's */
 	const struct instance *record;
-	struct attach_nic *nics;
-	size_t n;
-	int *held; /* published ports' sockets */
-	size_t n_held;
-	struct driver_nic *cards;
+	struct attach_nic nics[NIC_MAX]; /* by their place, which names the port's device */
+	struct attach_hold *holds;
+	size_t n_holds;
+	struct driver_nic cards[NIC_MAX];
+	size_t n_cards;
 	char **setups, **addresses;
 	char *hosts, *resolv_conf;
 };
 
 /* Several networks: the way out is that of the first one that has one. */
-static void attach_set_gateways(struct attach_nic *nic, int *has_via, int *has_via6)
+static int attach_has_gateway(const struct attach *attach, int family)
 {
-	const struct network *network = &nic->network;
-	struct subnet gateway;
+	for (size_t i = 0; i < NIC_MAX; i++) {
+		const struct nic_setup *setup = &attach->nics[i].setup;
 
-	if (network->internal)
-		return;
-	if (network->ipv4 && nic->ip.family && !*has_via &&
-	    subnet_parse(network->ipv4, &gateway) == 0) {
-		memcpy(&nic->setup.via, gateway.address, 4);
-		*has_via = 1;
+		if (attach->nics[i].used &&
+		    (family == AF_INET ? setup->via.s_addr != 0
+				       : !IN6_IS_ADDR_UNSPECIFIED(&setup->via6)))
+			return 1;
 	}
-	if (network->ipv6 && nic->ip6.family && !*has_via6 &&
-	    subnet_parse(network->ipv6, &gateway) == 0) {
-		memcpy(&nic->setup.via6, gateway.address, 16);
-		*has_via6 = 1;
-	}
+	return 0;
 }
 
-static void attach_fill_setup(struct attach_nic *nic, uint32_t mtu)
+static void attach_set_gateway(const struct attach *attach, const struct attach_nic *nic,
+			       const char *text, const struct subnet *own, void *ret)
+{
+	struct subnet gateway;
+
+	if (!nic->network.internal && text && own->family && subnet_parse(text, &gateway) == 0 &&
+	    !attach_has_gateway(attach, own->family))
+		memcpy(ret, gateway.address, own->family == AF_INET ? 4 : 16);
+}
+
+static void attach_fill_setup(const struct attach *attach, struct attach_nic *nic, uint32_t mtu)
 {
 	struct nic_setup *setup = &nic->setup;
 
@@ -67,6 +79,8 @@ static void attach_fill_setup(struct attach_nic *nic, uint32_t mtu)
 	setup->prefix = nic->ip.prefix;
 	memcpy(&setup->ip6, nic->ip6.address, nic->ip6.family ? 16 : 0);
 	setup->prefix6 = nic->ip6.prefix;
+	attach_set_gateway(attach, nic, nic->network.ipv4, &nic->ip, &setup->via);
+	attach_set_gateway(attach, nic, nic->network.ipv6, &nic->ip6, &setup->via6);
 }
 
 static char *attach_address_text(const struct subnet *subnet)
@@ -101,14 +115,11 @@ static void attach_fill_port(struct attach *attach, size_t place)
 }
 
 /* Its network works, and it has its addresses there. */
-static int attach_prepare_nic(struct attach *attach, size_t place, uint32_t *ret_mtu,
-			      struct err *err)
+static int attach_join(struct attach *attach, struct attach_nic *nic, uint32_t *ret_mtu,
+		       struct err *err)
 {
-	struct attach_nic *nic = &attach->nics[place];
-	int r = nic_parse(attach->record->networks[place], place, &nic->nic, err);
+	int r = 0;
 
-	if (r < 0)
-		return r;
 	if (nic->nic.bridge)
 		return fabric_find_bridge(nic->nic.bridge, ret_mtu, err);
 	if (!strcmp(nic->nic.network, NETWORK_DEFAULT))
@@ -123,21 +134,68 @@ static int attach_prepare_nic(struct attach *attach, size_t place, uint32_t *ret
 	return r;
 }
 
-static int attach_publish(struct attach *attach, struct err *err)
+/* The interface that is published through: the first that has an address. */
+static struct attach_nic *attach_front(struct attach *attach)
 {
-	char *const *texts = attach->record->ports;
+	for (size_t i = 0; i < NIC_MAX; i++) {
+		struct attach_nic *nic = &attach->nics[i];
 
-	if (!texts)
-		return 0;
-	for (size_t i = 0; i < attach->n; i++) {
-		if (!attach->nics[i].ip.family && !attach->nics[i].ip6.family)
-			continue;
-		attach->nics[i].port.publish = strv_dup(texts);
-		return publish_hold(texts, &attach->held, &attach->n_held, err);
+		if (nic->used && (nic->ip.family || nic->ip6.family))
+			return nic;
 	}
-	return err_set(err, -EINVAL,
-		       "ports can only be published for an instance that a network of brig's gives "
-		       "an address");
+	return NULL;
+}
+
+static void attach_let_go(struct attach_hold *hold)
+{
+	for (size_t i = 0; i < hold->n; i++)
+		fd_close(hold->fds[i]);
+	free(hold->fds);
+	free(hold->text);
+}
+
+/* Those after the first n. */
+static void attach_let_go_after(struct attach *attach, size_t n)
+{
+	while (attach->n_holds > n)
+		attach_let_go(&attach->holds[--attach->n_holds]);
+}
+
+static int attach_hold(struct attach *attach, char *const *ports, struct err *err)
+{
+	size_t before = attach->n_holds;
+
+	strv_for_each(text, ports) {
+		char *one[] = { *text, NULL };
+		struct attach_hold *hold;
+
+		attach->holds =
+			mem_realloc(attach->holds, attach->n_holds + 1, sizeof(*attach->holds));
+		hold = &attach->holds[attach->n_holds++];
+		*hold = (struct attach_hold){ .text = mem_strdup(*text) };
+		if (publish_hold(one, &hold->fds, &hold->n, err) < 0) {
+			attach_let_go_after(attach, before);
+			return err->code;
+		}
+	}
+	return 0;
+}
+
+static int attach_publish(struct attach *attach, char *const *ports, struct err *err)
+{
+	struct attach_nic *nic = attach_front(attach);
+
+	if (!ports)
+		return 0;
+	if (!nic)
+		return err_set(
+			err, -EINVAL,
+			"ports can only be published for an instance that a network of brig's "
+			"gives an address");
+	if (nic->ip.family && fabric_open_loopback(nic->port.bridge, err) < 0)
+		return err->code;
+	nic->port.publish = strv_dup(ports);
+	return attach_hold(attach, ports, err);
 }
 
 static int attach_announce(struct attach *attach, struct attach_nic *nic, struct err *err)
@@ -189,7 +247,7 @@ static void attach_write_resolv_conf(struct attach *attach)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT;
 
-	for (size_t i = 0; i < attach->n; i++)
+	for (size_t i = 0; i < NIC_MAX; i++)
 		resolver_add_network(&attach->nics[i].network, &text);
 	if (text.len)
 		buf_add_str(&text, "search " NETWORK_DOMAIN "\n");
@@ -198,40 +256,61 @@ static void attach_write_resolv_conf(struct attach *attach)
 	attach->resolv_conf = buf_take(&text);
 }
 
-static void attach_fill(struct attach *attach)
+static void attach_list_addresses(struct attach *attach)
 {
-	int has_via = 0, has_via6 = 0;
+	attach->addresses = strv_free(attach->addresses);
+	for (size_t i = 0; i < NIC_MAX; i++) {
+		const struct attach_nic *nic = &attach->nics[i];
 
-	for (size_t i = 0; i < attach->n; i++) {
-		struct attach_nic *nic = &attach->nics[i];
-
-		attach_set_gateways(nic, &has_via, &has_via6);
-		strv_add_take(&attach->setups, nic_setup_format(&nic->setup));
-		if (*nic->port.ip)
+		if (nic->used && *nic->port.ip)
 			strv_add(&attach->addresses, nic->port.ip);
-		if (*nic->port.ip6)
+		if (nic->used && *nic->port.ip6)
 			strv_add(&attach->addresses, nic->port.ip6);
 	}
+}
+
+static void attach_fill(struct attach *attach)
+{
+	for (size_t i = 0; i < NIC_MAX; i++) {
+		if (attach->nics[i].used)
+			strv_add_take(&attach->setups, nic_setup_format(&attach->nics[i].setup));
+	}
+	attach_list_addresses(attach);
 	attach_write_hosts(attach);
 	attach_write_resolv_conf(attach);
 }
 
+/* All of it but what is plugged in: what goes wrong here leaves nothing. */
+static int attach_prepare_nic(struct attach *attach, size_t place, const char *text,
+			      struct err *err)
+{
+	struct attach_nic *nic = &attach->nics[place];
+	uint32_t mtu = 0;
+	int r;
+
+	nic->used = 1;
+	r = nic_parse(text, place, &nic->nic, err);
+	if (r == 0)
+		r = attach_join(attach, nic, &mtu, err);
+	if (r < 0)
+		return r;
+	attach_fill_setup(attach, nic, mtu);
+	attach_fill_port(attach, place);
+	return 0;
+}
+
 static int attach_prepare(struct attach *attach, struct err *err)
 {
-	int r = 0;
+	char *const *texts = attach->record->networks;
+	size_t n = strv_len(texts);
+	int r = n > NIC_MAX ? err_set(err, -E2BIG, "an instance has at most %d networks", NIC_MAX)
+			    : 0;
 
-	for (size_t i = 0; i < attach->n && r == 0; i++) {
-		uint32_t mtu = 0;
-
-		r = attach_prepare_nic(attach, i, &mtu, err);
-		if (r < 0)
-			break;
-		attach_fill_setup(&attach->nics[i], mtu);
-		attach_fill_port(attach, i);
-	}
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = attach_prepare_nic(attach, i, texts[i], err);
 	if (r == 0)
-		r = attach_publish(attach, err);
-	for (size_t i = 0; i < attach->n && r == 0; i++)
+		r = attach_publish(attach, attach->record->ports, err);
+	for (size_t i = 0; i < n && r == 0; i++)
 		r = attach_plug(attach, &attach->nics[i], err);
 	if (r == 0)
 		attach_fill(attach);
@@ -249,10 +328,6 @@ int attach_new(const struct network_home *home, const struct instance *record, s
 	attach->run = mem_strdup(home->run);
 	attach->home = (struct network_home){ .root = attach->root, .run = attach->run };
 	attach->record = record;
-	attach->n = strv_len(record->networks);
-	attach->nics = mem_zalloc((attach->n + 1) * sizeof(*attach->nics));
-	for (size_t i = 0; i < attach->n; i++)
-		attach->nics[i].taps = WIRE_TAPS_INIT;
 	r = lock < 0 ? lock : attach_prepare(attach, err);
 	if (r < 0) {
 		lock = fd_close(lock);
@@ -276,40 +351,52 @@ int attach_wire(struct attach *attach, pid_t pid, struct err *err)
 {
 	int r = 0;
 
-	for (size_t i = 0; i < attach->n && r == 0; i++) {
+	for (size_t i = 0; i < NIC_MAX && r == 0; i++) {
 		struct wire_way way;
 
+		if (!attach->nics[i].used)
+			continue;
 		attach_way(&attach->nics[i], &way);
 		r = wire_container(&way, pid, err);
 	}
 	return r;
 }
 
+static int attach_make_card(struct attach *attach, struct attach_nic *nic, unsigned int cpus,
+			    struct err *err)
+{
+	struct driver_nic *card = &attach->cards[attach->n_cards];
+	struct wire_way way;
+
+	attach_way(nic, &way);
+	if (wire_vm(&way, cpus, &nic->taps, err) < 0)
+		return err->code;
+	*card = (struct driver_nic){
+		.mtu = nic->setup.mtu,
+		.queues = nic->taps.n,
+		.taps = nic->taps.fds,
+		.vhosts = nic->taps.has_vhosts ? nic->taps.vhosts : NULL,
+		.stream = -EBADF,
+	};
+	memcpy(card->mac, nic->nic.mac, sizeof(card->mac));
+	attach->n_cards++;
+	return 0;
+}
+
 int attach_make_cards(struct attach *attach, unsigned int cpus, struct err *err)
 {
-	attach->cards = mem_zalloc((attach->n + 1) * sizeof(*attach->cards));
-	for (size_t i = 0; i < attach->n; i++) {
-		struct attach_nic *nic = &attach->nics[i];
-		struct wire_way way;
+	int r = 0;
 
-		attach_way(nic, &way);
-		if (wire_vm(&way, cpus, &nic->taps, err) < 0)
-			return err->code;
-		attach->cards[i] = (struct driver_nic){
-			.mtu = nic->setup.mtu,
-			.queues = nic->taps.n,
-			.taps = nic->taps.fds,
-			.vhosts = nic->taps.has_vhosts ? nic->taps.vhosts : NULL,
-			.stream = -EBADF,
-		};
-		memcpy(attach->cards[i].mac, nic->nic.mac, sizeof(nic->nic.mac));
+	for (size_t i = 0; i < NIC_MAX && r == 0; i++) {
+		if (attach->nics[i].used)
+			r = attach_make_card(attach, &attach->nics[i], cpus, err);
 	}
-	return 0;
+	return r;
 }
 
 const struct driver_nic *attach_cards(const struct attach *attach, size_t *ret_n)
 {
-	*ret_n = attach->cards ? attach->n : 0;
+	*ret_n = attach->n_cards;
 	return attach->cards;
 }
 
@@ -351,12 +438,21 @@ static int attach_unplug(const struct network_home *home, const struct port *por
 	return r;
 }
 
+static void attach_nic_release(struct attach_nic *nic)
+{
+	wire_taps_release(&nic->taps);
+	nic_release(&nic->nic);
+	network_release(&nic->network);
+	port_release(&nic->port);
+	memset(nic, 0, sizeof(*nic));
+}
+
 static void attach_unplug_all(struct attach *attach)
 {
 	struct err ignored = ERR_INIT;
 	_cleanup_close_ int lock = network_lock(&attach->home, &ignored);
 
-	for (size_t i = 0; i < attach->n && lock >= 0; i++) {
+	for (size_t i = 0; i < NIC_MAX && lock >= 0; i++) {
 		struct attach_nic *nic = &attach->nics[i];
 
 		wire_taps_release(&nic->taps);
@@ -371,17 +467,10 @@ void attach_free(struct attach *attach)
 	if (!attach)
 		return;
 	attach_unplug_all(attach);
-	for (size_t i = 0; i < attach->n; i++) {
-		nic_release(&attach->nics[i].nic);
-		network_release(&attach->nics[i].network);
-		port_release(&attach->nics[i].port);
-		wire_taps_release(&attach->nics[i].taps);
-	}
-	for (size_t i = 0; i < attach->n_held; i++)
-		fd_close(attach->held[i]);
-	free(attach->held);
-	free(attach->nics);
-	free(attach->cards);
+	for (size_t i = 0; i < NIC_MAX; i++)
+		attach_nic_release(&attach->nics[i]);
+	attach_let_go_after(attach, 0);
+	free(attach->holds);
 	strv_free(attach->setups);
 	strv_free(attach->addresses);
 	free(attach->hosts);
@@ -389,6 +478,138 @@ void attach_free(struct attach *attach)
 	free(attach->root);
 	free(attach->run);
 	free(attach);
+}
+
+/* --- while it runs --- */
+
+static int attach_connect_at(struct attach *attach, size_t place, const char *text, pid_t pid,
+			     struct err *err)
+{
+	struct attach_nic *nic = &attach->nics[place];
+	struct wire_way way;
+	int r = attach_prepare_nic(attach, place, text, err);
+
+	if (r == 0)
+		r = attach_plug(attach, nic, err);
+	if (r < 0)
+		return r;
+	attach_way(nic, &way);
+	return wire_container(&way, pid, err);
+}
+
+int attach_connect(struct attach *attach, const char *text, pid_t pid, struct err *err)
+{
+	_cleanup_close_ int lock = network_lock(&attach->home, err);
+	struct err ignored = ERR_INIT;
+	size_t place = 0;
+	int r;
+
+	while (place < NIC_MAX && attach->nics[place].used)
+		place++;
+	if (lock < 0)
+		return lock;
+	if (place == NIC_MAX)
+		return err_set(err, -E2BIG, "an instance has at most %d networks", NIC_MAX);
+	r = attach_connect_at(attach, place, text, pid, err);
+	if (r < 0) {
+		if (attach->nics[place].noted)
+			(void)attach_unplug(&attach->home, &attach->nics[place].port, &ignored);
+		attach_nic_release(&attach->nics[place]);
+	}
+	attach_list_addresses(attach);
+	return r;
+}
+
+static struct attach_nic *attach_find(struct attach *attach, const char *network)
+{
+	const char *bridge = !strncmp(network, "bridge=", 7) ? network + 7 : NULL;
+
+	for (size_t i = 0; i < NIC_MAX; i++) {
+		struct attach_nic *nic = &attach->nics[i];
+		const char *name = bridge ? nic->nic.bridge : nic->nic.network;
+
+		if (nic->used && name && !strcmp(name, bridge ? bridge : network))
+			return nic;
+	}
+	return NULL;
+}
+
+int attach_disconnect(struct attach *attach, const char *network, struct err *err)
+{
+	struct attach_nic *nic = attach_find(attach, network);
+	_cleanup_close_ int lock = network_lock(&attach->home, err);
+	int r = lock;
+
+	if (lock < 0)
+		return lock;
+	if (!nic)
+		return err_set(err, -ENOENT, "it is not on the network '%s'", network);
+	if (nic->port.publish)
+		return err_set(
+			err, -EBUSY,
+			"its ports are published through '%s'; 'brig set NAME ports=none' ends "
+			"that",
+			network);
+	r = wire_remove(nic->port.device, err);
+	if (r == 0)
+		r = attach_unplug(&attach->home, &nic->port, err);
+	if (r == 0)
+		attach_nic_release(nic);
+	attach_list_addresses(attach);
+	return r;
+}
+
+/* Of those that are held, only the ones of ports stay. */
+static void attach_sift(struct attach *attach, char *const *ports)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < attach->n_holds; i++) {
+		if (strv_has(ports, attach->holds[i].text))
+			attach->holds[kept++] = attach->holds[i];
+		else
+			attach_let_go(&attach->holds[i]);
+	}
+	attach->n_holds = kept;
+}
+
+static int attach_move_port(struct attach *attach, struct port *port, char *const *ports,
+			    struct err *err)
+{
+	int r = ruleset_remove_port(&attach->home, port, err);
+
+	strv_free(port->publish);
+	port->publish = strv_dup(ports);
+	if (r == 0)
+		r = port_save(&attach->home, port, err);
+	return r < 0 ? r : ruleset_add_port(&attach->home, port, err);
+}
+
+int attach_republish(struct attach *attach, char *const *ports, struct err *err)
+{
+	_cleanup_close_ int lock = network_lock(&attach->home, err);
+	struct attach_nic *nic = attach_front(attach);
+	_cleanup_strv_ char **added = NULL;
+	size_t before = attach->n_holds;
+
+	if (lock < 0)
+		return lock;
+	if (!nic)
+		return ports ? attach_publish(attach, ports, err) : 0;
+	if (ports && nic->ip.family && fabric_open_loopback(nic->port.bridge, err) < 0)
+		return err->code;
+	strv_for_each(text, ports) {
+		if (!strv_has(nic->port.publish, *text))
+			strv_add(&added, *text);
+	}
+	if (attach_hold(attach, added, err) < 0)
+		return err->code;
+	if (attach_move_port(attach, &nic->port, ports, err) < 0) {
+		attach_let_go_after(attach, before);
+		return err->code;
+	}
+	attach_sift(attach, ports);
+	return 0;
 }
 
 int attach_clean(const struct network_home *home, const char *instance, struct err *err)

@@ -34,6 +34,15 @@ int attach_wire(struct attach *attach, pid_t pid, struct err *err);
 /* Of a VM: taps behind its cards, as many queues as there are vCPUs, at most; they go with attach_free(). */
 int attach_make_cards(struct attach *attach, unsigned int cpus, struct err *err);
 
+/*
+ * While it runs. A container gets one interface more, into the network namespace of process pid; or loses that of a network
+ * (bridge: "bridge=NAME"), with all connections over it. -ENOENT: it has none there.
+ */
+int attach_connect(struct attach *attach, const char *text, pid_t pid, struct err *err);
+int attach_disconnect(struct attach *attach, const char *network, struct err *err);
+/* What is published from now on, instead of what was; what is in both stays as it is. On failure nothing has changed. */
+int attach_republish(struct attach *attach, char *const *ports, struct err *err);
+
 /* Owned by attach. setups: of the cards, struct nic_setup as text. addresses: "A.B.C.D", of all interfaces. */
 const struct driver_nic *attach_cards(const struct attach *attach, size_t *ret_n);
 char *const *attach_setups(const struct attach *attach);

@@ -203,6 +203,13 @@ static int fabric_check_bridge(const struct network_home *home, const struct net
 		link->name, link->name);
 }
 
+int fabric_open_loopback(const char *bridge, struct err *err)
+{
+	_cleanup_free_ char *path = mem_printf("ipv4/conf/%s/route_localnet", bridge);
+
+	return fabric_set(path, "1", err);
+}
+
 /* Of ports that lost their bridge: somebody deleted it under them. */
 static void fabric_plug_ports(int sock, const struct network_home *home,
 			      const struct network *network, int bridge)
@@ -218,6 +225,8 @@ static void fabric_plug_ports(int sock, const struct network_home *home,
 		    link.master != bridge &&
 		    link_set_master(sock, link.index, bridge, &ignored) == 0)
 			(void)wire_set_port(sock, &ports.items[i], &ignored);
+		if (ports.items[i].publish)
+			(void)fabric_open_loopback(network->device, &ignored);
 	}
 }
 

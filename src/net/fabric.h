@@ -26,6 +26,12 @@ int fabric_down(const struct network_home *home, const struct network *network, 
 /* Makes the record of NETWORK_DEFAULT if there is none. */
 int fabric_make_default(const struct network_home *home, struct err *err);
 
+/*
+ * Connections to a published port on the host's loopback address may go on to the bridge of that name: the kernel takes
+ * them for impossible else. The rules keep instances from that address.
+ */
+int fabric_open_loopback(const char *bridge, struct err *err);
+
 /* The bridge of somebody else's that a port is to be of: it is there, and a bridge. *ret_mtu: its MTU. */
 int fabric_find_bridge(const char *name, uint32_t *ret_mtu, struct err *err);
 

@@ -5,6 +5,7 @@
  *    instance, and nothing that is sent over the network makes or changes one;
  *  - answers to anybody but the bridge: bind-dynamic has it look at the interface by which a query came, which
  *    bind-interfaces does not (CVE-2012-3411 of libvirt's);
+ *  - a ping before an address is given, which takes 3 s: nobody but DHCP gives one of the pool's;
  *  - stop-dns-rebind: names of the uplink's own network have private addresses as well.
  *
  * dnsmasq sees new and removed files of hosts/ by inotify, which it looks at before it looks at queries. Of dhcp/ it
@@ -168,7 +169,8 @@ char *names_conf(const struct network *network, unsigned int index, const char *
 	names_conf_dns(network, &conf);
 	if (network->dhcp) {
 		buf_printf(&conf,
-			   "dhcp-authoritative\nquiet-dhcp\ndhcp-ignore-names\ndhcp-lease-max=%d\n"
+			   "dhcp-authoritative\nno-ping\nquiet-dhcp\ndhcp-ignore-names\ndhcp-lease-"
+			   "max=%d\n"
 			   "dhcp-leasefile=/" NAMES_STATE_INSIDE "/" NAMES_LEASES "\n"
 			   "dhcp-hostsdir=/" NAMES_INSIDE "/" NAMES_DHCP "\n",
 			   NAMES_LEASE_MAX);

@@ -8,6 +8,7 @@
 
 /* What the steward and who starts it agree on. */
 #define STEWARD_REPORT_FD 3
+#define STEWARD_DNS_PORT  53
 #define STEWARD_SAID	  "said" /* a FIFO: what dnsmasq says */
 
 /* Waits until neither steward nor dnsmasq has the FIFO open, which is made if it is not there. dir: RUN/.net/NAME. */

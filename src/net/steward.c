@@ -56,7 +56,6 @@
 #define STEWARD_END_MS	 1000
 #define STEWARD_READY_MS 20000
 
-#define STEWARD_DNS_PORT  53
 #define STEWARD_FILES_MAX 1024
 #define STEWARD_LINE_MAX  400
 
@@ -184,9 +183,7 @@ static int steward_try_address(int family, const char *text, struct err *err)
 		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
 		if (steward_try_port(family, types[i], address) == -EADDRINUSE)
-			return err_set(err, -EADDRINUSE,
-				       "port %d of %.*s is in use; see by whom with 'ss -lnup' and "
-				       "'ss -lntp'",
+			return err_set(err, -EADDRINUSE, "port %d of %.*s is in use",
 				       STEWARD_DNS_PORT, (int)strcspn(text, "/"), text);
 	}
 	return 0;

@@ -6,6 +6,7 @@
 #include "net/steward-internal.h"
 #include "net/steward.h"
 #include "sys/child.h"
+#include "sys/portuser.h"
 
 #include <fcntl.h>
 #include <net/if.h>
@@ -20,6 +21,7 @@
 
 #define STEWARD_CONF_MAX   (64U << 10)
 #define STEWARD_PASSWD_MAX (8U << 20)
+#define STEWARD_DHCP_PORT  67
 #define STEWARD_USER	   "dnsmasq"
 #define STEWARD_NOBODY	   65534
 /* dnsmasq answers in some ten milliseconds; what is longer is a host that has no time, or none at all. */
@@ -264,6 +266,44 @@ static int steward_launch(const struct network_home *home, const char *name, str
 	return r == 0 ? steward_hear(ours, err) : r;
 }
 
+/* Whoever may be in the way. Those of other networks' dnsmasq are on other addresses. */
+static char *steward_find_rival(const struct network *network)
+{
+	struct in6_addr address6;
+	struct in_addr address;
+	unsigned int prefix;
+	char *rival = NULL;
+
+	if (network->dns && network->ipv4 &&
+	    names_parse_prefix(AF_INET, network->ipv4, &address, &prefix) == 0) {
+		rival = portuser_find(SOCK_STREAM, AF_INET, &address, STEWARD_DNS_PORT);
+		if (!rival)
+			rival = portuser_find(SOCK_DGRAM, AF_INET, &address, STEWARD_DNS_PORT);
+	}
+	if (!rival && network->dns && network->ipv6 &&
+	    names_parse_prefix(AF_INET6, network->ipv6, &address6, &prefix) == 0) {
+		rival = portuser_find(SOCK_STREAM, AF_INET6, &address6, STEWARD_DNS_PORT);
+		if (!rival)
+			rival = portuser_find(SOCK_DGRAM, AF_INET6, &address6, STEWARD_DNS_PORT);
+	}
+	if (!rival && network->dhcp)
+		rival = portuser_find(SOCK_DGRAM, AF_INET, NULL, STEWARD_DHCP_PORT);
+	return rival;
+}
+
+/* The steward has not the right to look. */
+static int steward_explain_rival(const struct network *network, struct err *err)
+{
+	_cleanup_free_ char *rival = steward_find_rival(network);
+	struct err cause = *err;
+
+	if (cause.code != -EADDRINUSE || !rival)
+		return cause.code;
+	return err_set(err, cause.code,
+		       "%s: by %s; have it listen on addresses of its own, or end it", cause.msg,
+		       rival);
+}
+
 static int steward_renew(const struct network_home *home, const struct network *network, int dir,
 			 const char *conf, struct err *err)
 {
@@ -280,10 +320,11 @@ static int steward_renew(const struct network_home *home, const struct network *
 	if (r < 0)
 		return r;
 	r = steward_launch(home, network->name, err);
+	if (r == 0)
+		return 0;
 	/* what has not answered is not left behind */
-	if (r < 0)
-		(void)steward_end(dir, network->name, &ignored);
-	return r;
+	(void)steward_end(dir, network->name, &ignored);
+	return steward_explain_rival(network, err);
 }
 
 static int steward_run(const struct network_home *home, const struct network *network, int dir,

@@ -1,27 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Out: a token bucket as the interface's root. In: the same bucket without a queue, as an action of a filter on clsact,
- * where packets pass before a bridge or the host sees them. Sizes of buckets: what a rate carries in 10 ms, as the tick of
- * a kernel is 4 ms or less, but not less than one packet as it is before it is cut for the wire, 64 KiB, and one that
- * follows it.
+ * Out: a token bucket as the interface's root. In: a bucket without a queue, as a program on clsact, where packets pass
+ * before a bridge or the host sees them. It is a program since not every kernel has the action "police".
+ *
+ * Sizes of buckets: what a rate carries in 10 ms, as the tick of a kernel is 4 ms or less, but not less than one packet as
+ * it is before it is cut for the wire, 64 KiB, and one that follows it.
  */
 #include "sys/rate.h"
 #include "sys/netlink.h"
 
 #include <arpa/inet.h>
+#include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #define RATE_BURST_MIN ((uint64_t)128 << 10)
 #define RATE_CLSACT    TC_H_MAKE(TC_H_CLSACT, 0)
 #define RATE_INGRESS   TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
 #define RATE_PRIORITY  1
-#define RATE_TICK      6 /* PSCHED_SHIFT of net/pkt_sched.h: a tick is 64 ns */
-#define RATE_TABLE \
-	1024 /* TC_RTAB_SIZE. Nothing is looked up in it since Linux 3.8, but it is asked for */
+#define RATE_SECOND    ((uint64_t)1000 * 1000 * 1000) /* ns */
 
 static uint32_t rate_cut(uint64_t value)
 {
@@ -31,13 +32,6 @@ static uint32_t rate_cut(uint64_t value)
 static uint32_t rate_burst(uint64_t bytes)
 {
 	return rate_cut(bytes / 100 > RATE_BURST_MIN ? bytes / 100 : RATE_BURST_MIN);
-}
-
-static struct tc_ratespec rate_spec(uint64_t bytes)
-{
-	return (struct tc_ratespec){ .cell_log = 16,
-				     .linklayer = TC_LINKLAYER_ETHERNET,
-				     .rate = rate_cut(bytes) };
 }
 
 static void rate_begin(struct netlink_request *request, uint16_t type, uint16_t flags, int link,
@@ -71,7 +65,8 @@ int rate_limit_out(int sock, int link, uint64_t bits, struct err *err)
 {
 	_cleanup_netlink_ struct netlink_request request = NETLINK_REQUEST_INIT;
 	uint64_t bytes = bits / 8;
-	struct tc_tbf_qopt options = { .rate = rate_spec(bytes) };
+	struct tc_tbf_qopt options = { .rate = { .linklayer = TC_LINKLAYER_ETHERNET,
+						 .rate = rate_cut(bytes) } };
 	size_t place;
 
 	if (!bytes)
@@ -89,25 +84,72 @@ int rate_limit_out(int sock, int link, uint64_t bits, struct err *err)
 	return 0;
 }
 
-static void rate_put_police(struct netlink_request *request, uint64_t bytes)
+/* The one number that a program keeps: when what it let through would have passed at the rate. */
+static int rate_make_state(void)
 {
-	static const char table[RATE_TABLE];
-	uint64_t burst = rate_burst(bytes) * (uint64_t)1000000000 / bytes;
-	const struct tc_police police = { .action = TC_ACT_SHOT,
-					  .burst = rate_cut(burst >> RATE_TICK),
-					  .mtu = UINT32_MAX,
-					  .rate = rate_spec(bytes) };
-	size_t actions = netlink_nest(request, TCA_MATCHALL_ACT), one = netlink_nest(request, 1),
-	       options;
+	union bpf_attr attr;
+	long fd;
 
-	netlink_put_string(request, TCA_ACT_KIND, "police");
-	options = netlink_nest(request, TCA_ACT_OPTIONS);
-	netlink_put(request, TCA_POLICE_TBF, &police, sizeof(police));
-	netlink_put(request, TCA_POLICE_RATE, table, sizeof(table));
-	netlink_put_u64(request, TCA_POLICE_RATE64, bytes);
-	netlink_end(request, options);
-	netlink_end(request, one);
-	netlink_end(request, actions);
+	memset(&attr, 0, sizeof(attr));
+	attr.map_type = BPF_MAP_TYPE_ARRAY;
+	attr.key_size = sizeof(uint32_t);
+	attr.value_size = sizeof(uint64_t);
+	attr.max_entries = 1;
+	fd = syscall(SYS_bpf, BPF_MAP_CREATE, &attr, sizeof(attr));
+	return fd < 0 ? -errno : (int)fd;
+}
+
+#define RATE_OP(code_, dst, src, off_, imm_)                                         \
+	{                                                                            \
+		.code = (code_), .dst_reg = BPF_REG_##dst, .src_reg = BPF_REG_##src, \
+		.off = (off_), .imm = (imm_)                                         \
+	}
+#define RATE_SET(dst, kind, low, high)                                              \
+	RATE_OP(BPF_LD | BPF_IMM | BPF_DW, dst, kind, 0, (int32_t)(uint32_t)(low)), \
+		RATE_OP(0, 0, 0, 0, (int32_t)(uint32_t)(high))
+#define RATE_NUMBER(dst, value) RATE_SET(dst, 0, value, (value) >> 32)
+#define RATE_EXIT(verdict)                                      \
+	RATE_OP(BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, verdict), \
+		RATE_OP(BPF_JMP | BPF_EXIT, 0, 0, 0, 0)
+
+/*
+ * Register 0 has the time, 1 the state's address, 2 the state, 6 the packet. Processors may be in it at once: each adds what
+ * it lets through, so that the sum is right, and lets through at most one packet too many. That of an idle link is set
+ * forward by a plain store, which may undo another's addition: then the bucket was full.
+ */
+static int rate_load(int state, uint64_t bytes)
+{
+	const uint64_t burst = rate_burst(bytes) * RATE_SECOND / bytes;
+	const struct bpf_insn program[] = {
+		RATE_OP(BPF_ALU64 | BPF_MOV | BPF_X, 6, 1, 0, 0),
+		RATE_OP(BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_ktime_get_ns),
+		RATE_SET(1, 2, state, 0), /* BPF_PSEUDO_MAP_VALUE: its address */
+		RATE_OP(BPF_LDX | BPF_MEM | BPF_DW, 2, 1, 0, 0),
+		RATE_OP(BPF_JMP | BPF_JGE | BPF_X, 2, 0, 2, 0),
+		RATE_OP(BPF_ALU64 | BPF_MOV | BPF_X, 2, 0, 0, 0),
+		RATE_OP(BPF_STX | BPF_MEM | BPF_DW, 1, 2, 0, 0),
+		RATE_OP(BPF_ALU64 | BPF_SUB | BPF_X, 2, 0, 0, 0),
+		RATE_NUMBER(3, burst),
+		RATE_OP(BPF_JMP | BPF_JLE | BPF_X, 2, 3, 2, 0),
+		RATE_EXIT(TC_ACT_SHOT),
+		RATE_OP(BPF_LDX | BPF_MEM | BPF_W, 4, 6, offsetof(struct __sk_buff, len), 0),
+		RATE_NUMBER(3, RATE_SECOND),
+		RATE_OP(BPF_ALU64 | BPF_MUL | BPF_X, 4, 3, 0, 0),
+		RATE_NUMBER(3, bytes),
+		RATE_OP(BPF_ALU64 | BPF_DIV | BPF_X, 4, 3, 0, 0),
+		RATE_OP(BPF_STX | BPF_ATOMIC | BPF_DW, 1, 4, 0, BPF_ADD),
+		RATE_EXIT(TC_ACT_OK),
+	};
+	union bpf_attr attr;
+	long fd;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.prog_type = BPF_PROG_TYPE_SCHED_CLS;
+	attr.insns = (uint64_t)(uintptr_t)program;
+	attr.insn_cnt = ARRAY_SIZE(program);
+	attr.license = (uint64_t)(uintptr_t) "GPL";
+	fd = syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+	return fd < 0 ? -errno : (int)fd;
 }
 
 static int rate_add_clsact(int sock, int link, struct err *err)
@@ -120,18 +162,33 @@ static int rate_add_clsact(int sock, int link, struct err *err)
 	return netlink_ask(sock, &request, NULL, NULL, err);
 }
 
-static int rate_add_filter(int sock, int link, uint64_t bytes, struct err *err)
+/* It keeps the program, and that the state. */
+static int rate_add_filter(int sock, int link, int program, struct err *err)
 {
 	_cleanup_netlink_ struct netlink_request request = NETLINK_REQUEST_INIT;
 	size_t place;
 
 	rate_begin(&request, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, link, RATE_INGRESS, 0,
 		   TC_H_MAKE(RATE_PRIORITY << 16, htons(ETH_P_ALL)));
-	netlink_put_string(&request, TCA_KIND, "matchall");
+	netlink_put_string(&request, TCA_KIND, "bpf");
 	place = netlink_nest(&request, TCA_OPTIONS);
-	rate_put_police(&request, bytes);
+	netlink_put_u32(&request, TCA_BPF_FD, (uint32_t)program);
+	netlink_put_string(&request, TCA_BPF_NAME, "brig");
+	netlink_put_u32(&request, TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
 	netlink_end(&request, place);
 	return netlink_ask(sock, &request, NULL, NULL, err);
+}
+
+static int rate_add_program(int sock, int link, uint64_t bytes, struct err *err)
+{
+	_cleanup_close_ int state = rate_make_state(), program = -EBADF;
+
+	if (state < 0)
+		return err_errno(err, state, "cannot make a BPF map");
+	program = rate_load(state, bytes);
+	if (program < 0)
+		return err_errno(err, program, "cannot load a BPF program");
+	return rate_add_filter(sock, link, program, err);
 }
 
 int rate_limit_in(int sock, int link, uint64_t bits, struct err *err)
@@ -143,7 +200,7 @@ int rate_limit_in(int sock, int link, uint64_t bits, struct err *err)
 		return r;
 	r = rate_add_clsact(sock, link, err);
 	if (r == 0) {
-		r = rate_add_filter(sock, link, bits / 8, err);
+		r = rate_add_program(sock, link, bits / 8, err);
 		if (r < 0)
 			(void)rate_remove(sock, link, TC_H_CLSACT, RATE_CLSACT, &ignored);
 	}

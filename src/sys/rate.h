@@ -14,7 +14,7 @@
 /* What leaves by it waits in a queue of 50 ms, then is dropped (tc-tbf(8)). It goes with the interface. */
 int rate_limit_out(int sock, int link, uint64_t bits, struct err *err);
 
-/* What comes in by it and is too much is dropped (tc-police in matchall). -ENOENT: the kernel lacks these. */
+/* What comes in by it and is too much is dropped, by a program of tc-bpf(8). */
 int rate_limit_in(int sock, int link, uint64_t bits, struct err *err);
 
 #endif

@@ -6,10 +6,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-int tap_open(const char *name, int multi_queue, char *ret_name, struct err *err)
+static int tap_open_queue(const char *name, int flags, char *ret_name, struct err *err)
 {
-	struct ifreq request = { .ifr_flags = (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR |
-						      (multi_queue ? IFF_MULTI_QUEUE : 0)) };
+	struct ifreq request = { .ifr_flags = (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | flags) };
 	_cleanup_close_ int fd = -EBADF;
 
 	if (strlen(name) >= sizeof(request.ifr_name))
@@ -24,6 +23,31 @@ int tap_open(const char *name, int multi_queue, char *ret_name, struct err *err)
 	if (ret_name)
 		memcpy(ret_name, request.ifr_name, sizeof(request.ifr_name));
 	return take_fd(&fd);
+}
+
+int tap_open(const char *name, int multi_queue, char *ret_name, struct err *err)
+{
+	return tap_open_queue(name, multi_queue ? IFF_MULTI_QUEUE : 0, ret_name, err);
+}
+
+int tap_make(const char *name, int *ret_queues, size_t count, char *ret_name, struct err *err)
+{
+	int flags = IFF_TUN_EXCL | (count > 1 ? IFF_MULTI_QUEUE : 0);
+	char whole[IFNAMSIZ];
+
+	for (size_t i = 0; i < count; i++) {
+		ret_queues[i] = tap_open_queue(i ? whole : name, flags, whole, err);
+		if (ret_queues[i] < 0) {
+			int r = ret_queues[i];
+
+			while (i-- > 0)
+				ret_queues[i] = fd_close(ret_queues[i]);
+			return r;
+		}
+		flags = IFF_MULTI_QUEUE;
+	}
+	memcpy(ret_name, whole, sizeof(whole));
+	return 0;
 }
 
 int tap_check(int fd)

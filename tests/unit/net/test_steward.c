@@ -459,11 +459,14 @@ static void a_port_that_is_in_use_is_told(void **state _unused_)
 {
 	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(53) };
+	_cleanup_free_ char *us = NULL;
 	struct err err = ERR_INIT;
 
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	assert_int_equal(steward_start(&home, &left, &err), -EADDRINUSE);
+	us = mem_printf("in use: by test-net-stewar (pid %d)", getpid());
 	assert_non_null(strstr(err.msg, "network 'left': port 53 of 10.77.1.1 is in use"));
+	assert_non_null(strstr(err.msg, us));
 	assert_int_equal(steward_pid(&home, "left"), 0);
 	fd = fd_close(fd);
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -471,7 +474,8 @@ static void a_port_that_is_in_use_is_told(void **state _unused_)
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	err = ERR_INIT;
 	assert_int_equal(steward_start(&home, &left, &err), -EADDRINUSE);
-	assert_non_null(strstr(err.msg, "DHCP"));
+	assert_non_null(strstr(err.msg, "DHCP server socket"));
+	assert_non_null(strstr(err.msg, us + strlen("in use: ")));
 }
 
 static void without_dnsmasq_it_is_said_what_to_install(void **state _unused_)
