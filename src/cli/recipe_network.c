@@ -75,7 +75,7 @@ static int recipe_network_share(const struct recipe *recipe, const char *word, s
 	if (ret->kind == INSTANCE_VM)
 		return err_set(
 			err, -EOPNOTSUPP,
-			"%s: %s: a virtual machine has a kernel of its own, which cannot be on "
+			"%s: %s: a VM has a kernel of its own, which cannot be on "
 			"%s; bridge=NAME makes it a neighbour of the host's",
 			source, word, other ? "another one's network" : "the host's network");
 	if (other && geteuid())
