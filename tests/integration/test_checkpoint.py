@@ -82,16 +82,18 @@ def test_its_network_and_its_connections_are_there_again(net_brig, wires):
     count = "n=0; while :; do n=$((n+1)); echo $n; sleep 0.05; done"
     net_brig("run", "-d", "--name", "c", "-p", "8080:80", "busybox", "sh", "-c",
              f"{{ while :; do echo served | nc -l -p 80; done; }} & {{ {count}; }} | nc {WORLD} 7000")
-    peer = listener.accept()[0].makefile()
+    connection = listener.accept()[0]
+    peer = connection.makefile()
     assert [next(peer) for _ in range(3)] == ["1\n", "2\n", "3\n"]
     before = net_brig("exec", "c", "ip", "-o", "addr", "show", "scope", "global").out
     net_brig("checkpoint", "c", timeout=SECONDS)
     net_brig("restore", "c", timeout=SECONDS)
     assert net_brig("exec", "c", "ip", "-o", "addr", "show", "scope", "global").out == before
     assert "127.0.0.1" in net_brig("exec", "c", "ip", "addr", "show", "dev", "lo").out
-    seen = [int(next(peer)) for _ in range(100)]
-    assert seen == list(range(4, 104))
+    assert [int(next(peer)) for _ in range(100)] == list(range(4, 104))
     assert wires.world.fetch(HOST, 8080) == "served\n"
+    peer.close()
+    connection.close()
 
 
 @needs_criu
