@@ -32,7 +32,8 @@ def test_the_hosts_network_is_seen_and_stays_as_it_is(net_brig, wires):
 def test_a_network_is_shared_and_outlives_whose_it_was(net_brig, wires):
     start(net_brig, "web")
     start(net_brig, "side", "--network", "container:web")
-    both = [net_brig("exec", name, "sh", "-c", "ip -o addr; cat /etc/resolv.conf").out for name in ("web", "side")]
+    show = ("sh", "-c", "ip -o addr; cat /etc/resolv.conf")
+    both = [net_brig("exec", name, *show).out for name in ("web", "side")]
     assert both[0] == both[1] and "eth0" in both[0] and "nameserver" in both[0]
     assert sorted(net_brig("exec", "side", "ls", "/sys/class/net").out.split()) == ["eth0", "lo"]
     hosts = net_brig("exec", "side", "cat", "/etc/hosts").out
@@ -62,10 +63,11 @@ def test_names_are_looked_up_where_the_image_allows(net_brig, busybox_tree, tmp_
 
 
 def test_what_is_said_of_networks_is_kept(net_brig):
-    net_brig("create", "--name", "a", "--net-rate", "10mbit", "-p", "8080:80", "--dns", "192.0.2.53", "--add-host",
-             "db:192.0.2.7", "busybox", "true")
+    net_brig("create", "--name", "a", "--net-rate", "10mbit", "-p", "8080:80", "--dns", "192.0.2.53",
+             "--add-host", "db:192.0.2.7", "busybox", "true")
     record = net_brig.json("inspect", "a")[0]
-    assert record["networks"][0].startswith("brig0,mac=02:62:") and record["networks"][0].endswith("rate=10000000")
+    assert record["networks"][0].startswith("brig0,mac=02:62:")
+    assert record["networks"][0].endswith("rate=10000000")
     assert (record["ports"], record["dns"]) == (["8080:80/tcp"], ["192.0.2.53"])
     assert record["extra_hosts"] == ["db:192.0.2.7"]
     net_brig("copy", "a", "b")
