@@ -3,6 +3,8 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/name.h"
+#include "net/acl.h"
 #include "net/fabric.h"
 #include "net/lease.h"
 #include "net/names.h"
@@ -107,8 +109,6 @@ static void attach_fill_port(struct attach *attach, size_t place)
 	port->ip = attach_address_text(&nic->ip);
 	port->ip6 = attach_address_text(&nic->ip6);
 	port->acls = strv_dup(nic->nic.acls);
-	strv_for_each(acl, nic->network.acls)
-		strv_add(&port->acls, *acl);
 	port->rate = nic->nic.rate;
 	port->trusted = nic->nic.trusted;
 	port->isolated = nic->network.isolated;
@@ -132,6 +132,18 @@ static int attach_join(struct attach *attach, struct attach_nic *nic, uint32_t *
 		r = lease_take(&attach->home, &nic->network, attach->record->name, &nic->nic,
 			       &nic->ip, &nic->ip6, err);
 	return r;
+}
+
+/* A macvlan's frames do not pass where the rules are. */
+static int attach_check_acls(const struct attach *attach, const struct attach_nic *nic,
+			     struct err *err)
+{
+	_cleanup_strv_ char **acls = port_acls(&nic->port, &nic->network);
+
+	if (acls && nic->network.name && nic->network.type != NETWORK_BRIDGE)
+		return err_set(err, -EOPNOTSUPP, "the network '%s' is a macvlan, which has no ACLs",
+			       nic->network.name);
+	return acl_check_all(&attach->home, acls, err);
 }
 
 /* The interface that is published through: the first that has an address. */
@@ -201,7 +213,10 @@ static int attach_publish(struct attach *attach, char *const *ports, struct err 
 static int attach_announce(struct attach *attach, struct attach_nic *nic, struct err *err)
 {
 	const struct instance *record = attach->record;
-	int has_hostname = record->hostname && *record->hostname;
+	struct err no_name = ERR_INIT;
+	/* a host name may be what no name in a network can */
+	int has_hostname = record->hostname && *record->hostname &&
+			   name_check("instance", record->hostname, &no_name) == 0;
 	char *aliases[] = { has_hostname && strcmp(record->hostname, record->name)
 				    ? record->hostname
 				    : NULL,
@@ -296,7 +311,7 @@ static int attach_prepare_nic(struct attach *attach, size_t place, const char *t
 		return r;
 	attach_fill_setup(attach, nic, mtu);
 	attach_fill_port(attach, place);
-	return 0;
+	return attach_check_acls(attach, nic, err);
 }
 
 static int attach_prepare(struct attach *attach, struct err *err)

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Networks: instances reach each other, the host and the world, by address and by name."""
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
+from support import wait
 from support.wires import HOST, HOST6, WORLD, WORLD6
 
 pytestmark = pytest.mark.root
 
-# busybox's super server says nothing of when it listens
-SERVE = "tcpsvd :: {1} echo {0} & while ! nc ::1 {1} </dev/null >/dev/null 2>&1; do :; done; echo {0} is ready;"
+# busybox's server says nothing of when it listens
+SERVE = "nc -ll -p {1} -e echo {0} & while ! nc ::1 {1} </dev/null >/dev/null 2>&1; do :; done; echo {0} is ready;"
 
 
 def running(brig, name):
@@ -146,18 +149,22 @@ def test_what_somebody_broke_is_mended_by_the_next_start_or_by_repair(net_brig, 
     for to in ("b", WORLD):
         ping(net_brig, "a", to)
     [answerer] = [int(pid) for pid in wires.host.run("pgrep", "-f", f"steward.*{net_brig.run}").split()]
-    wires.host.run("kill", "-9", answerer)
+    kill(answerer)
     start(net_brig, "c")
     ping(net_brig, "a", "c")
 
 
+def kill(pid):
+    os.kill(pid, signal.SIGKILL)
+    wait.process_end(pid)
+
+
 def test_a_killed_keeper_leaves_nothing_of_its_ports(net_brig, wires):
     start(net_brig, "a", "-p", "8080:80")
-    keeper = net_brig.json("inspect", "a")[0]["run"]["keeper_pid"]
-    wires.host.run("kill", "-9", keeper)
+    kill(net_brig.json("inspect", "a")[0]["run"]["keeper_pid"])
     net_brig("start", "a")
     assert len(list(Path(net_brig.run, ".net/ports").glob("*"))) == 1
-    wires.host.run("kill", "-9", net_brig.json("inspect", "a")[0]["run"]["keeper_pid"])
+    kill(net_brig.json("inspect", "a")[0]["run"]["keeper_pid"])
     net_brig("rm", "-f", "a")
     assert not list(Path(net_brig.run, ".net/ports").glob("*"))
     assert "8080" not in wires.host.run("nft", "list", "ruleset")

@@ -25,6 +25,7 @@
 #include <sys/inotify.h>
 #include <sys/mount.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -648,8 +649,9 @@ static void a_port_that_is_in_use_is_told(void **state _unused_)
 	struct err err = ERR_INIT;
 
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(prctl(PR_SET_NAME, "rival"), 0);
 	assert_int_equal(steward_start(&home, &left, &err), -EADDRINUSE);
-	us = mem_printf("in use: by test-net-stewar (pid %d)", getpid());
+	us = mem_printf("in use: by rival (pid %d)", getpid());
 	assert_non_null(strstr(err.msg, "network 'left': port 53 of 10.77.1.1 is in use"));
 	assert_non_null(strstr(err.msg, us));
 	assert_int_equal(steward_pid(&home, "left"), 0);
