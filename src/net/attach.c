@@ -458,6 +458,19 @@ static int attach_unplug(const struct network_home *home, const struct port *por
 	return r;
 }
 
+void attach_silence(const struct network_home *home, const struct instance *record)
+{
+	if (!record->networks || nic_is_shared(record->networks))
+		return;
+	for (size_t i = 0; i < NIC_MAX; i++) {
+		char device[NIC_NAME_MAX];
+		struct err ignored = ERR_INIT;
+
+		port_device_name(home, record->name, i, device);
+		(void)wire_unplug(device, &ignored);
+	}
+}
+
 static void attach_nic_release(struct attach_nic *nic)
 {
 	wire_taps_release(&nic->taps);

@@ -54,6 +54,8 @@ const char *attach_resolv_conf(const struct attach *attach);
 /* Unplugs all of it; what fails is left to attach_clean(). NULL is fine. */
 void attach_free(struct attach *attach);
 
+/* From now on nothing of a container passes: whoever it talks with does not hear that its processes are killed. */
+void attach_silence(const struct network_home *home, const struct instance *record);
 /* What a killed keeper of the instance has left. Quick if there is nothing. */
 int attach_clean(const struct network_home *home, const char *instance, struct err *err);
 /* The instance's addresses are free for others: it is removed. */
