@@ -51,7 +51,9 @@ char *const *attach_addresses(const struct attach *attach);
 const char *attach_hosts(const struct attach *attach);
 const char *attach_resolv_conf(const struct attach *attach);
 
-/* Unplugs all of it; what fails is left to attach_clean(). NULL is fine. */
+/* Unplugs all of it: nothing passes any more, and others can have its ports. What fails is left to attach_clean(). */
+void attach_unplug_all(struct attach *attach);
+/* The same, and waits until its wires are gone. NULL is fine, for both. */
 void attach_free(struct attach *attach);
 
 /* From now on nothing of a container passes: whoever it talks with does not hear that its processes are killed. */
