@@ -40,6 +40,8 @@ static const struct acl_chain_side acl_chain_sides[ACL_DIRECTIONS] = {
 		.device = "oifname",
 		.here = "daddr", .there = "saddr", .port_here = "dport", .port_there = "sport",
 		.always =
+			/* resets are also what the kernel answers by, for `reject` */
+			"		tcp flags & (fin | syn | rst) == rst accept\n"
 			"		icmp type { destination-unreachable, time-exceeded,"
 			" parameter-problem } accept\n"
 			"		icmpv6 type { destination-unreachable, packet-too-big,"

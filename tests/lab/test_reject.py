@@ -22,7 +22,7 @@ def kernel_log():
 
 
 def test_what_is_rejected_is_answered_and_noted(net_brig, kernel_log):
-    net_brig("acl", "create", "mute", "egress allow icmp", "egress reject log")
+    net_brig("acl", "create", "mute", "egress allow icmp", "egress reject log", "ingress drop")
     net_brig("run", "-d", "--name", "a", "--network", "brig0,acl=mute", "busybox", "sleep", "1000")
     for there in WORLD, WORLD6:
         assert "refused" in net_brig("exec", "a", "nc", "-w", "5", there, "7", check=False).err
