@@ -6,7 +6,7 @@
 #include "net/network.h"
 #include "net/publish.h"
 #include "proto/nic.h"
-#include "proto/resolver.h"
+#include "proto/lookup.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -76,8 +76,8 @@ static int recipe_network_share(const struct recipe *recipe, const char *word, s
 		return err_set(
 			err, -EOPNOTSUPP,
 			"%s: %s: a virtual machine has a kernel of its own, which cannot be on "
-			"the network of %s; bridge=NAME makes it a neighbour of the host's",
-			source, word, other ? "another one" : "the host's");
+			"%s; bridge=NAME makes it a neighbour of the host's",
+			source, word, other ? "another one's network" : "the host's network");
 	if (other && geteuid())
 		return err_set(err, -EPERM,
 			       "%s: %s: sharing an instance's network takes root; '" NIC_NONE
@@ -200,17 +200,17 @@ static int recipe_network_fill_names(const struct recipe *recipe, struct instanc
 				     struct err *err)
 {
 	strv_for_each(server, recipe->dns) {
-		if (resolver_check_server(*server, err) < 0)
+		if (lookup_check_server(*server, err) < 0)
 			return err_wrap(err, "option --dns");
 	}
 	strv_for_each(domain, recipe->dns_search) {
-		if (resolver_check_domain(*domain, err) < 0)
+		if (lookup_check_domain(*domain, err) < 0)
 			return err_wrap(err, "option --dns-search");
 	}
 	strv_for_each(host, recipe->extra_hosts) {
 		char *text = NULL;
 
-		if (resolver_parse_host(*host, &text, err) < 0)
+		if (lookup_parse_host(*host, &text, err) < 0)
 			return err_wrap(err, "option --add-host");
 		strv_add_take(&ret->extra_hosts, text);
 	}

@@ -85,7 +85,8 @@ static void checkpoint_put_options(struct checkpoint *checkpoint)
 	/* the other end of a terminal is with who made the container */
 	checkpoint_put_flag(checkpoint, CRIU_ORPHAN_PTS_MASTER, 1);
 	criu_wire_put_number(request, CRIU_CGROUPS_MODE, checkpoint_cgroups_mode(checkpoint));
-	if (options->empty_network)
+	/* whoever makes its interfaces makes them again */
+	if (options->empty_network || checkpoint->spec->wired)
 		criu_wire_put_number(request, CRIU_EMPTY_NS, CLONE_NEWNET);
 	if (options->parent)
 		criu_wire_put_string(request, CRIU_PARENT_IMAGES, options->parent);

@@ -7,7 +7,7 @@
  * CRIU tells of its steps, and each is a turn of ours:
  *
  *   "setup-namespaces"    the first process is there, in its namespaces: who keeps the container hears of it, and
- *                         hooks of the creation run
+ *                         makes its interfaces, before CRIU makes sockets of their addresses; hooks of the creation run
  *   "orphan-pts-master"   the terminal's master comes along
  *   "post-restore"        all is made and nothing runs yet: who keeps the container hears of that, and the kernel's
  *                         settings that CRIU does not save are made
@@ -24,6 +24,7 @@
 #include "container/sysctl.h"
 #include "sys/inroot.h"
 #include "sys/mnt.h"
+#include "sys/netif.h"
 #include "sys/procfs.h"
 #include "sys/spawn.h"
 
@@ -434,7 +435,7 @@ static int checkpoint_take_process(struct checkpoint_restore *restore, pid_t pid
 	return place->found ? place->found(place->ctx, launch, ready, err) : 0;
 }
 
-/* By a child that joins them: what of it CRIU does not save, it would have lost. */
+/* By a child that joins them: what of it CRIU does not save, it would have lost. proc: of the host. */
 static int checkpoint_child_sysctl(const struct checkpoint_restore *restore, int proc,
 				   struct err *err)
 {
@@ -449,20 +450,26 @@ static int checkpoint_child_sysctl(const struct checkpoint_restore *restore, int
 	return sysctl_apply(proc, spec->sysctl, spec->n_sysctl, err);
 }
 
-/* Settings of the container's namespaces (linux.sysctl). */
-static int checkpoint_set_sysctl(const struct checkpoint_restore *restore, struct err *err)
+/* In a network namespace that CRIU leaves empty. */
+static int checkpoint_child_loopback(const struct checkpoint_restore *restore, int proc _unused_,
+				     struct err *err)
 {
-	const struct spec *spec = restore->base.spec;
-	_cleanup_close_ int ours = -EBADF, theirs = -EBADF, proc = -EBADF, pidfd = -EBADF, fd;
+	if (setns(restore->launch->pidfd, CLONE_NEWNET) < 0)
+		return err_errno(err, -errno, "cannot enter the restored network namespace");
+	return netif_loopback_up(err);
+}
+
+/* What is done from inside is a child's work. */
+static int checkpoint_by_child(const struct checkpoint_restore *restore, int proc,
+			       int (*fn)(const struct checkpoint_restore *restore, int proc,
+					 struct err *err),
+			       struct err *err)
+{
+	_cleanup_close_ int ours = -EBADF, theirs = -EBADF, pidfd = -EBADF, fd = -EBADF;
 	struct err said = ERR_INIT;
-	int pair[2], r;
+	int pair[2];
 	pid_t pid;
 
-	if (!spec->n_sysctl && !spec->open_network)
-		return 0;
-	r = procfs_open(&proc, err);
-	if (r < 0)
-		return r;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_errno(err, -errno, "cannot make a socket pair");
 	ours = pair[0];
@@ -471,17 +478,30 @@ static int checkpoint_set_sysctl(const struct checkpoint_restore *restore, struc
 	if (pid < 0)
 		return err_errno(err, (int)pid, "cannot start a process");
 	if (!pid) {
-		(void)checkpoint_child_sysctl(restore, proc, &said);
+		(void)fn(restore, proc, &said);
 		(void)spawn_send(theirs, &said, sizeof(said), -EBADF);
 		_exit(0);
 	}
 	theirs = fd_close(theirs);
 	if (spawn_receive(ours, &said, sizeof(said), &fd, 0) != (ssize_t)sizeof(said))
-		err_set(&said, -ECHILD, "who was to set linux.sysctl was killed");
+		err_set(&said, -ECHILD, "who was to set up the network was killed");
 	(void)spawn_wait(pidfd);
 	if (said.code)
 		*err = said;
 	return said.code;
+}
+
+/* Settings of the container's namespaces (linux.sysctl). */
+static int checkpoint_set_sysctl(const struct checkpoint_restore *restore, struct err *err)
+{
+	const struct spec *spec = restore->base.spec;
+	_cleanup_close_ int proc = -EBADF;
+	int r;
+
+	if (!spec->n_sysctl && !spec->open_network)
+		return 0;
+	r = procfs_open(&proc, err);
+	return r < 0 ? r : checkpoint_by_child(restore, proc, checkpoint_child_sysctl, err);
 }
 
 static int checkpoint_finish(struct checkpoint_restore *restore, pid_t pid, struct err *err)
@@ -497,6 +517,8 @@ static int checkpoint_run_hooks(struct checkpoint_restore *restore, pid_t pid, s
 	int r;
 
 	r = checkpoint_take_process(restore, pid, 0, err);
+	if (r == 0 && spec->wired)
+		r = checkpoint_by_child(restore, -EBADF, checkpoint_child_loopback, err);
 	if (r < 0)
 		return r;
 	restore->launch->hooked = 1;

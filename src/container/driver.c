@@ -403,6 +403,17 @@ static int driver_launch(struct driver *driver, struct err *err)
 	return r;
 }
 
+/* As driver_wire(), which a start that is not a restore comes to. */
+static int driver_on_found(void *ctx, const struct launch *launch, int ready, struct err *err)
+{
+	struct driver *driver = ctx;
+	const struct driver_host *host = driver->host;
+
+	return ready || !strv_len(host->instance->networks)
+		       ? 0
+		       : host->ops->wire(host->ctx, launch->pid, err);
+}
+
 /* The same for one whose processes come from a checkpoint; its run begins where theirs was. */
 static int driver_restore_with(struct driver *driver, const struct spec *spec, const int theirs[3],
 			       struct err *err)
@@ -410,6 +421,8 @@ static int driver_restore_with(struct driver *driver, const struct spec *spec, c
 	const struct driver_host *host = driver->host;
 	const struct checkpoint_place place = {
 		.stdio = { theirs[0], theirs[1], theirs[2] },
+		.found = driver_on_found,
+		.ctx = driver,
 	};
 	struct checkpoint_options options = driver_checkpoint_options;
 	_cleanup_close_ int terminal = -EBADF;
@@ -592,10 +605,12 @@ static int driver_checkpoint(const struct driver_target *target, const char *ima
 	pid_t pid = (pid_t)target->run->pid;
 	int r;
 
-	if (strv_len(instance->networks))
-		return err_set(err, -EOPNOTSUPP,
-			       "a container with networks cannot be checkpointed; make it with "
-			       "--network none, or use 'brig pause'");
+	if (nic_is_shared(instance->networks))
+		return err_set(
+			err, -EOPNOTSUPP,
+			"a container on a network that is not its own (--network %s) cannot be "
+			"checkpointed; 'brig pause' can stop it",
+			*instance->networks);
 	if (cgroup_has_process(target->run->cgroup, pid) <= 0)
 		return err_set(err, -ESRCH, "'%s' has ended", instance->name);
 	r = driver_group_all(target->run->cgroup, &cgroup, err);

@@ -22,7 +22,7 @@
 #include "net/publish.h"
 #include "proto/drive.h"
 #include "proto/nic.h"
-#include "proto/resolver.h"
+#include "proto/lookup.h"
 #include "proto/share.h"
 #include "proto/tree.h"
 #include "sys/confine.h"
@@ -103,8 +103,7 @@ static int backup_import_check_network(const struct instance *record, struct err
 	if (r == 0)
 		r = publish_parse_all(record->ports, &ports, err);
 	return r < 0 ? r
-		     : resolver_check_all(record->dns, record->dns_search, record->extra_hosts,
-					  err);
+		     : lookup_check_all(record->dns, record->dns_search, record->extra_hosts, err);
 }
 
 /* Names become paths. */

@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/name.h"
 #include "net/fabric.h"
 #include "net/lease.h"
 #include "net/names.h"
@@ -201,7 +202,10 @@ static int attach_publish(struct attach *attach, char *const *ports, struct err 
 static int attach_announce(struct attach *attach, struct attach_nic *nic, struct err *err)
 {
 	const struct instance *record = attach->record;
-	int has_hostname = record->hostname && *record->hostname;
+	struct err no_name = ERR_INIT;
+	/* a host name may be what no name in a network can */
+	int has_hostname = record->hostname && *record->hostname &&
+			   name_check("instance", record->hostname, &no_name) == 0;
 	char *aliases[] = { has_hostname && strcmp(record->hostname, record->name)
 				    ? record->hostname
 				    : NULL,

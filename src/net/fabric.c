@@ -71,6 +71,9 @@ static int fabric_forward(int sock, const struct network *network, struct err *e
 		r = fabric_set_device(network, "disable_ipv6", network->ipv6 ? "0" : "1", err);
 		if (r == 0)
 			r = fabric_set_device(network, "accept_ra", "0", err);
+		/* one of ours instead, of which it need not be asked first whether another has it */
+		if (r == 0)
+			r = fabric_set_device(network, "addr_gen_mode", "1", err);
 	}
 	if (r == 0 && network->ipv4 && !network->internal)
 		r = fabric_set("ipv4/ip_forward", "1", err);
@@ -161,6 +164,8 @@ static int fabric_set_up_bridge(int sock, const struct network *network, struct 
 		r = fabric_add_address(sock, bridge->index, network->ipv4, err);
 	if (r == 0)
 		r = fabric_add_address(sock, bridge->index, network->ipv6, err);
+	if (r == 0 && network->ipv6)
+		r = fabric_add_address(sock, bridge->index, NETWORK_LINK_LOCAL "/64", err);
 	if (r == 0)
 		r = link_set_up(sock, bridge->index, 1, err);
 	return r < 0 ? r : fabric_join_parent(sock, network, bridge->index, err);

@@ -85,7 +85,32 @@ void names_pool(const struct network *network, struct names_pool *ret)
 	memset(ret->first6.s6_addr + 14, 0, 2);
 }
 
-static void names_conf_dns(const struct network *network, struct buf *conf)
+void names_find_resolver(const char *path, struct names_resolver *ret)
+{
+	char *real = realpath(path, NULL), *slash;
+
+	*ret = (struct names_resolver){ .inside = real };
+	if (!real || !strncmp(real, "/etc/", 5))
+		return;
+	slash = strrchr(real, '/');
+	ret->inside = mem_printf("/" NAMES_RESOLVER_INSIDE "%s", slash);
+	ret->shown = real;
+	if (strchr(real + 1, '/') == slash) {
+		ret->name = mem_strdup(ret->inside + 1);
+	} else {
+		*slash = '\0';
+		ret->name = mem_strdup(NAMES_RESOLVER_INSIDE);
+	}
+}
+
+void names_resolver_release(struct names_resolver *resolver)
+{
+	free(resolver->inside);
+	free(resolver->shown);
+	free(resolver->name);
+}
+
+static void names_conf_dns(const struct network *network, const char *resolver, struct buf *conf)
 {
 	if (!network->dns) {
 		buf_add_str(conf, "port=0\n");
@@ -96,8 +121,10 @@ static void names_conf_dns(const struct network *network, struct buf *conf)
 		   "domain=" NETWORK_DOMAIN "\nlocal=/" NETWORK_DOMAIN "/\n"
 		   "domain-needed\nbogus-priv\ncache-size=%d\n",
 		   NAMES_CACHE);
-	buf_add_str(conf, network->internal ? "no-resolv\n"
-					    : "resolv-file=/etc/resolv.conf\ndns-loop-detect\n");
+	if (network->internal || !resolver)
+		buf_add_str(conf, "no-resolv\n");
+	else
+		buf_printf(conf, "resolv-file=%s\ndns-loop-detect\n", resolver);
 }
 
 static void names_conf_dhcp4(const struct network *network, const struct names_pool *pool,
@@ -154,7 +181,8 @@ static void names_conf_dhcp6(const struct network *network, const struct names_p
 		buf_add_str(conf, "dhcp-option=option6:domain-search," NETWORK_DOMAIN "\n");
 }
 
-char *names_conf(const struct network *network, unsigned int index, const char *user)
+char *names_conf(const struct network *network, unsigned int index, const char *user,
+		 const char *resolver)
 {
 	_cleanup_buf_ struct buf conf = BUF_INIT;
 	struct names_pool pool;
@@ -166,7 +194,7 @@ char *names_conf(const struct network *network, unsigned int index, const char *
 		   "user=%s\nlog-facility=-\npid-file=/" NAMES_STATE_INSIDE "/" NAMES_READY "\n"
 		   "interface=%s\nexcept-interface=lo\nbind-dynamic\n",
 		   user, network->device);
-	names_conf_dns(network, &conf);
+	names_conf_dns(network, resolver, &conf);
 	if (network->dhcp) {
 		buf_printf(&conf,
 			   "dhcp-authoritative\nno-ping\nquiet-dhcp\ndhcp-ignore-names\ndhcp-lease-"

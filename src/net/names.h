@@ -18,17 +18,19 @@
  *   dhcp/INSTANCE   "MAC,[IP6],IP,NAME,infinite"
  *   state/          what it may write: leases, and ready, which it makes when it answers
  *
- * It sees hosts, dhcp and dnsmasq.conf below NAMES_INSIDE, state as NAMES_STATE_INSIDE.
+ * It sees hosts, dhcp and dnsmasq.conf below NAMES_INSIDE, state as NAMES_STATE_INSIDE, and the folder of the host's
+ * resolv.conf as NAMES_RESOLVER_INSIDE, if that is not /etc.
  */
-#define NAMES_CONF	   "dnsmasq.conf"
-#define NAMES_HOSTS	   "hosts"
-#define NAMES_DHCP	   "dhcp"
-#define NAMES_STATE	   "state"
-#define NAMES_LEASES	   "leases"
-#define NAMES_READY	   "ready"
-#define NAMES_INSIDE	   "net"
-#define NAMES_STATE_INSIDE "state"
-#define NAMES_LEASES_MAX   (8U << 20) /* bytes that are read of it */
+#define NAMES_CONF	      "dnsmasq.conf"
+#define NAMES_HOSTS	      "hosts"
+#define NAMES_DHCP	      "dhcp"
+#define NAMES_STATE	      "state"
+#define NAMES_LEASES	      "leases"
+#define NAMES_READY	      "ready"
+#define NAMES_INSIDE	      "net"
+#define NAMES_STATE_INSIDE    "state"
+#define NAMES_RESOLVER_INSIDE "resolver"
+#define NAMES_LEASES_MAX      (8U << 20) /* bytes that are read of it */
 
 /*
  * What a network's DHCP gives to who is no instance of brig's (a nested container, a machine behind a port): of IPv4
@@ -47,8 +49,27 @@ void names_pool(const struct network *network, struct names_pool *ret);
 /* ADDRESS/PREFIX of a family, as in struct network. ret_address: struct in_addr or in6_addr. No message. */
 int names_parse_prefix(int family, const char *text, void *ret_address, unsigned int *ret_prefix);
 
-/* The text of dnsmasq.conf for a bridge whose index is known. user: whom it runs as. The caller frees. */
-char *names_conf(const struct network *network, unsigned int index, const char *user);
+/*
+ * Where the host's resolv.conf really is, all links resolved. Its folder is shown, so that a file that replaces it is
+ * seen; of one in a folder like /run, with everybody's mounts below it, the file alone is.
+ */
+struct names_resolver {
+	char *inside; /* its path as dnsmasq sees it; NULL: there is none */
+	char *shown;  /* the folder or file that is to be shown, or NULL: it is in /etc */
+	char *name;   /* as what, without the first slash */
+};
+
+/* path: /etc/resolv.conf, but in tests. */
+void names_find_resolver(const char *path, struct names_resolver *ret);
+void names_resolver_release(struct names_resolver *resolver);
+#define NAMES_RESOLVER "/etc/resolv.conf"
+
+/*
+ * The text of dnsmasq.conf for a bridge whose index is known. user: whom it runs as; resolver: names_resolver.inside. The
+ * caller frees.
+ */
+char *names_conf(const struct network *network, unsigned int index, const char *user,
+		 const char *resolver);
 
 struct names_host {
 	const char *name;     /* of the instance */

@@ -16,9 +16,10 @@
  * begins with a dot is being made or removed; it gets its name, or loses it, in one rename(2), and who next takes the lock
  * removes what a killed process left.
  */
-#define NETWORK_DEFAULT	   "brig0" /* made on first use */
-#define NETWORK_DOMAIN	   "brig"  /* what instances' names end with: NAME.brig */
-#define NETWORK_DEVICE_MAX 16	   /* with the NUL: the kernel's IFNAMSIZ */
+#define NETWORK_DEFAULT	   "brig0"   /* made on first use */
+#define NETWORK_DOMAIN	   "brig"    /* what instances' names end with: NAME.brig */
+#define NETWORK_LINK_LOCAL "fe80::1" /* of each bridge, and of nobody else on it */
+#define NETWORK_DEVICE_MAX 16	     /* with the NUL: the kernel's IFNAMSIZ */
 
 struct network_home {
 	const char *root, *run; /* ROOT and RUN, as of instances */

@@ -235,10 +235,11 @@ int plan_network(const struct network_home *home, struct network *network, enum 
 		r = plan_check_parent(sock, network, err);
 	if (r == 0)
 		r = plan_device(home, sock, network, err);
-	if (r == 0)
-		r = plan_take_host(&taken, sock, err);
+	/* networks first, since what is theirs is the host's too, and their name says more */
 	if (r == 0)
 		r = plan_take_networks(&taken, home, err);
+	if (r == 0)
+		r = plan_take_host(&taken, sock, err);
 	if (r == 0)
 		r = plan_subnet(&taken, network, AF_INET, ipv4, &network->ipv4, err);
 	if (r == 0)

@@ -182,21 +182,6 @@ static void ruleset_add_gateway(struct ruleset *ruleset, const uint8_t address[1
 	strv_add_take(&ruleset->of_networks[RULESET_GATEWAY_TARGETS6], buf_take(&target));
 }
 
-/* RFC 4291, appendix A: what the kernel gives the bridge by itself. */
-static void ruleset_add_link_local(struct ruleset *ruleset, const struct network_home *home,
-				   const struct network *network)
-{
-	uint8_t mac[6], address[16] = { 0xfe, 0x80 };
-
-	network_device_mac(home, network, mac);
-	memcpy(address + 8, mac, 3);
-	address[8] ^= 2;
-	address[11] = 0xff;
-	address[12] = 0xfe;
-	memcpy(address + 13, mac + 3, 3);
-	ruleset_add_gateway(ruleset, address);
-}
-
 static void ruleset_add_subnet(struct ruleset *ruleset, const struct network *network,
 			       const char *text)
 {
@@ -222,8 +207,7 @@ static void ruleset_add_device(struct ruleset *ruleset, enum ruleset_set set,
 	strv_add_printf(&ruleset->of_networks[set], "\"%s\"", network->device);
 }
 
-static void ruleset_add_network(struct ruleset *ruleset, const struct network_home *home,
-				const struct network *network)
+static void ruleset_add_network(struct ruleset *ruleset, const struct network *network)
 {
 	if (network->type != NETWORK_BRIDGE || !network->device)
 		return;
@@ -234,7 +218,6 @@ static void ruleset_add_network(struct ruleset *ruleset, const struct network_ho
 		ruleset_add_device(ruleset, RULESET_INTERNAL, network);
 	if (network->nat)
 		ruleset_add_device(ruleset, RULESET_GUARDED, network);
-	ruleset_add_link_local(ruleset, home, network);
 	ruleset_add_subnet(ruleset, network, network->ipv4);
 	ruleset_add_subnet(ruleset, network, network->ipv6);
 }
@@ -252,7 +235,7 @@ static int ruleset_add_networks(struct ruleset *ruleset, const struct network_ho
 			return r;
 		r = network_load(home, *name, &network, err);
 		if (r == 0)
-			ruleset_add_network(ruleset, home, &network);
+			ruleset_add_network(ruleset, &network);
 	}
 	return r;
 }
@@ -313,8 +296,11 @@ static void ruleset_put_removal(const char *name, struct buf *ret)
 int ruleset_text(const struct network_home *home, struct buf *ret, struct err *err)
 {
 	_cleanup_(ruleset_release) struct ruleset ruleset = { 0 };
+	struct subnet link_local;
 	char name[RULESET_NAME_MAX];
 
+	subnet_parse_address(NETWORK_LINK_LOCAL, &link_local);
+	ruleset_add_gateway(&ruleset, link_local.address);
 	if (ruleset_add_networks(&ruleset, home, err) < 0)
 		return err->code;
 	ruleset_add_ports(&ruleset, home);

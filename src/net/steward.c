@@ -11,7 +11,8 @@
  * it forgets leases only so.
  *
  * Invariants:
- *  1. Whoever holds the record lock of steward.lock is the network's steward. dnsmasq.conf is what it was started with.
+ *  1. Whoever holds the record lock of steward.lock is the network's steward. dnsmasq.conf is what dnsmasq was started
+ *     with, so who finds that it should be another text starts all anew.
  *  2. dnsmasq dies with the steward (PDEATHSIG), a moment later. Both have the FIFO `said` open for writing: who finds no
  *     writer there knows that both are gone, and only then is dnsmasq started.
  *  3. dnsmasq remembers leases of the pool only: names_prune_leases() comes before each start.
@@ -38,6 +39,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <net/if.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -56,7 +58,7 @@
 #define STEWARD_END_MS	 1000
 #define STEWARD_READY_MS 20000
 
-#define STEWARD_FILES_MAX 1024
+#define STEWARD_FILES_MAX 256
 #define STEWARD_LINE_MAX  400
 
 #define STEWARD_KEPT \
@@ -200,30 +202,12 @@ static int steward_try_ports(const struct steward *steward, struct err *err)
 	return r;
 }
 
-/*
- * The folder that resolv.conf is really in, for what replaces the file; a folder that has everything of somebody else's
- * below it is not shown, nor its mounts kept: then the file alone. NULL: it is in /etc.
- */
-static char *steward_resolver(void)
-{
-	char *path = realpath("/etc/resolv.conf", NULL), *slash;
-
-	if (!path || !strncmp(path, "/etc/", 5)) {
-		free(path);
-		return NULL;
-	}
-	slash = strrchr(path, '/');
-	if (slash > path && strchr(path + 1, '/') != slash)
-		*slash = '\0';
-	return path;
-}
-
 static void steward_on_end(void *ctx, uint32_t events _unused_);
 
-static int steward_launch(struct steward *steward, struct err *err)
+static int steward_launch(struct steward *steward, const struct names_resolver *resolver,
+			  struct err *err)
 {
 	_cleanup_free_ char *state = mem_printf("%s/" NAMES_STATE, steward->path);
-	_cleanup_free_ char *resolver = steward_resolver();
 	char *argv[] = { steward->tool, (char *)"--keep-in-foreground",
 			 (char *)"--conf-file=/" NAMES_INSIDE "/" NAMES_CONF, NULL };
 	char *env[] = { (char *)"LC_ALL=C", NULL };
@@ -233,7 +217,7 @@ static int steward_launch(struct steward *steward, struct err *err)
 		{ .path = "/etc" },
 		{ .path = steward->path, .name = NAMES_INSIDE },
 		{ .path = state, .name = NAMES_STATE_INSIDE, .writable = 1 },
-		{ .path = resolver },
+		{ .path = resolver->shown, .name = resolver->name },
 	};
 	const struct sandbox_limit limits[] = { { RLIMIT_CORE, 0 },
 						{ RLIMIT_NOFILE, STEWARD_FILES_MAX } };
@@ -246,7 +230,7 @@ static int steward_launch(struct steward *steward, struct err *err)
 		.capabilities = STEWARD_KEPT,
 		.keep_net = 1,
 		.files = files,
-		.n_files = ARRAY_SIZE(files) - !resolver,
+		.n_files = ARRAY_SIZE(files) - !resolver->shown,
 		.fds = fds,
 		.n_fds = ARRAY_SIZE(fds),
 		.limits = limits,
@@ -263,6 +247,18 @@ static int steward_launch(struct steward *steward, struct err *err)
 }
 
 static void steward_begin(struct steward *steward);
+
+/* Each time anew: the host may have another resolv.conf by now, and the bridge may be another one. */
+static int steward_configure(struct steward *steward, const struct names_resolver *resolver,
+			     struct err *err)
+{
+	_cleanup_free_ char *conf =
+		names_conf(&steward->network, if_nametoindex(steward->network.device),
+			   steward->user, resolver->inside);
+	int r = file_replace(steward->dir, NAMES_CONF, conf, strlen(conf), 0644, 0);
+
+	return r < 0 ? err_errno(err, r, "cannot write " NAMES_CONF) : 0;
+}
 
 /* Before it has ever answered somebody waits for the reason; after that it is tried for ever. */
 static void steward_fail(struct steward *steward, const struct err *err)
@@ -286,8 +282,11 @@ static void steward_fail(struct steward *steward, const struct err *err)
 
 static void steward_begin(struct steward *steward)
 {
+	_cleanup_(names_resolver_release) struct names_resolver resolver = { 0 };
 	struct err err = ERR_INIT;
 	int r = steward_try_ports(steward, &err);
+
+	names_find_resolver(NAMES_RESOLVER, &resolver);
 
 	steward->phase = STEWARD_STARTING;
 	steward->line[0] = '\0';
@@ -298,7 +297,9 @@ static void steward_begin(struct steward *steward)
 	if (r < 0 && !err_is_set(&err))
 		err_errno(&err, r, "cannot remove " NAMES_READY);
 	if (r == 0)
-		r = steward_launch(steward, &err);
+		r = steward_configure(steward, &resolver, &err);
+	if (r == 0)
+		r = steward_launch(steward, &resolver, &err);
 	if (r < 0)
 		steward_fail(steward, &err);
 	else

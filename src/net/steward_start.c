@@ -305,18 +305,11 @@ static int steward_explain_rival(const struct network *network, struct err *err)
 }
 
 static int steward_renew(const struct network_home *home, const struct network *network, int dir,
-			 const char *conf, struct err *err)
+			 struct err *err)
 {
 	struct err ignored = ERR_INIT;
 	int r = steward_end(dir, network->name, err);
 
-	if (r == 0) {
-		r = file_replace(dir, NAMES_CONF, conf, strlen(conf), 0644, 0);
-		if (r == 0 && fchmodat(dir, NAMES_CONF, 0644, 0) < 0)
-			r = -errno;
-		if (r < 0)
-			err_errno(err, r, "cannot write " NAMES_CONF);
-	}
 	if (r < 0)
 		return r;
 	r = steward_launch(home, network->name, err);
@@ -327,24 +320,37 @@ static int steward_renew(const struct network_home *home, const struct network *
 	return steward_explain_rival(network, err);
 }
 
+/* Whether a steward runs, and its dnsmasq as it should. */
+static int steward_is_right(const struct network *network, unsigned int index, int dir)
+{
+	_cleanup_(names_resolver_release) struct names_resolver resolver = { 0 };
+	_cleanup_free_ char *user = NULL, *conf = NULL, *is = NULL;
+	uid_t uid;
+	gid_t gid;
+
+	/* one that has lost its dnsmasq, or was left by who started it, is not waited for */
+	if (!steward_find(dir) || faccessat(dir, NAMES_STATE "/" NAMES_READY, F_OK, 0) < 0 ||
+	    file_read(dir, NAMES_CONF, STEWARD_CONF_MAX, &is, NULL) < 0)
+		return 0;
+	user = steward_find_user(&uid, &gid);
+	names_find_resolver(NAMES_RESOLVER, &resolver);
+	conf = names_conf(network, index, user, resolver.inside);
+	return !strcmp(is, conf);
+}
+
 static int steward_run(const struct network_home *home, const struct network *network, int dir,
 		       struct err *err)
 {
-	_cleanup_free_ char *tool = child_find("dnsmasq"), *user = NULL, *conf = NULL, *old = NULL;
+	_cleanup_free_ char *tool = child_find("dnsmasq");
 	unsigned int index = if_nametoindex(network->device);
-	uid_t uid;
-	gid_t gid;
 
 	if (!tool)
 		return err_set(err, -ENOENT, "there is no dnsmasq; install dnsmasq-base");
 	if (!index)
 		return err_errno(err, -errno, "interface %s", network->device);
-	user = steward_find_user(&uid, &gid);
-	conf = names_conf(network, index, user);
-	if (steward_find(dir) && file_read(dir, NAMES_CONF, STEWARD_CONF_MAX, &old, NULL) == 0 &&
-	    !strcmp(old, conf))
+	if (steward_is_right(network, index, dir))
 		return 0;
-	return steward_renew(home, network, dir, conf, err);
+	return steward_renew(home, network, dir, err);
 }
 
 int steward_start(const struct network_home *home, const struct network *network, struct err *err)

@@ -5,6 +5,7 @@
 #include "net/subnet.h"
 #include "sys/link.h"
 #include "sys/netlink.h"
+#include "sys/rate.h"
 #include "sys/route.h"
 #include "sys/tap.h"
 
@@ -30,12 +31,25 @@ static unsigned int wire_port_flags(const struct port *port)
 	       (port->isolated ? LINK_PORT_ISOLATED : 0);
 }
 
+/* What goes out of the host's end comes in to the instance, and the other way round. */
+static int wire_set_rate(int sock, int link, const struct port *port, struct err *err)
+{
+	int r;
+
+	if (!port->rate)
+		return 0;
+	r = rate_limit_out(sock, link, (uint64_t)port->rate, err);
+	return r < 0 ? r : rate_limit_in(sock, link, (uint64_t)port->rate, err);
+}
+
 int wire_set_port(int sock, const struct port *port, struct err *err)
 {
 	struct link link;
 	int r = link_find(sock, port->device, &link, err);
 
-	return r < 0 ? r : link_set_port(sock, link.index, wire_port_flags(port), err);
+	if (r == 0)
+		r = link_set_port(sock, link.index, wire_port_flags(port), err);
+	return r < 0 ? r : wire_set_rate(sock, link.index, port, err);
 }
 
 static int wire_make_veth(int sock, const struct wire_way *way, int bridge, int netns,
@@ -152,13 +166,21 @@ void wire_taps_release(struct wire_taps *taps)
 static int wire_open_queues(const struct wire_way *way, unsigned int n, struct wire_taps *taps,
 			    struct err *err)
 {
-	while (taps->n < n) {
-		int fd = tap_open(way->port->device, n > 1, NULL, err);
+	struct err first = ERR_INIT;
+	int r = tap_make(way->port->device, taps->fds, n, NULL, &first);
 
-		if (fd < 0)
-			return fd;
-		taps->fds[taps->n++] = fd;
+	/* of a run before, whose machine is just going */
+	if (r == -EBUSY) {
+		first = ERR_INIT;
+		r = wire_remove(way->port->device, &first);
+		if (r == 0)
+			r = tap_make(way->port->device, taps->fds, n, NULL, &first);
 	}
+	if (r < 0) {
+		*err = first;
+		return r;
+	}
+	taps->n = n;
 	return 0;
 }
 
@@ -187,7 +209,7 @@ static int wire_plug_tap(const struct wire_way *way, struct err *err)
 	if (r == 0)
 		r = link_set_master(sock, tap.index, host, err);
 	if (r == 0)
-		r = link_set_port(sock, tap.index, wire_port_flags(way->port), err);
+		r = wire_set_port(sock, way->port, err);
 	return r < 0 ? r : link_set_up(sock, tap.index, 1, err);
 }
 

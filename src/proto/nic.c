@@ -170,7 +170,7 @@ int nic_parse(const char *text, size_t place, struct nic *ret, struct err *err)
 		      : err_set(err, -EINVAL, "a network has a name");
 
 	snprintf(nic.name, sizeof(nic.name), "eth%zu", place);
-	for (char **word = words; r == 0 && *word && word[1]; word++)
+	for (char **word = words; r == 0 && word && *word && word[1]; word++)
 		r = nic_set(&nic, word[1], err);
 	if (r < 0)
 		return err_wrap(err, "network '%.64s'", text);

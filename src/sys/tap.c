@@ -46,7 +46,8 @@ int tap_make(const char *name, int *ret_queues, size_t count, char *ret_name, st
 		}
 		flags = IFF_MULTI_QUEUE;
 	}
-	memcpy(ret_name, whole, sizeof(whole));
+	if (ret_name)
+		memcpy(ret_name, whole, sizeof(whole));
 	return 0;
 }
 

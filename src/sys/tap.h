@@ -19,7 +19,7 @@ int tap_open(const char *name, int multi_queue, char *ret_name, struct err *err)
 
 /*
  * Makes a tap of that name ("": named by the kernel) with so many queues, the descriptors of which the caller closes. It
- * is down and goes with the last of them. -EBUSY: there is an interface of that name.
+ * is down and goes with the last of them. ret_name: as above. -EBUSY: there is an interface of that name.
  */
 int tap_make(const char *name, int *ret_queues, size_t count, char *ret_name, struct err *err);
 

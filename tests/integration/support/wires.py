@@ -28,6 +28,8 @@ class Namespace:
                                        stdout=subprocess.PIPE)
         self.holder.stdout.readline()
         self.run("ip", "link", "set", "lo", "up")
+        # Where br_netfilter is built in, a new namespace has it on; on most hosts it is off.
+        self.run("sh", "-c", "for f in /proc/sys/net/bridge/bridge-nf-call-*; do [ ! -e $f ] || echo 0 >$f; done")
         return self
 
     def __exit__(self, *_):

@@ -75,7 +75,7 @@ static void a_network_with_names_and_addresses_has_all_of_it(void **state)
 	_cleanup_free_ char *conf = NULL;
 
 	place->network.mtu = 1400;
-	conf = names_conf(&place->network, 7, "dnsmasq");
+	conf = names_conf(&place->network, 7, "dnsmasq", "/etc/resolv.conf");
 	assert_has(conf, "user=dnsmasq");
 	assert_has(conf, "interface=brig0");
 	assert_has(conf, "bind-dynamic");
@@ -98,7 +98,7 @@ static void an_internal_network_has_no_way_out(void **state)
 	_cleanup_free_ char *conf = NULL;
 
 	place->network.internal = 1;
-	conf = names_conf(&place->network, 7, "dnsmasq");
+	conf = names_conf(&place->network, 7, "dnsmasq", "/etc/resolv.conf");
 	assert_has(conf, "no-resolv");
 	assert_has(conf, "dhcp-option=option:router");
 	assert_has(conf, "ra-param=brig0,0,0");
@@ -111,12 +111,12 @@ static void what_a_network_does_not_have_is_not_answered(void **state)
 	_cleanup_free_ char *names = NULL, *dhcp = NULL;
 
 	place->network.dhcp = 0;
-	names = names_conf(&place->network, 7, "dnsmasq");
+	names = names_conf(&place->network, 7, "dnsmasq", "/etc/resolv.conf");
 	assert_has_no(names, "dhcp");
 	assert_has_no(names, "enable-ra");
 	place->network.dhcp = 1;
 	place->network.dns = 0;
-	dhcp = names_conf(&place->network, 7, "dnsmasq");
+	dhcp = names_conf(&place->network, 7, "dnsmasq", "/etc/resolv.conf");
 	assert_has(dhcp, "port=0");
 	assert_has(dhcp, "dhcp-option=option:dns-server");
 	assert_has_no(dhcp, "resolv-file");
@@ -126,10 +126,47 @@ static void what_a_network_does_not_have_is_not_answered(void **state)
 static void another_bridge_is_another_configuration(void **state)
 {
 	struct place *place = *state;
-	_cleanup_free_ char *a = names_conf(&place->network, 7, "dnsmasq");
-	_cleanup_free_ char *b = names_conf(&place->network, 8, "dnsmasq");
+	_cleanup_free_ char *a = names_conf(&place->network, 7, "dnsmasq", "/etc/resolv.conf");
+	_cleanup_free_ char *b = names_conf(&place->network, 8, "dnsmasq", "/etc/resolv.conf");
 
 	assert_string_not_equal(a, b);
+}
+
+static void assert_resolver(const char *path, const char *inside, const char *shown,
+			    const char *name)
+{
+	_cleanup_(names_resolver_release) struct names_resolver resolver = { 0 };
+
+	names_find_resolver(path, &resolver);
+	assert_string_equal(resolver.inside ? resolver.inside : "none", inside);
+	assert_string_equal(resolver.shown ? resolver.shown : "none", shown);
+	assert_string_equal(resolver.name ? resolver.name : "none", name);
+}
+
+/* As /etc/resolv.conf may be a link to a link to a file that systemd-resolved replaces. */
+static void the_hosts_resolver_is_found_behind_its_links(void **state)
+{
+	struct place *place = *state;
+	_cleanup_free_ char *file = mem_printf("%s/stub.conf", place->path);
+	_cleanup_free_ char *a = mem_printf("%s/a", place->folder);
+	_cleanup_free_ char *b = mem_printf("%s/b", place->folder);
+
+	assert_int_equal(file_replace(AT_FDCWD, file, "", 0, 0644, 0), 0);
+	assert_int_equal(symlink(file, b), 0);
+	assert_int_equal(symlink(b, a), 0);
+	assert_resolver(a, "/resolver/stub.conf", place->path, "resolver");
+	assert_resolver("/etc/passwd", "/etc/passwd", "none", "none");
+	assert_int_equal(unlink(file), 0);
+	assert_resolver(a, "none", "none", "none");
+}
+
+static void a_host_without_a_resolver_has_only_our_own_names(void **state)
+{
+	struct place *place = *state;
+	_cleanup_free_ char *conf = names_conf(&place->network, 7, "dnsmasq", NULL);
+
+	assert_has(conf, "no-resolv");
+	assert_has_no(conf, "resolv-file");
 }
 
 static void assert_pool(const char *ipv4, const char *first, const char *last)
@@ -326,6 +363,8 @@ int main(void)
 		PLACE_TEST(an_internal_network_has_no_way_out),
 		PLACE_TEST(what_a_network_does_not_have_is_not_answered),
 		PLACE_TEST(another_bridge_is_another_configuration),
+		PLACE_TEST(the_hosts_resolver_is_found_behind_its_links),
+		PLACE_TEST(a_host_without_a_resolver_has_only_our_own_names),
 		cmocka_unit_test(the_pool_is_the_upper_quarter),
 		PLACE_TEST(an_instance_has_a_line_for_each_address),
 		PLACE_TEST(a_name_that_means_something_else_is_kept_from_dhcp),

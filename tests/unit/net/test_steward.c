@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/units.h"
 #include "net/names.h"
 #include "sys/child.h"
 
@@ -15,12 +16,16 @@
 #include <cmocka.h>
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <net/if.h>
+#include <netinet/icmp6.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/mount.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -68,8 +73,9 @@ static void make_network(struct network *network, const char *name, const char *
 {
 	_cleanup_free_ char *command =
 		mem_printf("ip link add %s type bridge; ip link set %s up; "
-			   "ip addr add %s dev %s; ip addr add %s dev %s nodad",
-			   name, name, ipv4, name, ipv6, name);
+			   "ip addr add %s dev %s; ip addr add %s dev %s nodad; "
+			   "ip addr add fe80::1/64 dev %s nodad",
+			   name, name, ipv4, name, ipv6, name, name);
 	struct err err = ERR_INIT;
 
 	done(command);
@@ -109,6 +115,16 @@ static void make_client(void)
 	assert_int_equal(file_replace(AT_FDCWD, script, text, sizeof(text) - 1, 0700, 0), 0);
 }
 
+/* The host's own resolver, as far as we see: one at 127.0.0.9, as systemd-resolved is at 127.0.0.53. */
+static void make_resolver(void)
+{
+	_cleanup_free_ char *path = mem_printf("%s/resolv.conf", folder);
+	static const char text[] = "nameserver 127.0.0.9\n";
+
+	assert_int_equal(file_replace(AT_FDCWD, path, text, sizeof(text) - 1, 0644, 0), 0);
+	assert_int_equal(mount(path, "/etc/resolv.conf", NULL, MS_BIND, NULL), 0);
+}
+
 static int set_up_all(void **state _unused_)
 {
 	int lock;
@@ -121,8 +137,9 @@ static int set_up_all(void **state _unused_)
 	home = (struct network_home){ .root = folder, .run = folder };
 	lock = network_lock(&home, &err);
 	assert_true(lock >= 0);
-	assert_int_equal(unshare(CLONE_NEWNET), 0);
-	done("ip link set lo up");
+	assert_int_equal(unshare(CLONE_NEWNET | CLONE_NEWNS), 0);
+	done("ip link set lo up; mount --make-rprivate /");
+	make_resolver();
 	make_network(&left, "left", "10.77.1.1/24", "fd77:1::1/64");
 	make_network(&right, "right", "10.77.2.1/24", "fd77:2::1/64");
 	right.internal = 1;
@@ -220,22 +237,36 @@ static char *read_answer(const uint8_t *message, size_t at, uint16_t type)
 	return mem_strdup(text);
 }
 
-/* Asks the server at an address of IPv4. */
-static char *ask(const char *server, const char *name, uint16_t type)
+/* To the server at an address of IPv4. */
+static int send_question(const char *server, const char *name, uint16_t type)
 {
-	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(53) };
-	struct pollfd answer = { .fd = fd, .events = POLLIN };
-	uint8_t message[1024] = { 0 };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	uint8_t message[1024];
 	size_t len = put_question(message, name, type);
 
 	assert_int_equal(inet_pton(AF_INET, server, &address.sin_addr), 1);
 	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	assert_int_equal(send(fd, message, len, 0), len);
+	return fd;
+}
+
+static char *await_answer(int fd, const char *name, uint16_t type)
+{
+	struct pollfd answer = { .fd = fd, .events = POLLIN };
+	uint8_t message[1024] = { 0 };
+	size_t len = put_question(message, name, type);
+	ssize_t n;
+
 	assert_int_equal(poll(&answer, 1, DEADLINE_MS), 1);
-	if (recv(fd, message, sizeof(message), 0) < (ssize_t)len)
-		return mem_strdup("NOBODY");
-	return read_answer(message, len, type);
+	n = recv(fd, message, sizeof(message), 0);
+	fd_close(fd);
+	return n < (ssize_t)len ? mem_strdup("NOBODY") : read_answer(message, len, type);
+}
+
+static char *ask(const char *server, const char *name, uint16_t type)
+{
+	return await_answer(send_question(server, name, type), name, type);
 }
 
 static void assert_answer(const char *server, const char *name, uint16_t type, const char *expected)
@@ -295,6 +326,52 @@ static void each_network_has_names_of_its_own(void **state _unused_)
 	assert_answer("10.77.1.1", "db.brig", TYPE_A, "NXDOMAIN");
 }
 
+/* Answers the first question for example.com; others, of which a search for loops is one, are not for us. */
+static void answer_upstream(int fd)
+{
+	static const uint8_t answer[] = { 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4, 192, 0, 2, 7 };
+	struct pollfd ready = { .fd = fd, .events = POLLIN };
+	struct sockaddr_in from;
+	uint8_t message[1024];
+	socklen_t len;
+	ssize_t n;
+
+	do {
+		len = sizeof(from);
+		assert_int_equal(poll(&ready, 1, DEADLINE_MS), 1);
+		n = recvfrom(fd, message, sizeof(message), 0, (struct sockaddr *)&from, &len);
+		assert_true(n > 12);
+		/* a name is forwarded that is none of ours */
+		assert_int_not_equal(message[12], strlen("web"));
+	} while (message[12] != strlen("example"));
+	message[2] |= 0x80;
+	message[7] = 1;
+	message[11] = 0;
+	n = 12 + (ssize_t)strlen("_example_com_") + 4;
+	memcpy(message + n, answer, sizeof(answer));
+	assert_int_equal(
+		sendto(fd, message, (size_t)n + sizeof(answer), 0, (struct sockaddr *)&from, len),
+		(size_t)n + sizeof(answer));
+}
+
+static void what_is_not_ours_is_asked_of_the_hosts_resolver(void **state _unused_)
+{
+	_cleanup_close_ int upstream = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(53) };
+	_cleanup_free_ char *answer = NULL;
+	int fd;
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 8);
+	assert_int_equal(bind(upstream, (struct sockaddr *)&address, sizeof(address)), 0);
+	start(&left);
+	assert_answer("10.77.1.1", "web", TYPE_A, "NXDOMAIN");
+	assert_answer("10.77.1.1", "web.brig", TYPE_A, "NXDOMAIN");
+	fd = send_question("10.77.1.1", "example.com", TYPE_A);
+	answer_upstream(upstream);
+	answer = await_answer(fd, "example.com", TYPE_A);
+	assert_string_equal(answer, "192.0.2.7");
+}
+
 static void an_internal_network_resolves_nothing_outside(void **state _unused_)
 {
 	start(&right);
@@ -341,13 +418,15 @@ static void a_stranger_gets_an_address_of_the_pool_and_no_name(void **state _unu
 	_cleanup_free_ char *address = NULL;
 	_cleanup_strv_ char **leases = NULL;
 	struct err err = ERR_INIT;
-	unsigned int last = 0;
+	struct in_addr given;
+	unsigned int prefix;
 
 	start(&left);
 	add(&left, "evil", 5, "10.77.1.5", NULL);
 	address = ask_dhcp(0x99);
-	assert_int_equal(sscanf(address, "10.77.1.%u/24", &last), 1);
-	assert_in_range(last, 192, 254);
+	address[strcspn(address, " ")] = '\0';
+	assert_int_equal(names_parse_prefix(AF_INET, address, &given, &prefix), 0);
+	assert_in_range(ntohl(given.s_addr), 0x0a4d01c0, 0x0a4d01fe);
 	assert_answer("10.77.1.1", "evil", TYPE_A, "10.77.1.5");
 	assert_int_equal(names_leases(&home, "left", count_lease, &leases, &err), 0);
 	assert_int_equal(strv_len(leases), 1);
@@ -355,17 +434,124 @@ static void a_stranger_gets_an_address_of_the_pool_and_no_name(void **state _unu
 	assert_non_null(strstr(leases[0], " ''"));
 }
 
+/* Sends from the client, where fe80::62 is its only address that is ready, and gives what is answered. */
+static size_t exchange(int type, int protocol, uint16_t port, const struct sockaddr_in6 *to,
+		       const void *data, size_t len, uint8_t *answer, size_t size)
+{
+	struct sockaddr_in6 from = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	_cleanup_close_ int fd = socket(AF_INET6, type | SOCK_CLOEXEC, protocol);
+	struct sockaddr_in6 there = *to;
+	struct icmp6_filter filter;
+	struct pollfd ready = { .fd = fd, .events = POLLIN };
+	int hops = 255;
+	ssize_t n;
+
+	there.sin6_scope_id = from.sin6_scope_id = if_nametoindex("eth0");
+	inet_pton(AF_INET6, "fe80::62", &from.sin6_addr);
+	ICMP6_FILTER_SETBLOCKALL(&filter);
+	ICMP6_FILTER_SETPASS(ND_ROUTER_ADVERT, &filter);
+	if (type == SOCK_RAW)
+		setsockopt(fd, IPPROTO_ICMPV6, ICMP6_FILTER, &filter, sizeof(filter));
+	setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &hops, sizeof(hops));
+	if (bind(fd, (struct sockaddr *)&from, sizeof(from)) < 0 ||
+	    sendto(fd, data, len, 0, (struct sockaddr *)&there, sizeof(there)) < 0 ||
+	    poll(&ready, 1, DEADLINE_MS) != 1)
+		return 0;
+	n = recv(fd, answer, size, 0);
+	return n < 0 ? 0 : (size_t)n;
+}
+
+/* RFC 4861: "managed" and "router" if it is so, "own" if hosts are to make addresses of the prefix. */
+static void ask_router(char *ret)
+{
+	static const uint8_t solicit[8] = { ND_ROUTER_SOLICIT };
+	struct sockaddr_in6 all = { .sin6_family = AF_INET6 };
+	uint8_t answer[1500] = { 0 };
+	const char *prefix = "";
+	size_t n;
+
+	inet_pton(AF_INET6, "ff02::2", &all.sin6_addr);
+	n = exchange(SOCK_RAW, IPPROTO_ICMPV6, 0, &all, solicit, sizeof(solicit), answer,
+		     sizeof(answer));
+	for (size_t i = 16; i + 8 <= n && answer[i + 1]; i += 8UL * answer[i + 1]) {
+		if (answer[i] == ND_OPT_PREFIX_INFORMATION)
+			prefix = answer[i + 3] & ND_OPT_PI_FLAG_AUTO ? "own " : "prefix ";
+	}
+	sprintf(ret, "%s%s%s", answer[5] & ND_RA_FLAG_MANAGED ? "managed " : "",
+		answer[6] | answer[7] ? "router " : "", prefix);
+}
+
+/* RFC 8415: a SOLICIT with who we are and a wish for an address; the one that is offered. */
+static void ask_dhcp6(char *ret)
+{
+	static const uint8_t solicit[] = { 1, 0, 0, 7, 0,  1, 0, 10, 0, 3, 0, 1, 2, 0x62, 0, 0, 0,
+					   5, 0, 3, 0, 12, 0, 0, 0,  1, 0, 0, 0, 0, 0,	  0, 0, 0 };
+	struct sockaddr_in6 all = { .sin6_family = AF_INET6, .sin6_port = htons(547) };
+	uint8_t answer[1500] = { 0 };
+	size_t n;
+
+	inet_pton(AF_INET6, "ff02::1:2", &all.sin6_addr);
+	n = exchange(SOCK_DGRAM, 0, 546, &all, solicit, sizeof(solicit), answer, sizeof(answer));
+	for (size_t i = 4; i + 36 <= n; i += 4U + answer[i + 3]) {
+		/* an IA_NA, and first in that an address */
+		if (answer[i + 1] == 3 && answer[i + 17] == 5)
+			inet_ntop(AF_INET6, answer + i + 20, ret + strlen(ret), INET6_ADDRSTRLEN);
+	}
+}
+
+static char *ask_ipv6(void)
+{
+	_cleanup_free_ char *command =
+		mem_printf("nsenter -t %d -n sh -ec 'ip link set eth0 down; "
+			   "ip link set eth0 address 02:62:00:00:00:05; ip link set eth0 up; "
+			   "ip addr add fe80::62/64 dev eth0 nodad'",
+			   client);
+	_cleanup_free_ char *path = mem_printf("/proc/%d/ns/net", client);
+	char text[256] = "";
+	int said[2];
+	pid_t pid;
+
+	done(command);
+	assert_int_equal(pipe2(said, O_CLOEXEC), 0);
+	pid = fork();
+	if (!pid) {
+		if (setns(open(path, O_RDONLY | O_CLOEXEC), CLONE_NEWNET) < 0)
+			_exit(1);
+		ask_router(text);
+		ask_dhcp6(text);
+		_exit(write(said[1], text, strlen(text)) < 0);
+	}
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	fd_close(said[1]);
+	assert_true(read(said[0], text, sizeof(text) - 1) >= 0);
+	fd_close(said[0]);
+	return mem_strdup(text);
+}
+
+static void an_instance_has_the_address_of_ipv6_that_it_was_given_and_no_other(
+	void **state _unused_)
+{
+	_cleanup_free_ char *text = NULL;
+
+	start(&left);
+	add(&left, "web", 5, "10.77.1.5", "fd77:1::5");
+	text = ask_ipv6();
+	assert_string_equal(text, "managed router prefix fd77:1::5");
+}
+
 static pid_t find_dnsmasq(const char *network)
 {
 	pid_t steward = steward_pid(&home, network);
 	_cleanup_free_ char *path = mem_printf("/proc/%d/task/%d/children", steward, steward);
 	_cleanup_free_ char *text = NULL;
-	int pid = 0;
+	struct err err = ERR_INIT;
+	int64_t pid = 0;
 
 	assert_true(steward > 0);
 	assert_int_equal(file_read(AT_FDCWD, path, 4096, &text, NULL), 0);
-	assert_int_equal(sscanf(text, "%d", &pid), 1);
-	return pid;
+	text[strcspn(text, " ")] = '\0';
+	assert_int_equal(units_parse_int(text, 1, INT32_MAX, &pid, &err), 0);
+	return (pid_t)pid;
 }
 
 static void await_end(int pidfd)
@@ -463,8 +649,9 @@ static void a_port_that_is_in_use_is_told(void **state _unused_)
 	struct err err = ERR_INIT;
 
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(prctl(PR_SET_NAME, "rival"), 0);
 	assert_int_equal(steward_start(&home, &left, &err), -EADDRINUSE);
-	us = mem_printf("in use: by test-net-stewar (pid %d)", getpid());
+	us = mem_printf("in use: by rival (pid %d)", getpid());
 	assert_non_null(strstr(err.msg, "network 'left': port 53 of 10.77.1.1 is in use"));
 	assert_non_null(strstr(err.msg, us));
 	assert_int_equal(steward_pid(&home, "left"), 0);
@@ -538,9 +725,11 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		ROOT_TEST(an_instances_names_resolve_at_once_until_it_is_removed),
 		ROOT_TEST(each_network_has_names_of_its_own),
+		ROOT_TEST(what_is_not_ours_is_asked_of_the_hosts_resolver),
 		ROOT_TEST(an_internal_network_resolves_nothing_outside),
 		ROOT_TEST(an_instance_has_its_address_by_dhcp_and_the_next_one_gets_it),
 		ROOT_TEST(a_stranger_gets_an_address_of_the_pool_and_no_name),
+		ROOT_TEST(an_instance_has_the_address_of_ipv6_that_it_was_given_and_no_other),
 		ROOT_TEST(a_dnsmasq_that_dies_is_started_again),
 		ROOT_TEST(a_killed_steward_takes_dnsmasq_along_and_the_next_start_mends),
 		ROOT_TEST(a_start_right_after_the_stewards_death_succeeds),

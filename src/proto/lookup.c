@@ -1,43 +1,43 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "proto/resolver.h"
+#include "proto/lookup.h"
 #include "base/mem.h"
 #include "base/strv.h"
 
 #include <arpa/inet.h>
 #include <string.h>
 
-#define RESOLVER_DOMAIN_MAX 253 /* RFC 1035 */
+#define LOOKUP_DOMAIN_MAX 253 /* RFC 1035 */
 
-static int resolver_is_address(const char *text)
+static int lookup_is_address(const char *text)
 {
 	struct in6_addr address;
 
 	return inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1;
 }
 
-static int resolver_is_domain(const char *text, size_t len)
+static int lookup_is_domain(const char *text, size_t len)
 {
 	static const char letters[] =
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
 
-	return len && len <= RESOLVER_DOMAIN_MAX && *text != '-' && strspn(text, letters) >= len;
+	return len && len <= LOOKUP_DOMAIN_MAX && *text != '-' && strspn(text, letters) >= len;
 }
 
-int resolver_check_server(const char *text, struct err *err)
+int lookup_check_server(const char *text, struct err *err)
 {
-	return resolver_is_address(text)
+	return lookup_is_address(text)
 		       ? 0
 		       : err_set(err, -EINVAL, "'%.64s' is no address of a server", text);
 }
 
-int resolver_check_domain(const char *text, struct err *err)
+int lookup_check_domain(const char *text, struct err *err)
 {
-	return resolver_is_domain(text, strlen(text))
+	return lookup_is_domain(text, strlen(text))
 		       ? 0
 		       : err_set(err, -EINVAL, "'%.64s' is no domain", text);
 }
 
-int resolver_parse_host(const char *text, char **ret, struct err *err)
+int lookup_parse_host(const char *text, char **ret, struct err *err)
 {
 	size_t len = strcspn(text, ":="), rest = strlen(text) - len;
 	const char *address = text + len;
@@ -47,25 +47,25 @@ int resolver_parse_host(const char *text, char **ret, struct err *err)
 		bare = mem_strndup(address + 2, rest - 3);
 	else
 		bare = mem_strdup(rest ? address + 1 : "");
-	if (!resolver_is_domain(text, len) || !resolver_is_address(bare))
+	if (!lookup_is_domain(text, len) || !lookup_is_address(bare))
 		return err_set(err, -EINVAL, "'%.80s': say NAME:ADDRESS, as db:10.0.0.7", text);
 	*ret = mem_printf("%.*s:%s", (int)len, text, bare);
 	return 0;
 }
 
-int resolver_check_all(char *const *dns, char *const *dns_search, char *const *extra_hosts,
-		       struct err *err)
+int lookup_check_all(char *const *dns, char *const *dns_search, char *const *extra_hosts,
+		     struct err *err)
 {
 	int r = 0;
 
 	for (; r == 0 && dns && *dns; dns++)
-		r = resolver_check_server(*dns, err);
+		r = lookup_check_server(*dns, err);
 	for (; r == 0 && dns_search && *dns_search; dns_search++)
-		r = resolver_check_domain(*dns_search, err);
+		r = lookup_check_domain(*dns_search, err);
 	for (; r == 0 && extra_hosts && *extra_hosts; extra_hosts++) {
 		_cleanup_free_ char *same = NULL;
 
-		r = resolver_parse_host(*extra_hosts, &same, err);
+		r = lookup_parse_host(*extra_hosts, &same, err);
 		if (r == 0 && strcmp(same, *extra_hosts) != 0)
 			r = err_set(err, -EINVAL, "'%.80s' is no NAME:ADDRESS", *extra_hosts);
 	}

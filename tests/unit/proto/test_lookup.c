@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "proto/resolver.h"
+#include "proto/lookup.h"
 #include "base/mem.h"
 #include "base/strv.h"
 
@@ -25,13 +25,13 @@ static void a_name_and_its_address_are_taken_as_docker_has_them(void **state _un
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
 		_cleanup_free_ char *text = NULL;
 
-		assert_int_equal(resolver_parse_host(good[i][0], &text, &err), 0);
+		assert_int_equal(lookup_parse_host(good[i][0], &text, &err), 0);
 		assert_string_equal(text, good[i][1]);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		_cleanup_free_ char *text = NULL;
 
-		if (resolver_parse_host(bad[i], &text, &err) == 0)
+		if (lookup_parse_host(bad[i], &text, &err) == 0)
 			fail_msg("'%s' was taken", bad[i]);
 	}
 }
@@ -43,14 +43,14 @@ static int check(const char *server, const char *domain, const char *host)
 	char *hosts[] = { (char *)(uintptr_t)host, NULL };
 	struct err err = ERR_INIT;
 
-	return resolver_check_all(dns, search, hosts, &err);
+	return lookup_check_all(dns, search, hosts, &err);
 }
 
 static void what_becomes_a_line_of_a_file_has_nothing_else_in_it(void **state _unused_)
 {
 	struct err err = ERR_INIT;
 
-	assert_int_equal(resolver_check_all(NULL, NULL, NULL, &err), 0);
+	assert_int_equal(lookup_check_all(NULL, NULL, NULL, &err), 0);
 	assert_int_equal(check("1.1.1.1", "a.example", "db:10.0.0.7"), 0);
 	assert_int_equal(check("fd00::1", ".", "db:fd00::7"), 0);
 	assert_true(check("1.1.1.1\nx", "a", "db:10.0.0.7") < 0);

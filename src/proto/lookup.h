@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef PROTO_RESOLVER_H
-#define PROTO_RESOLVER_H
+#ifndef PROTO_LOOKUP_H
+#define PROTO_LOOKUP_H
 
 #include "base/err.h"
 
@@ -8,14 +8,14 @@
  * What an instance is told of names: the record's `dns` (addresses of servers), `dns_search` (domains) and `extra_hosts`
  * (NAME:ADDRESS). They become lines of files, so nothing else may be in them.
  */
-int resolver_check_server(const char *text, struct err *err);
-int resolver_check_domain(const char *text, struct err *err);
+int lookup_check_server(const char *text, struct err *err);
+int lookup_check_domain(const char *text, struct err *err);
 /* NAME:ADDRESS or, as docker has it too, NAME=ADDRESS; an IPv6 address may stand in brackets. ret: as the record has it; the
  * caller frees. */
-int resolver_parse_host(const char *text, char **ret, struct err *err);
+int lookup_parse_host(const char *text, char **ret, struct err *err);
 
 /* Of a record that somebody else has written. */
-int resolver_check_all(char *const *dns, char *const *dns_search, char *const *extra_hosts,
-		       struct err *err);
+int lookup_check_all(char *const *dns, char *const *dns_search, char *const *extra_hosts,
+		     struct err *err);
 
 #endif
