@@ -94,6 +94,8 @@ def _end_networks(command, host):
     """Instances go first, since they use networks."""
     command.stop_commands()
     _remove_instances(command, _instances(command))
+    for name in command("acl", "ls", "-q", check=False).out.split():
+        command("acl", "rm", name, check=False)  # unless a network names it
     for name in command("network", "ls", "-q", check=False).out.split():
         command("network", "rm", name)
     left = [link for link in host.links() if link.startswith(("vb", "br"))]

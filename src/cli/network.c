@@ -314,7 +314,19 @@ static int network_prune(const struct cli_context *cli, const void *values, char
 			       "--force");
 	if (networks_each(&home, network_unused_each, &unused, err) < 0)
 		return err->code;
-	return network_rm(cli, NULL, unused, err);
+	strv_for_each(name, unused) {
+		struct err problem = ERR_INIT;
+		int r = networks_remove(&home, *name, &problem);
+
+		/* in use by now, or removed by somebody else; or an ACL names it */
+		if (r < 0 && r != -EBUSY && r != -ENOENT) {
+			*err = problem;
+			return r;
+		}
+		if (r == 0)
+			puts(*name);
+	}
+	return 0;
 }
 
 static int network_name_each(const struct networks_view *view, void *ctx)

@@ -8,6 +8,7 @@
 #include "image/kernel.h"
 #include "instance/engine.h"
 #include "instance/volume.h"
+#include "net/acl.h"
 #include "net/network.h"
 #include "proto/nic.h"
 
@@ -30,7 +31,7 @@ static int run_check_vm(const struct instance_home *home, const struct instance 
 	return r;
 }
 
-/* The networks that it names, but for the one that is made on first use; or the instance whose network it shares. */
+/* The networks and ACLs that it names, but for the network that is made on first use; or the instance whose network it shares. */
 static int run_check_networks(const struct instance_home *home, const struct instance *record,
 			      struct err *err)
 {
@@ -52,6 +53,8 @@ static int run_check_networks(const struct instance_home *home, const struct ins
 		r = nic_parse(record->networks[i], i, &nic, err);
 		if (r == 0 && nic.network && strcmp(nic.network, NETWORK_DEFAULT) != 0)
 			r = network_load(&networks, nic.network, &network, err);
+		if (r == 0)
+			r = acl_check_all(&networks, nic.acls, err);
 	}
 	return r;
 }

@@ -4,7 +4,9 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "instance/uses.h"
+#include "net/acl.h"
 #include "net/fabric.h"
+#include "net/port.h"
 #include "net/ruleset.h"
 #include "proto/nic.h"
 
@@ -86,6 +88,14 @@ int networks_each(const struct instance_home *home,
 	return r;
 }
 
+static int networks_check_acls(const struct network_home *networks, const struct network *network,
+			       struct err *err)
+{
+	if (network->acls && network->type != NETWORK_BRIDGE)
+		return err_set(err, -EOPNOTSUPP, "a macvlan network has no ACLs");
+	return acl_check_all(networks, network->acls, err);
+}
+
 /* What could not be brought up does not stay: its maker hears why and tries again. */
 int networks_create(const struct instance_home *home, struct network *network,
 		    enum plan_family ipv4, enum plan_family ipv6, struct err *err)
@@ -101,7 +111,9 @@ int networks_create(const struct instance_home *home, struct network *network,
 	if (network_exists(&networks, network->name))
 		return err_set(err, -EEXIST, "there is a network '%.64s' already", network->name);
 	network->created = units_now();
-	r = plan_network(&networks, network, ipv4, ipv6, err);
+	r = networks_check_acls(&networks, network, err);
+	if (r == 0)
+		r = plan_network(&networks, network, ipv4, ipv6, err);
 	if (r == 0)
 		r = network_make(&networks, network, err);
 	if (r < 0)
@@ -131,6 +143,27 @@ static int networks_check_unused(const struct instance_home *home, const char *n
 		     : 0;
 }
 
+/* Rules about nobody would let nobody in, or out, without a word. */
+static int networks_check_unnamed(const struct network_home *networks, const char *name,
+				  struct err *err)
+{
+	_cleanup_strv_ char **acls = NULL;
+	int r = acl_names(networks, &acls, err);
+
+	strv_for_each(acl, acls) {
+		_cleanup_acl_ struct acl record = { 0 };
+		struct err unreadable = ERR_INIT;
+
+		if (acl_load(networks, *acl, &record, &unreadable) == 0 &&
+		    acl_names_network(&record, name))
+			return err_set(err, -EBUSY,
+				       "a rule of the ACL '%s' is about the network '%s'; take it "
+				       "out by 'brig acl drop'",
+				       *acl, name);
+	}
+	return r;
+}
+
 /* Rules without any network are none. */
 static int networks_apply(const struct network_home *networks, struct err *err)
 {
@@ -151,6 +184,8 @@ int networks_remove(const struct instance_home *home, const char *name, struct e
 	struct err unreadable = ERR_INIT;
 	int r = lock < 0 ? lock : networks_check_unused(home, name, err);
 
+	if (r == 0)
+		r = networks_check_unnamed(&networks, name, err);
 	if (r < 0)
 		return r;
 	r = network_load(&networks, name, &network, &unreadable);
@@ -168,6 +203,24 @@ int networks_remove(const struct instance_home *home, const char *name, struct e
 	return r;
 }
 
+/* Those who are plugged in have the network's, besides their own. */
+static int networks_check_ports(const struct network_home *networks, const struct network *network,
+				struct err *err)
+{
+	_cleanup_port_list_ struct port_list ports = { 0 };
+	int r = 0;
+
+	port_list_load(networks, network->name, &ports);
+	for (size_t i = 0; i < ports.n && r == 0; i++) {
+		_cleanup_strv_ char **acls = port_acls(&ports.items[i], network);
+
+		r = acl_check_all(networks, acls, err);
+		if (r < 0)
+			return err_wrap(err, "instance '%s'", ports.items[i].instance);
+	}
+	return r;
+}
+
 int networks_change(const struct instance_home *home, const char *name,
 		    int (*change)(struct network *network, void *ctx, struct err *err), void *ctx,
 		    struct err *err)
@@ -181,6 +234,10 @@ int networks_change(const struct instance_home *home, const char *name,
 		r = change(&network, ctx, err);
 	if (r == 0)
 		r = plan_check(&network, err);
+	if (r == 0)
+		r = networks_check_acls(&networks, &network, err);
+	if (r == 0)
+		r = networks_check_ports(&networks, &network, err);
 	if (r == 0)
 		r = network_save(&networks, &network, err);
 	return r < 0 ? r : fabric_repair(&networks, &network, err);

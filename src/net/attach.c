@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/name.h"
+#include "net/acl.h"
 #include "net/fabric.h"
 #include "net/lease.h"
 #include "net/names.h"
@@ -22,6 +23,7 @@ struct attach_nic {
 	struct nic_setup setup;
 	struct subnet ip, ip6;
 	int noted; /* the port's record is there */
+	int left;  /* the index of a wire that is unplugged, and not yet gone */
 	struct wire_taps taps;
 };
 
@@ -108,8 +110,6 @@ static void attach_fill_port(struct attach *attach, size_t place)
 	port->ip = attach_address_text(&nic->ip);
 	port->ip6 = attach_address_text(&nic->ip6);
 	port->acls = strv_dup(nic->nic.acls);
-	strv_for_each(acl, nic->network.acls)
-		strv_add(&port->acls, *acl);
 	port->rate = nic->nic.rate;
 	port->trusted = nic->nic.trusted;
 	port->isolated = nic->network.isolated;
@@ -133,6 +133,18 @@ static int attach_join(struct attach *attach, struct attach_nic *nic, uint32_t *
 		r = lease_take(&attach->home, &nic->network, attach->record->name, &nic->nic,
 			       &nic->ip, &nic->ip6, err);
 	return r;
+}
+
+/* A macvlan's frames do not pass where the rules are. */
+static int attach_check_acls(const struct attach *attach, const struct attach_nic *nic,
+			     struct err *err)
+{
+	_cleanup_strv_ char **acls = port_acls(&nic->port, &nic->network);
+
+	if (acls && nic->network.name && nic->network.type != NETWORK_BRIDGE)
+		return err_set(err, -EOPNOTSUPP, "the network '%s' is a macvlan, which has no ACLs",
+			       nic->network.name);
+	return acl_check_all(&attach->home, acls, err);
 }
 
 /* The interface that is published through: the first that has an address. */
@@ -244,19 +256,24 @@ static void attach_write_hosts(struct attach *attach)
 		buf_printf(&text, "%s\t%s %s." NETWORK_DOMAIN "\n", *address, hostname, hostname);
 	if (!attach->addresses)
 		buf_printf(&text, "127.0.1.1\t%s\n", hostname);
+	resolver_add_extra_hosts(record->extra_hosts, &text);
 	attach->hosts = buf_take(&text);
 }
 
 static void attach_write_resolv_conf(struct attach *attach)
 {
+	const struct instance *record = attach->record;
 	_cleanup_buf_ struct buf text = BUF_INIT;
 
-	for (size_t i = 0; i < NIC_MAX; i++)
+	strv_for_each(server, record->dns)
+		buf_printf(&text, "nameserver %s\n", *server);
+	for (size_t i = 0; !record->dns && i < NIC_MAX; i++)
 		resolver_add_network(&attach->nics[i].network, &text);
-	if (text.len)
-		buf_add_str(&text, "search " NETWORK_DOMAIN "\n");
-	else
+	if (!text.len)
 		resolver_add_host(&text);
+	else if (!record->dns_search)
+		buf_add_str(&text, "search " NETWORK_DOMAIN "\n");
+	resolver_add_search(record->dns_search, &text);
 	attach->resolv_conf = buf_take(&text);
 }
 
@@ -300,7 +317,7 @@ static int attach_prepare_nic(struct attach *attach, size_t place, const char *t
 		return r;
 	attach_fill_setup(attach, nic, mtu);
 	attach_fill_port(attach, place);
-	return 0;
+	return attach_check_acls(attach, nic, err);
 }
 
 static int attach_prepare(struct attach *attach, struct err *err)
@@ -428,9 +445,10 @@ const char *attach_resolv_conf(const struct attach *attach)
  * First nothing passes, then the rules that looked at it go. The record goes last: while it is there, the next command finds
  * what is left.
  */
-static int attach_unplug(const struct network_home *home, const struct port *port, struct err *err)
+static int attach_unplug(const struct network_home *home, const struct port *port, int *ret_index,
+			 struct err *err)
 {
-	int r = wire_unplug(port->device, err);
+	int r = wire_unplug(port->device, ret_index, err);
 	struct err ignored = ERR_INIT;
 
 	if (port->network)
@@ -442,6 +460,20 @@ static int attach_unplug(const struct network_home *home, const struct port *por
 	return r;
 }
 
+void attach_silence(const struct network_home *home, const struct instance *record)
+{
+	if (!record->networks || nic_is_shared(record->networks))
+		return;
+	for (size_t i = 0; i < NIC_MAX; i++) {
+		char device[NIC_NAME_MAX];
+		struct err ignored = ERR_INIT;
+		int index;
+
+		port_device_name(home, record->name, i, device);
+		(void)wire_unplug(device, &index, &ignored);
+	}
+}
+
 static void attach_nic_release(struct attach_nic *nic)
 {
 	wire_taps_release(&nic->taps);
@@ -451,19 +483,22 @@ static void attach_nic_release(struct attach_nic *nic)
 	memset(nic, 0, sizeof(*nic));
 }
 
-static void attach_unplug_all(struct attach *attach)
+void attach_unplug_all(struct attach *attach)
 {
 	struct err ignored = ERR_INIT;
-	_cleanup_close_ int lock = network_lock(&attach->home, &ignored);
+	_cleanup_close_ int lock = attach ? network_lock(&attach->home, &ignored) : -EBADF;
 
 	for (size_t i = 0; i < NIC_MAX && lock >= 0; i++) {
 		struct attach_nic *nic = &attach->nics[i];
 
 		wire_taps_release(&nic->taps);
 		ignored = ERR_INIT;
-		if (nic->noted)
-			(void)attach_unplug(&attach->home, &nic->port, &ignored);
+		if (nic->noted &&
+		    attach_unplug(&attach->home, &nic->port, &nic->left, &ignored) == 0)
+			nic->noted = 0;
 	}
+	if (attach)
+		attach_let_go_after(attach, 0);
 }
 
 void attach_free(struct attach *attach)
@@ -472,8 +507,9 @@ void attach_free(struct attach *attach)
 		return;
 	attach_unplug_all(attach);
 	for (size_t i = 0; i < NIC_MAX; i++)
+		wire_sweep(attach->nics[i].left);
+	for (size_t i = 0; i < NIC_MAX; i++)
 		attach_nic_release(&attach->nics[i]);
-	attach_let_go_after(attach, 0);
 	free(attach->holds);
 	strv_free(attach->setups);
 	strv_free(attach->addresses);
@@ -506,7 +542,7 @@ int attach_connect(struct attach *attach, const char *text, pid_t pid, struct er
 	_cleanup_close_ int lock = network_lock(&attach->home, err);
 	struct err ignored = ERR_INIT;
 	size_t place = 0;
-	int r;
+	int r, left = 0;
 
 	while (place < NIC_MAX && attach->nics[place].used)
 		place++;
@@ -517,7 +553,9 @@ int attach_connect(struct attach *attach, const char *text, pid_t pid, struct er
 	r = attach_connect_at(attach, place, text, pid, err);
 	if (r < 0) {
 		if (attach->nics[place].noted)
-			(void)attach_unplug(&attach->home, &attach->nics[place].port, &ignored);
+			(void)attach_unplug(&attach->home, &attach->nics[place].port, &left,
+					    &ignored);
+		wire_sweep(left);
 		attach_nic_release(&attach->nics[place]);
 	}
 	attach_list_addresses(attach);
@@ -542,7 +580,7 @@ int attach_disconnect(struct attach *attach, const char *network, struct err *er
 {
 	struct attach_nic *nic = attach_find(attach, network);
 	_cleanup_close_ int lock = network_lock(&attach->home, err);
-	int r = lock;
+	int r = lock, left;
 
 	if (lock < 0)
 		return lock;
@@ -556,7 +594,7 @@ int attach_disconnect(struct attach *attach, const char *network, struct err *er
 			network);
 	r = wire_remove(nic->port.device, err);
 	if (r == 0)
-		r = attach_unplug(&attach->home, &nic->port, err);
+		r = attach_unplug(&attach->home, &nic->port, &left, err);
 	if (r == 0)
 		attach_nic_release(nic);
 	attach_list_addresses(attach);
@@ -624,14 +662,16 @@ int attach_clean(const struct network_home *home, const char *instance, struct e
 		_cleanup_port_ struct port port = { 0 };
 		char device[NIC_NAME_MAX];
 		struct err ignored = ERR_INIT;
+		int left;
 
 		port_device_name(home, instance, place, device);
 		if (port_load(home, device, &port, &ignored) < 0)
 			continue;
 		if (lock < 0)
 			lock = network_lock(home, err);
-		if (lock < 0 || attach_unplug(home, &port, err) < 0)
+		if (lock < 0 || attach_unplug(home, &port, &left, err) < 0)
 			return err->code;
+		wire_sweep(left);
 	}
 	return 0;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "net/element.h"
 #include "base/mem.h"
+#include "net/acl_chain.h"
 #include "net/publish.h"
 #include "net/subnet.h"
 
@@ -18,6 +19,7 @@ enum element_field {
 	ELEMENT_TARGET, /* an IPv6 address that nft only knows as a place in a packet */
 	ELEMENT_PROTOCOL,
 	ELEMENT_SERVICE,
+	ELEMENT_VERDICT,
 };
 
 static void element_format_ifname(const uint8_t *at, struct buf *text)
@@ -76,9 +78,17 @@ static const struct {
 	[ELEMENT_TARGET] = { "@th,64,128", 16, element_format_target },
 	[ELEMENT_PROTOCOL] = { "meta l4proto", 4, element_format_protocol },
 	[ELEMENT_SERVICE] = { "th dport", 4, element_format_service },
+	[ELEMENT_VERDICT] = { "verdict", 0, NULL },
 };
 
 #define ELEMENT_FIELDS_MAX 4
+
+/* Of an ACL's place, from 1. */
+#define ELEMENT_PLACE(place)                                                               \
+	[ELEMENT_ACL_IN1 +                                                                 \
+		(place)-1] = { "acl_in" #place, { ELEMENT_IFNAME }, { ELEMENT_VERDICT } }, \
+		[ELEMENT_ACL_OUT1 +                                                        \
+			(place)-1] = { "acl_out" #place, { ELEMENT_IFNAME }, { ELEMENT_VERDICT } }
 
 static const struct {
 	const char *name;
@@ -90,6 +100,16 @@ static const struct {
 	[ELEMENT_ADDRESSES6] = { "addresses6", { ELEMENT_IFNAME, ELEMENT_IP6 }, { 0 } },
 	[ELEMENT_TARGETS6] = { "targets6", { ELEMENT_IFNAME, ELEMENT_TARGET }, { 0 } },
 	[ELEMENT_UNBOUND] = { "unbound", { ELEMENT_IFNAME }, { 0 } },
+	[ELEMENT_ACL_IN] = { "acl_in", { ELEMENT_IFNAME }, { ELEMENT_VERDICT } },
+	[ELEMENT_ACL_OUT] = { "acl_out", { ELEMENT_IFNAME }, { ELEMENT_VERDICT } },
+	ELEMENT_PLACE(1),
+	ELEMENT_PLACE(2),
+	ELEMENT_PLACE(3),
+	ELEMENT_PLACE(4),
+	ELEMENT_PLACE(5),
+	ELEMENT_PLACE(6),
+	ELEMENT_PLACE(7),
+	ELEMENT_PLACE(8),
 	[ELEMENT_PUBLISHED] = { "published",
 				{ ELEMENT_PROTOCOL, ELEMENT_SERVICE },
 				{ ELEMENT_IP, ELEMENT_SERVICE } },
@@ -141,6 +161,8 @@ static void element_format_fields(const enum element_field *fields, const uint8_
 void element_format(const struct element *element, struct buf *text)
 {
 	element_format_fields(element_sets[element->set].key, element->of.key, text);
+	if (*element->of.jump)
+		buf_printf(text, " : jump %s", element->of.jump);
 	if (!element->of.data_len)
 		return;
 	buf_add_str(text, " : ");
@@ -194,6 +216,58 @@ static void elements_add_station(struct elements *elements, const struct port *p
 	elements_add_bound(elements, ELEMENT_TARGETS6, port->device, ip6.address, 16);
 }
 
+static void elements_add_jump(struct elements *elements, int set, const char *device,
+			      const char *chain)
+{
+	elements_add_bound(elements, (enum element_set)set, device, NULL, 0);
+	snprintf(elements->items[elements->n - 1].of.jump, NFTSET_CHAIN_MAX, "%s", chain);
+}
+
+struct element_acls {
+	int places[ACL_DIRECTIONS]; /* for the next one */
+	int is_closed[ACL_DIRECTIONS];
+};
+
+static void elements_add_acl(struct elements *elements, const struct network_home *home,
+			     const char *device, const char *name, struct element_acls *acls)
+{
+	_cleanup_acl_ struct acl acl = { 0 };
+	struct err unreadable = ERR_INIT;
+	int r = acl_load(home, name, &acl, &unreadable);
+	char chain[ACL_CHAIN_NAME_MAX];
+
+	for (int side = 0; side < ACL_DIRECTIONS; side++) {
+		if (r == 0 && !acl_has(&acl, (enum acl_direction)side))
+			continue;
+		acls->is_closed[side] = 1;
+		acl_chain_name(name, (enum acl_direction)side, chain);
+		if (r == 0)
+			elements_add_jump(elements, acls->places[side]++, device, chain);
+	}
+}
+
+/* In a direction without rules what passes is noted, for the answers. */
+static void elements_add_acls(struct elements *elements, const struct network_home *home,
+			      const struct port *port)
+{
+	struct element_acls acls = { .places = { ELEMENT_ACL_IN1, ELEMENT_ACL_OUT1 } };
+	_cleanup_network_ struct network network = { 0 };
+	_cleanup_strv_ char **names = NULL;
+	struct err unreadable = ERR_INIT;
+
+	if (port->network && network_load(home, port->network, &network, &unreadable) < 0)
+		acls.is_closed[ACL_INGRESS] = acls.is_closed[ACL_EGRESS] = 1;
+	names = port_acls(port, &network);
+	for (size_t i = 0; i < ACLS_MAX && names && names[i]; i++)
+		elements_add_acl(elements, home, port->device, names[i], &acls);
+	if (!acls.is_closed[ACL_INGRESS] && !acls.is_closed[ACL_EGRESS])
+		return;
+	elements_add_jump(elements, ELEMENT_ACL_IN, port->device,
+			  acls.is_closed[ACL_INGRESS] ? "acl_in" : "acl_in_open");
+	elements_add_jump(elements, ELEMENT_ACL_OUT, port->device,
+			  acls.is_closed[ACL_EGRESS] ? "acl_out" : "acl_out_open");
+}
+
 static void elements_add_published(struct elements *elements, const struct publish *publish,
 				   unsigned int i, const struct subnet *to)
 {
@@ -229,12 +303,14 @@ static void elements_add_publish(struct elements *elements, const struct publish
 		elements_add_published(elements, publish, i, &to);
 }
 
-void elements_of_port(const struct port *port, struct elements *ret)
+void elements_of_port(const struct network_home *home, const struct port *port,
+		      struct elements *ret)
 {
 	if (strlen(port->device) >= IFNAMSIZ)
 		return;
 	if (!port->trusted)
 		elements_add_station(ret, port);
+	elements_add_acls(ret, home, port);
 	strv_for_each(text, port->publish) {
 		struct publish publish;
 		struct err ignored = ERR_INIT;

@@ -3,6 +3,7 @@
 #define NET_ELEMENT_H
 
 #include "base/buf.h"
+#include "net/acl.h"
 #include "net/port.h"
 #include "sys/nftset.h"
 
@@ -15,8 +16,13 @@ enum element_set {
 	ELEMENT_MACS,  /* and what addresses each has */
 	ELEMENT_ADDRESSES,
 	ELEMENT_ADDRESSES6,
-	ELEMENT_TARGETS6,  /* the same ones, for neighbour advertisements */
-	ELEMENT_UNBOUND,   /* ports whose addresses nobody here gives, and so knows */
+	ELEMENT_TARGETS6, /* the same ones, for neighbour advertisements */
+	ELEMENT_UNBOUND,  /* ports whose addresses nobody here gives, and so knows */
+	ELEMENT_ACL_IN, /* what becomes of what a port with ACLs gets: all is let in, or its ACLs decide */
+	ELEMENT_ACL_OUT,
+	ELEMENT_ACL_IN1, /* and the rules of each, up to ACLS_MAX places */
+	ELEMENT_ACL_OUT1 = ELEMENT_ACL_IN1 + ACLS_MAX,
+	ELEMENT_ACL_LAST = ELEMENT_ACL_OUT1 + ACLS_MAX - 1,
 	ELEMENT_PUBLISHED, /* from here on in the table of family inet */
 	ELEMENT_PUBLISHED6,
 	ELEMENT_PUBLISHED_AT,
@@ -45,7 +51,8 @@ void element_declare(enum element_set set, struct buf *text);
 /* As nft(8) reads it. */
 void element_format(const struct element *element, struct buf *text);
 
-/* Adds those of a port. What its record has wrong is left out. */
-void elements_of_port(const struct port *port, struct elements *ret);
+/* Adds those of a port. What its record has wrong is left out; an ACL that cannot be read lets nothing pass. */
+void elements_of_port(const struct network_home *home, const struct port *port,
+		      struct elements *ret);
 
 #endif

@@ -44,6 +44,17 @@ void port_release(struct port *port)
 	record_release(&port_table, port);
 }
 
+char **port_acls(const struct port *port, const struct network *network)
+{
+	char **acls = strv_dup(port->acls);
+
+	strv_for_each(acl, network ? network->acls : NULL) {
+		if (!strv_has(acls, *acl))
+			strv_add(&acls, *acl);
+	}
+	return acls;
+}
+
 /* FNV-1a over both names, so that homes and instances are told apart. */
 void port_device_name(const struct network_home *home, const char *instance, size_t place,
 		      char ret[NIC_NAME_MAX])

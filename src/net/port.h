@@ -19,7 +19,7 @@ struct port {
 	char *mac;
 	char *ip, *ip6; /* "": none */
 	char **publish; /* ports of the host's that lead to it (net/publish.h) */
-	char **acls;	/* of the interface and its network (net/acl.h) */
+	char **acls;	/* of the interface; its network has some, too (net/acl.h) */
 	int64_t rate;	/* bits a second, each way; 0: any */
 	int trusted;	/* what it sends is not looked at */
 	int isolated;	/* it reaches no other port that is */
@@ -27,6 +27,9 @@ struct port {
 
 void port_release(struct port *port);
 #define _cleanup_port_ _cleanup_(port_release)
+
+/* All that it has: its own, then those of its network, if it has one; none twice. Caller frees. */
+char **port_acls(const struct port *port, const struct network *network);
 
 /* The device's name for an instance's interface at that place: "vb", 8 hexadecimal digits, its place. */
 void port_device_name(const struct network_home *home, const char *instance, size_t place,

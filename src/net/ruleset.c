@@ -2,6 +2,7 @@
 #include "net/ruleset.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "net/acl_chain.h"
 #include "net/element.h"
 #include "net/subnet.h"
 #include "sys/child.h"
@@ -86,7 +87,8 @@ static const char ruleset_stations[] =
 /*
  * Between two ports of one bridge br_netfilter brings packets here, too, where somebody has switched it on ("same").
  * raw: instances may not speak to the host's loopback, which route_localnet would let them. forward: between two
- * networks nothing passes, nor into one behind NAT what nobody there asked for, but for published ports.
+ * networks nothing passes, nor into one behind NAT what nobody there asked for, but for published ports. Neighbour
+ * discovery, which ACLs let pass, is nobody's behind a router.
  */
 static const char ruleset_ways[] =
 	"	chain raw {\n"
@@ -115,6 +117,8 @@ static const char ruleset_ways[] =
 	"		type filter hook forward priority filter\n"
 	"		ct state established,related accept\n"
 	"		iifname . oifname @same accept\n"
+	"		iifname @bridges icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert,"
+	" nd-router-solicit, nd-router-advert, nd-redirect } drop\n"
 	"		iifname @internal drop\n"
 	"		oifname @internal drop\n"
 	"		ct status dnat accept\n"
@@ -132,8 +136,10 @@ static const char ruleset_ways[] =
 
 /* What networks bring: sets with whole prefixes, which only come and go with their table. */
 enum ruleset_set {
-	RULESET_GATEWAYS6, /* in the table of family bridge, as the next one; the others in that of inet */
+	RULESET_GATEWAYS6, /* in the table of family bridge, as the next ones; the others in that of inet */
 	RULESET_GATEWAY_TARGETS6,
+	RULESET_ACL_GATEWAYS,
+	RULESET_ACL_GATEWAYS6,
 	RULESET_BRIDGES,
 	RULESET_SAME,
 	RULESET_INTERNAL,
@@ -148,6 +154,8 @@ enum ruleset_set {
 static const char *const ruleset_sets[RULESET_SETS] = {
 	[RULESET_GATEWAYS6] = "set gateways6 { typeof ip6 saddr",
 	[RULESET_GATEWAY_TARGETS6] = "set gateway_targets6 { typeof @th,64,128",
+	[RULESET_ACL_GATEWAYS] = "set acl_gateways { typeof ether daddr . ip daddr",
+	[RULESET_ACL_GATEWAYS6] = "set acl_gateways6 { typeof ether daddr . ip6 daddr",
 	[RULESET_BRIDGES] = "set bridges { type ifname",
 	[RULESET_SAME] = "set same { type ifname . ifname",
 	[RULESET_INTERNAL] = "set internal { type ifname",
@@ -170,6 +178,18 @@ static void ruleset_release(struct ruleset *ruleset)
 		strv_free(ruleset->of_ports[i]);
 }
 
+/* As who sends to it on the wire has it. */
+static void ruleset_add_acl_gateway(struct ruleset *ruleset, const uint8_t mac[6],
+				    const struct subnet *gateway)
+{
+	int six = gateway->family == AF_INET6;
+	char hardware[NIC_MAC_TEXT], address[SUBNET_TEXT_MAX];
+
+	strv_add_printf(&ruleset->of_networks[six ? RULESET_ACL_GATEWAYS6 : RULESET_ACL_GATEWAYS],
+			"%s . %s", nic_format_mac(mac, hardware),
+			subnet_format_address(gateway, address));
+}
+
 static void ruleset_add_gateway(struct ruleset *ruleset, const uint8_t address[16])
 {
 	char text[INET6_ADDRSTRLEN];
@@ -182,15 +202,30 @@ static void ruleset_add_gateway(struct ruleset *ruleset, const uint8_t address[1
 	strv_add_take(&ruleset->of_networks[RULESET_GATEWAY_TARGETS6], buf_take(&target));
 }
 
-static void ruleset_add_subnet(struct ruleset *ruleset, const struct network *network,
-			       const char *text)
+/* The same of every bridge, and so once among the gateways. */
+static void ruleset_add_link_local(struct ruleset *ruleset, const struct network_home *home,
+				   const struct network *network)
+{
+	struct subnet gateway;
+	uint8_t mac[6];
+
+	network_device_mac(home, network, mac);
+	subnet_parse_address(NETWORK_LINK_LOCAL, &gateway);
+	ruleset_add_acl_gateway(ruleset, mac, &gateway);
+}
+
+static void ruleset_add_subnet(struct ruleset *ruleset, const struct network_home *home,
+			       const struct network *network, const char *text)
 {
 	char range[SUBNET_TEXT_MAX];
 	struct subnet subnet;
+	uint8_t mac[6];
 	int six;
 
 	if (!text || subnet_parse(text, &subnet) < 0)
 		return;
+	network_device_mac(home, network, mac);
+	ruleset_add_acl_gateway(ruleset, mac, &subnet);
 	six = subnet.family == AF_INET6;
 	subnet_format_network(&subnet, range);
 	if (six)
@@ -207,7 +242,8 @@ static void ruleset_add_device(struct ruleset *ruleset, enum ruleset_set set,
 	strv_add_printf(&ruleset->of_networks[set], "\"%s\"", network->device);
 }
 
-static void ruleset_add_network(struct ruleset *ruleset, const struct network *network)
+static void ruleset_add_network(struct ruleset *ruleset, const struct network_home *home,
+				const struct network *network)
 {
 	if (network->type != NETWORK_BRIDGE || !network->device)
 		return;
@@ -218,8 +254,9 @@ static void ruleset_add_network(struct ruleset *ruleset, const struct network *n
 		ruleset_add_device(ruleset, RULESET_INTERNAL, network);
 	if (network->nat)
 		ruleset_add_device(ruleset, RULESET_GUARDED, network);
-	ruleset_add_subnet(ruleset, network, network->ipv4);
-	ruleset_add_subnet(ruleset, network, network->ipv6);
+	ruleset_add_link_local(ruleset, home, network);
+	ruleset_add_subnet(ruleset, home, network, network->ipv4);
+	ruleset_add_subnet(ruleset, home, network, network->ipv6);
 }
 
 static int ruleset_add_networks(struct ruleset *ruleset, const struct network_home *home,
@@ -235,7 +272,7 @@ static int ruleset_add_networks(struct ruleset *ruleset, const struct network_ho
 			return r;
 		r = network_load(home, *name, &network, err);
 		if (r == 0)
-			ruleset_add_network(ruleset, &network);
+			ruleset_add_network(ruleset, home, &network);
 	}
 	return r;
 }
@@ -249,7 +286,7 @@ static void ruleset_add_ports(struct ruleset *ruleset, const struct network_home
 	for (size_t i = 0; i < ports.n; i++) {
 		_cleanup_elements_ struct elements elements = { 0 };
 
-		elements_of_port(&ports.items[i], &elements);
+		elements_of_port(home, &ports.items[i], &elements);
 		for (size_t j = 0; j < elements.n; j++) {
 			_cleanup_buf_ struct buf text = BUF_INIT;
 
@@ -293,7 +330,7 @@ static void ruleset_put_removal(const char *name, struct buf *ret)
 			   name);
 }
 
-int ruleset_text(const struct network_home *home, struct buf *ret, struct err *err)
+int ruleset_text(const struct network_home *home, int can_reject, struct buf *ret, struct err *err)
 {
 	_cleanup_(ruleset_release) struct ruleset ruleset = { 0 };
 	struct subnet link_local;
@@ -307,6 +344,8 @@ int ruleset_text(const struct network_home *home, struct buf *ret, struct err *e
 	ruleset_put_removal(ruleset_name(home, name), ret);
 	buf_printf(ret, "table bridge %s {\n", name);
 	ruleset_put_sets(&ruleset, 0, ret);
+	if (acl_chain_put_all(home, can_reject, ret, err) < 0)
+		return err->code;
 	buf_printf(ret, "%s}\ntable inet %s {\n", ruleset_stations, name);
 	ruleset_put_sets(&ruleset, 1, ret);
 	buf_printf(ret, "%s}\n", ruleset_ways);
@@ -314,9 +353,9 @@ int ruleset_text(const struct network_home *home, struct buf *ret, struct err *e
 }
 
 /* A file in memory for nft's standard input. */
-static int ruleset_run(const struct buf *text, struct err *err)
+static int ruleset_run(const struct buf *text, int only_check, struct err *err)
 {
-	static const char *const argv[] = { "nft", "-f", "-", NULL };
+	const char *const argv[] = { "nft", only_check ? "-cf" : "-f", "-", NULL };
 	_cleanup_close_ int fd = memfd_create("brig-ruleset", MFD_CLOEXEC);
 	struct child_spec child = CHILD_SPEC_INIT;
 
@@ -329,12 +368,26 @@ static int ruleset_run(const struct buf *text, struct err *err)
 	return child_run(&child, err) < 0 ? err_wrap(err, "cannot set up the packet filter") : 0;
 }
 
+/* Asked only where a rule rejects. */
+static int ruleset_can_reject(void)
+{
+	_cleanup_buf_ struct buf probe = BUF_INIT;
+	struct err refused = ERR_INIT;
+
+	buf_add_str(&probe, acl_chain_probe);
+	return ruleset_run(&probe, 1, &refused) == 0;
+}
+
 int ruleset_apply(const struct network_home *home, struct err *err)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT;
-	int r = ruleset_text(home, &text, err);
+	int r = ruleset_text(home, 1, &text, err);
 
-	return r < 0 ? r : ruleset_run(&text, err);
+	if (r == 0 && strstr(text.data, "reject with") && !ruleset_can_reject()) {
+		buf_release(&text);
+		r = ruleset_text(home, 0, &text, err);
+	}
+	return r < 0 ? r : ruleset_run(&text, 0, err);
 }
 
 int ruleset_remove(const struct network_home *home, struct err *err)
@@ -345,7 +398,7 @@ int ruleset_remove(const struct network_home *home, struct err *err)
 	if (!ruleset_is_there(home))
 		return 0;
 	ruleset_put_removal(ruleset_name(home, name), &text);
-	return ruleset_run(&text, err);
+	return ruleset_run(&text, 0, err);
 }
 
 int ruleset_is_there(const struct network_home *home)
@@ -411,7 +464,7 @@ static int ruleset_change_port(const struct network_home *home, const struct por
 
 	if (sock < 0)
 		return sock;
-	elements_of_port(port, &elements);
+	elements_of_port(home, port, &elements);
 	r = ruleset_change_table(sock, home, &elements, 0, change, err);
 	if (r == 0)
 		r = ruleset_change_table(sock, home, &elements, 1, change, err);

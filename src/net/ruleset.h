@@ -12,7 +12,7 @@
  * lock.
  *
  * bridge: what a port sends has the addresses that its interface was given, in Ethernet, ARP, IPv4 and IPv6 with its
- * neighbour discovery, and offers neither DHCP nor routes. inet: who may pass from one network to another, what the
+ * neighbour discovery, and offers neither DHCP nor routes; then ACLs (net/acl_chain.h). inet: who may pass from one network to another, what the
  * host's address stands for, and where published ports lead.
  */
 
@@ -20,8 +20,8 @@
 #define RULESET_NAME_MAX 16
 const char *ruleset_name(const struct network_home *home, char ret[RULESET_NAME_MAX]);
 
-/* The text for nft(8) that makes it all, in place of what is there. */
-int ruleset_text(const struct network_home *home, struct buf *ret, struct err *err);
+/* The text for nft(8) that makes it all, in place of what is there. can_reject: see net/acl_chain.h. */
+int ruleset_text(const struct network_home *home, int can_reject, struct buf *ret, struct err *err);
 int ruleset_apply(const struct network_home *home, struct err *err);
 /* Both tables go; none is fine. */
 int ruleset_remove(const struct network_home *home, struct err *err);

@@ -236,36 +236,51 @@ int wire_vm(const struct wire_way *way, unsigned int cpus, struct wire_taps *ret
 	return 0;
 }
 
+static int wire_take_down(int sock, int index, struct err *err)
+{
+	return link_set_up(sock, index, 0, err);
+}
+
+/* One that is gone is fine. */
 static int wire_end(const char *device, int (*end)(int sock, int index, struct err *err),
-		    struct err *err)
+		    int *ret_index, struct err *err)
 {
 	_cleanup_close_ int sock = netlink_open(NETLINK_ROUTE, -EBADF, err);
 	struct err last = ERR_INIT;
 	struct link link;
 	int r;
 
+	*ret_index = 0;
 	if (sock < 0)
 		return sock;
 	r = link_find(sock, device, &link, &last);
 	if (r == 0)
 		r = end(sock, link.index, &last);
+	if (r == 0)
+		*ret_index = link.index;
 	if (r == 0 || r == -ENODEV)
 		return 0;
 	*err = last;
 	return r;
 }
 
-static int wire_take_down(int sock, int index, struct err *err)
+int wire_unplug(const char *device, int *ret_index, struct err *err)
 {
-	return link_set_up(sock, index, 0, err);
-}
-
-int wire_unplug(const char *device, struct err *err)
-{
-	return wire_end(device, wire_take_down, err);
+	return wire_end(device, wire_take_down, ret_index, err);
 }
 
 int wire_remove(const char *device, struct err *err)
 {
-	return wire_end(device, link_delete, err);
+	int index;
+
+	return wire_end(device, link_delete, &index, err);
+}
+
+void wire_sweep(int index)
+{
+	struct err ignored = ERR_INIT;
+	_cleanup_close_ int sock = index ? netlink_open(NETLINK_ROUTE, -EBADF, &ignored) : -EBADF;
+
+	if (sock >= 0)
+		(void)link_delete(sock, index, &ignored);
 }

@@ -64,6 +64,18 @@ static void nftset_put_value(struct netlink_request *request, uint16_t type, con
 	netlink_end(request, place);
 }
 
+static void nftset_put_jump(struct netlink_request *request, const char *chain)
+{
+	const uint32_t code = htonl((uint32_t)NFT_JUMP);
+	size_t data = netlink_nest(request, NFTA_SET_ELEM_DATA);
+	size_t verdict = netlink_nest(request, NFTA_DATA_VERDICT);
+
+	netlink_put(request, NFTA_VERDICT_CODE, &code, sizeof(code));
+	netlink_put_string(request, NFTA_VERDICT_CHAIN, chain);
+	netlink_end(request, verdict);
+	netlink_end(request, data);
+}
+
 static void nftset_put(struct netlink_request *request, const char *table,
 		       const struct nftset_element *element)
 {
@@ -74,7 +86,9 @@ static void nftset_put(struct netlink_request *request, const char *table,
 	list = netlink_nest(request, NFTA_SET_ELEM_LIST_ELEMENTS);
 	place = netlink_nest(request, NFTA_LIST_ELEM);
 	nftset_put_value(request, NFTA_SET_ELEM_KEY, element->key, element->key_len);
-	if (element->data_len)
+	if (*element->jump)
+		nftset_put_jump(request, element->jump);
+	else if (element->data_len)
 		nftset_put_value(request, NFTA_SET_ELEM_DATA, element->data, element->data_len);
 	netlink_end(request, place);
 	netlink_end(request, list);

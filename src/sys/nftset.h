@@ -15,10 +15,13 @@
 /* Of key and of data each. Addresses and ports are in them as on the wire. */
 #define NFTSET_BYTES_MAX 64 /* NFT_DATA_VALUE_MAXLEN of linux/netfilter/nf_tables.h */
 
+#define NFTSET_CHAIN_MAX 96
+
 struct nftset_element {
 	const char *set; /* or map */
 	uint8_t key[NFTSET_BYTES_MAX], data[NFTSET_BYTES_MAX];
-	size_t key_len, data_len; /* data: of a map's, else 0 */
+	size_t key_len, data_len;    /* data: of a map's, else 0 */
+	char jump[NFTSET_CHAIN_MAX]; /* the chain that a map of verdicts jumps to; else "" */
 };
 
 /*

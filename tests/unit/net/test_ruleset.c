@@ -2,6 +2,7 @@
 #include "net/ruleset.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "net/acl.h"
 #include "net/element.h"
 
 #include <setjmp.h>
@@ -30,6 +31,21 @@ static void make_network(const struct place *place, const char *name, const char
 	network.internal = internal;
 	assert_int_equal(network_make(&place->home, &network, &err), 0);
 }
+
+static void make_acl(const struct place *place, const char *name, const char *const *rules)
+{
+	_cleanup_acl_ struct acl acl = { .name = mem_strdup(name) };
+	struct err err = ERR_INIT;
+
+	for (; *rules; rules++)
+		strv_add(&acl.rules, *rules);
+	assert_int_equal(acl_save(&place->home, &acl, &err), 0);
+}
+
+static const char *const web[] = { "ingress allow tcp port 80,443-444 from @lan log",
+				   "ingress allow icmp", "ingress reject from 10.0.0.0/8", NULL };
+static const char *const quiet[] = { "egress reject udp port 53", "egress reject log",
+				     "egress allow to fd00::7", "egress drop to 0.0.0.0/0", NULL };
 
 static struct port a_port(const char *device)
 {
@@ -84,7 +100,7 @@ static void the_rules_follow_from_networks_and_ports(void **state)
 	_cleanup_buf_ struct buf text = BUF_INIT;
 	struct err err = ERR_INIT;
 
-	assert_int_equal(ruleset_text(&place->home, &text, &err), 0);
+	assert_int_equal(ruleset_text(&place->home, 1, &text, &err), 0);
 	has(&text, "set bridges { type ifname; elements = { \"br-dmz\", \"br-lan\" }; }");
 	has(&text, "set internal { type ifname; elements = { \"br-dmz\" }; }");
 	has(&text, "elements = { 10.1.3.0/24, 10.1.2.0/24 }");
@@ -97,23 +113,93 @@ static void the_rules_follow_from_networks_and_ports(void **state)
 	has(&text, "fd00:1::1 . udp . 53 : fd00::3 . 5353");
 }
 
-static void a_trusted_port_is_not_looked_at_and_a_foreign_one_half(void **state _unused_)
+static void a_trusted_port_is_not_looked_at_and_a_foreign_one_half(void **state)
 {
+	const struct place *place = *state;
 	_cleanup_port_ struct port port = a_port("vb0");
 	_cleanup_elements_ struct elements trusted = { 0 }, foreign = { 0 };
 	int unbound = 0;
 
 	strv_free(take_ptr(port.publish));
 	port.trusted = 1;
-	elements_of_port(&port, &trusted);
+	elements_of_port(&place->home, &port, &trusted);
 	assert_int_equal(trusted.n, 0);
 	port.trusted = 0;
 	mem_replace(&port.ip, "");
 	mem_replace(&port.ip6, NULL);
-	elements_of_port(&port, &foreign);
+	elements_of_port(&place->home, &port, &foreign);
 	for (size_t i = 0; i < foreign.n; i++)
 		unbound |= foreign.items[i].set == ELEMENT_UNBOUND;
 	assert_true(foreign.n == 3 && unbound);
+}
+
+static void an_acl_is_rules_and_a_ports_are_elements(void **state)
+{
+	const struct place *place = *state;
+	_cleanup_port_ struct port port = a_port("vb1");
+	_cleanup_buf_ struct buf text = BUF_INIT, silent = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	make_acl(place, "web", web);
+	make_acl(place, "quiet", quiet);
+	strv_add(&port.acls, "quiet");
+	assert_int_equal(port_save(&place->home, &port, &err), 0);
+	assert_int_equal(ruleset_text(&place->home, 1, &text, &err), 0);
+	has(&text,
+	    "map acl_out { typeof iifname : verdict; elements = { \"vb1\" : jump acl_out }; }");
+	has(&text, "\"vb1\" : jump acl_in_open");
+	has(&text, "map acl_out1 { typeof iifname : verdict; elements = { \"vb1\" : jump "
+		   "acl_quiet_out }; }");
+	has(&text, "chain acl_web_in {\n"
+		   "\t\tip saddr 10.1.2.0/24 tcp dport { 80, 443-444 } limit rate 5/second burst 5 "
+		   "packets log prefix \"brig acl web: \" level info\n"
+		   "\t\tip saddr 10.1.2.0/24 tcp dport { 80, 443-444 } jump acl_in_begin\n");
+	has(&text, "\t\tip6 saddr fd00::/64 tcp dport { 80, 443-444 } jump acl_in_begin\n");
+	has(&text, "\t\tip saddr 10.0.0.0/8 drop\n");
+	has(&text, "\t\tudp dport { 53 } reject with icmpx type admin-prohibited\n");
+	has(&text, "\t\tip6 daddr fd00::7/128 jump acl_out_begin\n");
+	assert_null(strstr(text.data, "acl_web_out"));
+	assert_int_equal(ruleset_text(&place->home, 0, &silent, &err), 0);
+	assert_null(strstr(silent.data, "reject with"));
+	has(&silent, "\t\tudp dport { 53 } drop\n");
+}
+
+static int count(const struct elements *elements, int set, const char *jump)
+{
+	int n = 0;
+
+	for (size_t i = 0; i < elements->n; i++)
+		n += (int)elements->items[i].set == set &&
+		     !strcmp(elements->items[i].of.jump, jump);
+	return n;
+}
+
+/* An interface's own come first. One that is gone lets nothing pass, instead of all. */
+static void acls_have_their_order_and_fail_closed(void **state)
+{
+	const struct place *place = *state;
+	_cleanup_network_ struct network network = { 0 };
+	_cleanup_elements_ struct elements both = { 0 }, gone = { 0 };
+	_cleanup_port_ struct port port = a_port("vb1");
+	struct err err = ERR_INIT;
+
+	make_acl(place, "web", web);
+	make_acl(place, "base", web);
+	assert_int_equal(network_load(&place->home, "lan", &network, &err), 0);
+	strv_add(&network.acls, "base");
+	strv_add(&network.acls, "web");
+	assert_int_equal(network_save(&place->home, &network, &err), 0);
+	strv_add(&port.acls, "web");
+	elements_of_port(&place->home, &port, &both);
+	assert_int_equal(count(&both, ELEMENT_ACL_IN, "acl_in"), 1);
+	assert_int_equal(count(&both, ELEMENT_ACL_OUT, "acl_out_open"), 1);
+	assert_int_equal(count(&both, ELEMENT_ACL_IN1, "acl_web_in"), 1);
+	assert_int_equal(count(&both, ELEMENT_ACL_IN1 + 1, "acl_base_in"), 1);
+	assert_int_equal(count(&both, ELEMENT_ACL_IN1 + 2, "acl_web_in"), 0);
+	strv_free(take_ptr(port.acls));
+	strv_add(&port.acls, "gone");
+	elements_of_port(&place->home, &port, &gone);
+	assert_int_equal(count(&gone, ELEMENT_ACL_OUT, "acl_out"), 1);
 }
 
 /* In a network namespace of its own, which the process stays in. */
@@ -145,7 +231,12 @@ static void a_port_comes_and_goes_without_the_rest(void **state)
 		skip();
 	strv_free(take_ptr(port.publish));
 	strv_add(&port.publish, "9000:90/tcp");
-	assert_int_equal(ruleset_apply(&place->home, &err), 0);
+	make_acl(place, "web", web);
+	make_acl(place, "a.b-c_d", quiet);
+	strv_add(&port.acls, "web");
+	strv_add(&port.acls, "a.b-c_d");
+	if (ruleset_apply(&place->home, &err) < 0)
+		fail_msg("%s", err.msg);
 	for (int i = 0; i < 2; i++) {
 		if (ruleset_add_port(&place->home, &port, &err) < 0)
 			fail_msg("%s", err.msg);
@@ -161,7 +252,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		PLACE_TEST(the_rules_follow_from_networks_and_ports),
-		cmocka_unit_test(a_trusted_port_is_not_looked_at_and_a_foreign_one_half),
+		PLACE_TEST(a_trusted_port_is_not_looked_at_and_a_foreign_one_half),
+		PLACE_TEST(an_acl_is_rules_and_a_ports_are_elements),
+		PLACE_TEST(acls_have_their_order_and_fail_closed),
 		PLACE_TEST(the_kernel_takes_the_rules_again_and_again),
 		PLACE_TEST(a_port_comes_and_goes_without_the_rest),
 	};

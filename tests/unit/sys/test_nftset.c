@@ -17,6 +17,9 @@ static const char table[] =
 	"add table inet brig\n"
 	"add set inet brig known { type ifname . ether_addr . ipv4_addr; }\n"
 	"add set inet brig ports { type inet_service; }\n"
+	"add chain inet brig one\n"
+	"add chain inet brig other\n"
+	"add map inet brig ways { type ifname : verdict; }\n"
 	"add map inet brig forwards { type ipv4_addr . inet_proto . inet_service"
 	" : ipv4_addr . inet_service; }\n";
 
@@ -188,6 +191,32 @@ static void test_what_is_not_there_is_told_apart(void **state)
 	assert_int_equal(add(&wrong, 1, &err), -EINVAL);
 }
 
+static struct nftset_element way(const char *chain)
+{
+	struct nftset_element element = { .set = "ways" };
+	char ifname[IFNAMSIZ] = "eth0";
+
+	nftset_add_key(&element, ifname, sizeof(ifname));
+	strcpy(element.jump, chain);
+	return element;
+}
+
+static void test_an_element_leads_to_a_chain(void **state)
+{
+	const struct nftset_element one = way("one"), other = way("other"), none = way("none");
+	struct err err = ERR_INIT;
+
+	(void)state;
+	need_root();
+	assert_int_equal(add(&none, 1, &err), -ENOENT);
+	check(add(&one, 1, &problem));
+	check(add(&one, 1, &problem));
+	assert_listed("map inet brig ways", "\"eth0\" : jump one", 1);
+	assert_int_equal(add(&other, 1, &err), -EEXIST);
+	check(erase(&other, 1, &problem)); /* the key says which */
+	assert_listed("map inet brig ways", "elements", 0);
+}
+
 static void test_a_table_is_looked_up(void **state)
 {
 	(void)state;
@@ -235,6 +264,7 @@ int main(void)
 		TEST(test_elements_come_and_go_in_one_batch),
 		TEST(test_what_is_refused_changes_nothing),
 		TEST(test_what_is_not_there_is_told_apart),
+		TEST(test_an_element_leads_to_a_chain),
 		TEST(test_a_table_is_looked_up),
 		TEST(test_thousands_go_in_one_batch),
 		cmocka_unit_test(test_parts_that_do_not_fit_are_left_out),
