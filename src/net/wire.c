@@ -18,7 +18,7 @@
 /* Among the host's links: the bridge, or the interface below a macvlan. */
 static int wire_find_host(int sock, const struct wire_way *way, int *ret_index, struct err *err)
 {
-	struct link link;
+	struct link link = { 0 };
 	int r = link_find(sock, way->parent ? way->parent : way->port->bridge, &link, err);
 
 	*ret_index = link.index;
@@ -135,7 +135,7 @@ int wire_container(const struct wire_way *way, pid_t pid, struct err *err)
 	_cleanup_close_ int sock = netlink_open(NETLINK_ROUTE, -EBADF, err);
 	_cleanup_close_ int netns = -EBADF, inside = -EBADF;
 	char path[64];
-	int host, r;
+	int host = 0, r;
 
 	if (sock < 0)
 		return sock;
@@ -199,8 +199,8 @@ static void wire_open_vhosts(struct wire_taps *taps)
 static int wire_plug_tap(const struct wire_way *way, struct err *err)
 {
 	_cleanup_close_ int sock = netlink_open(NETLINK_ROUTE, -EBADF, err);
-	struct link tap;
-	int host, r = sock < 0 ? sock : wire_find_host(sock, way, &host, err);
+	struct link tap = { 0 };
+	int host = 0, r = sock < 0 ? sock : wire_find_host(sock, way, &host, err);
 
 	if (r == 0)
 		r = link_find(sock, way->port->device, &tap, err);
