@@ -101,14 +101,22 @@ static int wire_add_address(int sock, int link, int family, const void *address,
 	return route_add_address(sock, link, &to, ROUTE_NODAD, err);
 }
 
+/* The router's own advertisement may have been quicker, as soon as the interface was up. */
 static int wire_add_gateway(int sock, int link, int family, const void *gateway, struct err *err)
 {
 	struct route_prefix all = { .family = family };
 	struct route_prefix via = { .family = family, .length = family == AF_INET ? 32 : 128 };
+	struct err problem = ERR_INIT;
+	int r;
 
 	memcpy(family == AF_INET ? (void *)&via.ip : (void *)&via.ip6, gateway,
 	       family == AF_INET ? sizeof(via.ip) : sizeof(via.ip6));
-	return route_add(sock, link, &all, &via, err);
+	r = route_add(sock, link, &all, &via, &problem);
+	if (r == -EEXIST && family == AF_INET6)
+		return 0;
+	if (r < 0)
+		*err = problem;
+	return r;
 }
 
 /* Addresses come before it is up and routes after, as the kernel wants it. */
