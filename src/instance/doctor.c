@@ -4,6 +4,9 @@
 #include "instance/doctor_try.h"
 #include "instance/doctor_user.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
 const char *const doctor_status_names[] = { "ok", "warn", "fail", NULL };
 
 static const struct doctor_check doctor_checks[] = {
@@ -97,6 +100,15 @@ static const struct doctor_check doctor_checks[] = {
 	  .cost = "instances with many clients or layers may run out of descriptors",
 	  .fix = "raise the hard limit: ulimit -Hn 65536" },
 };
+
+void doctor_say(char detail[DOCTOR_DETAIL_MAX], const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(detail, DOCTOR_DETAIL_MAX, fmt, ap);
+	va_end(ap);
+}
 
 static int doctor_matters(const struct doctor_check *check)
 {
