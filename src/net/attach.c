@@ -122,7 +122,7 @@ static int attach_join(struct attach *attach, struct attach_nic *nic, uint32_t *
 	int r = 0;
 
 	if (nic->nic.bridge)
-		return fabric_find_bridge(nic->nic.bridge, ret_mtu, err);
+		return fabric_use_bridge(&attach->home, nic->nic.bridge, ret_mtu, err);
 	if (!strcmp(nic->nic.network, NETWORK_DEFAULT))
 		r = fabric_make_default(&attach->home, err);
 	if (r == 0)
@@ -457,7 +457,9 @@ static int attach_unplug(const struct network_home *home, const struct port *por
 		r = ruleset_remove_port(home, port, err);
 	if (r == 0)
 		port_remove(home, port->device);
-	return r;
+	if (r == 0 && !port->network)
+		r = ruleset_trim(home, err);
+	return r < 0 ? r : 0;
 }
 
 void attach_silence(const struct network_home *home, const struct instance *record)

@@ -27,8 +27,8 @@ static int wire_find_host(int sock, const struct wire_way *way, int *ret_index, 
 
 static unsigned int wire_port_flags(const struct port *port)
 {
-	return LINK_PORT_LEARNING | LINK_PORT_BPDU_GUARD | LINK_PORT_ROOT_BLOCK |
-	       (port->isolated ? LINK_PORT_ISOLATED : 0);
+	return (port->trusted ? LINK_PORT_LEARNING : 0) | LINK_PORT_BPDU_GUARD |
+	       LINK_PORT_ROOT_BLOCK | (port->isolated ? LINK_PORT_ISOLATED : 0);
 }
 
 /* What goes out of the host's end comes in to the instance, and the other way round. */
@@ -42,6 +42,19 @@ static int wire_set_rate(int sock, int link, const struct port *port, struct err
 	return r < 0 ? r : rate_limit_in(sock, link, (uint64_t)port->rate, err);
 }
 
+/*
+ * A bridge would learn from frames that it keeps to itself, which no rule looks at, and so send another's to the port: who is
+ * behind it is said once instead.
+ */
+static int wire_set_station(int sock, int link, const struct port *port, struct err *err)
+{
+	uint8_t mac[6];
+
+	if (port->trusted || nic_parse_mac(port->mac, mac) < 0)
+		return 0;
+	return link_add_station(sock, link, mac, err);
+}
+
 int wire_set_port(int sock, const struct port *port, struct err *err)
 {
 	struct link link;
@@ -49,6 +62,8 @@ int wire_set_port(int sock, const struct port *port, struct err *err)
 
 	if (r == 0)
 		r = link_set_port(sock, link.index, wire_port_flags(port), err);
+	if (r == 0)
+		r = wire_set_station(sock, link.index, port, err);
 	return r < 0 ? r : wire_set_rate(sock, link.index, port, err);
 }
 
