@@ -23,6 +23,7 @@ struct attach_nic {
 	struct nic_setup setup;
 	struct subnet ip, ip6;
 	int noted; /* the port's record is there */
+	int left;  /* the index of a wire that is unplugged, and not yet gone */
 	struct wire_taps taps;
 };
 
@@ -177,9 +178,10 @@ static void attach_let_go_after(struct attach *attach, size_t n)
  * First nothing passes, then the rules that looked at it go. The record goes last: while it is there, the next command finds
  * what is left.
  */
-static int attach_unplug(const struct network_home *home, const struct port *port, struct err *err)
+static int attach_unplug(const struct network_home *home, const struct port *port, int *ret_index,
+			 struct err *err)
 {
-	int r = wire_unplug(port->device, err);
+	int r = wire_unplug(port->device, ret_index, err);
 	struct err ignored = ERR_INIT;
 
 	if (port->network)
@@ -202,9 +204,14 @@ static int attach_end_clashes(struct attach *attach, char *const *ports, struct 
 	if (ports)
 		port_list_load(&attach->home, NULL, &all);
 	for (size_t i = 0; i < all.n && r == 0; i++) {
-		if (strcmp(all.items[i].instance, attach->record->name) != 0 &&
-		    publish_clash(all.items[i].publish, ports))
-			r = attach_unplug(&attach->home, &all.items[i], err);
+		int left;
+
+		if (!strcmp(all.items[i].instance, attach->record->name) ||
+		    !publish_clash(all.items[i].publish, ports))
+			continue;
+		r = attach_unplug(&attach->home, &all.items[i], &left, err);
+		if (r == 0)
+			wire_sweep(left);
 	}
 	return r;
 }
@@ -294,19 +301,24 @@ static void attach_write_hosts(struct attach *attach)
 		buf_printf(&text, "%s\t%s %s." NETWORK_DOMAIN "\n", *address, hostname, hostname);
 	if (!attach->addresses)
 		buf_printf(&text, "127.0.1.1\t%s\n", hostname);
+	resolver_add_extra_hosts(record->extra_hosts, &text);
 	attach->hosts = buf_take(&text);
 }
 
 static void attach_write_resolv_conf(struct attach *attach)
 {
+	const struct instance *record = attach->record;
 	_cleanup_buf_ struct buf text = BUF_INIT;
 
-	for (size_t i = 0; i < NIC_MAX; i++)
+	strv_for_each(server, record->dns)
+		buf_printf(&text, "nameserver %s\n", *server);
+	for (size_t i = 0; !record->dns && i < NIC_MAX; i++)
 		resolver_add_network(&attach->nics[i].network, &text);
-	if (text.len)
-		buf_add_str(&text, "search " NETWORK_DOMAIN "\n");
-	else
+	if (!text.len)
 		resolver_add_host(&text);
+	else if (!record->dns_search)
+		buf_add_str(&text, "search " NETWORK_DOMAIN "\n");
+	resolver_add_search(record->dns_search, &text);
 	attach->resolv_conf = buf_take(&text);
 }
 
@@ -474,6 +486,20 @@ const char *attach_resolv_conf(const struct attach *attach)
 	return attach->resolv_conf;
 }
 
+void attach_silence(const struct network_home *home, const struct instance *record)
+{
+	if (!record->networks || nic_is_shared(record->networks))
+		return;
+	for (size_t i = 0; i < NIC_MAX; i++) {
+		char device[NIC_NAME_MAX];
+		struct err ignored = ERR_INIT;
+		int index;
+
+		port_device_name(home, record->name, i, device);
+		(void)wire_unplug(device, &index, &ignored);
+	}
+}
+
 static void attach_nic_release(struct attach_nic *nic)
 {
 	wire_taps_release(&nic->taps);
@@ -483,19 +509,22 @@ static void attach_nic_release(struct attach_nic *nic)
 	memset(nic, 0, sizeof(*nic));
 }
 
-static void attach_unplug_all(struct attach *attach)
+void attach_unplug_all(struct attach *attach)
 {
 	struct err ignored = ERR_INIT;
-	_cleanup_close_ int lock = network_lock(&attach->home, &ignored);
+	_cleanup_close_ int lock = attach ? network_lock(&attach->home, &ignored) : -EBADF;
 
 	for (size_t i = 0; i < NIC_MAX && lock >= 0; i++) {
 		struct attach_nic *nic = &attach->nics[i];
 
 		wire_taps_release(&nic->taps);
 		ignored = ERR_INIT;
-		if (nic->noted)
-			(void)attach_unplug(&attach->home, &nic->port, &ignored);
+		if (nic->noted &&
+		    attach_unplug(&attach->home, &nic->port, &nic->left, &ignored) == 0)
+			nic->noted = 0;
 	}
+	if (attach)
+		attach_let_go_after(attach, 0);
 }
 
 void attach_free(struct attach *attach)
@@ -504,8 +533,9 @@ void attach_free(struct attach *attach)
 		return;
 	attach_unplug_all(attach);
 	for (size_t i = 0; i < NIC_MAX; i++)
+		wire_sweep(attach->nics[i].left);
+	for (size_t i = 0; i < NIC_MAX; i++)
 		attach_nic_release(&attach->nics[i]);
-	attach_let_go_after(attach, 0);
 	free(attach->holds);
 	strv_free(attach->setups);
 	strv_free(attach->addresses);
@@ -538,7 +568,7 @@ int attach_connect(struct attach *attach, const char *text, pid_t pid, struct er
 	_cleanup_close_ int lock = network_lock(&attach->home, err);
 	struct err ignored = ERR_INIT;
 	size_t place = 0;
-	int r;
+	int r, left = 0;
 
 	while (place < NIC_MAX && attach->nics[place].used)
 		place++;
@@ -549,7 +579,9 @@ int attach_connect(struct attach *attach, const char *text, pid_t pid, struct er
 	r = attach_connect_at(attach, place, text, pid, err);
 	if (r < 0) {
 		if (attach->nics[place].noted)
-			(void)attach_unplug(&attach->home, &attach->nics[place].port, &ignored);
+			(void)attach_unplug(&attach->home, &attach->nics[place].port, &left,
+					    &ignored);
+		wire_sweep(left);
 		attach_nic_release(&attach->nics[place]);
 	}
 	attach_list_addresses(attach);
@@ -574,7 +606,7 @@ int attach_disconnect(struct attach *attach, const char *network, struct err *er
 {
 	struct attach_nic *nic = attach_find(attach, network);
 	_cleanup_close_ int lock = network_lock(&attach->home, err);
-	int r = lock;
+	int r = lock, left;
 
 	if (lock < 0)
 		return lock;
@@ -588,7 +620,7 @@ int attach_disconnect(struct attach *attach, const char *network, struct err *er
 			network);
 	r = wire_remove(nic->port.device, err);
 	if (r == 0)
-		r = attach_unplug(&attach->home, &nic->port, err);
+		r = attach_unplug(&attach->home, &nic->port, &left, err);
 	if (r == 0)
 		attach_nic_release(nic);
 	attach_list_addresses(attach);
@@ -650,11 +682,11 @@ int attach_republish(struct attach *attach, char *const *ports, struct err *err)
 
 /* Its record cannot be read: what it had of rules and names is looked for everywhere. */
 static int attach_clean_damaged(const struct network_home *home, const char *instance,
-				const char *device, struct err *err)
+				const char *device, int *ret_index, struct err *err)
 {
 	_cleanup_strv_ char **names = NULL;
 	struct err ignored = ERR_INIT;
-	int r = wire_unplug(device, err);
+	int r = wire_unplug(device, ret_index, err);
 
 	if (r == 0)
 		r = network_names(home, &names, err);
@@ -666,7 +698,9 @@ static int attach_clean_damaged(const struct network_home *home, const char *ins
 		return r;
 	port_remove(home, device);
 	r = ruleset_trim(home, err);
-	return r ? r : ruleset_apply(home, err);
+	if (r == 0)
+		r = ruleset_apply(home, err);
+	return r < 0 ? r : 0;
 }
 
 int attach_clean(const struct network_home *home, const char *instance, struct err *err)
@@ -677,7 +711,7 @@ int attach_clean(const struct network_home *home, const char *instance, struct e
 		_cleanup_port_ struct port port = { 0 };
 		char device[NIC_NAME_MAX];
 		struct err damage = ERR_INIT;
-		int r;
+		int r, left;
 
 		port_device_name(home, instance, place, device);
 		r = port_load(home, device, &port, &damage);
@@ -687,10 +721,11 @@ int attach_clean(const struct network_home *home, const char *instance, struct e
 			lock = network_lock(home, err);
 		if (lock < 0)
 			return lock;
-		r = r < 0 ? attach_clean_damaged(home, instance, device, err)
-			  : attach_unplug(home, &port, err);
+		r = r < 0 ? attach_clean_damaged(home, instance, device, &left, err)
+			  : attach_unplug(home, &port, &left, err);
 		if (r < 0)
 			return r;
+		wire_sweep(left);
 	}
 	return 0;
 }

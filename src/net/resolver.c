@@ -67,3 +67,21 @@ void resolver_add_host(struct buf *text)
 	text->len = before;
 	(void)resolver_add_file(RESOLVER_RESOLVED, text);
 }
+
+void resolver_add_search(char *const *domains, struct buf *text)
+{
+	_cleanup_free_ char *all = domains ? strv_join(domains, " ") : NULL;
+
+	if (all)
+		buf_printf(text, "search %s\n", all);
+}
+
+void resolver_add_extra_hosts(char *const *extra_hosts, struct buf *text)
+{
+	strv_for_each(host, extra_hosts) {
+		size_t len = strcspn(*host, ":");
+
+		if ((*host)[len])
+			buf_printf(text, "%s\t%.*s\n", *host + len + 1, (int)len, *host);
+	}
+}
