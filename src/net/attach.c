@@ -242,22 +242,6 @@ static int attach_plug(struct attach *attach, struct attach_nic *nic, struct err
 	return r < 0 ? r : attach_announce(attach, nic, err);
 }
 
-static void attach_write_hosts(struct attach *attach)
-{
-	const struct instance *record = attach->record;
-	const char *hostname =
-		record->hostname && *record->hostname ? record->hostname : record->name;
-	_cleanup_buf_ struct buf text = BUF_INIT;
-
-	buf_add_str(&text, "127.0.0.1\tlocalhost\n"
-			   "::1\tlocalhost ip6-localhost ip6-loopback\n");
-	strv_for_each(address, attach->addresses)
-		buf_printf(&text, "%s\t%s %s." NETWORK_DOMAIN "\n", *address, hostname, hostname);
-	if (!attach->addresses)
-		buf_printf(&text, "127.0.1.1\t%s\n", hostname);
-	attach->hosts = buf_take(&text);
-}
-
 static void attach_write_resolv_conf(struct attach *attach)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT;
@@ -291,7 +275,7 @@ static void attach_fill(struct attach *attach)
 			strv_add_take(&attach->setups, nic_setup_format(&attach->nics[i].setup));
 	}
 	attach_list_addresses(attach);
-	attach_write_hosts(attach);
+	attach->hosts = resolver_hosts(attach->record, attach->addresses);
 	attach_write_resolv_conf(attach);
 }
 

@@ -67,3 +67,18 @@ void resolver_add_host(struct buf *text)
 	text->len = before;
 	(void)resolver_add_file(RESOLVER_RESOLVED, text);
 }
+
+char *resolver_hosts(const struct instance *record, char *const *addresses)
+{
+	const char *hostname =
+		record->hostname && *record->hostname ? record->hostname : record->name;
+	_cleanup_buf_ struct buf text = BUF_INIT;
+
+	buf_add_str(&text, "127.0.0.1\tlocalhost\n"
+			   "::1\tlocalhost ip6-localhost ip6-loopback\n");
+	strv_for_each(address, addresses)
+		buf_printf(&text, "%s\t%s %s." NETWORK_DOMAIN "\n", *address, hostname, hostname);
+	if (!addresses)
+		buf_printf(&text, "127.0.1.1\t%s\n", hostname);
+	return buf_take(&text);
+}

@@ -4,8 +4,9 @@
 
 #include "base/buf.h"
 #include "net/network.h"
+#include "proto/instance.h"
 
-/* What stands in an instance's /etc/resolv.conf. */
+/* What stands in an instance's /etc/resolv.conf and /etc/hosts. */
 
 /* "nameserver" lines of a network that answers for names, by its own addresses; none if it does not. */
 void resolver_add_network(const struct network *network, struct buf *text);
@@ -14,5 +15,8 @@ void resolver_add_network(const struct network *network, struct buf *text);
  * systemd-resolved itself asks. None is none.
  */
 void resolver_add_host(struct buf *text);
+
+/* /etc/hosts of an instance that has these addresses; caller frees. */
+char *resolver_hosts(const struct instance *record, char *const *addresses);
 
 #endif
