@@ -288,38 +288,13 @@ static int attach_plug(struct attach *attach, struct attach_nic *nic, struct err
 	return r < 0 ? r : attach_announce(attach, nic, err);
 }
 
-static void attach_write_hosts(struct attach *attach)
-{
-	const struct instance *record = attach->record;
-	const char *hostname =
-		record->hostname && *record->hostname ? record->hostname : record->name;
-	_cleanup_buf_ struct buf text = BUF_INIT;
-
-	buf_add_str(&text, "127.0.0.1\tlocalhost\n"
-			   "::1\tlocalhost ip6-localhost ip6-loopback\n");
-	strv_for_each(address, attach->addresses)
-		buf_printf(&text, "%s\t%s %s." NETWORK_DOMAIN "\n", *address, hostname, hostname);
-	if (!attach->addresses)
-		buf_printf(&text, "127.0.1.1\t%s\n", hostname);
-	resolver_add_extra_hosts(record->extra_hosts, &text);
-	attach->hosts = buf_take(&text);
-}
-
 static void attach_write_resolv_conf(struct attach *attach)
 {
-	const struct instance *record = attach->record;
-	_cleanup_buf_ struct buf text = BUF_INIT;
+	_cleanup_buf_ struct buf servers = BUF_INIT;
 
-	strv_for_each(server, record->dns)
-		buf_printf(&text, "nameserver %s\n", *server);
-	for (size_t i = 0; !record->dns && i < NIC_MAX; i++)
-		resolver_add_network(&attach->nics[i].network, &text);
-	if (!text.len)
-		resolver_add_host(&text);
-	else if (!record->dns_search)
-		buf_add_str(&text, "search " NETWORK_DOMAIN "\n");
-	resolver_add_search(record->dns_search, &text);
-	attach->resolv_conf = buf_take(&text);
+	for (size_t i = 0; i < NIC_MAX; i++)
+		resolver_add_network(&attach->nics[i].network, &servers);
+	attach->resolv_conf = resolver_conf(attach->record, &servers);
 }
 
 static void attach_list_addresses(struct attach *attach)
@@ -342,7 +317,7 @@ static void attach_fill(struct attach *attach)
 			strv_add_take(&attach->setups, nic_setup_format(&attach->nics[i].setup));
 	}
 	attach_list_addresses(attach);
-	attach_write_hosts(attach);
+	attach->hosts = resolver_hosts(attach->record, attach->addresses);
 	attach_write_resolv_conf(attach);
 }
 

@@ -36,5 +36,7 @@ int publish_clash(char *const *texts, char *const *others);
  * They receive nothing: what comes is sent on before. -EADDRINUSE says which, and by whom it can be asked.
  */
 int publish_hold(char *const *texts, int **fds, size_t *n, struct err *err);
+/* Whether somebody who listens on them now gets them all; as of publish_hold(). */
+int publish_check(char *const *texts, struct err *err);
 
 #endif

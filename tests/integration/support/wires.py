@@ -83,11 +83,12 @@ class Namespace:
 
         return self.inside(make)
 
-    def fetch(self, address, port, timeout=10):
-        """What a server says to a connection from there; OSError if nobody answers."""
+    def fetch(self, address, port, timeout=10, say=""):
+        """What a server says to a connection from there, after what is said to it; OSError if nobody answers."""
         def work():
             try:
                 with socket.create_connection((address, port), timeout) as connection:
+                    connection.sendall(say.encode())
                     return connection.makefile().read()
             except OSError as error:
                 return error
