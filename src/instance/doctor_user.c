@@ -136,10 +136,10 @@ int doctor_user_network(const struct instance_home *home _unused_,
 	int has_vm = passt_check(1, &vm) == 0, has_container = passt_check(0, &container) == 0;
 
 	if (!has_vm)
-		doctor_user_say(detail, "%s", vm.msg);
+		doctor_say(detail, "%s", vm.msg);
 	else if (!has_container)
-		doctor_user_say(detail, "for VMs alone: %s", container.msg);
+		doctor_say(detail, "for VMs alone: %s", container.msg);
 	else
-		doctor_user_say(detail, "passt and pasta are there");
+		doctor_say(detail, "passt and pasta are there");
 	return has_vm && has_container ? DOCTOR_OK : DOCTOR_WARN;
 }
