@@ -84,11 +84,11 @@ static int recipe_network_share(const struct recipe *recipe, const char *word, s
 	const char *source = recipe_network_source(recipe), *other = strchr(word, ':');
 
 	if (ret->kind == INSTANCE_VM)
-		return err_set(
-			err, -EOPNOTSUPP,
-			"%s: %s: a virtual machine has a kernel of its own, which cannot be on "
-			"%s; bridge=NAME makes it a neighbour of the host's",
-			source, word, other ? "another one's network" : "the host's network");
+		return err_set(err, -EOPNOTSUPP,
+			       "%s: %s: a VM has a kernel of its own, which cannot be on "
+			       "%s; bridge=NAME makes it a neighbour of the host's",
+			       source, word,
+			       other ? "another one's network" : "the host's network");
 	if (other && geteuid())
 		return err_set(err, -EPERM,
 			       "%s: %s: sharing an instance's network takes root; '" NIC_NONE

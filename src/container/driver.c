@@ -286,6 +286,22 @@ static int driver_has_hosts_network(const struct driver_host *host)
 	return nic_is_shared(networks) && !strcmp(*networks, NIC_HOST);
 }
 
+/* A file of /etc of whom the network belongs to, where that is somebody else; NULL: there is none. */
+static char *driver_read_theirs(const struct driver_host *host, const char *name)
+{
+	char *const *networks = host->instance->networks;
+	_cleanup_free_ char *path = NULL;
+	char *text = NULL;
+
+	if (!nic_is_shared(networks))
+		return NULL;
+	path = driver_has_hosts_network(host)
+		       ? mem_printf("/etc/%s", name)
+		       : mem_printf("%s/../%s/%s", host->run_dir, *networks + strlen(NIC_OF), name);
+	(void)file_read(AT_FDCWD, path, DRIVER_FILE_MAX, &text, NULL);
+	return text;
+}
+
 /* A file of ours that the container's root owns; it lives as long as RUN/NAME. */
 static int driver_write_file(const struct driver_host *host, const char *name, const char *text,
 			     const struct idmap *map, struct err *err)
@@ -307,8 +323,8 @@ static char *driver_hosts(const struct driver_host *host, const struct spec *spe
 
 	if (host->hosts)
 		return mem_strdup(host->hosts);
-	if (driver_has_hosts_network(host) &&
-	    file_read(AT_FDCWD, "/etc/hosts", DRIVER_FILE_MAX, &theirs, NULL) == 0)
+	theirs = driver_read_theirs(host, "hosts");
+	if (theirs)
 		return mem_printf("%s\n127.0.1.1\t%s\n", theirs, spec->hostname);
 	return mem_printf("127.0.0.1\tlocalhost\n"
 			  "::1\tlocalhost ip6-localhost ip6-loopback\n"
@@ -319,13 +335,8 @@ static char *driver_hosts(const struct driver_host *host, const struct spec *spe
 /* NULL: there is to be none. */
 static char *driver_resolv_conf(const struct driver_host *host)
 {
-	char *theirs = NULL;
-
-	if (host->resolv_conf)
-		return mem_strdup(host->resolv_conf);
-	if (driver_has_hosts_network(host))
-		(void)file_read(AT_FDCWD, "/etc/resolv.conf", DRIVER_FILE_MAX, &theirs, NULL);
-	return theirs;
+	return host->resolv_conf ? mem_strdup(host->resolv_conf)
+				 : driver_read_theirs(host, "resolv.conf");
 }
 
 static int driver_write_files(const struct driver_host *host, const struct spec *spec,

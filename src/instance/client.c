@@ -12,6 +12,7 @@
 #include "instance/paths.h"
 #include "instance/rollback.h"
 #include "instance/session.h"
+#include "net/attach.h"
 #include "proto/procs.h"
 #include "proto/tree.h"
 #include "proto/wire.h"
@@ -599,6 +600,7 @@ int instance_checkpoint(const struct instance_home *home, const char *name, cons
 {
 	_cleanup_(client_target_release) struct client_target t = { 0 };
 	_cleanup_close_ int lock = -EBADF;
+	const struct network_home networks = { .root = home->root, .run = home->run };
 	struct err ignored = ERR_INIT;
 	int r = instance_lock(home, name, &lock, err), was_paused;
 
@@ -614,6 +616,8 @@ int instance_checkpoint(const struct instance_home *home, const char *name, cons
 		return r;
 	r = client_dump(&t, dir, err);
 	if (r == 0 && !leave_running) {
+		/* connections go on with the restored one: they must not be closed by the death of this one */
+		attach_silence(&networks, &t.view.record);
 		r = client_stop_locked(home, name, &t.view, 0, err);
 		return r < 0 ? r : client_note_checkpoint(home, &t, name, err);
 	}

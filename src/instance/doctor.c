@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "instance/doctor.h"
 #include "base/mem.h"
+#include "instance/doctor_net.h"
 #include "instance/doctor_try.h"
 #include "instance/doctor_user.h"
+
+#include <stdarg.h>
+#include <stdio.h>
 
 const char *const doctor_status_names[] = { "ok", "warn", "fail", NULL };
 
@@ -94,6 +98,36 @@ static const struct doctor_check doctor_checks[] = {
 	  .cost = "images cannot be fetched from registries", .fix = "apt install skopeo" },
 	{ "nft", "nft", 0, DOCTOR_OF_ALL, doctor_try_tool, "nft",
 	  .cost = "there are no networks and no ports", .fix = "apt install nftables" },
+	{ "dnsmasq", "dnsmasq", 0, DOCTOR_OF_ROOT, doctor_try_tool, "dnsmasq",
+	  .cost = "no network with names or DHCP can be used, and so not the usual one",
+	  .fix = "apt install dnsmasq-base" },
+	{ "tun", "taps for VMs", 0, DOCTOR_OF_ROOT, doctor_net_device, "/dev/net/tun",
+	  .cost = "VMs have no networks",
+	  .fix = "modprobe tun; in a container, let it have the device /dev/net/tun" },
+	{ "vhost-net", "vhost-net", 0, DOCTOR_OF_ROOT, doctor_net_device, "/dev/vhost-net",
+	  .cost = "packets of VMs go through the monitor instead of the kernel, which is slower",
+	  .fix = "modprobe vhost_net; at each boot: echo vhost_net "
+		 ">/etc/modules-load.d/vhost_net.conf" },
+	{ "forwarding", "forwarding", 0, DOCTOR_OF_ROOT, doctor_net_forwarding,
+	  .cost = "instances reach the host and each other, but nothing beyond",
+	  .fix = "sysctl -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1, and find in "
+		 "/etc/sysctl.d who switches it off" },
+	{ "firewall", "other firewalls", 0, DOCTOR_OF_ROOT, doctor_net_firewall,
+	  .cost = "instances on that bridge do not reach beyond the host, nor do others their "
+		  "published ports",
+	  .fix = "for a bridge brig0, with docker: iptables -I DOCKER-USER -i brig0 -j ACCEPT; "
+		 "iptables -I DOCKER-USER -o brig0 -j ACCEPT. With ufw: ufw route allow in on "
+		 "brig0; ufw route allow out on brig0. With firewalld: firewall-cmd --permanent "
+		 "--zone=trusted --add-interface=brig0; firewall-cmd --reload. Else: nft insert "
+		 "rule FAMILY TABLE CHAIN iifname brig0 accept; nft insert rule FAMILY TABLE "
+		 "CHAIN oifname brig0 accept" },
+	{ "bridge-filter", "filters on bridges", 0, DOCTOR_OF_ROOT, doctor_net_bridge_filter,
+	  .cost = "what instances of one network say to each other passes other firewalls' "
+		  "forward chains, and an instance does not reach itself by a port that it "
+		  "publishes",
+	  .fix = "sysctl -w net.bridge.bridge-nf-call-iptables=0 "
+		 "net.bridge.bridge-nf-call-ip6tables=0, unless docker or Kubernetes are here, "
+		 "which want it" },
 	{ "space", "disk space", DOCTOR_BOTH, DOCTOR_OF_ALL, doctor_try_space,
 	  .cost = "imports and instances run out of space",
 	  .fix = "make room, or keep brig's data elsewhere with --root" },
@@ -101,6 +135,15 @@ static const struct doctor_check doctor_checks[] = {
 	  .cost = "instances with many clients or layers may run out of descriptors",
 	  .fix = "raise the hard limit: ulimit -Hn 65536" },
 };
+
+void doctor_say(char detail[DOCTOR_DETAIL_MAX], const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(detail, DOCTOR_DETAIL_MAX, fmt, ap);
+	va_end(ap);
+}
 
 static int doctor_matters(const struct doctor_check *check)
 {

@@ -44,6 +44,9 @@ struct doctor_finding {
 	char detail[DOCTOR_DETAIL_MAX];
 };
 
+/* For checks: what was found. */
+_printf_(2, 3) void doctor_say(char detail[DOCTOR_DETAIL_MAX], const char *fmt, ...);
+
 /*
  * Runs every check that matters to the caller, in the order of the table. The findings are the caller's to free. Returns the kinds
  * that can run here: bits of DOCTOR_CONTAINER and DOCTOR_VM.

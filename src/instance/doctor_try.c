@@ -17,7 +17,6 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -30,23 +29,14 @@
 #define DOCTOR_TRY_SPACE_MIN ((int64_t)64 << 20)
 #define DOCTOR_TRY_FILES_LOW 4096
 
-static _printf_(2, 3) void doctor_try_say(char *detail, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(detail, DOCTOR_DETAIL_MAX, fmt, ap);
-	va_end(ap);
-}
-
 int doctor_try_root(const struct instance_home *home _unused_,
 		    const struct doctor_check *check _unused_, char *detail)
 {
 	if (geteuid() == 0) {
-		doctor_try_say(detail, "running as root");
+		doctor_say(detail, "running as root");
 		return DOCTOR_OK;
 	}
-	doctor_try_say(detail, "running as user %u, with what a user may", geteuid());
+	doctor_say(detail, "running as user %u, with what a user may", geteuid());
 	return DOCTOR_OK;
 }
 
@@ -63,10 +53,10 @@ int doctor_try_kvm(const struct instance_home *home, const struct doctor_check *
 	struct kvm_probe_result probe;
 
 	if (doctor_try_probe(home, &probe) >= KVM_PROBE_CANNOT) {
-		doctor_try_say(detail, "there is " KVM_PROBE_DEVICE);
+		doctor_say(detail, "there is " KVM_PROBE_DEVICE);
 		return DOCTOR_OK;
 	}
-	doctor_try_say(detail, "%s", probe.reason);
+	doctor_say(detail, "%s", probe.reason);
 	return DOCTOR_WARN;
 }
 
@@ -77,13 +67,13 @@ int doctor_try_kvm_guest(const struct instance_home *home,
 
 	switch (doctor_try_probe(home, &probe)) {
 	case KVM_PROBE_OK:
-		doctor_try_say(detail, "a guest of a few instructions ran as it should");
+		doctor_say(detail, "a guest of a few instructions ran as it should");
 		return DOCTOR_OK;
 	case KVM_PROBE_CANNOT:
-		doctor_try_say(detail, "%s", probe.reason);
+		doctor_say(detail, "%s", probe.reason);
 		return DOCTOR_WARN;
 	default:
-		doctor_try_say(detail, "no, without KVM");
+		doctor_say(detail, "no, without KVM");
 		return DOCTOR_WARN;
 	}
 }
@@ -137,13 +127,13 @@ int doctor_try_namespaces(const struct instance_home *home _unused_,
 			continue;
 		error = doctor_try_in_child(doctor_try_unshare, &flag);
 		if (error) {
-			doctor_try_say(detail, "no %s namespace: %s%s", kinds[i].name,
-				       error > 0 ? strerror(error) : "no child process",
-				       geteuid() ? doctor_user_forbidden() : "");
+			doctor_say(detail, "no %s namespace: %s%s", kinds[i].name,
+				   error > 0 ? strerror(error) : "no child process",
+				   geteuid() ? doctor_user_forbidden() : "");
 			return DOCTOR_FAIL;
 		}
 	}
-	doctor_try_say(detail, "%s", check->arg);
+	doctor_say(detail, "%s", check->arg);
 	return DOCTOR_OK;
 }
 
@@ -158,7 +148,7 @@ int doctor_try_cgroups(const struct instance_home *home _unused_,
 	};
 	enum cgroup_layout layout = cgroup_host_layout();
 
-	doctor_try_say(detail, "%s", words[layout]);
+	doctor_say(detail, "%s", words[layout]);
 	return layout == CGROUP_LAYOUT_NONE ? DOCTOR_FAIL : DOCTOR_OK;
 }
 
@@ -170,7 +160,7 @@ int doctor_try_controller(const struct instance_home *home _unused_,
 							 : CGROUP_PIDS;
 	int has = (cgroup_host_controllers() & bit) != 0;
 
-	doctor_try_say(detail, "%s controller '%s'", has ? "the" : "there is no", check->arg);
+	doctor_say(detail, "%s controller '%s'", has ? "the" : "there is no", check->arg);
 	return has ? DOCTOR_OK : DOCTOR_WARN;
 }
 
@@ -181,10 +171,10 @@ int doctor_try_filesystem(const struct instance_home *home _unused_,
 	_cleanup_close_ int fd = (int)syscall(SYS_fsopen, check->arg, FSOPEN_CLOEXEC);
 
 	if (fd < 0) {
-		doctor_try_say(detail, "%s: %s", check->arg, strerror(errno));
+		doctor_say(detail, "%s: %s", check->arg, strerror(errno));
 		return DOCTOR_FAIL;
 	}
-	doctor_try_say(detail, "the kernel has it");
+	doctor_say(detail, "the kernel has it");
 	return DOCTOR_OK;
 }
 
@@ -221,10 +211,10 @@ int doctor_try_layers(const struct instance_home *home, const struct doctor_chec
 	struct err err = ERR_INIT;
 
 	if (doctor_try_layer(home, &mount, &err) < 0) {
-		doctor_try_say(detail, "%s", err.msg);
+		doctor_say(detail, "%s", err.msg);
 		return DOCTOR_FAIL;
 	}
-	doctor_try_say(detail, "an erofs image was mounted");
+	doctor_say(detail, "an erofs image was mounted");
 	return DOCTOR_OK;
 }
 
@@ -250,12 +240,12 @@ int doctor_try_idmap(const struct instance_home *home, const struct doctor_check
 	struct err err = ERR_INIT;
 
 	if (doctor_try_layer(home, &mount, &err) < 0) {
-		doctor_try_say(detail, "not tried, for want of a layer to mount");
+		doctor_say(detail, "not tried, for want of a layer to mount");
 		return DOCTOR_FAIL;
 	}
 	(void)doctor_try_shift(mount, &err);
-	doctor_try_say(detail, "%s",
-		       err_is_set(&err) ? err.msg : "an erofs image was mounted with shifted ids");
+	doctor_say(detail, "%s",
+		   err_is_set(&err) ? err.msg : "an erofs image was mounted with shifted ids");
 	return err_is_set(&err) ? DOCTOR_FAIL : DOCTOR_OK;
 }
 
@@ -268,8 +258,8 @@ int doctor_try_subuid(const struct instance_home *home _unused_,
 	idmap_of_host(&map, 0);
 	first = idmap_uid(&map, 0);
 	idmap_release(&map);
-	doctor_try_say(detail, "%u to %u%s", first, first + IDMAP_COUNT - 1,
-		       first == IDMAP_BUILT_IN ? ", built in: /etc/subuid has none for us" : "");
+	doctor_say(detail, "%u to %u%s", first, first + IDMAP_COUNT - 1,
+		   first == IDMAP_BUILT_IN ? ", built in: /etc/subuid has none for us" : "");
 	return first == IDMAP_BUILT_IN ? DOCTOR_WARN : DOCTOR_OK;
 }
 
@@ -279,10 +269,10 @@ int doctor_try_seccomp(const struct instance_home *home _unused_,
 	uint32_t action = SECCOMP_RET_ERRNO;
 
 	if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) < 0) {
-		doctor_try_say(detail, "%s", strerror(errno));
+		doctor_say(detail, "%s", strerror(errno));
 		return DOCTOR_FAIL;
 	}
-	doctor_try_say(detail, "the kernel has them");
+	doctor_say(detail, "the kernel has them");
 	return DOCTOR_OK;
 }
 
@@ -296,7 +286,7 @@ int doctor_try_lxcfs(const struct instance_home *home _unused_,
 	};
 	enum lxcfs_state state = lxcfs_find();
 
-	doctor_try_say(detail, "%s", words[state]);
+	doctor_say(detail, "%s", words[state]);
 	return state == LXCFS_ALIVE ? DOCTOR_OK : DOCTOR_WARN;
 }
 
@@ -307,9 +297,9 @@ int doctor_try_files(const struct instance_home *home _unused_,
 
 	(void)getrlimit(RLIMIT_NOFILE, &limit);
 	if (limit.rlim_max == RLIM_INFINITY)
-		doctor_try_say(detail, "no limit");
+		doctor_say(detail, "no limit");
 	else
-		doctor_try_say(detail, "hard limit %ju", (uintmax_t)limit.rlim_max);
+		doctor_say(detail, "hard limit %ju", (uintmax_t)limit.rlim_max);
 	return limit.rlim_max < DOCTOR_TRY_FILES_LOW ? DOCTOR_WARN : DOCTOR_OK;
 }
 
@@ -322,11 +312,11 @@ int doctor_try_space(const struct instance_home *home, const struct doctor_check
 	int r = file_mkdir_p(home->root, 0700);
 
 	if (r < 0 || statvfs(home->root, &fs) < 0) {
-		doctor_try_say(detail, "%s: %s", home->root, strerror(r < 0 ? -r : errno));
+		doctor_say(detail, "%s: %s", home->root, strerror(r < 0 ? -r : errno));
 		return DOCTOR_FAIL;
 	}
 	space = (int64_t)fs.f_bavail * (int64_t)fs.f_frsize;
-	doctor_try_say(detail, "%s free in %s", units_format_size(space, text), home->root);
+	doctor_say(detail, "%s free in %s", units_format_size(space, text), home->root);
 	if (space < DOCTOR_TRY_SPACE_MIN)
 		return DOCTOR_FAIL;
 	return space < DOCTOR_TRY_SPACE_LOW ? DOCTOR_WARN : DOCTOR_OK;
@@ -337,7 +327,7 @@ int doctor_try_tool(const struct instance_home *home _unused_, const struct doct
 {
 	_cleanup_free_ char *path = child_find(check->arg);
 
-	doctor_try_say(detail, "%s", path ? path : "not installed");
+	doctor_say(detail, "%s", path ? path : "not installed");
 	if (path)
 		return DOCTOR_OK;
 	return check->needed_by ? DOCTOR_FAIL : DOCTOR_WARN;
@@ -356,10 +346,10 @@ int doctor_try_qemu(const struct instance_home *home, const struct doctor_check 
 	spec.argv = argv;
 	spec.out = &out;
 	if (child_run(&spec, &err) < 0) {
-		doctor_try_say(detail, "%s", err.msg);
+		doctor_say(detail, "%s", err.msg);
 		return doctor_try_probe(home, &probe) == KVM_PROBE_OK ? DOCTOR_WARN : DOCTOR_FAIL;
 	}
-	doctor_try_say(detail, "%.*s", (int)strcspn(out.data, "\n"), out.data);
+	doctor_say(detail, "%.*s", (int)strcspn(out.data, "\n"), out.data);
 	return DOCTOR_OK;
 }
 
@@ -367,7 +357,7 @@ static int doctor_try_is_default(const struct kernel *kernel, void *ctx)
 {
 	int is_it = kernel->is_default && kernel->release;
 
-	doctor_try_say(ctx, "%s", is_it ? kernel->name : "none is the default one");
+	doctor_say(ctx, "%s", is_it ? kernel->name : "none is the default one");
 	return is_it;
 }
 
@@ -380,7 +370,7 @@ int doctor_try_kernel(const struct instance_home *home, const struct doctor_chec
 	if (r == 1)
 		return DOCTOR_OK;
 	if (r < 0 || !*detail)
-		doctor_try_say(detail, "%s", r < 0 ? err.msg : "there is none");
+		doctor_say(detail, "%s", r < 0 ? err.msg : "there is none");
 	return DOCTOR_FAIL;
 }
 
@@ -390,9 +380,9 @@ int doctor_try_agent(const struct instance_home *home _unused_,
 	struct err err = ERR_INIT;
 
 	if (kernel_guest_check(&err) < 0) {
-		doctor_try_say(detail, "%s", err.msg);
+		doctor_say(detail, "%s", err.msg);
 		return DOCTOR_FAIL;
 	}
-	doctor_try_say(detail, "brig-guest is there");
+	doctor_say(detail, "brig-guest is there");
 	return DOCTOR_OK;
 }

@@ -12,18 +12,8 @@
 
 #include <fcntl.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
-
-static _printf_(2, 3) void doctor_user_say(char *detail, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(detail, DOCTOR_DETAIL_MAX, fmt, ap);
-	va_end(ap);
-}
 
 /* Debian's and Ubuntu's kernels have one each of their own. */
 const char *doctor_user_forbidden(void)
@@ -66,14 +56,14 @@ int doctor_user_ids(const struct instance_home *home _unused_,
 	userns = idmap_make_userns(&map, &err);
 	idmap_release(&map);
 	if (userns < 0)
-		doctor_user_say(detail, "%s", err.msg);
+		doctor_say(detail, "%s", err.msg);
 	else if (!tool)
-		doctor_user_say(detail, "your own alone: newuidmap is not installed");
+		doctor_say(detail, "your own alone: newuidmap is not installed");
 	else if (single)
-		doctor_user_say(detail, "your own alone: /etc/subuid and /etc/subgid have none for "
-					"you");
+		doctor_say(detail, "your own alone: /etc/subuid and /etc/subgid have none for "
+				   "you");
 	else
-		doctor_user_say(detail, "your own, and %u to %u", first, first + IDMAP_COUNT - 2);
+		doctor_say(detail, "your own, and %u to %u", first, first + IDMAP_COUNT - 2);
 	return userns < 0 || single ? DOCTOR_WARN : DOCTOR_OK;
 }
 
@@ -113,12 +103,12 @@ int doctor_user_overlayfs(const struct instance_home *home,
 	int r = file_mkdir_p(cache, 0700);
 
 	if (r < 0 || !mkdtemp(folder)) {
-		doctor_user_say(detail, "cannot make a folder in %s", cache);
+		doctor_say(detail, "cannot make a folder in %s", cache);
 		return DOCTOR_FAIL;
 	}
 	r = (int)userns_run(doctor_user_join, folder, &err);
 	(void)userns_remove_tree(AT_FDCWD, folder);
-	doctor_user_say(detail, "%s", r < 0 ? err.msg : "two folders were joined");
+	doctor_say(detail, "%s", r < 0 ? err.msg : "two folders were joined");
 	return r ? DOCTOR_FAIL : DOCTOR_OK;
 }
 
@@ -126,13 +116,13 @@ int doctor_user_cgroups(const struct instance_home *home _unused_,
 			const struct doctor_check *check _unused_, char *detail)
 {
 	if (cgroup_host_layout() != CGROUP_LAYOUT_UNIFIED)
-		doctor_user_say(detail, "none: this host has version 1");
+		doctor_say(detail, "none: this host has version 1");
 	else if (cgroup_own_is_ours())
-		doctor_user_say(detail, "this process's own is yours");
+		doctor_say(detail, "this process's own is yours");
 	else if (cgroup_own_has_manager())
-		doctor_user_say(detail, "your systemd makes them");
+		doctor_say(detail, "your systemd makes them");
 	else
-		doctor_user_say(detail, "none, and there is no systemd of yours to ask for one");
+		doctor_say(detail, "none, and there is no systemd of yours to ask for one");
 	return cgroup_host_layout() == CGROUP_LAYOUT_UNIFIED &&
 			       (cgroup_own_is_ours() || cgroup_own_has_manager())
 		       ? DOCTOR_OK
@@ -146,10 +136,10 @@ int doctor_user_network(const struct instance_home *home _unused_,
 	int has_vm = passt_check(1, &vm) == 0, has_container = passt_check(0, &container) == 0;
 
 	if (!has_vm)
-		doctor_user_say(detail, "%s", vm.msg);
+		doctor_say(detail, "%s", vm.msg);
 	else if (!has_container)
-		doctor_user_say(detail, "for VMs alone: %s", container.msg);
+		doctor_say(detail, "for VMs alone: %s", container.msg);
 	else
-		doctor_user_say(detail, "passt and pasta are there");
+		doctor_say(detail, "passt and pasta are there");
 	return has_vm && has_container ? DOCTOR_OK : DOCTOR_WARN;
 }

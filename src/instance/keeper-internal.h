@@ -93,6 +93,8 @@ int keeper_network_up(struct keeper *keeper, struct err *err);
 int keeper_network_begin(struct keeper *keeper, struct err *err);
 int keeper_network_wire(void *ctx, pid_t pid, struct err *err);
 void keeper_network_down(struct keeper *keeper);
+/* What of it takes longer, after everybody has heard of the end. */
+void keeper_network_release(struct keeper *keeper);
 /* The record's have changed from these: makes that hold, or nothing has changed. */
 int keeper_network_change(struct keeper *keeper, char *const *networks, char *const *ports,
 			  struct err *err);

@@ -591,6 +591,7 @@ static void keeper_finish(struct keeper *keeper)
 
 static void keeper_release(struct keeper *keeper)
 {
+	keeper_network_release(keeper);
 	keeper->listen_source = loop_source_free(keeper->listen_source);
 	keeper->signal_source = loop_source_free(keeper->signal_source);
 	keeper->stop_timer = loop_source_free(keeper->stop_timer);

@@ -160,11 +160,17 @@ int keeper_network_wire(void *ctx, pid_t pid, struct err *err)
 
 void keeper_network_down(struct keeper *keeper)
 {
+	attach_unplug_all(keeper->attach);
+	userlink_unplug(keeper->userlink);
+	keeper->netns = fd_close(keeper->netns);
+}
+
+void keeper_network_release(struct keeper *keeper)
+{
 	attach_free(keeper->attach);
 	keeper->attach = NULL;
 	userlink_free(keeper->userlink);
 	keeper->userlink = NULL;
-	keeper->netns = fd_close(keeper->netns);
 }
 
 /* Those of one that are not in the other. */

@@ -23,6 +23,7 @@ struct attach_nic {
 	struct nic_setup setup;
 	struct subnet ip, ip6;
 	int noted; /* the port's record is there */
+	int left;  /* the index of a wire that is unplugged, and not yet gone */
 	struct wire_taps taps;
 };
 
@@ -121,7 +122,7 @@ static int attach_join(struct attach *attach, struct attach_nic *nic, uint32_t *
 	int r = 0;
 
 	if (nic->nic.bridge)
-		return fabric_find_bridge(nic->nic.bridge, ret_mtu, err);
+		return fabric_use_bridge(&attach->home, nic->nic.bridge, ret_mtu, err);
 	if (!strcmp(nic->nic.network, NETWORK_DEFAULT))
 		r = fabric_make_default(&attach->home, err);
 	if (r == 0)
@@ -244,14 +245,18 @@ static int attach_plug(struct attach *attach, struct attach_nic *nic, struct err
 
 static void attach_write_resolv_conf(struct attach *attach)
 {
+	const struct instance *record = attach->record;
 	_cleanup_buf_ struct buf text = BUF_INIT;
 
-	for (size_t i = 0; i < NIC_MAX; i++)
+	strv_for_each(server, record->dns)
+		buf_printf(&text, "nameserver %s\n", *server);
+	for (size_t i = 0; !record->dns && i < NIC_MAX; i++)
 		resolver_add_network(&attach->nics[i].network, &text);
-	if (text.len)
-		buf_add_str(&text, "search " NETWORK_DOMAIN "\n");
-	else
+	if (!text.len)
 		resolver_add_host(&text);
+	else if (!record->dns_search)
+		buf_add_str(&text, "search " NETWORK_DOMAIN "\n");
+	resolver_add_search(record->dns_search, &text);
 	attach->resolv_conf = buf_take(&text);
 }
 
@@ -423,9 +428,10 @@ const char *attach_resolv_conf(const struct attach *attach)
  * First nothing passes, then the rules that looked at it go. The record goes last: while it is there, the next command finds
  * what is left.
  */
-static int attach_unplug(const struct network_home *home, const struct port *port, struct err *err)
+static int attach_unplug(const struct network_home *home, const struct port *port, int *ret_index,
+			 struct err *err)
 {
-	int r = wire_unplug(port->device, err);
+	int r = wire_unplug(port->device, ret_index, err);
 	struct err ignored = ERR_INIT;
 
 	if (port->network)
@@ -434,7 +440,23 @@ static int attach_unplug(const struct network_home *home, const struct port *por
 		r = ruleset_remove_port(home, port, err);
 	if (r == 0)
 		port_remove(home, port->device);
-	return r;
+	if (r == 0 && !port->network)
+		r = ruleset_trim(home, err);
+	return r < 0 ? r : 0;
+}
+
+void attach_silence(const struct network_home *home, const struct instance *record)
+{
+	if (!record->networks || nic_is_shared(record->networks))
+		return;
+	for (size_t i = 0; i < NIC_MAX; i++) {
+		char device[NIC_NAME_MAX];
+		struct err ignored = ERR_INIT;
+		int index;
+
+		port_device_name(home, record->name, i, device);
+		(void)wire_unplug(device, &index, &ignored);
+	}
 }
 
 static void attach_nic_release(struct attach_nic *nic)
@@ -446,19 +468,22 @@ static void attach_nic_release(struct attach_nic *nic)
 	memset(nic, 0, sizeof(*nic));
 }
 
-static void attach_unplug_all(struct attach *attach)
+void attach_unplug_all(struct attach *attach)
 {
 	struct err ignored = ERR_INIT;
-	_cleanup_close_ int lock = network_lock(&attach->home, &ignored);
+	_cleanup_close_ int lock = attach ? network_lock(&attach->home, &ignored) : -EBADF;
 
 	for (size_t i = 0; i < NIC_MAX && lock >= 0; i++) {
 		struct attach_nic *nic = &attach->nics[i];
 
 		wire_taps_release(&nic->taps);
 		ignored = ERR_INIT;
-		if (nic->noted)
-			(void)attach_unplug(&attach->home, &nic->port, &ignored);
+		if (nic->noted &&
+		    attach_unplug(&attach->home, &nic->port, &nic->left, &ignored) == 0)
+			nic->noted = 0;
 	}
+	if (attach)
+		attach_let_go_after(attach, 0);
 }
 
 void attach_free(struct attach *attach)
@@ -467,8 +492,9 @@ void attach_free(struct attach *attach)
 		return;
 	attach_unplug_all(attach);
 	for (size_t i = 0; i < NIC_MAX; i++)
+		wire_sweep(attach->nics[i].left);
+	for (size_t i = 0; i < NIC_MAX; i++)
 		attach_nic_release(&attach->nics[i]);
-	attach_let_go_after(attach, 0);
 	free(attach->holds);
 	strv_free(attach->setups);
 	strv_free(attach->addresses);
@@ -501,7 +527,7 @@ int attach_connect(struct attach *attach, const char *text, pid_t pid, struct er
 	_cleanup_close_ int lock = network_lock(&attach->home, err);
 	struct err ignored = ERR_INIT;
 	size_t place = 0;
-	int r;
+	int r, left = 0;
 
 	while (place < NIC_MAX && attach->nics[place].used)
 		place++;
@@ -512,7 +538,9 @@ int attach_connect(struct attach *attach, const char *text, pid_t pid, struct er
 	r = attach_connect_at(attach, place, text, pid, err);
 	if (r < 0) {
 		if (attach->nics[place].noted)
-			(void)attach_unplug(&attach->home, &attach->nics[place].port, &ignored);
+			(void)attach_unplug(&attach->home, &attach->nics[place].port, &left,
+					    &ignored);
+		wire_sweep(left);
 		attach_nic_release(&attach->nics[place]);
 	}
 	attach_list_addresses(attach);
@@ -537,7 +565,7 @@ int attach_disconnect(struct attach *attach, const char *network, struct err *er
 {
 	struct attach_nic *nic = attach_find(attach, network);
 	_cleanup_close_ int lock = network_lock(&attach->home, err);
-	int r = lock;
+	int r = lock, left;
 
 	if (lock < 0)
 		return lock;
@@ -551,7 +579,7 @@ int attach_disconnect(struct attach *attach, const char *network, struct err *er
 			network);
 	r = wire_remove(nic->port.device, err);
 	if (r == 0)
-		r = attach_unplug(&attach->home, &nic->port, err);
+		r = attach_unplug(&attach->home, &nic->port, &left, err);
 	if (r == 0)
 		attach_nic_release(nic);
 	attach_list_addresses(attach);
@@ -619,14 +647,16 @@ int attach_clean(const struct network_home *home, const char *instance, struct e
 		_cleanup_port_ struct port port = { 0 };
 		char device[NIC_NAME_MAX];
 		struct err ignored = ERR_INIT;
+		int left;
 
 		port_device_name(home, instance, place, device);
 		if (port_load(home, device, &port, &ignored) < 0)
 			continue;
 		if (lock < 0)
 			lock = network_lock(home, err);
-		if (lock < 0 || attach_unplug(home, &port, err) < 0)
+		if (lock < 0 || attach_unplug(home, &port, &left, err) < 0)
 			return err->code;
+		wire_sweep(left);
 	}
 	return 0;
 }

@@ -51,9 +51,13 @@ char *const *attach_addresses(const struct attach *attach);
 const char *attach_hosts(const struct attach *attach);
 const char *attach_resolv_conf(const struct attach *attach);
 
-/* Unplugs all of it; what fails is left to attach_clean(). NULL is fine. */
+/* Unplugs all of it: nothing passes any more, and others can have its ports. What fails is left to attach_clean(). */
+void attach_unplug_all(struct attach *attach);
+/* The same, and waits until its wires are gone. NULL is fine, for both. */
 void attach_free(struct attach *attach);
 
+/* From now on nothing of a container passes: whoever it talks with does not hear that its processes are killed. */
+void attach_silence(const struct network_home *home, const struct instance *record);
 /* What a killed keeper of the instance has left. Quick if there is nothing. */
 int attach_clean(const struct network_home *home, const char *instance, struct err *err);
 /* The instance's addresses are free for others: it is removed. */

@@ -330,7 +330,8 @@ int fabric_make_default(const struct network_home *home, struct err *err)
 		     : network_make(home, &network, err);
 }
 
-int fabric_find_bridge(const char *name, uint32_t *ret_mtu, struct err *err)
+int fabric_use_bridge(const struct network_home *home, const char *name, uint32_t *ret_mtu,
+		      struct err *err)
 {
 	_cleanup_close_ int sock = netlink_open(NETLINK_ROUTE, -EBADF, err);
 	struct link link;
@@ -339,7 +340,7 @@ int fabric_find_bridge(const char *name, uint32_t *ret_mtu, struct err *err)
 	if (r < 0)
 		return r;
 	*ret_mtu = link.mtu;
-	return strcmp(link.kind, "bridge") != 0
-		       ? err_set(err, -EINVAL, "the interface '%s' is no bridge", name)
-		       : 0;
+	if (strcmp(link.kind, "bridge") != 0)
+		return err_set(err, -EINVAL, "the interface '%s' is no bridge", name);
+	return ruleset_is_there(home) ? 0 : ruleset_apply(home, err);
 }

@@ -32,7 +32,8 @@ int fabric_make_default(const struct network_home *home, struct err *err);
  */
 int fabric_open_loopback(const char *bridge, struct err *err);
 
-/* The bridge of somebody else's that a port is to be of: it is there, and a bridge. *ret_mtu: its MTU. */
-int fabric_find_bridge(const char *name, uint32_t *ret_mtu, struct err *err);
+/* The bridge of somebody else's that a port is to be of: it is there, and a bridge, and so are the rules. *ret_mtu: its MTU. */
+int fabric_use_bridge(const struct network_home *home, const char *name, uint32_t *ret_mtu,
+		      struct err *err);
 
 #endif

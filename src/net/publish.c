@@ -95,7 +95,7 @@ static void publish_format_range(uint16_t first, uint16_t count, char text[16])
 	if (count == 1)
 		snprintf(text, 16, "%u", first);
 	else
-		snprintf(text, 16, "%u-%u", first, first + count - 1);
+		snprintf(text, 16, "%d-%d", first, first + count - 1);
 }
 
 char *publish_format(const struct publish *publish)

@@ -68,6 +68,24 @@ void resolver_add_host(struct buf *text)
 	(void)resolver_add_file(RESOLVER_RESOLVED, text);
 }
 
+void resolver_add_search(char *const *domains, struct buf *text)
+{
+	_cleanup_free_ char *all = domains ? strv_join(domains, " ") : NULL;
+
+	if (all)
+		buf_printf(text, "search %s\n", all);
+}
+
+void resolver_add_extra_hosts(char *const *extra_hosts, struct buf *text)
+{
+	strv_for_each(host, extra_hosts) {
+		size_t len = strcspn(*host, ":");
+
+		if ((*host)[len])
+			buf_printf(text, "%s\t%.*s\n", *host + len + 1, (int)len, *host);
+	}
+}
+
 char *resolver_hosts(const struct instance *record, char *const *addresses)
 {
 	const char *hostname =
@@ -80,5 +98,6 @@ char *resolver_hosts(const struct instance *record, char *const *addresses)
 		buf_printf(&text, "%s\t%s %s." NETWORK_DOMAIN "\n", *address, hostname, hostname);
 	if (!addresses)
 		buf_printf(&text, "127.0.1.1\t%s\n", hostname);
+	resolver_add_extra_hosts(record->extra_hosts, &text);
 	return buf_take(&text);
 }

@@ -16,7 +16,11 @@ void resolver_add_network(const struct network *network, struct buf *text);
  */
 void resolver_add_host(struct buf *text);
 
-/* /etc/hosts of an instance that has these addresses; caller frees. */
+/* One line of all domains; none is none. It is the last of its kind that holds. */
+void resolver_add_search(char *const *domains, struct buf *text);
+/* The record's extra_hosts (proto/lookup.h), as lines of /etc/hosts. */
+void resolver_add_extra_hosts(char *const *extra_hosts, struct buf *text);
+/* /etc/hosts of an instance that has these addresses, and its extra hosts; caller frees. */
 char *resolver_hosts(const struct instance *record, char *const *addresses);
 
 #endif

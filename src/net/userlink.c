@@ -93,10 +93,21 @@ static int userlink_fill_setup(struct userlink *link, struct err *err)
 	return 0;
 }
 
+static char *userlink_write_resolv_conf(const struct instance *record)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT;
+
+	strv_for_each(server, record->dns)
+		buf_printf(&text, "nameserver %s\n", *server);
+	if (!text.len)
+		resolver_add_host(&text);
+	resolver_add_search(record->dns_search, &text);
+	return buf_take(&text);
+}
+
 int userlink_new(const struct instance *record, struct userlink **ret, struct err *err)
 {
 	struct userlink *link = mem_zalloc(sizeof(*link));
-	_cleanup_buf_ struct buf resolv_conf = BUF_INIT;
 	int r = passt_check(record->kind == INSTANCE_VM, err);
 
 	*link = (struct userlink){ .record = record, .pidfd = -EBADF };
@@ -111,8 +122,7 @@ int userlink_new(const struct instance *record, struct userlink **ret, struct er
 		userlink_free(link);
 		return r;
 	}
-	resolver_add_host(&resolv_conf);
-	link->resolv_conf = buf_take(&resolv_conf);
+	link->resolv_conf = userlink_write_resolv_conf(record);
 	link->hosts = resolver_hosts(record, link->addresses);
 	*ret = link;
 	return 0;
@@ -152,9 +162,9 @@ _noreturn_ static void userlink_become(const struct userlink_child *child)
 	_exit(1);
 }
 
-static void userlink_stop(struct userlink *link)
+void userlink_unplug(struct userlink *link)
 {
-	if (link->pidfd < 0)
+	if (!link || link->pidfd < 0)
 		return;
 	(void)pidfd_send_signal(link->pidfd, SIGKILL, NULL, 0);
 	(void)spawn_wait(link->pidfd);
@@ -254,13 +264,13 @@ static int userlink_start(struct userlink *link, pid_t pid, int stream, struct e
 	fd_close(ready[0]);
 	fd_close(said[0]);
 	if (r < 0)
-		userlink_stop(link);
+		userlink_unplug(link);
 	return r;
 }
 
 int userlink_wire(struct userlink *link, pid_t pid, struct err *err)
 {
-	userlink_stop(link);
+	userlink_unplug(link);
 	return userlink_start(link, pid, -EBADF, err);
 }
 
@@ -269,7 +279,7 @@ int userlink_make_card(struct userlink *link, struct err *err)
 	_cleanup_close_ int ours = -EBADF, theirs = -EBADF;
 	int pair[2], r;
 
-	userlink_stop(link);
+	userlink_unplug(link);
 	link->card.stream = fd_close(link->card.stream);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_errno(err, -errno, "cannot make a socket");
@@ -315,7 +325,7 @@ void userlink_free(struct userlink *link)
 {
 	if (!link)
 		return;
-	userlink_stop(link);
+	userlink_unplug(link);
 	fd_close(link->card.stream);
 	strv_free(link->setups);
 	strv_free(link->addresses);

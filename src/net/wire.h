@@ -40,9 +40,12 @@ void wire_taps_release(struct wire_taps *taps);
 
 /*
  * The host's end is down for good: nothing passes any more. It goes with its other end, a container's namespace or a VM's
- * descriptors; a removal would wait for the kernel's other CPUs, 20 ms. One that is gone is fine.
+ * descriptors; but that may be a minute later, as long as the kernel keeps a connection's memory. *ret_index: to remove it by
+ * before, which waits for the other CPUs, 20 ms; 0: it is gone already.
  */
-int wire_unplug(const char *device, struct err *err);
+int wire_unplug(const char *device, int *ret_index, struct err *err);
+/* By its index, which no later wire of the name has. */
+void wire_sweep(int index);
 /* The wire is gone. */
 int wire_remove(const char *device, struct err *err);
 

@@ -10,6 +10,7 @@ import pytest
 
 from support import wait
 from support.criu import RUNS, needs_criu
+from support.wires import HOST, WORLD
 
 pytestmark = [pytest.mark.root]
 SECONDS = 60
@@ -73,6 +74,26 @@ def test_a_restored_container_goes_on_where_it_was(brig, busybox_image, options)
     assert brig("exec", "c", "sh", "-c", "echo $((6*7)); exit 3", check=False).code == 3
     brig("stop", "-t", "0", "c")
     assert state(brig)["state"] == "stopped"
+
+
+@needs_criu
+def test_its_network_and_its_connections_are_there_again(net_brig, wires):
+    listener = wires.world.listen(7000)
+    count = "n=0; while :; do n=$((n+1)); echo $n; sleep 0.05; done"
+    net_brig("run", "-d", "--name", "c", "-p", "8080:80", "busybox", "sh", "-c",
+             f"{{ while :; do echo served | nc -l -p 80; done; }} & {{ {count}; }} | nc {WORLD} 7000")
+    connection = listener.accept()[0]
+    peer = connection.makefile()
+    assert [next(peer) for _ in range(3)] == ["1\n", "2\n", "3\n"]
+    before = net_brig("exec", "c", "ip", "-o", "addr", "show", "scope", "global").out
+    net_brig("checkpoint", "c", timeout=SECONDS)
+    net_brig("restore", "c", timeout=SECONDS)
+    assert net_brig("exec", "c", "ip", "-o", "addr", "show", "scope", "global").out == before
+    assert "127.0.0.1" in net_brig("exec", "c", "ip", "addr", "show", "dev", "lo").out
+    assert [int(next(peer)) for _ in range(100)] == list(range(4, 104))
+    assert wires.world.fetch(HOST, 8080) == "served\n"
+    peer.close()
+    connection.close()
 
 
 @needs_criu

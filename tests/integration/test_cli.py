@@ -180,7 +180,7 @@ class TestWithAnImage:
         (["--vm", "-v", "/nowhere-at-all:/b"], "no /nowhere-at-all on the host"),
         (["-p", "80:80"], "option --publish: there is no network"),
         (["--vm", "--mount", "type=bind"], "a mount of type bind wants"),
-        (["--vm", "--network", "host"], "a virtual machine has a kernel"),
+        (["--vm", "--network", "host"], "a VM has a kernel"),
         (["--pull", "sometimes"], "sometimes"),
         (["--env-file", "/nowhere"], "/nowhere"),
         (["--device", "/etc/passwd"], "no device"),

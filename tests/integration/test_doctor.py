@@ -108,3 +108,23 @@ def test_an_ordinary_user_is_told_what_a_user_needs(brig):
 def test_doctor_leaves_nothing_behind(brig):
     brig("doctor", check=False)
     assert {path.name for path in (brig.root / "cache").iterdir()} <= {"kvm-probe.json"}
+
+
+@pytest.mark.root
+def test_what_keeps_networks_from_working_is_named(net_brig, wires):
+    net_brig("network", "create", "out", "--device", "out0")
+    _, checks, _ = report(net_brig)
+    assert [checks[name]["status"] for name in ("dnsmasq", "firewall", "forwarding")] == ["ok"] * 3
+    wires.host.run("iptables-nft", "-P", "FORWARD", "DROP")
+    wires.host.run("sysctl", "-w", "net.ipv4.ip_forward=0")
+    _, checks, _ = report(net_brig)
+    assert checks["firewall"]["status"] == "warn"
+    assert "table ip filter, chain FORWARD" in checks["firewall"]["detail"]
+    assert "out0" in checks["firewall"]["detail"]
+    assert (checks["forwarding"]["status"], checks["forwarding"]["detail"].split(",")[0]) == ("warn", "off for IPv4")
+    wires.host.run("iptables-nft", "-A", "FORWARD", "-i", "out0", "-j", "ACCEPT")
+    wires.host.run("sysctl", "-w", "net.ipv4.ip_forward=1")
+    _, checks, _ = report(net_brig)
+    assert [checks[name]["status"] for name in ("firewall", "forwarding")] == ["ok"] * 2
+    wires.host.run("iptables-nft", "-P", "FORWARD", "ACCEPT")
+    wires.host.run("iptables-nft", "-F", "FORWARD")

@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from support import wait
+from support import images, wait
 from support.wires import HOST, HOST6, WORLD, WORLD6
 
 pytestmark = pytest.mark.root
@@ -185,3 +185,70 @@ def test_networks_that_cannot_be_are_refused(net_brig, wires):
     assert "used by a" in net_brig.fails("network", "rm", "lan").err
     assert "did you mean 'lan'" in net_brig.fails("network", "inspect", "lam").err
     assert net_brig("network", "ls", "-q").out.split() == ["lan"]
+
+
+def test_what_is_changed_while_an_instance_runs(net_brig, wires):
+    net_brig("network", "create", "--ipv4", "10.77.0.1/24", "lan")
+    serve(net_brig, "a", word=80)
+    start(net_brig, "b", "--network", "lan")
+    net_brig("network", "connect", "--ip", "10.77.0.50", "lan", "a")
+    assert "10.77.0.50" in addresses(net_brig, "a")
+    ping(net_brig, "b", "a")
+    assert "named twice" in net_brig.fails("network", "connect", "lan", "a").err
+    net_brig("set", "a", "ports=8080:80")
+    assert wires.world.fetch(HOST, 8080) == "word\n"
+    net_brig("set", "a", "ports=8080:80,8081:80")
+    assert wires.world.fetch(HOST, 8081) == "word\n"
+    listener = wires.host.listen(9090)
+    assert "9090/tcp of the host is in use" in net_brig.fails("set", "a", "ports=9090:80").err
+    listener.close()
+    assert wires.world.fetch(HOST, 8080) == "word\n"
+    net_brig("set", "a", "ports=none")
+    with pytest.raises(OSError):
+        wires.world.fetch(HOST, 8080, timeout=2)
+    rows = net_brig.json("network", "stats", "a")
+    assert {row["network"] for row in rows} == {"brig0", "lan"} and all(row["rx_packets"] for row in rows)
+    net_brig("network", "disconnect", "lan", "a")
+    assert "eth1" not in net_brig("exec", "a", "ls", "/sys/class/net").out
+    net_brig("stop", "-t", "0", "a")
+    net_brig("start", "a")
+    assert len(addresses(net_brig, "a")) == 2
+    start(net_brig, "apart", "--network", "none")
+    net_brig("network", "connect", "lan", "apart")
+    ping(net_brig, "b", "apart")
+
+
+def test_names_that_are_given_and_resolvers(net_brig):
+    def file(name, *options):
+        return net_brig("run", "--rm", *options, "busybox", "cat", f"/etc/{name}").out
+
+    assert "nameserver 9.9.9.9\nsearch a.example b.example\n" == file(
+        "resolv.conf", "--dns", "9.9.9.9", "--dns-search", "a.example", "--dns-search", "b.example")
+    assert "192.0.2.7\tdb\n" in file("hosts", "--add-host", "db:192.0.2.7")
+    assert "search brig" in file("resolv.conf")
+
+
+@pytest.mark.vm
+def test_a_container_and_a_vm_side_by_side(net_brig, wires, kernel_store):
+    images.clone(kernel_store, net_brig.root)
+    serve(net_brig, "c", word=80)
+    net_brig("run", "-d", "--vm", "--name", "v", "-p", "8080:80", "--net-rate", "1gbit", "busybox",
+             "sh", "-c", SERVE.format("guest", 80) + " wait", timeout=120)
+    for name, to in (("v", "c"), ("v", "c.brig"), ("c", "v"), ("v", HOST), ("v", WORLD), ("v", WORLD6)):
+        ping(net_brig, name, to)
+    assert net_brig("exec", "v", "nc", "c", "80").out == "word\n"
+    with net_brig.popen("logs", "-f", "v") as logs:
+        logs.expect("guest is ready")
+    for where, to in ((wires.world, HOST), (wires.world, HOST6), (wires.host, "127.0.0.1")):
+        assert where.fetch(to, 8080) == "guest\n"
+    net_brig("network", "create", "lan")
+    assert "stop it first" in net_brig.fails("network", "connect", "lan", "v").err
+    net_brig("set", "v", "ports=8081:80")
+    assert wires.world.fetch(HOST, 8081) == "guest\n"
+    # whatever its kind, it keeps its address
+    before = addresses(net_brig, "v")
+    net_brig("stop", "-t", "0", "v")
+    net_brig("convert", "v", "--container", timeout=120)
+    net_brig("start", "v")
+    assert addresses(net_brig, "v") == before
+    ping(net_brig, "c", "v")

@@ -99,6 +99,17 @@ class Namespace:
         return said
 
 
+class Joined(Namespace):
+    """That of a process which is there already."""
+
+    def __init__(self, pid):
+        self._pid = pid
+
+    @property
+    def pid(self):
+        return self._pid
+
+
 def _setns(fd):
     """os.setns() comes with Python 3.12."""
     if ctypes.CDLL(None, use_errno=True).setns(fd, CLONE_NEWNET):

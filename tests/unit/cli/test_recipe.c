@@ -389,7 +389,7 @@ static void a_network_is_what_is_said_or_what_a_variable_says_or_the_default(voi
 	assert_networks("--network host busybox", "host");
 	setenv("BRIG_NETWORK", "host", 1);
 	assert_networks("busybox", "host");
-	assert_refused("--vm busybox", "BRIG_NETWORK: host: a virtual machine");
+	assert_refused("--vm busybox", "BRIG_NETWORK: host: a VM has");
 	setenv("BRIG_NETWORK", "none", 1);
 	variable = order(busybox(), "--vm busybox");
 	assert_made(&variable);
@@ -430,7 +430,7 @@ static void without_an_interface_of_its_own_there_is_nothing_to_say_of_it(void *
 	assert_refused("--network host --net-rate 1mbit x", "--net-rate: the network is the");
 	assert_refused("--network container:a --mac 02:00:00:00:00:01 x", "--mac-address: the");
 	assert_refused("--network container:a --dns 1.1.1.1 x", "--dns: the network is that");
-	assert_refused("--vm --network container:a x", "container:a: a virtual machine");
+	assert_refused("--vm --network container:a x", "container:a: a VM has");
 }
 
 static void ports_are_published_as_docker_has_it(void **state _unused_)
