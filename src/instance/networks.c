@@ -2,6 +2,7 @@
 #include "instance/networks.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/name.h"
 #include "base/units.h"
 #include "instance/uses.h"
 #include "net/acl.h"
@@ -172,16 +173,19 @@ int networks_remove(const struct instance_home *home, const char *name, struct e
 	_cleanup_network_ struct network network = { 0 };
 	_cleanup_close_ int lock = network_lock(&networks, err);
 	struct err unreadable = ERR_INIT;
-	int r = lock < 0 ? lock : networks_check_unused(home, name, err);
+	int r = lock < 0 ? lock : name_check("network", name, err);
 
+	if (r == 0)
+		r = networks_check_unused(home, name, err);
 	if (r == 0)
 		r = networks_check_unnamed(&networks, name, err);
 	if (r < 0)
 		return r;
-	r = network_load(&networks, name, &network, &unreadable);
-	if (r == -ENOENT || r == -EINVAL) {
+	/* one that is damaged goes, too */
+	if (network_load(&networks, name, &network, &unreadable) < 0 &&
+	    !network_exists(&networks, name)) {
 		*err = unreadable;
-		return r;
+		return err->code;
 	}
 	r = fabric_down(&networks, &network, err);
 	if (r == 0)

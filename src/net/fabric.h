@@ -20,7 +20,7 @@ int fabric_up(const struct network_home *home, const struct network *network, ui
 /* The same, and what is there is set up again, whatever somebody has changed of it. */
 int fabric_repair(const struct network_home *home, const struct network *network, struct err *err);
 int fabric_is_up(const struct network *network);
-/* Nothing of it is left, but for the rules, which follow from the records. What is plugged in loses its way. */
+/* Nothing of it is left (without a device: of the network of that name, whose record cannot be read), but for the rules, which follow from the records. What is plugged in loses its way. */
 int fabric_down(const struct network_home *home, const struct network *network, struct err *err);
 
 /* Makes the record of NETWORK_DEFAULT if there is none. */

@@ -112,12 +112,27 @@ char *publish_format(const struct publish *publish)
 }
 
 /* One port of the host's cannot lead to two places. */
-static int publish_clash(const struct publish *a, const struct publish *b)
+static int publish_clash_one(const struct publish *a, const struct publish *b)
 {
 	if (a->protocol != b->protocol || (a->address.family && b->address.family &&
 					   !subnet_same_address(&a->address, &b->address)))
 		return 0;
 	return a->host < b->host + b->count && b->host < a->host + a->count;
+}
+
+int publish_clash(char *const *texts, char *const *others)
+{
+	struct publish a, b;
+	struct err ignored = ERR_INIT;
+
+	strv_for_each(text, texts) {
+		strv_for_each(other, others) {
+			if (publish_parse(*text, &a, &ignored) == 0 &&
+			    publish_parse(*other, &b, &ignored) == 0 && publish_clash_one(&a, &b))
+				return 1;
+		}
+	}
+	return 0;
 }
 
 int publish_parse_all(char *const *texts, char ***ret_canonical, struct err *err)
@@ -130,7 +145,7 @@ int publish_parse_all(char *const *texts, char ***ret_canonical, struct err *err
 		if (publish_parse(*text, &all[n], err) < 0)
 			return err->code;
 		for (size_t i = 0; i < n; i++) {
-			if (publish_clash(&all[i], &all[n]))
+			if (publish_clash_one(&all[i], &all[n]))
 				return err_set(err, -EINVAL, "port '%.64s' is published twice",
 					       *text);
 		}

@@ -28,6 +28,9 @@ char *publish_format(const struct publish *publish);
 /* All of an instance's, as a user gave them: their number, and none twice. *ret_canonical is the record's. */
 int publish_parse_all(char *const *texts, char ***ret_canonical, struct err *err);
 
+/* Whether one of the ports is in both. */
+int publish_clash(char *const *texts, char *const *others);
+
 /*
  * Sockets bound to the host's ports, so that nobody else can have them, added to *fds (n of them; the caller closes).
  * They receive nothing: what comes is sent on before. -EADDRINUSE says which, and by whom it can be asked.

@@ -68,15 +68,28 @@ void resolver_add_host(struct buf *text)
 	(void)resolver_add_file(RESOLVER_RESOLVED, text);
 }
 
-void resolver_add_search(char *const *domains, struct buf *text)
+char *resolver_conf(const struct instance *record, const struct buf *of_networks)
 {
-	_cleanup_free_ char *all = domains ? strv_join(domains, " ") : NULL;
+	_cleanup_free_ char *search =
+		record->dns_search ? strv_join(record->dns_search, " ") : NULL;
+	_cleanup_buf_ struct buf text = BUF_INIT;
 
-	if (all)
-		buf_printf(text, "search %s\n", all);
+	strv_for_each(server, record->dns)
+		buf_printf(&text, "nameserver %s\n", *server);
+	if (!record->dns && of_networks)
+		buf_add(&text, of_networks->data, of_networks->len);
+	if (!text.len)
+		resolver_add_host(&text);
+	else if (!search && of_networks)
+		buf_add_str(&text, "search " NETWORK_DOMAIN "\n");
+	/* the last of its kind is the one that holds */
+	if (search)
+		buf_printf(&text, "search %s\n", search);
+	return buf_take(&text);
 }
 
-void resolver_add_extra_hosts(char *const *extra_hosts, struct buf *text)
+/* proto/lookup.h */
+static void resolver_add_extra_hosts(char *const *extra_hosts, struct buf *text)
 {
 	strv_for_each(host, extra_hosts) {
 		size_t len = strcspn(*host, ":");

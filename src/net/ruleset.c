@@ -266,6 +266,24 @@ static void ruleset_add_network(struct ruleset *ruleset, const struct network_ho
 	ruleset_add_subnet(ruleset, home, network, network->ipv6);
 }
 
+/* Nobody knows what it was to be: who is plugged in gets nowhere from it. */
+static void ruleset_add_damaged(struct ruleset *ruleset, const struct network_home *home,
+				const char *name)
+{
+	_cleanup_port_list_ struct port_list ports = { 0 };
+
+	port_list_load(home, name, &ports);
+	for (size_t i = 0; i < ports.n; i++) {
+		const struct network closed = { .name = ports.items[i].network,
+						.device = ports.items[i].bridge,
+						.internal = 1 };
+		_cleanup_free_ char *quoted = mem_printf("\"%s\"", closed.device);
+
+		if (closed.device && !strv_has(ruleset->of_networks[RULESET_BRIDGES], quoted))
+			ruleset_add_network(ruleset, home, &closed);
+	}
+}
+
 static int ruleset_add_networks(struct ruleset *ruleset, const struct network_home *home,
 				struct err *err)
 {
@@ -274,17 +292,35 @@ static int ruleset_add_networks(struct ruleset *ruleset, const struct network_ho
 
 	strv_for_each(name, names) {
 		_cleanup_network_ struct network network = { 0 };
+		struct err unreadable = ERR_INIT;
 
-		if (r < 0)
-			return r;
-		r = network_load(home, *name, &network, err);
-		if (r == 0)
+		if (network_load(home, *name, &network, &unreadable) == 0)
 			ruleset_add_network(ruleset, home, &network);
+		else
+			ruleset_add_damaged(ruleset, home, *name);
 	}
 	return r;
 }
 
-/* Two ports with one published port in common would make the whole text invalid: the first one has it. */
+/* Two ports with one published port in common would make the whole text invalid: one of them has it. */
+static void ruleset_end_clashes(char **elements)
+{
+	size_t n = 0;
+
+	strv_sort(elements);
+	for (size_t i = 0; elements && elements[i]; i++) {
+		const char *key_end = strstr(elements[i], " : ");
+		size_t len = key_end ? (size_t)(key_end - elements[i]) + 3 : 0;
+
+		if (len && n && !strncmp(elements[n - 1], elements[i], len))
+			free(elements[i]);
+		else
+			elements[n++] = elements[i];
+	}
+	if (elements)
+		elements[n] = NULL;
+}
+
 static void ruleset_add_ports(struct ruleset *ruleset, const struct network_home *home)
 {
 	_cleanup_port_list_ struct port_list ports = { 0 };
@@ -301,6 +337,8 @@ static void ruleset_add_ports(struct ruleset *ruleset, const struct network_home
 			strv_add_take(&ruleset->of_ports[elements.items[j].set], buf_take(&text));
 		}
 	}
+	for (size_t i = ELEMENT_PUBLISHED; i < ELEMENT_SETS; i++)
+		ruleset_end_clashes(ruleset->of_ports[i]);
 }
 
 static void ruleset_end_set(char *const *elements, struct buf *ret)

@@ -93,18 +93,6 @@ static int userlink_fill_setup(struct userlink *link, struct err *err)
 	return 0;
 }
 
-static char *userlink_write_resolv_conf(const struct instance *record)
-{
-	_cleanup_buf_ struct buf text = BUF_INIT;
-
-	strv_for_each(server, record->dns)
-		buf_printf(&text, "nameserver %s\n", *server);
-	if (!text.len)
-		resolver_add_host(&text);
-	resolver_add_search(record->dns_search, &text);
-	return buf_take(&text);
-}
-
 int userlink_new(const struct instance *record, struct userlink **ret, struct err *err)
 {
 	struct userlink *link = mem_zalloc(sizeof(*link));
@@ -122,7 +110,7 @@ int userlink_new(const struct instance *record, struct userlink **ret, struct er
 		userlink_free(link);
 		return r;
 	}
-	link->resolv_conf = userlink_write_resolv_conf(record);
+	link->resolv_conf = resolver_conf(record, NULL);
 	link->hosts = resolver_hosts(record, link->addresses);
 	*ret = link;
 	return 0;

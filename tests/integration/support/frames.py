@@ -41,8 +41,9 @@ def checksum(data):
 
 def ipv4(source, to, protocol, payload, options=b"", fragment=0):
     def header(said):
-        return struct.pack("!BBHHHBBH", 0x45 + len(options) // 4, 0, 20 + len(options) + len(payload), 1, fragment,
-                           64, protocol, said) + socket.inet_aton(source) + socket.inet_aton(to) + options
+        whole = 20 + len(options) + len(payload)
+        return struct.pack("!BBHHHBBH", 0x45 + len(options) // 4, 0, whole, 1, fragment, 64, protocol,
+                           said) + socket.inet_aton(source) + socket.inet_aton(to) + options
 
     return header(checksum(header(0))) + payload
 

@@ -121,6 +121,10 @@ class Wires:
 
     def __enter__(self):
         self.host, self.world = Namespace().__enter__(), Namespace().__enter__()
+        self.connect()
+        return self
+
+    def connect(self):
         self.host.run("ip", "link", "add", "up0", "type", "veth", "peer", "w0", "netns", self.world.pid)
         for namespace, device, address, address6 in ((self.world, "w0", WORLD, WORLD6),
                                                      (self.host, "up0", HOST, HOST6)):
@@ -129,7 +133,6 @@ class Wires:
             namespace.run("ip", "link", "set", device, "up")
         self.host.run("ip", "route", "add", "default", "via", WORLD)
         self.host.run("ip", "-6", "route", "add", "default", "via", WORLD6)
-        return self
 
     def __exit__(self, *_):
         self.host.__exit__()
