@@ -161,6 +161,7 @@ int keeper_network_wire(void *ctx, pid_t pid, struct err *err)
 void keeper_network_down(struct keeper *keeper)
 {
 	attach_unplug_all(keeper->attach);
+	userlink_unplug(keeper->userlink);
 	keeper->netns = fd_close(keeper->netns);
 }
 

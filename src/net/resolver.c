@@ -80,7 +80,7 @@ char *resolver_conf(const struct instance *record, const struct buf *of_networks
 		buf_add(&text, of_networks->data, of_networks->len);
 	if (!text.len)
 		resolver_add_host(&text);
-	else if (!search)
+	else if (!search && of_networks)
 		buf_add_str(&text, "search " NETWORK_DOMAIN "\n");
 	/* the last of its kind is the one that holds */
 	if (search)

@@ -150,9 +150,9 @@ _noreturn_ static void userlink_become(const struct userlink_child *child)
 	_exit(1);
 }
 
-static void userlink_stop(struct userlink *link)
+void userlink_unplug(struct userlink *link)
 {
-	if (link->pidfd < 0)
+	if (!link || link->pidfd < 0)
 		return;
 	(void)pidfd_send_signal(link->pidfd, SIGKILL, NULL, 0);
 	(void)spawn_wait(link->pidfd);
@@ -252,13 +252,13 @@ static int userlink_start(struct userlink *link, pid_t pid, int stream, struct e
 	fd_close(ready[0]);
 	fd_close(said[0]);
 	if (r < 0)
-		userlink_stop(link);
+		userlink_unplug(link);
 	return r;
 }
 
 int userlink_wire(struct userlink *link, pid_t pid, struct err *err)
 {
-	userlink_stop(link);
+	userlink_unplug(link);
 	return userlink_start(link, pid, -EBADF, err);
 }
 
@@ -267,7 +267,7 @@ int userlink_make_card(struct userlink *link, struct err *err)
 	_cleanup_close_ int ours = -EBADF, theirs = -EBADF;
 	int pair[2], r;
 
-	userlink_stop(link);
+	userlink_unplug(link);
 	link->card.stream = fd_close(link->card.stream);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_errno(err, -errno, "cannot make a socket");
@@ -313,7 +313,7 @@ void userlink_free(struct userlink *link)
 {
 	if (!link)
 		return;
-	userlink_stop(link);
+	userlink_unplug(link);
 	fd_close(link->card.stream);
 	strv_free(link->setups);
 	strv_free(link->addresses);

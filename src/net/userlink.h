@@ -34,6 +34,8 @@ char *const *userlink_addresses(const struct userlink *link);
 const char *userlink_hosts(const struct userlink *link);
 const char *userlink_resolv_conf(const struct userlink *link);
 
+/* Nothing passes any more, and its ports are free. What it has told stays. NULL is fine. */
+void userlink_unplug(struct userlink *link);
 void userlink_free(struct userlink *link); /* NULL is fine */
 
 #endif
