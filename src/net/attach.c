@@ -497,6 +497,8 @@ void attach_unplug_all(struct attach *attach)
 		if (nic->noted &&
 		    attach_unplug(&attach->home, &nic->port, &nic->left, &ignored) == 0)
 			nic->noted = 0;
+		else if (nic->nic.bridge)
+			(void)ruleset_trim(&attach->home, &ignored); /* of a start that failed */
 	}
 	if (attach)
 		attach_let_go_after(attach, 0);
@@ -556,6 +558,8 @@ int attach_connect(struct attach *attach, const char *text, pid_t pid, struct er
 		if (attach->nics[place].noted)
 			(void)attach_unplug(&attach->home, &attach->nics[place].port, &left,
 					    &ignored);
+		else if (attach->nics[place].nic.bridge)
+			(void)ruleset_trim(&attach->home, &ignored);
 		wire_sweep(left);
 		attach_nic_release(&attach->nics[place]);
 	}

@@ -95,6 +95,26 @@ static int plan_take_networks(struct plan_taken *taken, const struct network_hom
 	return r;
 }
 
+/* What no host can have: this network, loopback, multicast, what is reserved (RFC 6890); of IPv6 the link's, which all have. */
+static int plan_check_use(const struct subnet *subnet, struct err *err)
+{
+	static const char *const reserved[] = { "0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3",
+						"::/8",	     "fe80::/10",   "ff00::/8" };
+	char text[SUBNET_TEXT_MAX];
+
+	for (size_t i = 0; i < ARRAY_SIZE(reserved); i++) {
+		struct subnet range;
+
+		if (subnet_parse(reserved[i], &range) == 0 && subnet_overlaps(subnet, &range))
+			return err_set(err, -EINVAL, "%s: no host can have an address of %s",
+				       subnet_format(subnet, text), reserved[i]);
+	}
+	if (subnet->family == AF_INET && subnet_number(subnet, subnet) == subnet_size(subnet) - 1)
+		return err_set(err, -EINVAL, "%s: the last address is that of all in the network",
+			       subnet_format(subnet, text));
+	return 0;
+}
+
 static int plan_check_prefix(const struct subnet *subnet, struct err *err)
 {
 	unsigned int min = subnet->family == AF_INET ? PLAN_PREFIX4_MIN : PLAN_PREFIX6_MIN;
@@ -120,7 +140,7 @@ static int plan_given(const struct plan_taken *taken, int family, char **text, s
 			       family == AF_INET ? "10.1.2.1/24" : "fd12:3456:789a::1/64");
 	if (!subnet_number(&subnet, &subnet))
 		subnet_nth(&subnet, 1, &subnet);
-	if (plan_check_prefix(&subnet, err) < 0)
+	if (plan_check_prefix(&subnet, err) < 0 || plan_check_use(&subnet, err) < 0)
 		return err->code;
 	for (size_t i = 0; i < taken->n; i++) {
 		if (subnet_overlaps(&subnet, &taken->subnets[i]))

@@ -211,7 +211,7 @@ static int steward_spawn(const struct network_home *home, const char *name, int 
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attributes;
 	sigset_t none, usual;
-	pid_t pid;
+	pid_t pid = -1;
 	int r;
 
 	sigemptyset(&none);

@@ -177,6 +177,10 @@ def test_networks_that_cannot_be_are_refused(net_brig, wires):
                       (["--ipv4", "10.77.0.128/25", "b"], "the network 'lan'"),
                       (["--ipv4", "10.0.0.1", "b"], "ADDRESS/PREFIX"),
                       (["--ipv4", "10.0.0.1/31", "b"], "the prefix is from"),
+                      (["--ipv4", "224.0.0.1/24", "b"], "no host can have"),
+                      (["--ipv4", "127.1.0.1/24", "b"], "no host can have"),
+                      (["--ipv6", "fe80::1/64", "b"], "no host can have"),
+                      (["--ipv4", "10.1.1.255/24", "b"], "the last address"),
                       (["--device", "up0", "b"], "already"),
                       (["--type", "macvlan", "b"], "--parent"),
                       (["a/b"], "name")):

@@ -231,3 +231,46 @@ def test_commands_that_are_killed(net_brig, wires, after_ms):
     killed("network", "rm", "lan")
     net_brig("network", "rm", "lan", check=False)
     assert "lan" not in net_brig("network", "ls", "-q").out.split() and ports(net_brig) == []
+
+
+def test_a_keeper_killed_while_it_plugs_in(net_brig, wires):
+    for number in range(3):
+        shutil.rmtree(net_brig.run / ".net/ports", ignore_errors=True)
+        with net_brig.popen("run", "-d", "--name", "a", "-p", "8080:80", "busybox", "sleep", "9") as command:
+            wait.file_exists(net_brig.run / ".net/ports", 30)
+            keepers = wires.host.run("pgrep", "-f", f"^keep .*{net_brig.run} a", check=False).split()
+            assert keepers
+            for pid in map(int, keepers):
+                kill(pid)
+            command.finish(60)
+        start(net_brig, f"b{number}", "-p", "8080:80")
+        assert reaches(net_brig, f"b{number}", WORLD)
+        net_brig("rm", "-f", "a", f"b{number}")
+        assert ports(net_brig) == []
+        assert '"vb' not in wires.host.run("nft", "list", "ruleset")
+        assert not [link for link in wires.host.links() if link.startswith("vb")]
+
+
+NO_NETWORK = [
+    ",", "=", "brig0,mac", "brig0,mac=", "brig0,mac=ff:ff:ff:ff:ff:ff", "brig0,mac=01:00:00:00:00:01",
+    "brig0,mac=00:00:00:00:00:00", "brig0,ip=10.0.0.300", "brig0,ip=::1", "brig0,ip6=fe80::1%eth0",
+    "brig0,ip6=10.0.0.1", "brig0,name=lo/x", f"brig0,name={'x' * 16}", "brig0,rate=-1",
+    f"brig0,rate={'9' * 40}", "brig0,acl=../x", "brig0,trust=2", "bridge=", "bridge=lo", "bridge=../x",
+    "container:", "container:..", ".making", "../x", "%s%n", "x" * 5000, "brig0\n", "\u00e9"]
+NO_OPTIONS = [
+    "--ipv4=0.0.0.0/0", "--ipv4=10.1.1.1/33", "--ipv4=10.1.1.1/-1", "--ipv4=fd00::1/64", "--ipv4=",
+    "--ipv6=::/0", "--ipv6=fd00::1/127", "--ipv6=ff02::1/64", "--ipv6=fd00::1%1/64", "--mtu=0", "--mtu=-1",
+    f"--mtu={'9' * 30}", "--vlan=0", "--vlan=4095", "--parent=nope", "--parent=a/b", "--device=a/b",
+    "--device=..", "--device=br%d", f"--device={'x' * 16}", "--type=x", "--acl=../x", "--label="]
+
+
+def test_values_that_are_none(net_brig, wires):
+    commands = [["run", "--rm", f"--network={text}", "busybox", "true"] for text in NO_NETWORK]
+    commands += [["network", "create", option, "x"] for option in NO_OPTIONS]
+    accepted = []
+    for command in commands:
+        told = net_brig(*command, check=False)
+        if told.code != 125 or not told.err.startswith("brig: ") or len(told.err) > 400:
+            accepted.append((command, told.code, told.err))
+    assert accepted == []
+    assert net_brig("ps", "-a", "-q").out == "" and "x" not in net_brig("network", "ls", "-q").out.split()

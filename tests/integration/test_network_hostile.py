@@ -235,6 +235,9 @@ def test_where_addresses_are_not_brigs_hardware_and_offers_are(net_brig, wires):
     """On somebody else's bridge."""
     wires.host.run("ip", "link", "add", "theirs", "type", "bridge")
     wires.host.run("ip", "link", "set", "theirs", "up")
+    failing = ["run", "--rm", "--network", "bridge=theirs", "-p", "8080:80", "busybox", "true"]
+    assert "published" in net_brig.fails(*failing).err
+    assert "brig" not in wires.host.run("nft", "list", "tables")  # and so are its rules gone
     stage = Stage(net_brig, wires.host, bridge="theirs")
     lies = dict([*offers(), *((name, frame) for name, frame in claims() if "hardware" in name)])
     assert sorted(stage.passed(lies)) == []
