@@ -440,7 +440,7 @@ static const struct option network_create_table[] = {
 	CREATE("vlan", OPTION_INT, "NUMBER", "in this VLAN of the parent", vlan, .min = 1,
 	       .max = 4094),
 	CREATE("device", OPTION_STRING, "NAME", "what the bridge's interface is called", device),
-	CREATE("acl", OPTION_STRV, "NAME", "rules for all its instances", acls),
+	CREATE("acl", OPTION_STRV, "NAME", "rules for all its instances", acls, .complete = "acl"),
 	CREATE("label", OPTION_STRV, "KEY=VALUE", "note this about it", labels, .letter = 'l'),
 	OPTION_END,
 };

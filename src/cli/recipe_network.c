@@ -4,6 +4,7 @@
 #include "base/units.h"
 #include "cli/recipe-internal.h"
 #include "net/network.h"
+#include "net/passt.h"
 #include "net/publish.h"
 #include "proto/nic.h"
 #include "proto/lookup.h"
@@ -20,8 +21,18 @@ static const char *recipe_network_source(const struct recipe *recipe)
 	return recipe->networks ? "option --network" : RECIPE_NETWORK_VARIABLE;
 }
 
+/* Of who says nothing. 'brig doctor' tells a user why it is none. */
+static const char *recipe_network_default(int kind)
+{
+	struct err ignored = ERR_INIT;
+
+	if (!geteuid())
+		return NETWORK_DEFAULT;
+	return passt_check(kind == INSTANCE_VM, &ignored) < 0 ? NIC_NONE : NIC_USER;
+}
+
 /* As they were given, or what holds if they were not. */
-static char **recipe_network_words(const struct recipe *recipe)
+static char **recipe_network_words(const struct recipe *recipe, int kind)
 {
 	const char *variable = getenv(RECIPE_NETWORK_VARIABLE);
 	char **words = NULL;
@@ -31,7 +42,7 @@ static char **recipe_network_words(const struct recipe *recipe)
 	if (variable && *variable)
 		strv_add(&words, variable);
 	else
-		strv_add(&words, geteuid() ? NIC_NONE : NETWORK_DEFAULT);
+		strv_add(&words, recipe_network_default(kind));
 	return words;
 }
 
@@ -148,15 +159,20 @@ static int recipe_network_add(const struct recipe *recipe, const char *word, str
 	size_t place = strv_len(ret->networks);
 	_cleanup_nic_ struct nic nic = { 0 };
 	_cleanup_free_ char *text = NULL;
-	int r;
+	char *const words[] = { (char *)(uintptr_t)word, NULL };
+	int is_user = nic_is_user(words), r;
 
 	if (recipe_network_is_apart(word))
 		return err_set(err, -EINVAL, "%s: '%s' goes with no other", source, word);
-	if (geteuid())
+	if (geteuid() && !is_user)
 		return err_set(err, -EPERM,
-			       "%s: '%.64s': networks take root; '" NIC_NONE "' and '" NIC_HOST
-			       "' do not",
+			       "%s: '%.64s': networks take root; '" NIC_USER "', '" NIC_NONE
+			       "' and '" NIC_HOST "' do not",
 			       source, word);
+	if (!geteuid() && is_user)
+		return err_set(err, -EOPNOTSUPP,
+			       "%s: '%.64s' is for users who are not root; name a network", source,
+			       word);
 	r = recipe_network_text(word, &text, err);
 	if (r == 0)
 		r = nic_parse(text, place, &nic, err);
@@ -176,7 +192,7 @@ static int recipe_network_add(const struct recipe *recipe, const char *word, str
 
 static int recipe_network_fill(const struct recipe *recipe, struct instance *ret, struct err *err)
 {
-	_cleanup_strv_ char **words = recipe_network_words(recipe);
+	_cleanup_strv_ char **words = recipe_network_words(recipe, ret->kind);
 	int r = 0;
 
 	if (strv_len(words) == 1 && recipe_network_is_apart(*words)) {

@@ -51,7 +51,8 @@ static int run_check_networks(const struct instance_home *home, const struct ins
 		_cleanup_nic_ struct nic nic = { 0 };
 
 		r = nic_parse(record->networks[i], i, &nic, err);
-		if (r == 0 && nic.network && strcmp(nic.network, NETWORK_DEFAULT) != 0)
+		if (r == 0 && nic.network && strcmp(nic.network, NETWORK_DEFAULT) != 0 &&
+		    !nic_is_user(record->networks))
 			r = network_load(&networks, nic.network, &network, err);
 		if (r == 0)
 			r = acl_check_all(&networks, nic.acls, err);
@@ -200,12 +201,17 @@ static int run_run(const struct cli_context *cli, const void *values, char **arg
 	"An instance is on the network 'brig0', whichever its kind, unless --network names "       \
 	"others "                                                                                  \
 	"(one after another are its eth0, eth1...) or BRIG_NETWORK does. 'none' is nothing but a " \
-	"loopback device, which is also what a user who is not root has; 'host' is the host's "    \
-	"own "                                                                                     \
+	"loopback device; 'host' is the host's own "                                               \
 	"network, 'container:NAME' that of another instance that runs, both for containers "       \
 	"alone. bridge=NAME is a bridge of the host's that brig has no part in. KEY=VALUE after "  \
 	"a comma are ip, ip6, mac, name (of the interface inside), rate and acl, which may be "    \
 	"there several times. --ip, --ip6 and --mac-address say it of the first network.\n\n"      \
+	"A user who is not root has 'user', if passt is installed, else 'none': what the "         \
+	"instance connects to, a process of his connects to for it, and ports from "               \
+	"net.ipv4.ip_unprivileged_port_start on can be published. Of keys it takes mac and name. " \
+	"Its address, 10.0.2.100, is good for nothing outside, and instances do not reach each "   \
+	"other but by published ports. With the passt of Debian 12 a server that speaks first, "   \
+	"as that of ssh does, is not heard by other hosts through a published port.\n\n"           \
 	"On the host's network a container that is not --privileged has no rights over it: it "    \
 	"opens ports from net.ipv4.ip_unprivileged_port_start on, as any user.\n\n"                \
 	"-p leads ports of the host's, on all its addresses or the one IP, to the instance: "      \

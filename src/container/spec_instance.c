@@ -48,6 +48,7 @@
 struct spec_default_mount {
 	const char *destination, *type, *options;
 	const char *loose; /* options for a system or privileged one; NULL: the same */
+	int free;	   /* and these are only for those that run others, or are privileged */
 };
 
 /* Those of the OCI runtime specification, "Default Filesystems", with docker's options. */
@@ -57,7 +58,8 @@ static const struct spec_default_mount spec_default_mounts[] = {
 	{ "/dev/pts", "devpts", SPEC_DEVPTS_OPTIONS ",gid=5", NULL },
 	{ "/dev/shm", "tmpfs", "nosuid,noexec,nodev,mode=1777,size=65536k", NULL },
 	{ "/dev/mqueue", "mqueue", "nosuid,noexec,nodev", NULL },
-	{ "/sys", "sysfs", "nosuid,noexec,nodev,ro", "nosuid,noexec,nodev" },
+	/* by this systemd sees that devices are not its own, and asks no udev for its interfaces */
+	{ "/sys", "sysfs", "nosuid,noexec,nodev,ro", "nosuid,noexec,nodev", .free = 1 },
 	{ "/sys/fs/cgroup", "cgroup", "nosuid,noexec,nodev,ro", "nosuid,noexec,nodev" },
 };
 
@@ -122,10 +124,13 @@ static int spec_has_mount(const struct spec *spec, const char *destination)
 	return 0;
 }
 
-static void spec_add_defaults(struct spec *spec, const struct spec_default_mount *mounts, size_t n,
-			      int loose)
+static void spec_add_defaults(struct spec *spec, const struct instance *instance,
+			      const struct spec_default_mount *mounts, size_t n)
 {
+	int is_free = instance->nesting || instance->privileged;
+
 	for (size_t i = 0; i < n; i++) {
+		int loose = mounts[i].free ? is_free : is_free || instance->system;
 		const char *options =
 			loose && mounts[i].loose ? mounts[i].loose : mounts[i].options;
 
@@ -247,9 +252,7 @@ static void spec_drop_group(struct spec *spec)
 static int spec_add_mounts(struct spec *spec, const struct instance *instance,
 			   const char *files_dir, struct err *err)
 {
-	int loose = spec_is_wide(instance) || instance->privileged;
-
-	spec_add_defaults(spec, spec_default_mounts, ARRAY_SIZE(spec_default_mounts), loose);
+	spec_add_defaults(spec, instance, spec_default_mounts, ARRAY_SIZE(spec_default_mounts));
 	if (spec->no_nodes) {
 		spec_drop_group(spec);
 		spec_bind_standard_devices(spec);
@@ -261,9 +264,11 @@ static int spec_add_mounts(struct spec *spec, const struct instance *instance,
 			return r;
 	}
 	if (instance->system)
-		spec_add_defaults(spec, spec_system_mounts, ARRAY_SIZE(spec_system_mounts), 0);
+		spec_add_defaults(spec, instance, spec_system_mounts,
+				  ARRAY_SIZE(spec_system_mounts));
 	if (instance->nesting && !instance->privileged)
-		spec_add_defaults(spec, spec_nesting_mounts, ARRAY_SIZE(spec_nesting_mounts), 0);
+		spec_add_defaults(spec, instance, spec_nesting_mounts,
+				  ARRAY_SIZE(spec_nesting_mounts));
 	if (instance->nesting)
 		spec_add_storage(spec);
 	if (spec->unprivileged && !(spec->namespaces & CLONE_NEWNET))

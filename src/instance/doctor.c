@@ -12,7 +12,7 @@ const char *const doctor_status_names[] = { "ok", "warn", "fail", NULL };
 
 static const struct doctor_check doctor_checks[] = {
 	{ "root", "privilege", 0, DOCTOR_OF_ALL, doctor_try_root,
-	  .cost = "--privileged, networks and limits on every host take root",
+	  .cost = "--privileged, networks of one's own and limits on every host take root",
 	  .fix = "run brig as root, with sudo" },
 	{ "kvm", "KVM", 0, DOCTOR_OF_ALL, doctor_try_kvm,
 	  .cost = "VMs are emulated by QEMU, which makes them ten times slower or more",
@@ -40,6 +40,10 @@ static const struct doctor_check doctor_checks[] = {
 	  .cost = "-m, --cpus, --pids-limit, pause and whole systems are refused",
 	  .fix = "cgroup version 2, and a login with systemd (ssh, or machinectl shell USER@; not "
 		 "su)" },
+	{ "user-network", "a user's network", 0, DOCTOR_OF_USERS, doctor_user_network,
+	  .cost = "your instances have no network unless it is the host's own",
+	  .fix = "apt install passt; for containers also modprobe tun, and chmod 666 "
+		 "/dev/net/tun; and a default route" },
 	{ "namespaces", "other namespaces", DOCTOR_BOTH, DOCTOR_OF_ALL, doctor_try_namespaces,
 	  "mnt pid net ipc uts cgroup", .cost = "nothing can be kept apart",
 	  .fix = "a kernel with CONFIG_NAMESPACES; in a container, let it make namespaces" },

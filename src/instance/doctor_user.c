@@ -2,6 +2,7 @@
 #include "instance/doctor_user.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "net/passt.h"
 #include "sys/cgroup.h"
 #include "sys/cgroup_own.h"
 #include "sys/child.h"
@@ -126,4 +127,19 @@ int doctor_user_cgroups(const struct instance_home *home _unused_,
 			       (cgroup_own_is_ours() || cgroup_own_has_manager())
 		       ? DOCTOR_OK
 		       : DOCTOR_WARN;
+}
+
+int doctor_user_network(const struct instance_home *home _unused_,
+			const struct doctor_check *check _unused_, char *detail)
+{
+	struct err container = ERR_INIT, vm = ERR_INIT;
+	int has_vm = passt_check(1, &vm) == 0, has_container = passt_check(0, &container) == 0;
+
+	if (!has_vm)
+		doctor_say(detail, "%s", vm.msg);
+	else if (!has_container)
+		doctor_say(detail, "for VMs alone: %s", container.msg);
+	else
+		doctor_say(detail, "passt and pasta are there");
+	return has_vm && has_container ? DOCTOR_OK : DOCTOR_WARN;
 }

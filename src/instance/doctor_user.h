@@ -13,6 +13,9 @@ int doctor_user_overlayfs(const struct instance_home *home, const struct doctor_
 int doctor_user_cgroups(const struct instance_home *home, const struct doctor_check *check,
 			char *detail);
 
+int doctor_user_network(const struct instance_home *home, const struct doctor_check *check,
+			char *detail);
+
 /* Which setting of the host keeps users from namespaces, as the end of a sentence; "": none that we know. */
 const char *doctor_user_forbidden(void);
 

@@ -55,8 +55,9 @@ struct keeper {
 	struct driver *driver;
 	struct driver_host host;
 
-	struct attach *attach; /* its networks; NULL: none */
-	int netns;	       /* another instance's, which it shares */
+	struct attach *attach;	   /* its networks; NULL: none */
+	struct userlink *userlink; /* instead of them: a user's; NULL: none */
+	int netns;		   /* another instance's, which it shares */
 	struct logs_writer *log;
 	size_t unconsumed; /* output of channel 0 that slow clients have not taken yet */
 	struct keeper_session *sessions;
@@ -88,6 +89,8 @@ int keeper_press(struct keeper *keeper, enum message_button button, struct err *
 
 /* keeper_network.c */
 int keeper_network_up(struct keeper *keeper, struct err *err);
+/* Before each start of its engine. */
+int keeper_network_begin(struct keeper *keeper, struct err *err);
 int keeper_network_wire(void *ctx, pid_t pid, struct err *err);
 void keeper_network_down(struct keeper *keeper);
 /* What of it takes longer, after everybody has heard of the end. */

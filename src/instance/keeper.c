@@ -280,7 +280,8 @@ static void keeper_begin(struct keeper *keeper)
 	keeper->run.started = units_now();
 	keeper->run.oom_killed = 0;
 	keeper_set_state(keeper, INSTANCE_RUNNING);
-	if (keeper->ops->start(&keeper->host, &keeper->driver, &err) < 0) {
+	if (keeper_network_begin(keeper, &err) < 0 ||
+	    keeper->ops->start(&keeper->host, &keeper->driver, &err) < 0) {
 		keeper_note_failure(keeper, &err);
 		keeper_note_end(keeper);
 		keeper_done(keeper);

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "instance/keeper-internal.h"
 #include "net/attach.h"
+#include "net/userlink.h"
 #include "proto/nic.h"
 #include "sys/procstat.h"
 
@@ -26,15 +27,80 @@ static unsigned int keeper_network_cpus(const struct instance *record)
 		       : 1;
 }
 
-static void keeper_network_fill_host(struct keeper *keeper)
-{
-	struct driver_host *host = &keeper->host;
+/* What stands behind the instance's interfaces. */
+struct keeper_way {
+	int (*up)(struct keeper *keeper, struct err *err);
+	int (*begin)(struct keeper *keeper, struct err *err); /* before each start; NULL: nothing */
+	int (*wire)(struct keeper *keeper, pid_t pid, struct err *err);
+};
 
+static int keeper_network_networks_up(struct keeper *keeper, struct err *err)
+{
+	const struct network_home home = keeper_network_home(keeper);
+	struct driver_host *host = &keeper->host;
+	int r = attach_new(&home, &keeper->record, &keeper->attach, err);
+
+	if (r == 0 && keeper->record.kind == INSTANCE_VM)
+		r = attach_make_cards(keeper->attach, keeper_network_cpus(&keeper->record), err);
+	if (r < 0)
+		return r;
 	host->nics = attach_cards(keeper->attach, &host->n_nics);
 	host->nic_setups = attach_setups(keeper->attach);
 	host->hosts = attach_hosts(keeper->attach);
 	host->resolv_conf = attach_resolv_conf(keeper->attach);
 	keeper->run.addresses = strv_dup(attach_addresses(keeper->attach));
+	return 0;
+}
+
+static int keeper_network_networks_wire(struct keeper *keeper, pid_t pid, struct err *err)
+{
+	return attach_wire(keeper->attach, pid, err);
+}
+
+static int keeper_network_user_up(struct keeper *keeper, struct err *err)
+{
+	struct driver_host *host = &keeper->host;
+
+	/* as root it would become somebody else, who cannot enter the container's namespaces */
+	if (!geteuid())
+		return err_set(err, -EOPNOTSUPP,
+			       "the network '" NIC_USER "' is for users who are not root, who has "
+			       "networks that do more; make it anew with --network NAME");
+	if (userlink_new(&keeper->record, &keeper->userlink, err) < 0)
+		return err->code;
+	host->nic_setups = userlink_setups(keeper->userlink);
+	host->hosts = userlink_hosts(keeper->userlink);
+	host->resolv_conf = userlink_resolv_conf(keeper->userlink);
+	keeper->run.addresses = strv_dup(userlink_addresses(keeper->userlink));
+	return 0;
+}
+
+static int keeper_network_user_begin(struct keeper *keeper, struct err *err)
+{
+	struct driver_host *host = &keeper->host;
+
+	if (keeper->record.kind != INSTANCE_VM)
+		return 0;
+	if (userlink_make_card(keeper->userlink, err) < 0)
+		return err->code;
+	host->nics = userlink_cards(keeper->userlink, &host->n_nics);
+	return 0;
+}
+
+static int keeper_network_user_wire(struct keeper *keeper, pid_t pid, struct err *err)
+{
+	return userlink_wire(keeper->userlink, pid, err);
+}
+
+static const struct keeper_way keeper_way_networks = { .up = keeper_network_networks_up,
+						       .wire = keeper_network_networks_wire };
+static const struct keeper_way keeper_way_user = { .up = keeper_network_user_up,
+						   .begin = keeper_network_user_begin,
+						   .wire = keeper_network_user_wire };
+
+static const struct keeper_way *keeper_network_way(const struct keeper *keeper)
+{
+	return nic_is_user(keeper->record.networks) ? &keeper_way_user : &keeper_way_networks;
 }
 
 /*
@@ -69,27 +135,27 @@ static int keeper_network_join(struct keeper *keeper, const char *name, struct e
 
 int keeper_network_up(struct keeper *keeper, struct err *err)
 {
-	const struct network_home home = keeper_network_home(keeper);
-	struct instance *record = &keeper->record;
-	int r;
+	char *const *networks = keeper->record.networks;
 
-	if (!record->networks || !strcmp(*record->networks, NIC_HOST))
+	if (!networks || !strcmp(*networks, NIC_HOST))
 		return 0;
-	if (nic_is_shared(record->networks))
-		return keeper_network_join(keeper, *record->networks + strlen(NIC_OF), err);
-	r = attach_new(&home, record, &keeper->attach, err);
-	if (r == 0 && record->kind == INSTANCE_VM)
-		r = attach_make_cards(keeper->attach, keeper_network_cpus(record), err);
-	if (r == 0)
-		keeper_network_fill_host(keeper);
-	return r;
+	if (nic_is_shared(networks))
+		return keeper_network_join(keeper, *networks + strlen(NIC_OF), err);
+	return keeper_network_way(keeper)->up(keeper, err);
+}
+
+int keeper_network_begin(struct keeper *keeper, struct err *err)
+{
+	const struct keeper_way *way = keeper_network_way(keeper);
+
+	return way->begin ? way->begin(keeper, err) : 0;
 }
 
 int keeper_network_wire(void *ctx, pid_t pid, struct err *err)
 {
 	struct keeper *keeper = ctx;
 
-	return attach_wire(keeper->attach, pid, err);
+	return keeper_network_way(keeper)->wire(keeper, pid, err);
 }
 
 void keeper_network_down(struct keeper *keeper)
@@ -102,6 +168,8 @@ void keeper_network_release(struct keeper *keeper)
 {
 	attach_free(keeper->attach);
 	keeper->attach = NULL;
+	userlink_free(keeper->userlink);
+	keeper->userlink = NULL;
 }
 
 /* Those of one that are not in the other. */
@@ -139,6 +207,12 @@ int keeper_network_change(struct keeper *keeper, char *const *networks, char *co
 	_cleanup_strv_ char **gone = keeper_network_missing(networks, keeper->record.networks);
 	int r = 0;
 
+	if ((added || gone || !strv_same(keeper->record.ports, ports)) &&
+	    (nic_is_user(networks) || nic_is_user(keeper->record.networks)))
+		return err_set(err, -EBUSY,
+			       "what the network '" NIC_USER "' is to '%s' changes when it does "
+			       "not run: stop it first",
+			       keeper->record.name);
 	if ((added || gone) && keeper->record.kind == INSTANCE_VM)
 		return err_set(err, -EBUSY, "a VM that runs gets no other cards");
 	strv_for_each(text, added) {

@@ -2,6 +2,7 @@
 #include "instance/networks.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/name.h"
 #include "base/units.h"
 #include "instance/uses.h"
 #include "net/acl.h"
@@ -123,7 +124,8 @@ int networks_create(const struct instance_home *home, struct network *network,
 		return 0;
 	(void)fabric_down(&networks, network, &ignored);
 	(void)network_remove(&networks, network->name, &ignored);
-	(void)ruleset_apply(&networks, &ignored);
+	if (ruleset_trim(&networks, &ignored) == 0)
+		(void)ruleset_apply(&networks, &ignored);
 	return r;
 }
 
@@ -164,17 +166,6 @@ static int networks_check_unnamed(const struct network_home *networks, const cha
 	return r;
 }
 
-/* Rules without any network are none. */
-static int networks_apply(const struct network_home *networks, struct err *err)
-{
-	_cleanup_strv_ char **names = NULL;
-	int r = network_names(networks, &names, err);
-
-	if (r < 0)
-		return r;
-	return names ? ruleset_apply(networks, err) : ruleset_remove(networks, err);
-}
-
 int networks_remove(const struct instance_home *home, const char *name, struct err *err)
 {
 	const struct network_home networks = networks_home(home);
@@ -182,25 +173,30 @@ int networks_remove(const struct instance_home *home, const char *name, struct e
 	_cleanup_network_ struct network network = { 0 };
 	_cleanup_close_ int lock = network_lock(&networks, err);
 	struct err unreadable = ERR_INIT;
-	int r = lock < 0 ? lock : networks_check_unused(home, name, err);
+	int r = lock < 0 ? lock : name_check("network", name, err);
 
+	if (r == 0)
+		r = networks_check_unused(home, name, err);
 	if (r == 0)
 		r = networks_check_unnamed(&networks, name, err);
 	if (r < 0)
 		return r;
-	r = network_load(&networks, name, &network, &unreadable);
-	if (r == -ENOENT || r == -EINVAL) {
+	/* one that is damaged goes, too */
+	if (network_load(&networks, name, &network, &unreadable) < 0 &&
+	    !network_exists(&networks, name)) {
 		*err = unreadable;
-		return r;
+		return err->code;
 	}
 	r = fabric_down(&networks, &network, err);
 	if (r == 0)
 		r = network_remove(&networks, name, err);
 	if (r == 0)
-		r = networks_apply(&networks, err);
+		r = ruleset_trim(&networks, err);
 	if (r == 0)
+		r = ruleset_apply(&networks, err);
+	if (r >= 0)
 		(void)file_remove_tree(AT_FDCWD, run);
-	return r;
+	return r < 0 ? r : 0;
 }
 
 /* Those who are plugged in have the network's, besides their own. */

@@ -204,9 +204,9 @@ int settings_assign(struct instance *record, const char *assignment, struct err 
 
 	if (!row)
 		return err->code;
-	return row->set(record, assignment + strlen(row->name) + 1, err) < 0
-		       ? err_wrap(err, "%s", row->name)
-		       : 0;
+	if (row->set(record, assignment + strlen(row->name) + 1, err) == 0)
+		return 0;
+	return row->hidden ? err->code : err_wrap(err, "%s", row->name);
 }
 
 static int settings_apply(const struct instance_home *home, const struct instance_view *view,

@@ -8,212 +8,72 @@
 #define ACL_CHAIN_BEGUN "2m"
 #define ACL_CHAIN_TCP \
 	"3h" /* longer than keepalives, 2 hours by default, and than RFC 5382 wants at least */
-#define ACL_CHAIN_UDP  "3m" /* RFC 4787: at least 2 minutes */
-#define ACL_CHAIN_PING "1m" /* RFC 5508 */
-#define ACL_CHAIN_SIZE "65536"
+#define ACL_CHAIN_UDP	 "3m"  /* RFC 4787: at least 2 minutes */
+#define ACL_CHAIN_PING	 "1m"  /* RFC 5508 */
+#define ACL_CHAIN_PIECE	 "30s" /* as the kernel waits for the others */
+#define ACL_CHAIN_TALKS	 65536
+#define ACL_CHAIN_PIECES 4096
 
-/* The key of a conversation, from the port's side. */
-#define ACL_CHAIN_SENT(ip) \
-	"iifname . " ip " saddr . " ip " daddr . meta l4proto . th sport . th dport"
-#define ACL_CHAIN_GOT(ip) \
-	"oifname . " ip " daddr . " ip " saddr . meta l4proto . th dport . th sport"
-#define ACL_CHAIN_PINGED(ip)  "iifname . " ip " saddr . " ip " daddr . "
-#define ACL_CHAIN_PONGED(ip)  "oifname . " ip " daddr . " ip " saddr . "
-#define ACL_CHAIN_PIECE(dev)  dev " . ip saddr . ip daddr . ip id @acl_pieces"
-#define ACL_CHAIN_PIECE6(dev) dev " . ip6 saddr . ip6 daddr . frag id @acl_pieces6"
+/* nft's words, of each family. */
+struct acl_chain_family {
+	const char *ip, *suffix, *type, *icmp;
+	const char *piece_id, *is_piece, *has_more;
+};
 
-#define ACL_CHAIN_RENEW(match, ip, set, time)                                              \
-	"		" match ACL_CHAIN_GOT(ip) " @" set " update @" set                 \
-						  " { " ACL_CHAIN_GOT(ip) " timeout " time \
-									  " } jump acl_in_pass\n"
-#define ACL_CHAIN_RENEW_PING(icmp, ip, set)                                                    \
-	"		" icmp " type { echo-request, echo-reply } " ACL_CHAIN_PONGED(ip) icmp \
-		" id @" set " update @" set " { " ACL_CHAIN_PONGED(ip) icmp                    \
-		" id timeout " ACL_CHAIN_PING " } jump acl_in_pass\n"
-#define ACL_CHAIN_BEGIN(side, key, key6, pinged, pinged6)                    \
-	"		meta l4proto { tcp, udp } add @acl_talks { " key     \
-	" timeout " ACL_CHAIN_BEGUN " }\n"                                   \
-	"		meta l4proto { tcp, udp } add @acl_talks6 { " key6   \
-	" timeout " ACL_CHAIN_BEGUN " }\n"                                   \
-	"		icmp type echo-request add @acl_pings { " pinged     \
-	"icmp id timeout " ACL_CHAIN_PING " }\n"                             \
-	"		icmpv6 type echo-request add @acl_pings6 { " pinged6 \
-	"icmpv6 id timeout " ACL_CHAIN_PING " }\n"                           \
-	"		jump acl_" side "_pass\n"
-#define ACL_CHAIN_NOTE_PIECES(dev)                                        \
-	"		ip frag-off & 0x2000 != 0 add @acl_pieces { " dev \
-	" . ip saddr . ip daddr . ip id }\n"                              \
-	"		frag more-fragments 1 add @acl_pieces6 { " dev    \
-	" . ip6 saddr . ip6 daddr . frag id }\n"                          \
-	"		accept\n"
+static const struct acl_chain_family acl_chain_families[] = {
+	{ "ip", "", "ipv4_addr", "icmp", "ip id", "ip frag-off & 0x1fff != 0",
+	  "ip frag-off & 0x2000 != 0" },
+	{ "ip6", "6", "ipv6_addr", "icmpv6", "frag id", "frag frag-off != 0",
+	  "frag more-fragments 1" },
+};
 
-static const char acl_chain_sets[] =
-	"	set acl_talks { type ifname . ipv4_addr . ipv4_addr . inet_proto . inet_service"
-	" . inet_service; size " ACL_CHAIN_SIZE "; flags dynamic,timeout; }\n"
-	"	set acl_talks6 { type ifname . ipv6_addr . ipv6_addr . inet_proto . inet_service"
-	" . inet_service; size " ACL_CHAIN_SIZE "; flags dynamic,timeout; }\n"
-	"	set acl_pings { typeof iifname . ip saddr . ip daddr . icmp id; "
-	"size " ACL_CHAIN_SIZE "; flags dynamic,timeout; }\n"
-	"	set acl_pings6 { typeof iifname . ip6 saddr . ip6 daddr . icmpv6 id; "
-	"size " ACL_CHAIN_SIZE "; flags dynamic,timeout; }\n"
-	"	set acl_pieces { typeof iifname . ip saddr . ip daddr . ip id; size 4096; "
-	"flags dynamic,timeout; timeout 30s; }\n"
-	"	set acl_pieces6 { typeof iifname . ip6 saddr . ip6 daddr . frag id; size 4096; "
-	"flags dynamic,timeout; timeout 30s; }\n";
+/* Of each direction: where what is called "here" is the instance. */
+struct acl_chain_side {
+	const char *name, *base, *hook, *device;
+	const char *here, *there, *port_here, *port_there;
+	const char *always; /* what passes though no rule allows it */
+};
 
-/* The places of a port's ACLs. */
-#define ACL_CHAIN_PLACES(side, dev)                    \
-	"		" dev " vmap @acl_" side "1\n" \
-	"		" dev " vmap @acl_" side "2\n" \
-	"		" dev " vmap @acl_" side "3\n" \
-	"		" dev " vmap @acl_" side "4\n" \
-	"		" dev " vmap @acl_" side "5\n" \
-	"		" dev " vmap @acl_" side "6\n" \
-	"		" dev " vmap @acl_" side "7\n" \
-	"		" dev " vmap @acl_" side "8\n" \
-	"		drop\n"
-
-static const char acl_chain_out[] =
-	"	chain acl_egress {\n"
-	"		type filter hook prerouting priority -290\n"
-	"		iifname vmap @acl_out\n"
-	"	}\n"
-	"	chain acl_out_pass {\n" ACL_CHAIN_NOTE_PIECES(
-		"iifname") "	}\n"
-			   "	chain acl_out_begin {\n" ACL_CHAIN_BEGIN(
-				   "out", ACL_CHAIN_SENT("ip"), ACL_CHAIN_SENT("ip6"),
-				   ACL_CHAIN_PINGED("ip"),
-				   ACL_CHAIN_PINGED(
-					   "ip6")) "	}\n"
-						   "	chain acl_out_open {\n"
-						   "		jump acl_out_begin\n"
-						   "	}\n"
-						   "	chain acl_out {\n"
-						   "		ether type arp accept\n"
-						   "		ip frag-off & 0x1fff != "
-						   "0 " ACL_CHAIN_PIECE(
-							   "iifname") " accept\n"
-								      "		frag frag-off != "
-								      "0 " ACL_CHAIN_PIECE6(
-									      "iifname") " accept\n"
-											 "	"
-											 "	" ACL_CHAIN_SENT(
-												 "i"
-												 "p") " @acl_talks jump acl_out_pass\n"
-												      "		" ACL_CHAIN_SENT(
-													      "ip6") " @acl_talks6 jump acl_out_pass\n"
-														     "		icmp type { echo-request, echo-reply } " ACL_CHAIN_PINGED(
-															     "ip") "icmp id @acl_pings jump acl_out_pass\n"
-																   "		icmpv6 type { echo-request, echo-reply } " ACL_CHAIN_PINGED(
-																	   "ip6") "icmpv6 id @acl_pings6 jump acl_out_pass\n"
-																		  "		ip6 hoplimit 255 icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert,"
-																		  " nd-router-solicit } accept\n"
-																		  "		ip6 daddr ff02::/16 icmpv6 type { mld-listener-report, mld-listener-done,"
-																		  " mld2-listener-report } accept\n"
-																		  "		ip daddr 255.255.255.255 udp sport 68 udp dport 67 accept\n"
-																		  "		ip6 daddr ff02::1:2 udp sport 546 udp dport 547 accept\n"
-																		  "		ether daddr . ip daddr @acl_gateways udp sport 68 udp dport 67 accept\n"
-																		  "		ether daddr . ip daddr @acl_gateways meta l4proto { tcp, udp } th dport 53"
-																		  " jump acl_out_begin\n"
-																		  "		ether daddr . ip6 daddr @acl_gateways6 meta l4proto { tcp, udp } th dport 53"
-																		  " jump acl_out_begin\n" ACL_CHAIN_PLACES(
-																			  "out",
-																			  "iifname") "	}\n";
-
-static const char acl_chain_in[] =
-	"	chain acl_ingress {\n"
-	"		type filter hook postrouting priority 0\n"
-	"		oifname vmap @acl_in\n"
-	"	}\n"
-	"	chain acl_in_pass {\n" ACL_CHAIN_NOTE_PIECES(
-		"oifname") "	}\n"
-			   "	chain acl_in_begin {\n" ACL_CHAIN_BEGIN(
-				   "in", ACL_CHAIN_GOT("ip"), ACL_CHAIN_GOT("ip6"),
-				   ACL_CHAIN_PONGED("ip"),
-				   ACL_CHAIN_PONGED(
-					   "ip6")) "	}\n"
-						   "	chain acl_in_known {\n" ACL_CHAIN_RENEW(
-							   "tcp flags & (fin | rst) != 0 ", "ip",
-							   "acl_talks",
-							   ACL_CHAIN_BEGUN) ACL_CHAIN_RENEW("tcp "
-											    "flags "
-											    "& "
-											    "(fin "
-											    "| "
-											    "rst) "
-											    "!= 0 ",
-											    "ip6",
-											    "acl_"
-											    "talks"
-											    "6",
-											    ACL_CHAIN_BEGUN) ACL_CHAIN_RENEW("meta l4proto tcp ",
-															     "ip",
-															     "acl_talks",
-															     ACL_CHAIN_TCP)
-							   ACL_CHAIN_RENEW("meta l4proto tcp ", "ip6", "acl_talks6", ACL_CHAIN_TCP) ACL_CHAIN_RENEW(
-								   "meta l4proto udp ", "ip",
-								   "acl_talks",
-								   ACL_CHAIN_UDP) ACL_CHAIN_RENEW("meta l4proto udp ",
-												  "ip6",
-												  "acl_talks6",
-												  ACL_CHAIN_UDP)
-								   ACL_CHAIN_RENEW_PING("icmp", "ip", "acl_pings") ACL_CHAIN_RENEW_PING(
-									   "icmpv6", "ip6",
-									   "acl_pings6") "	}\n"
-											 "	cha"
-											 "in "
-											 "acl_in_"
-											 "open {\n"
-											 "	"
-											 "	jum"
-											 "p "
-											 "acl_in_"
-											 "known\n"
-											 "	"
-											 "	jum"
-											 "p "
-											 "acl_in_"
-											 "begin\n"
-											 "	}\n"
-											 "	cha"
-											 "in "
-											 "acl_in "
-											 "{\n"
-											 "	"
-											 "	eth"
-											 "er type "
-											 "arp "
-											 "accept\n"
-											 "	"
-											 "	ip "
-											 "frag-off "
-											 "& 0x1fff "
-											 "!= "
-											 "0"
-											 " " ACL_CHAIN_PIECE(
-												 "o"
-												 "i"
-												 "f"
-												 "n"
-												 "a"
-												 "m"
-												 "e") " accept\n"
-												      "		frag frag-off != 0 " ACL_CHAIN_PIECE6(
-													      "oifname") " accept\n"
-															 "		jump acl_in_known\n"
-															 "		icmp type { destination-unreachable, time-exceeded, parameter-problem }"
-															 " accept\n"
-															 "		icmpv6 type { destination-unreachable, packet-too-big, time-exceeded,"
-															 " parameter-problem } accept\n"
-															 "		ip6 hoplimit 255 icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert,"
-															 " nd-router-advert, nd-redirect } accept\n"
-															 "		ip6 daddr ff02::/16 icmpv6 type { mld-listener-query, mld-listener-report,"
-															 " mld-listener-done, mld2-listener-report } accept\n"
-															 "		ether saddr . ip saddr @acl_gateways udp sport 67 udp dport 68 accept\n"
-															 "		oifname @unbound udp sport 67 udp dport 68 accept\n"
-															 "		ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept\n" ACL_CHAIN_PLACES(
-																 "in",
-																 "oifname") "	}\n";
+static const struct acl_chain_side acl_chain_sides[ACL_DIRECTIONS] = {
+	[ACL_INGRESS] = {
+		.name = "in", .base = "acl_ingress", .hook = "postrouting priority 0",
+		.device = "oifname",
+		.here = "daddr", .there = "saddr", .port_here = "dport", .port_there = "sport",
+		.always =
+			/* resets are also what the kernel answers by, for `reject` */
+			"		tcp flags & (fin | syn | rst) == rst accept\n"
+			"		icmp type { destination-unreachable, time-exceeded,"
+			" parameter-problem } accept\n"
+			"		icmpv6 type { destination-unreachable, packet-too-big,"
+			" time-exceeded, parameter-problem } accept\n"
+			"		ip6 hoplimit 255 icmpv6 type { nd-neighbor-solicit,"
+			" nd-neighbor-advert, nd-router-advert, nd-redirect } accept\n"
+			"		ip6 daddr ff02::/16 icmpv6 type { mld-listener-query,"
+			" mld-listener-report, mld-listener-done, mld2-listener-report } accept\n"
+			"		ether saddr . ip saddr @acl_gateways udp sport 67 udp dport 68"
+			" accept\n"
+			"		oifname @unbound udp sport 67 udp dport 68 accept\n"
+			"		ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept\n",
+	},
+	[ACL_EGRESS] = {
+		.name = "out", .base = "acl_egress", .hook = "prerouting priority -290",
+		.device = "iifname",
+		.here = "saddr", .there = "daddr", .port_here = "sport", .port_there = "dport",
+		.always =
+			"		ip6 hoplimit 255 icmpv6 type { nd-neighbor-solicit,"
+			" nd-neighbor-advert, nd-router-solicit } accept\n"
+			"		ip6 daddr ff02::/16 icmpv6 type { mld-listener-report,"
+			" mld-listener-done, mld2-listener-report } accept\n"
+			"		ip daddr 255.255.255.255 udp sport 68 udp dport 67 accept\n"
+			"		ip6 daddr ff02::1:2 udp sport 546 udp dport 547 accept\n"
+			"		ether daddr . ip daddr @acl_gateways udp sport 68 udp dport 67"
+			" accept\n"
+			"		ether daddr . ip daddr @acl_gateways meta l4proto { tcp, udp }"
+			" th dport 53 jump acl_out_begin\n"
+			"		ether daddr . ip6 daddr @acl_gateways6 meta l4proto { tcp, udp }"
+			" th dport 53 jump acl_out_begin\n",
+	},
+};
 
 const char acl_chain_probe[] = "table bridge brig-probe {\n"
 			       "	chain probe {\n"
@@ -222,14 +82,154 @@ const char acl_chain_probe[] = "table bridge brig-probe {\n"
 			       "	}\n"
 			       "}\n";
 
-static const char *const acl_chain_sides[ACL_DIRECTIONS] = { "in", "out" };
-
 const char *acl_chain_name(const char *acl, enum acl_direction direction,
 			   char ret[ACL_CHAIN_NAME_MAX])
 {
-	snprintf(ret, ACL_CHAIN_NAME_MAX, "acl_%.63s_%s", acl, acl_chain_sides[direction]);
+	snprintf(ret, ACL_CHAIN_NAME_MAX, "acl_%.63s_%s", acl, acl_chain_sides[direction].name);
 	return ret;
 }
+
+/* --- conversations --- */
+
+/* A packet's keys in the sets, from its port's side; a piece is one sender's. */
+struct acl_chain_keys {
+	char talk[128], ping[128], piece[128];
+};
+
+static struct acl_chain_keys acl_chain_make_keys(const struct acl_chain_side *side,
+						 const struct acl_chain_family *family)
+{
+	const char *ip = family->ip;
+	struct acl_chain_keys keys = { .talk = "" };
+
+	snprintf(keys.talk, sizeof(keys.talk), "%s . %s %s . %s %s . meta l4proto . th %s . th %s",
+		 side->device, ip, side->here, ip, side->there, side->port_here, side->port_there);
+	snprintf(keys.ping, sizeof(keys.ping), "%s . %s %s . %s %s . %s id", side->device, ip,
+		 side->here, ip, side->there, family->icmp);
+	snprintf(keys.piece, sizeof(keys.piece), "%s . %s saddr . %s daddr . %s", side->device, ip,
+		 ip, family->piece_id);
+	return keys;
+}
+
+static void acl_chain_put_sets(const struct acl_chain_family *family, struct buf *ret)
+{
+	struct acl_chain_keys keys = acl_chain_make_keys(&acl_chain_sides[ACL_EGRESS], family);
+
+	buf_printf(ret,
+		   "\tset acl_talks%s { type ifname . %s . %s . inet_proto . inet_service . "
+		   "inet_service; size %d; flags dynamic,timeout; }\n",
+		   family->suffix, family->type, family->type, ACL_CHAIN_TALKS);
+	buf_printf(ret, "\tset acl_pings%s { typeof %s; size %d; flags dynamic,timeout; }\n",
+		   family->suffix, keys.ping, ACL_CHAIN_TALKS);
+	buf_printf(ret,
+		   "\tset acl_pieces%s { typeof %s; size %d; flags dynamic,timeout; "
+		   "timeout " ACL_CHAIN_PIECE "; }\n",
+		   family->suffix, keys.piece, ACL_CHAIN_PIECES);
+}
+
+static void acl_chain_put_pass(const struct acl_chain_side *side, struct buf *ret)
+{
+	buf_printf(ret, "\tchain acl_%s_pass {\n", side->name);
+	for (size_t i = 0; i < ARRAY_SIZE(acl_chain_families); i++) {
+		const struct acl_chain_family *family = &acl_chain_families[i];
+		struct acl_chain_keys keys = acl_chain_make_keys(side, family);
+
+		buf_printf(ret, "\t\t%s add @acl_pieces%s { %s }\n", family->has_more,
+			   family->suffix, keys.piece);
+	}
+	buf_add_str(ret, "\t\taccept\n\t}\n");
+}
+
+static void acl_chain_put_begin(const struct acl_chain_side *side, struct buf *ret)
+{
+	buf_printf(ret, "\tchain acl_%s_begin {\n", side->name);
+	for (size_t i = 0; i < ARRAY_SIZE(acl_chain_families); i++) {
+		const struct acl_chain_family *family = &acl_chain_families[i];
+		struct acl_chain_keys keys = acl_chain_make_keys(side, family);
+
+		buf_printf(ret,
+			   "\t\tmeta l4proto { tcp, udp } add @acl_talks%s { %s "
+			   "timeout " ACL_CHAIN_BEGUN " }\n",
+			   family->suffix, keys.talk);
+		buf_printf(ret,
+			   "\t\t%s type echo-request add @acl_pings%s { %s timeout " ACL_CHAIN_PING
+			   " }\n",
+			   family->icmp, family->suffix, keys.ping);
+	}
+	buf_printf(ret, "\t\tjump acl_%s_pass\n\t}\n", side->name);
+}
+
+/* timeout: from now on; NULL: as it is. */
+static void acl_chain_put_known(const struct acl_chain_side *side, const char *match,
+				const char *set, const char *suffix, const char *key,
+				const char *timeout, struct buf *ret)
+{
+	buf_printf(ret, "\t\t%s %s @%s%s ", match, key, set, suffix);
+	if (timeout)
+		buf_printf(ret, "update @%s%s { %s timeout %s } ", set, suffix, key, timeout);
+	buf_printf(ret, "jump acl_%s_pass\n", side->name);
+}
+
+/* Only what comes in makes a conversation last. */
+static void acl_chain_put_family(const struct acl_chain_side *side,
+				 const struct acl_chain_family *family, struct buf *ret)
+{
+	int is_in = side == &acl_chain_sides[ACL_INGRESS];
+	_cleanup_free_ char *echo =
+		mem_printf("%s type { echo-request, echo-reply }", family->icmp);
+	struct acl_chain_keys keys = acl_chain_make_keys(side, family);
+
+	acl_chain_put_known(side, "meta l4proto tcp", "acl_talks", family->suffix, keys.talk,
+			    is_in ? ACL_CHAIN_TCP : NULL, ret);
+	acl_chain_put_known(side, "meta l4proto udp", "acl_talks", family->suffix, keys.talk,
+			    is_in ? ACL_CHAIN_UDP : NULL, ret);
+	acl_chain_put_known(side, echo, "acl_pings", family->suffix, keys.ping,
+			    is_in ? ACL_CHAIN_PING : NULL, ret);
+	buf_printf(ret, "\t\t%s %s @acl_pieces%s accept\n", family->is_piece, keys.piece,
+		   family->suffix);
+}
+
+static void acl_chain_put_end(const struct acl_chain_side *side, struct buf *ret)
+{
+	buf_printf(ret, "\tchain acl_%s_end {\n", side->name);
+	for (size_t i = 0; i < ARRAY_SIZE(acl_chain_families); i++) {
+		const struct acl_chain_family *family = &acl_chain_families[i];
+		struct acl_chain_keys keys = acl_chain_make_keys(side, family);
+
+		acl_chain_put_known(side, "meta l4proto tcp", "acl_talks", family->suffix,
+				    keys.talk, ACL_CHAIN_BEGUN, ret);
+	}
+	buf_add_str(ret, "\t}\n");
+}
+
+static void acl_chain_put_side(const struct acl_chain_side *side, struct buf *ret)
+{
+	int is_in = side == &acl_chain_sides[ACL_INGRESS];
+	const char *name = side->name;
+
+	buf_printf(ret, "\tchain %s {\n\t\ttype filter hook %s\n\t\t%s vmap @acl_%s\n\t}\n",
+		   side->base, side->hook, side->device, name);
+	acl_chain_put_pass(side, ret);
+	acl_chain_put_begin(side, ret);
+	if (is_in)
+		acl_chain_put_end(side, ret);
+	buf_printf(ret, "\tchain acl_%s_known {\n", name);
+	if (is_in)
+		buf_printf(ret, "\t\ttcp flags & (fin | rst) != 0 jump acl_%s_end\n", name);
+	for (size_t i = 0; i < ARRAY_SIZE(acl_chain_families); i++)
+		acl_chain_put_family(side, &acl_chain_families[i], ret);
+	buf_printf(
+		ret,
+		"\t}\n\tchain acl_%s_open {\n\t\tjump acl_%s_known\n\t\tjump acl_%s_begin\n\t}\n",
+		name, name, name);
+	buf_printf(ret, "\tchain acl_%s {\n\t\tjump acl_%s_known\n\t\tether type arp accept\n%s",
+		   name, name, side->always);
+	for (int place = 1; place <= ACLS_MAX; place++)
+		buf_printf(ret, "\t\t%s vmap @acl_%s%d\n", side->device, name, place);
+	buf_add_str(ret, "\t\tdrop\n\t}\n");
+}
+
+/* --- rules --- */
 
 /* What a rule is about, but for the peer. */
 static void acl_chain_put_match(const struct acl_rule *rule, struct buf *ret)
@@ -264,7 +264,7 @@ static void acl_chain_put_rule(const struct acl *acl, const struct acl_rule *rul
 			   match.data, acl->name);
 	if (rule->action == ACL_ALLOW) {
 		buf_printf(ret, "%sjump acl_%s_begin\n", match.data,
-			   acl_chain_sides[rule->direction]);
+			   acl_chain_sides[rule->direction].name);
 		return;
 	}
 	if (rule->action == ACL_REJECT && rule->direction == ACL_EGRESS && can_reject) {
@@ -336,7 +336,10 @@ int acl_chain_put_all(const struct network_home *home, int can_reject, struct bu
 	_cleanup_strv_ char **names = NULL;
 	int r = acl_names(home, &names, err);
 
-	buf_printf(ret, "%s%s%s", acl_chain_sets, acl_chain_out, acl_chain_in);
+	for (size_t i = 0; i < ARRAY_SIZE(acl_chain_families); i++)
+		acl_chain_put_sets(&acl_chain_families[i], ret);
+	for (size_t i = 0; i < ACL_DIRECTIONS; i++)
+		acl_chain_put_side(&acl_chain_sides[i], ret);
 	strv_for_each(name, names) {
 		_cleanup_acl_ struct acl acl = { 0 };
 		struct err unreadable = ERR_INIT;

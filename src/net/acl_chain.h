@@ -21,7 +21,7 @@
  * 4. Fragments behind the first, which have no ports, pass if the first one did.
  *
  * Closed directions let pass besides: ARP, neighbour discovery, MLD; DHCP with the network's gateway and to all on the link;
- * DNS to the gateway; and inwards what ICMP says of errors, which finding a path's MTU needs.
+ * DNS to the gateway; and inwards what ICMP says of errors, which finding a path's MTU needs, and TCP's resets.
  */
 #define ACL_CHAIN_NAME_MAX 96
 

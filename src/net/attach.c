@@ -122,7 +122,7 @@ static int attach_join(struct attach *attach, struct attach_nic *nic, uint32_t *
 	int r = 0;
 
 	if (nic->nic.bridge)
-		return fabric_find_bridge(nic->nic.bridge, ret_mtu, err);
+		return fabric_use_bridge(&attach->home, nic->nic.bridge, ret_mtu, err);
 	if (!strcmp(nic->nic.network, NETWORK_DEFAULT))
 		r = fabric_make_default(&attach->home, err);
 	if (r == 0)
@@ -174,6 +174,48 @@ static void attach_let_go_after(struct attach *attach, size_t n)
 		attach_let_go(&attach->holds[--attach->n_holds]);
 }
 
+/*
+ * First nothing passes, then the rules that looked at it go. The record goes last: while it is there, the next command finds
+ * what is left.
+ */
+static int attach_unplug(const struct network_home *home, const struct port *port, int *ret_index,
+			 struct err *err)
+{
+	int r = wire_unplug(port->device, ret_index, err);
+	struct err ignored = ERR_INIT;
+
+	if (port->network)
+		(void)names_remove(home, port->network, port->instance, &ignored);
+	if (r == 0)
+		r = ruleset_remove_port(home, port, err);
+	if (r == 0)
+		port_remove(home, port->device);
+	if (r == 0 && !port->network)
+		r = ruleset_trim(home, err);
+	return r < 0 ? r : 0;
+}
+
+/* Whose ports the host lets us bind has ended, and was killed if there is still a record. */
+static int attach_end_clashes(struct attach *attach, char *const *ports, struct err *err)
+{
+	_cleanup_port_list_ struct port_list all = { 0 };
+	int r = 0;
+
+	if (ports)
+		port_list_load(&attach->home, NULL, &all);
+	for (size_t i = 0; i < all.n && r == 0; i++) {
+		int left;
+
+		if (!strcmp(all.items[i].instance, attach->record->name) ||
+		    !publish_clash(all.items[i].publish, ports))
+			continue;
+		r = attach_unplug(&attach->home, &all.items[i], &left, err);
+		if (r == 0)
+			wire_sweep(left);
+	}
+	return r;
+}
+
 static int attach_hold(struct attach *attach, char *const *ports, struct err *err)
 {
 	size_t before = attach->n_holds;
@@ -191,7 +233,10 @@ static int attach_hold(struct attach *attach, char *const *ports, struct err *er
 			return err->code;
 		}
 	}
-	return 0;
+	if (attach_end_clashes(attach, ports, err) == 0)
+		return 0;
+	attach_let_go_after(attach, before);
+	return err->code;
 }
 
 static int attach_publish(struct attach *attach, char *const *ports, struct err *err)
@@ -243,38 +288,13 @@ static int attach_plug(struct attach *attach, struct attach_nic *nic, struct err
 	return r < 0 ? r : attach_announce(attach, nic, err);
 }
 
-static void attach_write_hosts(struct attach *attach)
-{
-	const struct instance *record = attach->record;
-	const char *hostname =
-		record->hostname && *record->hostname ? record->hostname : record->name;
-	_cleanup_buf_ struct buf text = BUF_INIT;
-
-	buf_add_str(&text, "127.0.0.1\tlocalhost\n"
-			   "::1\tlocalhost ip6-localhost ip6-loopback\n");
-	strv_for_each(address, attach->addresses)
-		buf_printf(&text, "%s\t%s %s." NETWORK_DOMAIN "\n", *address, hostname, hostname);
-	if (!attach->addresses)
-		buf_printf(&text, "127.0.1.1\t%s\n", hostname);
-	resolver_add_extra_hosts(record->extra_hosts, &text);
-	attach->hosts = buf_take(&text);
-}
-
 static void attach_write_resolv_conf(struct attach *attach)
 {
-	const struct instance *record = attach->record;
-	_cleanup_buf_ struct buf text = BUF_INIT;
+	_cleanup_buf_ struct buf servers = BUF_INIT;
 
-	strv_for_each(server, record->dns)
-		buf_printf(&text, "nameserver %s\n", *server);
-	for (size_t i = 0; !record->dns && i < NIC_MAX; i++)
-		resolver_add_network(&attach->nics[i].network, &text);
-	if (!text.len)
-		resolver_add_host(&text);
-	else if (!record->dns_search)
-		buf_add_str(&text, "search " NETWORK_DOMAIN "\n");
-	resolver_add_search(record->dns_search, &text);
-	attach->resolv_conf = buf_take(&text);
+	for (size_t i = 0; i < NIC_MAX; i++)
+		resolver_add_network(&attach->nics[i].network, &servers);
+	attach->resolv_conf = resolver_conf(attach->record, &servers);
 }
 
 static void attach_list_addresses(struct attach *attach)
@@ -297,7 +317,7 @@ static void attach_fill(struct attach *attach)
 			strv_add_take(&attach->setups, nic_setup_format(&attach->nics[i].setup));
 	}
 	attach_list_addresses(attach);
-	attach_write_hosts(attach);
+	attach->hosts = resolver_hosts(attach->record, attach->addresses);
 	attach_write_resolv_conf(attach);
 }
 
@@ -439,25 +459,6 @@ const char *attach_hosts(const struct attach *attach)
 const char *attach_resolv_conf(const struct attach *attach)
 {
 	return attach->resolv_conf;
-}
-
-/*
- * First nothing passes, then the rules that looked at it go. The record goes last: while it is there, the next command finds
- * what is left.
- */
-static int attach_unplug(const struct network_home *home, const struct port *port, int *ret_index,
-			 struct err *err)
-{
-	int r = wire_unplug(port->device, ret_index, err);
-	struct err ignored = ERR_INIT;
-
-	if (port->network)
-		(void)names_remove(home, port->network, port->instance, &ignored);
-	if (r == 0)
-		r = ruleset_remove_port(home, port, err);
-	if (r == 0)
-		port_remove(home, port->device);
-	return r;
 }
 
 void attach_silence(const struct network_home *home, const struct instance *record)
@@ -654,6 +655,29 @@ int attach_republish(struct attach *attach, char *const *ports, struct err *err)
 	return 0;
 }
 
+/* Its record cannot be read: what it had of rules and names is looked for everywhere. */
+static int attach_clean_damaged(const struct network_home *home, const char *instance,
+				const char *device, int *ret_index, struct err *err)
+{
+	_cleanup_strv_ char **names = NULL;
+	struct err ignored = ERR_INIT;
+	int r = wire_unplug(device, ret_index, err);
+
+	if (r == 0)
+		r = network_names(home, &names, err);
+	strv_for_each(name, names) {
+		ignored = ERR_INIT;
+		(void)names_remove(home, *name, instance, &ignored);
+	}
+	if (r < 0)
+		return r;
+	port_remove(home, device);
+	r = ruleset_trim(home, err);
+	if (r == 0)
+		r = ruleset_apply(home, err);
+	return r < 0 ? r : 0;
+}
+
 int attach_clean(const struct network_home *home, const char *instance, struct err *err)
 {
 	_cleanup_close_ int lock = -EBADF;
@@ -661,16 +685,21 @@ int attach_clean(const struct network_home *home, const char *instance, struct e
 	for (size_t place = 0; place < NIC_MAX; place++) {
 		_cleanup_port_ struct port port = { 0 };
 		char device[NIC_NAME_MAX];
-		struct err ignored = ERR_INIT;
-		int left;
+		struct err damage = ERR_INIT;
+		int r, left;
 
 		port_device_name(home, instance, place, device);
-		if (port_load(home, device, &port, &ignored) < 0)
+		r = port_load(home, device, &port, &damage);
+		if (r == -ENOENT)
 			continue;
 		if (lock < 0)
 			lock = network_lock(home, err);
-		if (lock < 0 || attach_unplug(home, &port, &left, err) < 0)
-			return err->code;
+		if (lock < 0)
+			return lock;
+		r = r < 0 ? attach_clean_damaged(home, instance, device, &left, err)
+			  : attach_unplug(home, &port, &left, err);
+		if (r < 0)
+			return r;
 		wire_sweep(left);
 	}
 	return 0;
@@ -691,6 +720,6 @@ void attach_forget(const struct network_home *home, const struct instance *recor
 		if (lock < 0)
 			lock = network_lock(home, &ignored);
 		if (lock >= 0)
-			(void)lease_drop(home, nic.network, nic.mac, &ignored);
+			(void)lease_drop(home, nic.network, record->name, nic.mac, &ignored);
 	}
 }

@@ -110,6 +110,7 @@ static const struct {
 	ELEMENT_PLACE(6),
 	ELEMENT_PLACE(7),
 	ELEMENT_PLACE(8),
+	[ELEMENT_ENDS] = { "ends", { ELEMENT_IFNAME }, { 0 } },
 	[ELEMENT_PUBLISHED] = { "published",
 				{ ELEMENT_PROTOCOL, ELEMENT_SERVICE },
 				{ ELEMENT_IP, ELEMENT_SERVICE } },
@@ -308,6 +309,7 @@ void elements_of_port(const struct network_home *home, const struct port *port,
 {
 	if (strlen(port->device) >= IFNAMSIZ)
 		return;
+	elements_add_bound(ret, ELEMENT_ENDS, port->device, NULL, 0);
 	if (!port->trusted)
 		elements_add_station(ret, port);
 	elements_add_acls(ret, home, port);

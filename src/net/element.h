@@ -23,14 +23,15 @@ enum element_set {
 	ELEMENT_ACL_IN1, /* and the rules of each, up to ACLS_MAX places */
 	ELEMENT_ACL_OUT1 = ELEMENT_ACL_IN1 + ACLS_MAX,
 	ELEMENT_ACL_LAST = ELEMENT_ACL_OUT1 + ACLS_MAX - 1,
-	ELEMENT_PUBLISHED, /* from here on in the table of family inet */
+	ELEMENT_ENDS, /* all ports; from here on in the table of family inet */
+	ELEMENT_PUBLISHED,
 	ELEMENT_PUBLISHED6,
 	ELEMENT_PUBLISHED_AT,
 	ELEMENT_PUBLISHED_AT6,
 	ELEMENT_SETS,
 };
 
-#define ELEMENT_FIRST_INET ELEMENT_PUBLISHED
+#define ELEMENT_FIRST_INET ELEMENT_ENDS
 
 struct element {
 	enum element_set set;

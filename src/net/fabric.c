@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * How it works: fabric_up() asks for each part whether it is there - the device by its name, the rules by their table, the
- * answerer by its lock - and makes what is missing, in that order, so that nothing passes a bridge without rules: ports are
- * plugged in last. A part that is there is taken for whole; fabric_repair() makes all of it anew.
+ * How it works: fabric_up() asks for each part whether it is there - the device by its name, its addresses by adding them, the
+ * rules by their table, the answerer by its lock - and makes what is missing, in that order, so that nothing passes a bridge
+ * without rules: ports are plugged in last. A part that is there is taken for whole; fabric_repair() makes all of it anew.
  */
 #include "net/fabric.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "net/lease.h"
 #include "net/plan.h"
 #include "net/ruleset.h"
 #include "net/steward.h"
@@ -155,17 +156,25 @@ static int fabric_join_parent(int sock, const struct network *network, int bridg
 	return r < 0 ? r : link_set_up(sock, parent.index, 1, err);
 }
 
+static int fabric_add_addresses(int sock, const struct network *network, int bridge,
+				struct err *err)
+{
+	int r = fabric_add_address(sock, bridge, network->ipv4, err);
+
+	if (r == 0)
+		r = fabric_add_address(sock, bridge, network->ipv6, err);
+	if (r == 0 && network->ipv6)
+		r = fabric_add_address(sock, bridge, NETWORK_LINK_LOCAL "/64", err);
+	return r;
+}
+
 static int fabric_set_up_bridge(int sock, const struct network *network, struct link *bridge,
 				struct err *err)
 {
 	int r = fabric_forward(sock, network, err);
 
 	if (r == 0)
-		r = fabric_add_address(sock, bridge->index, network->ipv4, err);
-	if (r == 0)
-		r = fabric_add_address(sock, bridge->index, network->ipv6, err);
-	if (r == 0 && network->ipv6)
-		r = fabric_add_address(sock, bridge->index, NETWORK_LINK_LOCAL "/64", err);
+		r = fabric_add_addresses(sock, network, bridge->index, err);
 	if (r == 0)
 		r = link_set_up(sock, bridge->index, 1, err);
 	return r < 0 ? r : fabric_join_parent(sock, network, bridge->index, err);
@@ -249,8 +258,9 @@ static int fabric_up_bridge(int sock, const struct network_home *home,
 		*err = absent;
 	else
 		r = fabric_check_bridge(home, network, ret, err);
-	if (r == 0 && !made && (anew || !ret->is_up))
-		r = fabric_set_up_bridge(sock, network, ret, err);
+	if (r == 0 && !made)
+		r = anew || !ret->is_up ? fabric_set_up_bridge(sock, network, ret, err)
+					: fabric_add_addresses(sock, network, ret->index, err);
 	if (r == 0 && (made || anew || !ruleset_is_there(home)))
 		r = ruleset_apply(home, err);
 	if (r == 0 && (made || anew))
@@ -286,8 +296,9 @@ int fabric_up(const struct network_home *home, const struct network *network, ui
 int fabric_repair(const struct network_home *home, const struct network *network, struct err *err)
 {
 	uint32_t mtu;
+	int r = lease_repair(home, network->name, err);
 
-	return fabric_make(home, network, 1, &mtu, err);
+	return r < 0 ? r : fabric_make(home, network, 1, &mtu, err);
 }
 
 int fabric_is_up(const struct network *network)
@@ -300,19 +311,37 @@ int fabric_is_up(const struct network *network)
 	       link_find(sock, network->device, &link, &ignored) == 0 && link.is_up;
 }
 
+/* Of a record that cannot be read only the name is known, from which our bridge has its address. */
+static int fabric_find_ours(int sock, const struct network_home *home,
+			    const struct network *network, struct link *ret)
+{
+	_cleanup_free_ struct link *links = NULL;
+	struct err absent = ERR_INIT;
+	size_t count = 0;
+
+	if (network->device)
+		return link_find(sock, network->device, ret, &absent) == 0 &&
+		       fabric_check_bridge(home, network, ret, &absent) == 0;
+	if (link_list(sock, &links, &count, &absent) < 0)
+		return 0;
+	for (size_t i = 0; i < count; i++) {
+		*ret = links[i];
+		if (fabric_check_bridge(home, network, ret, &absent) == 0)
+			return 1;
+	}
+	return 0;
+}
+
 int fabric_down(const struct network_home *home, const struct network *network, struct err *err)
 {
 	_cleanup_close_ int sock = netlink_open(NETLINK_ROUTE, -EBADF, err);
-	struct err absent = ERR_INIT;
 	struct link link;
 	int r = sock < 0 ? sock : steward_stop(home, network->name, err);
 
 	if (r < 0 || network->type == NETWORK_MACVLAN)
 		return r;
-	r = link_find(sock, network->device, &link, &absent);
-	if (r == 0 && fabric_check_bridge(home, network, &link, &absent) == 0)
-		return link_delete(sock, link.index, err);
-	return 0;
+	return fabric_find_ours(sock, home, network, &link) ? link_delete(sock, link.index, err)
+							    : 0;
 }
 
 int fabric_make_default(const struct network_home *home, struct err *err)
@@ -330,7 +359,8 @@ int fabric_make_default(const struct network_home *home, struct err *err)
 		     : network_make(home, &network, err);
 }
 
-int fabric_find_bridge(const char *name, uint32_t *ret_mtu, struct err *err)
+int fabric_use_bridge(const struct network_home *home, const char *name, uint32_t *ret_mtu,
+		      struct err *err)
 {
 	_cleanup_close_ int sock = netlink_open(NETLINK_ROUTE, -EBADF, err);
 	struct link link;
@@ -339,7 +369,7 @@ int fabric_find_bridge(const char *name, uint32_t *ret_mtu, struct err *err)
 	if (r < 0)
 		return r;
 	*ret_mtu = link.mtu;
-	return strcmp(link.kind, "bridge") != 0
-		       ? err_set(err, -EINVAL, "the interface '%s' is no bridge", name)
-		       : 0;
+	if (strcmp(link.kind, "bridge") != 0)
+		return err_set(err, -EINVAL, "the interface '%s' is no bridge", name);
+	return ruleset_is_there(home) ? 0 : ruleset_apply(home, err);
 }

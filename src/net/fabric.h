@@ -20,7 +20,7 @@ int fabric_up(const struct network_home *home, const struct network *network, ui
 /* The same, and what is there is set up again, whatever somebody has changed of it. */
 int fabric_repair(const struct network_home *home, const struct network *network, struct err *err);
 int fabric_is_up(const struct network *network);
-/* Nothing of it is left, but for the rules, which follow from the records. What is plugged in loses its way. */
+/* Nothing of it is left (without a device: of the network of that name, whose record cannot be read), but for the rules, which follow from the records. What is plugged in loses its way. */
 int fabric_down(const struct network_home *home, const struct network *network, struct err *err);
 
 /* Makes the record of NETWORK_DEFAULT if there is none. */
@@ -32,7 +32,8 @@ int fabric_make_default(const struct network_home *home, struct err *err);
  */
 int fabric_open_loopback(const char *bridge, struct err *err);
 
-/* The bridge of somebody else's that a port is to be of: it is there, and a bridge. *ret_mtu: its MTU. */
-int fabric_find_bridge(const char *name, uint32_t *ret_mtu, struct err *err);
+/* The bridge of somebody else's that a port is to be of: it is there, and a bridge, and so are the rules. *ret_mtu: its MTU. */
+int fabric_use_bridge(const struct network_home *home, const char *name, uint32_t *ret_mtu,
+		      struct err *err);
 
 #endif

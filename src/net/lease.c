@@ -2,6 +2,7 @@
 #include "net/lease.h"
 #include "base/mem.h"
 #include "base/record.h"
+#include "net/port.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -57,7 +58,11 @@ int leases_load(const struct network_home *home, const char *network, struct lea
 	r = record_load(&leases_table, AT_FDCWD, path, ret, err);
 	if (r < 0)
 		leases_release(ret);
-	return r < 0 ? err_wrap(err, "network '%s'", network) : 0;
+	return r < 0 ? err_wrap(err,
+				"addresses of the network '%s', which 'brig network repair %s' "
+				"notes anew",
+				network, network)
+		     : 0;
 }
 
 static int leases_save(const struct network_home *home, const char *network,
@@ -116,15 +121,19 @@ static const struct lease *leases_holder(const struct leases *leases, const stru
 	return NULL;
 }
 
+static int lease_has_instance(const struct network_home *home, const struct lease *lease)
+{
+	_cleanup_free_ char *path =
+		mem_printf("%s/instances/%s", home->root, lease->instance ? lease->instance : "");
+
+	return access(path, F_OK) == 0 || errno != ENOENT;
+}
+
 /* Of instances that are there no more, as when brig was killed while it removed one. */
 static void leases_take_back(const struct network_home *home, struct leases *leases)
 {
 	for (size_t i = leases->n; i > 0; i--) {
-		const char *instance = leases->items[i - 1].instance;
-		_cleanup_free_ char *path =
-			mem_printf("%s/instances/%s", home->root, instance ? instance : "");
-
-		if (access(path, F_OK) < 0 && errno == ENOENT)
+		if (!lease_has_instance(home, &leases->items[i - 1]))
 			leases_remove(leases, i - 1);
 	}
 }
@@ -272,6 +281,28 @@ static int lease_note(struct leases *leases, const char *mac, const char *instan
 	return 1;
 }
 
+/* Whether the instance that last had it has it now: a copy of an instance, made by hand, is not to take its address. */
+static int lease_check_free(const struct network_home *home, const struct lease *lease,
+			    const char *instance, struct err *err)
+{
+	if (!lease || !lease->instance || !strcmp(lease->instance, instance) ||
+	    !lease_has_instance(home, lease))
+		return 0;
+	for (size_t place = 0; place < NIC_MAX; place++) {
+		_cleanup_port_ struct port port = { 0 };
+		struct err ignored = ERR_INIT;
+		char device[NIC_NAME_MAX];
+
+		port_device_name(home, lease->instance, place, device);
+		if (port_load(home, device, &port, &ignored) == 0 && !strcmp(port.mac, lease->mac))
+			return err_set(err, -EADDRINUSE,
+				       "the MAC %s is that of '%s', which runs: one of the two is "
+				       "a copy",
+				       lease->mac, lease->instance);
+	}
+	return 0;
+}
+
 static void lease_subnet(const char *text, struct subnet *ret)
 {
 	if (!text || subnet_parse(text, ret) < 0)
@@ -292,6 +323,8 @@ int lease_take(const struct network_home *home, const struct network *network, c
 	lease_subnet(network->ipv4, &subnet);
 	lease_subnet(network->ipv6, &subnet6);
 	if (r == 0)
+		r = lease_check_free(home, leases_find(&leases, mac), instance, err);
+	if (r == 0)
 		r = lease_choose(home, &leases, mac, &subnet, &asked, ret_ip, err);
 	if (r == 0)
 		r = lease_choose(home, &leases, mac, &subnet6, &asked6, ret_ip6, err);
@@ -304,8 +337,8 @@ int lease_take(const struct network_home *home, const struct network *network, c
 	return r < 0 ? err_wrap(err, "network '%s'", network->name) : 0;
 }
 
-int lease_drop(const struct network_home *home, const char *network, const uint8_t mac[6],
-	       struct err *err)
+int lease_drop(const struct network_home *home, const char *network, const char *instance,
+	       const uint8_t mac[6], struct err *err)
 {
 	_cleanup_leases_ struct leases leases = { 0 };
 	char text[NIC_MAC_TEXT];
@@ -314,8 +347,33 @@ int lease_drop(const struct network_home *home, const char *network, const uint8
 	if (leases_load(home, network, &leases, err) < 0)
 		return err->code;
 	lease = leases_find(&leases, nic_format_mac(mac, text));
-	if (!lease)
+	if (!lease || (lease->instance && strcmp(lease->instance, instance) != 0 &&
+		       lease_has_instance(home, lease)))
 		return 0;
 	leases_remove(&leases, (size_t)(lease - leases.items));
+	return leases_save(home, network, &leases, err);
+}
+
+int lease_repair(const struct network_home *home, const char *network, struct err *err)
+{
+	_cleanup_free_ char *path = leases_path(home, network);
+	_cleanup_free_ char *aside = mem_printf("%s.damaged", path);
+	_cleanup_port_list_ struct port_list ports = { 0 };
+	_cleanup_leases_ struct leases leases = { 0 };
+	struct err unreadable = ERR_INIT;
+
+	if (leases_load(home, network, &leases, &unreadable) == 0)
+		return 0;
+	port_list_load(home, network, &ports);
+	for (size_t i = 0; i < ports.n; i++) {
+		const struct port *port = &ports.items[i];
+		struct lease *lease = leases_add(&leases, port->mac);
+
+		lease->ip = mem_strdup(port->ip);
+		lease->ip6 = mem_strdup(port->ip6);
+		lease->instance = mem_strdup(port->instance);
+	}
+	if (rename(path, aside) < 0)
+		return err_errno(err, -errno, "cannot put %s aside", path);
 	return leases_save(home, network, &leases, err);
 }

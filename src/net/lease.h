@@ -30,15 +30,22 @@ int leases_load(const struct network_home *home, const char *network, struct lea
 
 /*
  * The addresses of an interface in its network: those it has, or was asked for, or new ones. A family that the network does
- * not have is none (family 0). Refused: an address that is not the network's, is the host's or another's (-EADDRINUSE).
+ * not have is none (family 0). Refused: an address that is not the network's, is the host's or another's (-EADDRINUSE), and
+ * an interface whose MAC that of another instance has which runs (-EADDRINUSE).
  * -EADDRNOTAVAIL: all are given away, also after those of instances that are gone were taken back.
  */
 int lease_take(const struct network_home *home, const struct network *network, const char *instance,
 	       const struct nic *nic, struct subnet *ret_ip, struct subnet *ret_ip6,
 	       struct err *err);
 
-/* Takes the addresses of an interface back; none is fine. */
-int lease_drop(const struct network_home *home, const char *network, const uint8_t mac[6],
-	       struct err *err);
+/*
+ * Takes the addresses of an instance's interface back; none is fine, and so is that another instance, which is there, has that
+ * MAC: the one that goes is a copy of it.
+ */
+int lease_drop(const struct network_home *home, const char *network, const char *instance,
+	       const uint8_t mac[6], struct err *err);
+
+/* A file that cannot be read is put aside as leases.json.damaged, and one begun with what instances have that run. */
+int lease_repair(const struct network_home *home, const char *network, struct err *err);
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/name.h"
 #include "base/record.h"
 #include "base/word.h"
+#include "proto/nic.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -206,6 +207,9 @@ int network_make(const struct network_home *home, const struct network *network,
 
 	if (r < 0)
 		return r;
+	if (nic_is_word(network->name))
+		return err_set(err, -EINVAL, "'%s' is a word of --network, and no name for one",
+			       network->name);
 	if (network_exists(home, network->name))
 		return err_set(err, -EEXIST, "there is a network '%s' already", network->name);
 	if (mkdir(making, 0700) < 0)

@@ -95,7 +95,7 @@ static void publish_format_range(uint16_t first, uint16_t count, char text[16])
 	if (count == 1)
 		snprintf(text, 16, "%u", first);
 	else
-		snprintf(text, 16, "%u-%u", first, first + count - 1);
+		snprintf(text, 16, "%d-%d", first, first + count - 1);
 }
 
 char *publish_format(const struct publish *publish)
@@ -112,12 +112,27 @@ char *publish_format(const struct publish *publish)
 }
 
 /* One port of the host's cannot lead to two places. */
-static int publish_clash(const struct publish *a, const struct publish *b)
+static int publish_clash_one(const struct publish *a, const struct publish *b)
 {
 	if (a->protocol != b->protocol || (a->address.family && b->address.family &&
 					   !subnet_same_address(&a->address, &b->address)))
 		return 0;
 	return a->host < b->host + b->count && b->host < a->host + a->count;
+}
+
+int publish_clash(char *const *texts, char *const *others)
+{
+	struct publish a, b;
+	struct err ignored = ERR_INIT;
+
+	strv_for_each(text, texts) {
+		strv_for_each(other, others) {
+			if (publish_parse(*text, &a, &ignored) == 0 &&
+			    publish_parse(*other, &b, &ignored) == 0 && publish_clash_one(&a, &b))
+				return 1;
+		}
+	}
+	return 0;
 }
 
 int publish_parse_all(char *const *texts, char ***ret_canonical, struct err *err)
@@ -130,7 +145,7 @@ int publish_parse_all(char *const *texts, char ***ret_canonical, struct err *err
 		if (publish_parse(*text, &all[n], err) < 0)
 			return err->code;
 		for (size_t i = 0; i < n; i++) {
-			if (publish_clash(&all[i], &all[n]))
+			if (publish_clash_one(&all[i], &all[n]))
 				return err_set(err, -EINVAL, "port '%.64s' is published twice",
 					       *text);
 		}
@@ -143,7 +158,14 @@ int publish_parse_all(char *const *texts, char ***ret_canonical, struct err *err
 	return 0;
 }
 
-static int publish_bind(int family, const struct publish *publish, uint16_t port)
+/* What is bound, and how. */
+struct publish_sockets {
+	int *fds;
+	size_t n;
+	int reuse; /* of connections that have just ended nothing is minded */
+};
+
+static int publish_bind(int family, const struct publish *publish, uint16_t port, int reuse)
 {
 	int type = publish->protocol == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM;
 	_cleanup_close_ int fd = socket(family, type | SOCK_CLOEXEC, 0);
@@ -151,9 +173,11 @@ static int publish_bind(int family, const struct publish *publish, uint16_t port
 	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
 	int on = 1;
 
-	/* without SO_REUSEADDR nobody else gets the port, whether or not anybody listens */
 	if (fd < 0)
 		return -errno;
+	/* without it nobody else gets the port, whether or not anybody listens */
+	if (reuse && publish->protocol == IPPROTO_TCP)
+		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	memcpy(&in.sin_addr, publish->address.address, sizeof(in.sin_addr));
 	memcpy(&in6.sin6_addr, publish->address.address, sizeof(in6.sin6_addr));
 	if (family == AF_INET6)
@@ -164,8 +188,8 @@ static int publish_bind(int family, const struct publish *publish, uint16_t port
 	return take_fd(&fd);
 }
 
-static int publish_hold_port(const struct publish *publish, uint16_t port, int **fds, size_t *n,
-			     struct err *err)
+static int publish_hold_port(const struct publish *publish, uint16_t port,
+			     struct publish_sockets *sockets, struct err *err)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
 
@@ -174,7 +198,7 @@ static int publish_hold_port(const struct publish *publish, uint16_t port, int *
 
 		if (publish->address.family && publish->address.family != families[i])
 			continue;
-		fd = publish_bind(families[i], publish, port);
+		fd = publish_bind(families[i], publish, port, sockets->reuse);
 		/* a host without IPv6 */
 		if (fd == -EAFNOSUPPORT && !publish->address.family && i)
 			continue;
@@ -183,25 +207,52 @@ static int publish_hold_port(const struct publish *publish, uint16_t port, int *
 				       "port %u/%s of the host is in use; 'ss -lnp sport = :%u' "
 				       "says by whom",
 				       port, publish_protocol(publish), port);
+		if (fd == -EACCES)
+			return err_set(err, fd,
+				       "port %u/%s of the host takes root; 'sysctl "
+				       "net.ipv4.ip_unprivileged_port_start' says from which on "
+				       "ports do not",
+				       port, publish_protocol(publish));
 		if (fd < 0)
 			return err_errno(err, fd, "cannot publish port %u/%s", port,
 					 publish_protocol(publish));
-		*fds = mem_realloc(*fds, *n + 1, sizeof(**fds));
-		(*fds)[(*n)++] = fd;
+		sockets->fds = mem_realloc(sockets->fds, sockets->n + 1, sizeof(int));
+		sockets->fds[sockets->n++] = fd;
 	}
 	return 0;
 }
 
-int publish_hold(char *const *texts, int **fds, size_t *n, struct err *err)
+static int publish_take(char *const *texts, struct publish_sockets *sockets, struct err *err)
 {
 	strv_for_each(text, texts) {
 		struct publish publish;
 		int r = publish_parse(*text, &publish, err);
 
 		for (unsigned int i = 0; r == 0 && i < publish.count; i++)
-			r = publish_hold_port(&publish, (uint16_t)(publish.host + i), fds, n, err);
+			r = publish_hold_port(&publish, (uint16_t)(publish.host + i), sockets, err);
 		if (r < 0)
 			return r;
 	}
 	return 0;
+}
+
+int publish_hold(char *const *texts, int **fds, size_t *n, struct err *err)
+{
+	struct publish_sockets sockets = { .fds = *fds, .n = *n };
+	int r = publish_take(texts, &sockets, err);
+
+	*fds = sockets.fds;
+	*n = sockets.n;
+	return r;
+}
+
+int publish_check(char *const *texts, struct err *err)
+{
+	struct publish_sockets sockets = { .reuse = 1 };
+	int r = publish_take(texts, &sockets, err);
+
+	while (sockets.n > 0)
+		fd_close(sockets.fds[--sockets.n]);
+	free(sockets.fds);
+	return r;
 }

@@ -28,10 +28,15 @@ char *publish_format(const struct publish *publish);
 /* All of an instance's, as a user gave them: their number, and none twice. *ret_canonical is the record's. */
 int publish_parse_all(char *const *texts, char ***ret_canonical, struct err *err);
 
+/* Whether one of the ports is in both. */
+int publish_clash(char *const *texts, char *const *others);
+
 /*
  * Sockets bound to the host's ports, so that nobody else can have them, added to *fds (n of them; the caller closes).
  * They receive nothing: what comes is sent on before. -EADDRINUSE says which, and by whom it can be asked.
  */
 int publish_hold(char *const *texts, int **fds, size_t *n, struct err *err);
+/* Whether somebody who listens on them now gets them all; as of publish_hold(). */
+int publish_check(char *const *texts, struct err *err);
 
 #endif

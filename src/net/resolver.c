@@ -68,15 +68,28 @@ void resolver_add_host(struct buf *text)
 	(void)resolver_add_file(RESOLVER_RESOLVED, text);
 }
 
-void resolver_add_search(char *const *domains, struct buf *text)
+char *resolver_conf(const struct instance *record, const struct buf *of_networks)
 {
-	_cleanup_free_ char *all = domains ? strv_join(domains, " ") : NULL;
+	_cleanup_free_ char *search =
+		record->dns_search ? strv_join(record->dns_search, " ") : NULL;
+	_cleanup_buf_ struct buf text = BUF_INIT;
 
-	if (all)
-		buf_printf(text, "search %s\n", all);
+	strv_for_each(server, record->dns)
+		buf_printf(&text, "nameserver %s\n", *server);
+	if (!record->dns && of_networks)
+		buf_add(&text, of_networks->data, of_networks->len);
+	if (!text.len)
+		resolver_add_host(&text);
+	else if (!search)
+		buf_add_str(&text, "search " NETWORK_DOMAIN "\n");
+	/* the last of its kind is the one that holds */
+	if (search)
+		buf_printf(&text, "search %s\n", search);
+	return buf_take(&text);
 }
 
-void resolver_add_extra_hosts(char *const *extra_hosts, struct buf *text)
+/* proto/lookup.h */
+static void resolver_add_extra_hosts(char *const *extra_hosts, struct buf *text)
 {
 	strv_for_each(host, extra_hosts) {
 		size_t len = strcspn(*host, ":");
@@ -84,4 +97,20 @@ void resolver_add_extra_hosts(char *const *extra_hosts, struct buf *text)
 		if ((*host)[len])
 			buf_printf(text, "%s\t%.*s\n", *host + len + 1, (int)len, *host);
 	}
+}
+
+char *resolver_hosts(const struct instance *record, char *const *addresses)
+{
+	const char *hostname =
+		record->hostname && *record->hostname ? record->hostname : record->name;
+	_cleanup_buf_ struct buf text = BUF_INIT;
+
+	buf_add_str(&text, "127.0.0.1\tlocalhost\n"
+			   "::1\tlocalhost ip6-localhost ip6-loopback\n");
+	strv_for_each(address, addresses)
+		buf_printf(&text, "%s\t%s %s." NETWORK_DOMAIN "\n", *address, hostname, hostname);
+	if (!addresses)
+		buf_printf(&text, "127.0.1.1\t%s\n", hostname);
+	resolver_add_extra_hosts(record->extra_hosts, &text);
+	return buf_take(&text);
 }

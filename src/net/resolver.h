@@ -4,8 +4,9 @@
 
 #include "base/buf.h"
 #include "net/network.h"
+#include "proto/instance.h"
 
-/* What stands in an instance's /etc/resolv.conf. */
+/* What stands in an instance's /etc/resolv.conf and /etc/hosts. */
 
 /* "nameserver" lines of a network that answers for names, by its own addresses; none if it does not. */
 void resolver_add_network(const struct network *network, struct buf *text);
@@ -15,9 +16,12 @@ void resolver_add_network(const struct network *network, struct buf *text);
  */
 void resolver_add_host(struct buf *text);
 
-/* One line of all domains; none is none. It is the last of its kind that holds. */
-void resolver_add_search(char *const *domains, struct buf *text);
-/* The record's extra_hosts (proto/lookup.h), as lines of /etc/hosts. */
-void resolver_add_extra_hosts(char *const *extra_hosts, struct buf *text);
+/*
+ * All of it for an instance: the servers that it was given, or those of its networks ("nameserver" lines, or NULL), or the host's. The
+ * caller frees.
+ */
+char *resolver_conf(const struct instance *record, const struct buf *of_networks);
+/* /etc/hosts of an instance that has these addresses; caller frees. */
+char *resolver_hosts(const struct instance *record, char *const *addresses);
 
 #endif

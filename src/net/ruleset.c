@@ -30,7 +30,9 @@ const char *ruleset_name(const struct network_home *home, char ret[RULESET_NAME_
 
 /*
  * What a port sends. An IPv6 address of the link alone is its own choice, but for the gateway's; the target of an advertisement
- * is read as it lies there, since nft 1.0.6 has no word for it. 0.0.0.0 and :: are of who has no address yet.
+ * is read as it lies there, since nft 1.0.6 has no word for it. 0.0.0.0 and :: are of who has no address yet, and asks after
+ * none but its own. In a first fragment of IPv6 no other header comes between (RFC 7112): the message might begin in a later
+ * one, where nothing tells what it is.
  */
 static const char ruleset_stations[] =
 	"	chain prerouting {\n"
@@ -48,6 +50,7 @@ static const char ruleset_stations[] =
 	"	chain unbound {\n"
 	"		iifname . arp saddr ether != @macs drop\n"
 	"		udp sport 67 udp dport 68 drop\n"
+	"		frag frag-off 0 frag nexthdr { 0, 43, 44, 60 } drop\n"
 	"		icmpv6 type { nd-router-advert, nd-redirect } drop\n"
 	"		udp sport 547 udp dport 546 drop\n"
 	"		ether type { arp, ip, ip6 } accept\n"
@@ -55,7 +58,7 @@ static const char ruleset_stations[] =
 	"	}\n"
 	"	chain from_arp {\n"
 	"		iifname . arp saddr ether != @macs drop\n"
-	"		arp saddr ip 0.0.0.0 accept\n"
+	"		arp saddr ip 0.0.0.0 iifname . arp daddr ip @addresses accept\n"
 	"		iifname . arp saddr ip @addresses accept\n"
 	"		drop\n"
 	"	}\n"
@@ -67,9 +70,11 @@ static const char ruleset_stations[] =
 	"		drop\n"
 	"	}\n"
 	"	chain from_ip6 {\n"
+	"		frag frag-off 0 frag nexthdr { 0, 43, 44, 60 } drop\n"
 	"		icmpv6 type { nd-router-advert, nd-redirect } drop\n"
 	"		udp sport 547 udp dport 546 drop\n"
-	"		icmpv6 type nd-neighbor-advert jump advert\n"
+	"		icmpv6 type nd-neighbor-advert jump target\n"
+	"		ip6 saddr :: icmpv6 type nd-neighbor-solicit jump target\n"
 	"		iifname . ip6 saddr @addresses6 accept\n"
 	"		ip6 saddr @gateways6 drop\n"
 	"		ip6 saddr fe80::/10 accept\n"
@@ -77,7 +82,7 @@ static const char ruleset_stations[] =
 	" mld2-listener-report } accept\n"
 	"		drop\n"
 	"	}\n"
-	"	chain advert {\n"
+	"	chain target {\n"
 	"		iifname . @th,64,128 @targets6 return\n"
 	"		@th,64,128 @gateway_targets6 drop\n"
 	"		@th,64,10 0x3fa return\n"
@@ -86,13 +91,15 @@ static const char ruleset_stations[] =
 
 /*
  * Between two ports of one bridge br_netfilter brings packets here, too, where somebody has switched it on ("same").
- * raw: instances may not speak to the host's loopback, which route_localnet would let them. forward: between two
+ * raw: instances may not speak to the host's loopback, which route_localnet would let them; and what comes from a port itself,
+ * not by its bridge, was sent to one of the addresses that bridges keep to themselves (IEEE 802.1D), past all rules. forward: between two
  * networks nothing passes, nor into one behind NAT what nobody there asked for, but for published ports. Neighbour
  * discovery, which ACLs let pass, is nobody's behind a router.
  */
 static const char ruleset_ways[] =
 	"	chain raw {\n"
 	"		type filter hook prerouting priority raw\n"
+	"		iifname @ends drop\n"
 	"		iifname @bridges ip daddr 127.0.0.0/8 drop\n"
 	"	}\n"
 	"	chain publish {\n"
@@ -259,6 +266,24 @@ static void ruleset_add_network(struct ruleset *ruleset, const struct network_ho
 	ruleset_add_subnet(ruleset, home, network, network->ipv6);
 }
 
+/* Nobody knows what it was to be: who is plugged in gets nowhere from it. */
+static void ruleset_add_damaged(struct ruleset *ruleset, const struct network_home *home,
+				const char *name)
+{
+	_cleanup_port_list_ struct port_list ports = { 0 };
+
+	port_list_load(home, name, &ports);
+	for (size_t i = 0; i < ports.n; i++) {
+		const struct network closed = { .name = ports.items[i].network,
+						.device = ports.items[i].bridge,
+						.internal = 1 };
+		_cleanup_free_ char *quoted = mem_printf("\"%s\"", closed.device);
+
+		if (closed.device && !strv_has(ruleset->of_networks[RULESET_BRIDGES], quoted))
+			ruleset_add_network(ruleset, home, &closed);
+	}
+}
+
 static int ruleset_add_networks(struct ruleset *ruleset, const struct network_home *home,
 				struct err *err)
 {
@@ -267,17 +292,35 @@ static int ruleset_add_networks(struct ruleset *ruleset, const struct network_ho
 
 	strv_for_each(name, names) {
 		_cleanup_network_ struct network network = { 0 };
+		struct err unreadable = ERR_INIT;
 
-		if (r < 0)
-			return r;
-		r = network_load(home, *name, &network, err);
-		if (r == 0)
+		if (network_load(home, *name, &network, &unreadable) == 0)
 			ruleset_add_network(ruleset, home, &network);
+		else
+			ruleset_add_damaged(ruleset, home, *name);
 	}
 	return r;
 }
 
-/* Two ports with one published port in common would make the whole text invalid: the first one has it. */
+/* Two ports with one published port in common would make the whole text invalid: one of them has it. */
+static void ruleset_end_clashes(char **elements)
+{
+	size_t n = 0;
+
+	strv_sort(elements);
+	for (size_t i = 0; elements && elements[i]; i++) {
+		const char *key_end = strstr(elements[i], " : ");
+		size_t len = key_end ? (size_t)(key_end - elements[i]) + 3 : 0;
+
+		if (len && n && !strncmp(elements[n - 1], elements[i], len))
+			free(elements[i]);
+		else
+			elements[n++] = elements[i];
+	}
+	if (elements)
+		elements[n] = NULL;
+}
+
 static void ruleset_add_ports(struct ruleset *ruleset, const struct network_home *home)
 {
 	_cleanup_port_list_ struct port_list ports = { 0 };
@@ -294,6 +337,8 @@ static void ruleset_add_ports(struct ruleset *ruleset, const struct network_home
 			strv_add_take(&ruleset->of_ports[elements.items[j].set], buf_take(&text));
 		}
 	}
+	for (size_t i = ELEMENT_PUBLISHED; i < ELEMENT_SETS; i++)
+		ruleset_end_clashes(ruleset->of_ports[i]);
 }
 
 static void ruleset_end_set(char *const *elements, struct buf *ret)
@@ -410,6 +455,21 @@ int ruleset_is_there(const struct network_home *home)
 	ruleset_name(home, name);
 	return sock >= 0 && nftset_has_table(sock, NFPROTO_BRIDGE, name, &ignored) == 1 &&
 	       nftset_has_table(sock, NFPROTO_INET, name, &ignored) == 1;
+}
+
+int ruleset_trim(const struct network_home *home, struct err *err)
+{
+	_cleanup_port_list_ struct port_list ports = { 0 };
+	_cleanup_strv_ char **names = NULL;
+	int r = network_names(home, &names, err);
+
+	if (r < 0)
+		return r;
+	port_list_load(home, NULL, &ports);
+	if (names || ports.n)
+		return 0;
+	r = ruleset_remove(home, err);
+	return r < 0 ? r : 1;
 }
 
 typedef int ruleset_change(int sock, uint8_t family, const char *table,

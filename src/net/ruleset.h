@@ -25,6 +25,8 @@ int ruleset_text(const struct network_home *home, int can_reject, struct buf *re
 int ruleset_apply(const struct network_home *home, struct err *err);
 /* Both tables go; none is fine. */
 int ruleset_remove(const struct network_home *home, struct err *err);
+/* Both tables go if there is neither a network nor a port any more: 1 then, else 0 or -errno. */
+int ruleset_trim(const struct network_home *home, struct err *err);
 /* Whether the tables are there, as far as one can see without reading all of them. */
 int ruleset_is_there(const struct network_home *home);
 

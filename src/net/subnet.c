@@ -163,7 +163,7 @@ static int subnet_is_free(const struct subnet *subnet, const struct subnet *take
 /* 10.X.Y.1/24, from a random one on; not 10.0 to 10.31 first, where others' defaults are. */
 static int subnet_choose4(const struct subnet *taken, size_t n, uint64_t random, struct subnet *ret)
 {
-	uint32_t start = 32 * 256 + (uint32_t)(random % (192 * 256));
+	uint32_t start = 32 * 256 + (uint32_t)(random % (UINT64_C(192) * 256));
 
 	for (uint32_t i = 0; i < 65536; i++) {
 		uint32_t net = (start + i) % 65536;

@@ -18,7 +18,7 @@
 /* Among the host's links: the bridge, or the interface below a macvlan. */
 static int wire_find_host(int sock, const struct wire_way *way, int *ret_index, struct err *err)
 {
-	struct link link;
+	struct link link = { 0 };
 	int r = link_find(sock, way->parent ? way->parent : way->port->bridge, &link, err);
 
 	*ret_index = link.index;
@@ -27,8 +27,8 @@ static int wire_find_host(int sock, const struct wire_way *way, int *ret_index, 
 
 static unsigned int wire_port_flags(const struct port *port)
 {
-	return LINK_PORT_LEARNING | LINK_PORT_BPDU_GUARD | LINK_PORT_ROOT_BLOCK |
-	       (port->isolated ? LINK_PORT_ISOLATED : 0);
+	return (port->trusted ? LINK_PORT_LEARNING : 0) | LINK_PORT_BPDU_GUARD |
+	       LINK_PORT_ROOT_BLOCK | (port->isolated ? LINK_PORT_ISOLATED : 0);
 }
 
 /* What goes out of the host's end comes in to the instance, and the other way round. */
@@ -42,6 +42,19 @@ static int wire_set_rate(int sock, int link, const struct port *port, struct err
 	return r < 0 ? r : rate_limit_in(sock, link, (uint64_t)port->rate, err);
 }
 
+/*
+ * A bridge would learn from frames that it keeps to itself, which no rule looks at, and so send another's to the port: who is
+ * behind it is said once instead.
+ */
+static int wire_set_station(int sock, int link, const struct port *port, struct err *err)
+{
+	uint8_t mac[6];
+
+	if (port->trusted || nic_parse_mac(port->mac, mac) < 0)
+		return 0;
+	return link_add_station(sock, link, mac, err);
+}
+
 int wire_set_port(int sock, const struct port *port, struct err *err)
 {
 	struct link link;
@@ -49,6 +62,8 @@ int wire_set_port(int sock, const struct port *port, struct err *err)
 
 	if (r == 0)
 		r = link_set_port(sock, link.index, wire_port_flags(port), err);
+	if (r == 0)
+		r = wire_set_station(sock, link.index, port, err);
 	return r < 0 ? r : wire_set_rate(sock, link.index, port, err);
 }
 
@@ -101,14 +116,22 @@ static int wire_add_address(int sock, int link, int family, const void *address,
 	return route_add_address(sock, link, &to, ROUTE_NODAD, err);
 }
 
+/* The router's own advertisement may have been quicker, as soon as the interface was up. */
 static int wire_add_gateway(int sock, int link, int family, const void *gateway, struct err *err)
 {
 	struct route_prefix all = { .family = family };
 	struct route_prefix via = { .family = family, .length = family == AF_INET ? 32 : 128 };
+	struct err problem = ERR_INIT;
+	int r;
 
 	memcpy(family == AF_INET ? (void *)&via.ip : (void *)&via.ip6, gateway,
 	       family == AF_INET ? sizeof(via.ip) : sizeof(via.ip6));
-	return route_add(sock, link, &all, &via, err);
+	r = route_add(sock, link, &all, &via, &problem);
+	if (r == -EEXIST && family == AF_INET6)
+		return 0;
+	if (r < 0)
+		*err = problem;
+	return r;
 }
 
 /* Addresses come before it is up and routes after, as the kernel wants it. */
@@ -135,7 +158,7 @@ int wire_container(const struct wire_way *way, pid_t pid, struct err *err)
 	_cleanup_close_ int sock = netlink_open(NETLINK_ROUTE, -EBADF, err);
 	_cleanup_close_ int netns = -EBADF, inside = -EBADF;
 	char path[64];
-	int host, r;
+	int host = 0, r;
 
 	if (sock < 0)
 		return sock;
@@ -199,8 +222,8 @@ static void wire_open_vhosts(struct wire_taps *taps)
 static int wire_plug_tap(const struct wire_way *way, struct err *err)
 {
 	_cleanup_close_ int sock = netlink_open(NETLINK_ROUTE, -EBADF, err);
-	struct link tap;
-	int host, r = sock < 0 ? sock : wire_find_host(sock, way, &host, err);
+	struct link tap = { 0 };
+	int host = 0, r = sock < 0 ? sock : wire_find_host(sock, way, &host, err);
 
 	if (r == 0)
 		r = link_find(sock, way->port->device, &tap, err);

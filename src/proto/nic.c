@@ -209,6 +209,19 @@ int nic_is_shared(char *const *texts)
 	       (!strcmp(*texts, NIC_HOST) || !strncmp(*texts, NIC_OF, strlen(NIC_OF)));
 }
 
+int nic_is_user(char *const *texts)
+{
+	size_t len = strlen(NIC_USER);
+
+	return texts && *texts && !strncmp(*texts, NIC_USER, len) &&
+	       ((*texts)[len] == ',' || !(*texts)[len]);
+}
+
+int nic_is_word(const char *name)
+{
+	return !strcmp(name, NIC_USER) || !strcmp(name, NIC_HOST) || !strcmp(name, NIC_NONE);
+}
+
 static void nic_renew(char **text, size_t place)
 {
 	_cleanup_nic_ struct nic nic = { 0 };
@@ -246,6 +259,21 @@ static int nic_check_apart(const struct nic *a, const struct nic *b, struct err 
 	return 0;
 }
 
+static int nic_check_user(const struct nic *nic, size_t n, struct err *err)
+{
+	if (!nic->network || strcmp(nic->network, NIC_USER) != 0)
+		return 0;
+	if (n > 1)
+		return err_set(err, -EINVAL, "the network '" NIC_USER "' goes with no other");
+	if (nic->ip.s_addr || !IN6_IS_ADDR_UNSPECIFIED(&nic->ip6) || nic->rate || nic->acls ||
+	    nic->trusted)
+		return err_set(err, -EINVAL,
+			       "the network '" NIC_USER
+			       "' has no addresses to choose, no rates and "
+			       "no rules: mac= and name= are all it takes");
+	return 0;
+}
+
 int nic_check_all(char *const *texts, struct err *err)
 {
 	struct nic nics[NIC_MAX] = { 0 };
@@ -262,6 +290,8 @@ int nic_check_all(char *const *texts, struct err *err)
 		r = nic_parse(texts[i], i, &nics[i], err);
 		for (size_t j = 0; j < i && r == 0; j++)
 			r = nic_check_apart(&nics[j], &nics[i], err);
+		if (r == 0)
+			r = nic_check_user(&nics[i], n, err);
 	}
 	for (size_t i = 0; i < n; i++)
 		nic_release(&nics[i]);

@@ -16,9 +16,11 @@
  *   rate=BITS              bits a second, each way
  *   acl=NAME               rules for it, one key each (net/acl.h)
  *   trust=1                what it sends is not looked at for addresses of others
+ * NIC_USER in place of a name is a user's own way out (net/userlink.h), which has but mac= and name=, and goes with no other.
  * Alone, and instead of any of these, a record has NIC_HOST, the host's own network; or NIC_OF and the name of an
  * instance, whose network it shares. No row at all is no network.
  */
+#define NIC_USER     "user"
 #define NIC_HOST     "host"
 #define NIC_OF	     "container:"
 #define NIC_NONE     "none" /* a user's word for no rows */
@@ -55,6 +57,10 @@ int nic_check_all(char *const *texts, struct err *err);
 void nic_renew_all(char **texts);
 /* One of them is alone, and NIC_HOST or NIC_OF. */
 int nic_is_shared(char *const *texts);
+/* It is NIC_USER. */
+int nic_is_user(char *const *texts);
+/* A word that means something else than the network of that name. */
+int nic_is_word(const char *name);
 
 /* Of a station alone, and not zero (IEEE 802, the group bit). */
 int nic_parse_mac(const char *text, uint8_t ret[6]);

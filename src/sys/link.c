@@ -345,3 +345,19 @@ int link_set_port(int sock, int index, unsigned int port, struct err *err)
 		return err_wrap(err, "cannot set how a bridge treats its port");
 	return 0;
 }
+
+int link_add_station(int sock, int index, const uint8_t mac[6], struct err *err)
+{
+	const struct ndmsg info = { .ndm_family = PF_BRIDGE,
+				    .ndm_ifindex = index,
+				    .ndm_state = NUD_NOARP,
+				    .ndm_flags = NTF_MASTER };
+	_cleanup_netlink_ struct netlink_request request = NETLINK_REQUEST_INIT;
+
+	netlink_begin(&request, RTM_NEWNEIGH, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, &info,
+		      sizeof(info));
+	netlink_put(&request, NDA_LLADDR, mac, 6);
+	if (netlink_ask(sock, &request, NULL, NULL, err) < 0)
+		return err_wrap(err, "cannot tell a bridge who is behind its port");
+	return 0;
+}

@@ -85,5 +85,7 @@ enum link_port {
 };
 
 int link_set_port(int sock, int index, unsigned int port, struct err *err);
+/* The bridge sends what is for that station out of the port, and does not learn otherwise from ports without learning. */
+int link_add_station(int sock, int index, const uint8_t mac[6], struct err *err);
 
 #endif

@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from support import wait
+from support import images, wait
 from support.wires import HOST, HOST6, WORLD, WORLD6
 
 pytestmark = pytest.mark.root
@@ -226,3 +226,29 @@ def test_names_that_are_given_and_resolvers(net_brig):
         "resolv.conf", "--dns", "9.9.9.9", "--dns-search", "a.example", "--dns-search", "b.example")
     assert "192.0.2.7\tdb\n" in file("hosts", "--add-host", "db:192.0.2.7")
     assert "search brig" in file("resolv.conf")
+
+
+@pytest.mark.vm
+def test_a_container_and_a_vm_side_by_side(net_brig, wires, kernel_store):
+    images.clone(kernel_store, net_brig.root)
+    serve(net_brig, "c", word=80)
+    net_brig("run", "-d", "--vm", "--name", "v", "-p", "8080:80", "--net-rate", "1gbit", "busybox",
+             "sh", "-c", SERVE.format("guest", 80) + " wait", timeout=120)
+    for name, to in (("v", "c"), ("v", "c.brig"), ("c", "v"), ("v", HOST), ("v", WORLD), ("v", WORLD6)):
+        ping(net_brig, name, to)
+    assert net_brig("exec", "v", "nc", "c", "80").out == "word\n"
+    with net_brig.popen("logs", "-f", "v") as logs:
+        logs.expect("guest is ready")
+    for where, to in ((wires.world, HOST), (wires.world, HOST6), (wires.host, "127.0.0.1")):
+        assert where.fetch(to, 8080) == "guest\n"
+    net_brig("network", "create", "lan")
+    assert "stop it first" in net_brig.fails("network", "connect", "lan", "v").err
+    net_brig("set", "v", "ports=8081:80")
+    assert wires.world.fetch(HOST, 8081) == "guest\n"
+    # whatever its kind, it keeps its address
+    before = addresses(net_brig, "v")
+    net_brig("stop", "-t", "0", "v")
+    net_brig("convert", "v", "--container", timeout=120)
+    net_brig("start", "v")
+    assert addresses(net_brig, "v") == before
+    ping(net_brig, "c", "v")

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from support import images, kernels, wait
+from support.wires import WORLD
 
 pytestmark = [pytest.mark.root, pytest.mark.vm, pytest.mark.lab]
 
@@ -48,6 +49,23 @@ def test_buttons_reach_the_guest(brig, start):
         brig("power", "a", button)
         while interrupts(brig, name) == before:
             deadline.left()
+
+
+def test_a_network_carries_much_both_ways(net_brig, wires, kernel_store):
+    """Over a queue for each CPU, with packets that the taps' offloads make large."""
+    images.clone(kernel_store, net_brig.root)
+    net_brig("run", "-d", "--name", "a", "--vm", "--engine", "kvm", "--cpus", "2", "busybox", "sleep", "100000",
+             timeout=SECONDS)
+    assert net_brig("exec", "a", "ls", "/sys/class/net/eth0/queues").out.split() == ["rx-0", "rx-1", "tx-0", "tx-1"]
+    assert "1 packets received" in net_brig("exec", "a", "ping", "-c", "1", "-W", "60", "-s", "1400", WORLD).out
+    with wires.world.listen(7000) as server:
+        server.settimeout(SECONDS)
+        client = net_brig.popen("exec", "a", "sh", "-c", f"head -c 3000000 /dev/zero | nc {WORLD} 7000 | wc -c")
+        with server.accept()[0] as peer:
+            peer.settimeout(SECONDS)
+            assert sum(iter(lambda: len(peer.recv(1 << 20)), 0)) == 3000000
+            peer.sendall(bytes(2000000))
+    assert client.finish(timeout=SECONDS).out == "2000000\n"
 
 
 def test_a_panic_is_told_as_one(brig, start):

@@ -83,11 +83,12 @@ class Namespace:
 
         return self.inside(make)
 
-    def fetch(self, address, port, timeout=10):
-        """What a server says to a connection from there; OSError if nobody answers."""
+    def fetch(self, address, port, timeout=10, say=""):
+        """What a server says to a connection from there, after what is said to it; OSError if nobody answers."""
         def work():
             try:
                 with socket.create_connection((address, port), timeout) as connection:
+                    connection.sendall(say.encode())
                     return connection.makefile().read()
             except OSError as error:
                 return error
@@ -96,6 +97,17 @@ class Namespace:
         if isinstance(said, OSError):
             raise said
         return said
+
+
+class Joined(Namespace):
+    """That of a process which is there already."""
+
+    def __init__(self, pid):
+        self._pid = pid
+
+    @property
+    def pid(self):
+        return self._pid
 
 
 def _setns(fd):
@@ -109,6 +121,10 @@ class Wires:
 
     def __enter__(self):
         self.host, self.world = Namespace().__enter__(), Namespace().__enter__()
+        self.connect()
+        return self
+
+    def connect(self):
         self.host.run("ip", "link", "add", "up0", "type", "veth", "peer", "w0", "netns", self.world.pid)
         for namespace, device, address, address6 in ((self.world, "w0", WORLD, WORLD6),
                                                      (self.host, "up0", HOST, HOST6)):
@@ -117,7 +133,6 @@ class Wires:
             namespace.run("ip", "link", "set", device, "up")
         self.host.run("ip", "route", "add", "default", "via", WORLD)
         self.host.run("ip", "-6", "route", "add", "default", "via", WORLD6)
-        return self
 
     def __exit__(self, *_):
         self.host.__exit__()

@@ -2,6 +2,7 @@
 #include "net/lease.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "net/port.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,7 +24,7 @@ static int set_up(void **state)
 
 	strcpy(place->folder, "/tmp/brig-lease-XXXXXX");
 	assert_non_null(mkdtemp(place->folder));
-	place->home = (struct network_home){ .root = place->folder, .run = "/run/brig" };
+	place->home = (struct network_home){ .root = place->folder, .run = place->folder };
 	fd_close(network_lock(&place->home, &err));
 	network_init(&place->network);
 	place->network.name = mem_strdup("lan");
@@ -92,10 +93,66 @@ static void an_address_that_was_given_back_rests(void **state)
 
 	assert_int_equal(take(place, 1, "", a, &err), 0);
 	assert_int_equal(take(place, 2, "", a, &err), 0);
-	assert_int_equal(lease_drop(&place->home, "lan", mac, &err), 0);
-	assert_int_equal(lease_drop(&place->home, "lan", mac, &err), 0);
+	assert_int_equal(lease_drop(&place->home, "lan", "i1", mac, &err), 0);
+	assert_int_equal(lease_drop(&place->home, "lan", "i1", mac, &err), 0);
 	assert_int_equal(take(place, 3, "", a, &err), 0);
 	assert_string_equal(a, "10.1.2.4/28 fd00::4/64");
+}
+
+static void make_port(const struct place *place)
+{
+	_cleanup_port_ struct port port = { .instance = mem_strdup("i1"),
+					    .network = mem_strdup("lan"),
+					    .mac = mem_strdup("02:62:00:00:00:01"),
+					    .ip = mem_strdup("10.1.2.9") };
+	_cleanup_free_ char *folder = mem_printf("%s/instances/i1", place->folder);
+	char device[NIC_NAME_MAX];
+	struct err err = ERR_INIT;
+
+	port_device_name(&place->home, "i1", 0, device);
+	port.device = mem_strdup(device);
+	assert_int_equal(port_save(&place->home, &port, &err), 0);
+	assert_int_equal(file_mkdir_p(folder, 0700), 0);
+}
+
+static void a_copy_takes_nothing_from_who_runs(void **state)
+{
+	const struct place *place = *state;
+	const uint8_t mac[6] = { 2, 0x62, 0, 0, 0, 1 };
+	const struct nic nic = { .mac = { 2, 0x62, 0, 0, 0, 1 } };
+	_cleanup_leases_ struct leases leases = { 0 };
+	struct err err = ERR_INIT;
+	struct subnet ip, six;
+	char a[128];
+
+	assert_int_equal(take(place, 1, "", a, &err), 0);
+	make_port(place);
+	assert_int_equal(lease_take(&place->home, &place->network, "copy", &nic, &ip, &six, &err),
+			 -EADDRINUSE);
+	assert_non_null(strstr(err.msg, "is that of 'i1'"));
+	assert_int_equal(lease_drop(&place->home, "lan", "copy", mac, &err), 0);
+	assert_int_equal(leases_load(&place->home, "lan", &leases, &err), 0);
+	assert_int_equal(leases.n, 1);
+}
+
+static void damaged_leases_are_noted_anew_of_who_runs(void **state)
+{
+	const struct place *place = *state;
+	_cleanup_free_ char *path = mem_printf("%s/networks/lan/leases.json", place->folder);
+	_cleanup_leases_ struct leases leases = { 0 };
+	struct err err = ERR_INIT;
+	char a[128];
+
+	make_port(place);
+	assert_int_equal(lease_repair(&place->home, "lan", &err), 0);
+	assert_int_equal(file_replace(AT_FDCWD, path, "{", 1, 0600, 0), 0);
+	assert_true(take(place, 2, "", a, &err) < 0);
+	assert_non_null(strstr(err.msg, "'brig network repair lan'"));
+	err = ERR_INIT;
+	assert_int_equal(lease_repair(&place->home, "lan", &err), 0);
+	assert_int_equal(leases_load(&place->home, "lan", &leases, &err), 0);
+	assert_int_equal(leases.n, 1);
+	assert_string_equal(leases.items[0].ip, "10.1.2.9");
 }
 
 static void what_was_asked_for_is_given_or_refused(void **state)
@@ -163,6 +220,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		PLACE_TEST(an_interface_keeps_its_addresses),
 		PLACE_TEST(an_address_that_was_given_back_rests),
+		PLACE_TEST(damaged_leases_are_noted_anew_of_who_runs),
+		PLACE_TEST(a_copy_takes_nothing_from_who_runs),
 		PLACE_TEST(what_was_asked_for_is_given_or_refused),
 		PLACE_TEST(all_addresses_can_be_given_and_those_of_the_gone_are_taken_back),
 		PLACE_TEST(a_network_of_one_family_gives_one),

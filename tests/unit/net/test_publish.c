@@ -91,8 +91,11 @@ static void a_held_port_is_nobody_elses(void **state _unused_)
 	assert_int_equal(bind(other, (struct sockaddr *)&any, len), -1);
 	assert_int_equal(publish_hold((char *[]){ text, NULL }, &more, &n_more, &err), -EADDRINUSE);
 	assert_non_null(strstr(err.msg, "in use"));
+	assert_int_equal(publish_check((char *[]){ text, NULL }, &err), -EADDRINUSE);
 	for (size_t i = 0; i < n; i++)
 		fd_close(fds[i]);
+	err = ERR_INIT;
+	assert_int_equal(publish_check((char *[]){ text, NULL }, &err), 0);
 	free(fds);
 	free(more);
 }

@@ -123,14 +123,14 @@ static void a_trusted_port_is_not_looked_at_and_a_foreign_one_half(void **state)
 	strv_free(take_ptr(port.publish));
 	port.trusted = 1;
 	elements_of_port(&place->home, &port, &trusted);
-	assert_int_equal(trusted.n, 0);
+	assert_true(trusted.n == 1 && trusted.items[0].set == ELEMENT_ENDS);
 	port.trusted = 0;
 	mem_replace(&port.ip, "");
 	mem_replace(&port.ip6, NULL);
 	elements_of_port(&place->home, &port, &foreign);
 	for (size_t i = 0; i < foreign.n; i++)
 		unbound |= foreign.items[i].set == ELEMENT_UNBOUND;
-	assert_true(foreign.n == 3 && unbound);
+	assert_true(foreign.n == 4 && unbound);
 }
 
 static void an_acl_is_rules_and_a_ports_are_elements(void **state)
@@ -221,6 +221,24 @@ static void the_kernel_takes_the_rules_again_and_again(void **state)
 	assert_false(ruleset_is_there(&place->home));
 }
 
+static void the_rules_stay_for_as_long_as_a_network_or_a_port_does(void **state)
+{
+	const struct place *place = *state;
+	struct err err = ERR_INIT;
+
+	if (geteuid() || unshare(CLONE_NEWNET) < 0)
+		skip();
+	assert_int_equal(ruleset_apply(&place->home, &err), 0);
+	assert_int_equal(network_remove(&place->home, "lan", &err), 0);
+	assert_int_equal(ruleset_trim(&place->home, &err), 0);
+	assert_int_equal(network_remove(&place->home, "dmz", &err), 0);
+	assert_int_equal(ruleset_trim(&place->home, &err), 0);
+	assert_true(ruleset_is_there(&place->home));
+	port_remove(&place->home, "vb0");
+	assert_int_equal(ruleset_trim(&place->home, &err), 1);
+	assert_false(ruleset_is_there(&place->home));
+}
+
 static void a_port_comes_and_goes_without_the_rest(void **state)
 {
 	const struct place *place = *state;
@@ -255,6 +273,7 @@ int main(void)
 		PLACE_TEST(a_trusted_port_is_not_looked_at_and_a_foreign_one_half),
 		PLACE_TEST(an_acl_is_rules_and_a_ports_are_elements),
 		PLACE_TEST(acls_have_their_order_and_fail_closed),
+		PLACE_TEST(the_rules_stay_for_as_long_as_a_network_or_a_port_does),
 		PLACE_TEST(the_kernel_takes_the_rules_again_and_again),
 		PLACE_TEST(a_port_comes_and_goes_without_the_rest),
 	};

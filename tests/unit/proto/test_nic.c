@@ -89,6 +89,29 @@ static void no_two_interfaces_are_alike(void **state _unused_)
 	assert_int_equal(nic_check_all(many, &err), -E2BIG);
 }
 
+static void a_users_network_is_alone_and_has_no_settings_but_its_own(void **state _unused_)
+{
+	static char *const good[] = { (char *)"user,mac=02:62:00:00:00:01,name=lan0", NULL };
+	static char *const plain[] = { (char *)"user", NULL };
+	static char *const two[] = { (char *)"a", (char *)"user", NULL };
+	static char *const other[] = { (char *)"user2", NULL };
+	static const char *const bad[] = { "user,ip=10.0.0.1", "user,ip6=fd00::1",
+					   "user,rate=1000000", "user,acl=web", "user,trust=1" };
+	struct err err = ERR_INIT;
+
+	assert_int_equal(nic_check_all(good, &err), 0);
+	assert_true(nic_is_user(good) && nic_is_user(plain) && !nic_is_shared(good));
+	assert_true(!nic_is_user(other) && !nic_is_user(two) && !nic_is_user(NULL));
+	assert_int_equal(nic_check_all(two, &err), -EINVAL);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		char *const one[] = { (char *)bad[i], NULL };
+
+		err = ERR_INIT;
+		if (nic_check_all(one, &err) != -EINVAL)
+			fail_msg("'%s' was taken", bad[i]);
+	}
+}
+
 static void a_made_up_address_is_of_one_station_and_of_nobody_else(void **state _unused_)
 {
 	uint8_t a[6], b[6], c[6];
@@ -172,6 +195,7 @@ int main(void)
 		cmocka_unit_test(an_interface_is_its_networks_name_and_what_was_asked_for),
 		cmocka_unit_test(what_is_no_interface_is_refused_with_why),
 		cmocka_unit_test(no_two_interfaces_are_alike),
+		cmocka_unit_test(a_users_network_is_alone_and_has_no_settings_but_its_own),
 		cmocka_unit_test(a_made_up_address_is_of_one_station_and_of_nobody_else),
 		cmocka_unit_test(what_an_interface_is_inside_crosses_as_text),
 		cmocka_unit_test(a_copy_has_addresses_of_its_own),

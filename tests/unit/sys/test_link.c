@@ -225,6 +225,43 @@ static void test_a_port_is_treated_as_said(void **state)
 	}
 }
 
+static void read_station(void *ctx, const struct nlmsghdr *message)
+{
+	struct netlink_view view = netlink_attributes(message, sizeof(struct ndmsg));
+	struct netlink_attribute attribute;
+	struct ndmsg info;
+
+	if (!netlink_read(message, RTM_NEWNEIGH, &info, sizeof(info)))
+		return;
+	while (netlink_next(&view, &attribute)) {
+		if (attribute.type == NDA_LLADDR && attribute.len == sizeof(mac) &&
+		    !memcmp(attribute.data, mac, sizeof(mac)) && info.ndm_state == NUD_NOARP)
+			*(int *)ctx = info.ndm_ifindex;
+	}
+}
+
+static void test_a_station_is_behind_the_last_port_that_was_said(void **state)
+{
+	const struct ndmsg all = { .ndm_family = PF_BRIDGE };
+
+	(void)state;
+	need_root();
+	for (int i = 0, found = 0, master = make_bridge("brig0").index; i < 2; i++) {
+		const char *const names[] = { "host0", "host1" };
+		const struct link_new host = { .name = names[i], .master = master };
+		_cleanup_netlink_ struct netlink_request request = NETLINK_REQUEST_INIT;
+
+		check(link_make_veth(place.here, &host,
+				     &(struct link_new){ .name = i ? "peer1" : "peer0" },
+				     &problem));
+		check(link_add_station(place.here, find(place.here, names[i]).index, mac,
+				       &problem));
+		netlink_begin(&request, RTM_GETNEIGH, NLM_F_DUMP, &all, sizeof(all));
+		check(netlink_ask(place.here, &request, read_station, &found, &problem));
+		assert_int_equal(found, find(place.here, names[i]).index);
+	}
+}
+
 static void test_what_is_not_a_port_has_no_port_settings(void **state)
 {
 	struct err err = ERR_INIT;
@@ -327,6 +364,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(test_a_link_changes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_port_is_treated_as_said, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_station_is_behind_the_last_port_that_was_said, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_is_not_a_port_has_no_port_settings, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_a_link_counts_what_passes, setup, teardown),
