@@ -11,6 +11,7 @@ import zlib
 from pathlib import Path
 
 from clone import instance_clone
+from net import networks
 from oci import oci_runtime
 from support import images, registry
 from support.command import Brig
@@ -83,28 +84,29 @@ class Bench:
             self.brig("rm", "-f", name, check=False)
 
 
+def children():
+    return {int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
+
+
 @contextlib.contextmanager
 def orphans_adopted():
-    """What commands leave running meanwhile becomes this process's to wait for: see rest()."""
-    libc = ctypes.CDLL(None)
-    libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    try:
-        yield
-    finally:
-        libc.prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
-
-
-def rest():
-    """Waits for all that the last command left running.
+    """What commands leave running meanwhile becomes this process's to wait for, by what this gives.
 
     A podman that has ended leaves "podman container cleanup" behind, which keeps the processors busy for
     longer than a container of brig's lives; nobody's leavings are to count as the next one's time.
     """
+    libc, ours = ctypes.CDLL(None), children()
+
+    def rest():
+        while left := children() - ours:
+            for pid in left:
+                os.waitpid(pid, 0)
+
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
-        while True:
-            os.waitpid(-1, 0)
-    except ChildProcessError:
-        pass
+        yield rest
+    finally:
+        libc.prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 
 def milliseconds(commands, rounds):
@@ -114,7 +116,7 @@ def milliseconds(commands, rounds):
     next. Without a time limit: Python waits for one by asking now and then, up to 50 ms apart.
     """
     samples = [[] for _ in commands]
-    with orphans_adopted():
+    with orphans_adopted() as rest:
         for _ in range(rounds + 1):
             for command, times in zip(commands, samples):
                 started = time.perf_counter()
@@ -292,4 +294,5 @@ MEASURES = {
     "clone": instance_clone,
     "pull": image_pull,
     "oci": oci_runtime,
+    "network": lambda bench: networks(bench, milliseconds),
 }
