@@ -130,8 +130,8 @@ static int attach_join(struct attach *attach, struct attach_nic *nic, uint32_t *
 	if (r == 0)
 		r = fabric_up(&attach->home, &nic->network, ret_mtu, err);
 	if (r == 0)
-		r = lease_take(&attach->home, &nic->network, attach->record->name, &nic->nic,
-			       &nic->ip, &nic->ip6, err);
+		r = lease_take(&attach->home, &nic->network, attach->record->name,
+			       attach->record->remove, &nic->nic, &nic->ip, &nic->ip6, err);
 	return r;
 }
 

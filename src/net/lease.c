@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "net/lease.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/record.h"
 #include "net/port.h"
@@ -41,36 +42,76 @@ void leases_release(struct leases *leases)
 	record_release(&leases_table, leases);
 }
 
-static char *leases_path(const struct network_home *home, const char *network)
+static char *leases_path(const struct network_home *home, const char *network, int transient)
 {
-	return mem_printf("%s/networks/%s/" LEASE_RECORD, home->root, network);
+	_cleanup_free_ char *folder =
+		transient ? network_run_path(home, network) : network_path(home, network);
+
+	return mem_printf("%s/" LEASE_RECORD, folder);
+}
+
+static void leases_move(struct leases *from, struct leases *to, int transient)
+{
+	if (!from->n)
+		return;
+	to->items = mem_realloc(to->items, to->n + from->n, sizeof(*to->items));
+	for (size_t i = 0; i < from->n; i++) {
+		to->items[to->n] = from->items[i];
+		to->items[to->n++].transient = transient;
+		from->items[i] = (struct lease){ .mac = NULL };
+	}
+}
+
+/* Appends those of one file. */
+static int leases_load_part(const struct network_home *home, const char *network, int transient,
+			    struct leases *leases, struct err *err)
+{
+	_cleanup_free_ char *path = leases_path(home, network, transient);
+	_cleanup_leases_ struct leases part = { 0 };
+	int r;
+
+	if (access(path, F_OK) < 0 && errno == ENOENT)
+		return 0;
+	r = record_load(&leases_table, AT_FDCWD, path, &part, err);
+	if (r < 0)
+		return err_wrap(err,
+				"addresses of the network '%s', which 'brig network repair %s' "
+				"notes anew",
+				network, network);
+	leases_move(&part, leases, transient);
+	return 0;
 }
 
 int leases_load(const struct network_home *home, const char *network, struct leases *ret,
 		struct err *err)
 {
-	_cleanup_free_ char *path = leases_path(home, network);
 	int r;
 
 	*ret = (struct leases){ .n = 0 };
-	if (access(path, F_OK) < 0 && errno == ENOENT)
-		return 0;
-	r = record_load(&leases_table, AT_FDCWD, path, ret, err);
+	r = leases_load_part(home, network, 0, ret, err);
+	if (r == 0)
+		r = leases_load_part(home, network, 1, ret, err);
 	if (r < 0)
 		leases_release(ret);
-	return r < 0 ? err_wrap(err,
-				"addresses of the network '%s', which 'brig network repair %s' "
-				"notes anew",
-				network, network)
-		     : 0;
+	return r;
 }
 
+/* Those of one file. They stay the caller's. */
 static int leases_save(const struct network_home *home, const char *network,
-		       const struct leases *leases, struct err *err)
+		       const struct leases *leases, int transient, struct err *err)
 {
-	_cleanup_free_ char *path = leases_path(home, network);
+	_cleanup_free_ struct lease *items = mem_zalloc((leases->n + 1) * sizeof(*items));
+	_cleanup_free_ char *path = leases_path(home, network, transient);
+	_cleanup_free_ char *folder = network_run_path(home, network);
+	struct leases part = { .items = items };
+	int r = transient ? file_mkdir_p(folder, 0755) : 0;
 
-	return record_save(&leases_table, leases, AT_FDCWD, path, 1, err);
+	for (size_t i = 0; i < leases->n; i++) {
+		if (leases->items[i].transient == transient)
+			items[part.n++] = leases->items[i];
+	}
+	return r < 0 ? err_errno(err, r, "cannot make %s", folder)
+		     : record_save(&leases_table, &part, AT_FDCWD, path, !transient, err);
 }
 
 static void leases_remove(struct leases *leases, size_t i)
@@ -259,7 +300,7 @@ static void lease_asked(const struct nic *nic, struct subnet *ip, struct subnet 
 }
 
 /* 1 if something of it changed. */
-static int lease_note(struct leases *leases, const char *mac, const char *instance,
+static int lease_note(struct leases *leases, const char *mac, const char *instance, int transient,
 		      const struct subnet *ip, const struct subnet *ip6)
 {
 	struct lease *lease = leases_find(leases, mac);
@@ -269,16 +310,29 @@ static int lease_note(struct leases *leases, const char *mac, const char *instan
 		subnet_format_address(ip, text);
 	if (ip6->family)
 		subnet_format_address(ip6, text6);
-	if (!lease)
+	if (!lease) {
 		lease = leases_add(leases, mac);
-	else if (!strcmp(lease_text(lease, AF_INET), text) &&
-		 !strcmp(lease_text(lease, AF_INET6), text6) && lease->instance &&
-		 !strcmp(lease->instance, instance))
+		lease->transient = transient;
+	} else if (!strcmp(lease_text(lease, AF_INET), text) &&
+		   !strcmp(lease_text(lease, AF_INET6), text6) && lease->instance &&
+		   !strcmp(lease->instance, instance) && lease->transient == transient)
 		return 0;
 	mem_replace(&lease->ip, text);
 	mem_replace(&lease->ip6, text6);
 	mem_replace(&lease->instance, instance);
 	return 1;
+}
+
+/* In its file, and in no other. */
+static int lease_keep(const struct network_home *home, const char *network, struct leases *leases,
+		      const char *mac, int transient, struct err *err)
+{
+	struct lease *lease = leases_find(leases, mac);
+	int was = lease->transient, r;
+
+	lease->transient = transient;
+	r = leases_save(home, network, leases, transient, err);
+	return r == 0 && was != transient ? leases_save(home, network, leases, was, err) : r;
 }
 
 /* Whether the instance that last had it has it now: a copy of an instance, made by hand, is not to take its address. */
@@ -310,7 +364,7 @@ static void lease_subnet(const char *text, struct subnet *ret)
 }
 
 int lease_take(const struct network_home *home, const struct network *network, const char *instance,
-	       const struct nic *nic, struct subnet *ret_ip, struct subnet *ret_ip6,
+	       int transient, const struct nic *nic, struct subnet *ret_ip, struct subnet *ret_ip6,
 	       struct err *err)
 {
 	_cleanup_leases_ struct leases leases = { 0 };
@@ -328,8 +382,8 @@ int lease_take(const struct network_home *home, const struct network *network, c
 		r = lease_choose(home, &leases, mac, &subnet, &asked, ret_ip, err);
 	if (r == 0)
 		r = lease_choose(home, &leases, mac, &subnet6, &asked6, ret_ip6, err);
-	if (r == 0 && lease_note(&leases, mac, instance, ret_ip, ret_ip6))
-		r = leases_save(home, network->name, &leases, err);
+	if (r == 0 && lease_note(&leases, mac, instance, transient, ret_ip, ret_ip6))
+		r = lease_keep(home, network->name, &leases, mac, transient, err);
 	if (ret_ip->family)
 		ret_ip->prefix = subnet.prefix;
 	if (ret_ip6->family)
@@ -343,6 +397,7 @@ int lease_drop(const struct network_home *home, const char *network, const char 
 	_cleanup_leases_ struct leases leases = { 0 };
 	char text[NIC_MAC_TEXT];
 	struct lease *lease;
+	int transient;
 
 	if (leases_load(home, network, &leases, err) < 0)
 		return err->code;
@@ -350,30 +405,47 @@ int lease_drop(const struct network_home *home, const char *network, const char 
 	if (!lease || (lease->instance && strcmp(lease->instance, instance) != 0 &&
 		       lease_has_instance(home, lease)))
 		return 0;
+	transient = lease->transient;
 	leases_remove(&leases, (size_t)(lease - leases.items));
-	return leases_save(home, network, &leases, err);
+	return leases_save(home, network, &leases, transient, err);
+}
+
+/* 1 if a file had to be put aside. */
+static int lease_put_aside(const struct network_home *home, const char *network, int transient,
+			   struct err *err)
+{
+	_cleanup_free_ char *path = leases_path(home, network, transient);
+	_cleanup_free_ char *aside = mem_printf("%s.damaged", path);
+	_cleanup_leases_ struct leases leases = { 0 };
+	struct err unreadable = ERR_INIT;
+
+	if (leases_load_part(home, network, transient, &leases, &unreadable) == 0)
+		return 0;
+	return rename(path, aside) < 0 ? err_errno(err, -errno, "cannot put %s aside", path) : 1;
 }
 
 int lease_repair(const struct network_home *home, const char *network, struct err *err)
 {
-	_cleanup_free_ char *path = leases_path(home, network);
-	_cleanup_free_ char *aside = mem_printf("%s.damaged", path);
 	_cleanup_port_list_ struct port_list ports = { 0 };
 	_cleanup_leases_ struct leases leases = { 0 };
-	struct err unreadable = ERR_INIT;
+	int aside = lease_put_aside(home, network, 0, err);
+	int run_aside = aside < 0 ? aside : lease_put_aside(home, network, 1, err);
 
-	if (leases_load(home, network, &leases, &unreadable) == 0)
-		return 0;
+	if (run_aside < 0 || (!aside && !run_aside))
+		return run_aside;
+	if (leases_load(home, network, &leases, err) < 0)
+		return err->code;
 	port_list_load(home, network, &ports);
 	for (size_t i = 0; i < ports.n; i++) {
 		const struct port *port = &ports.items[i];
-		struct lease *lease = leases_add(&leases, port->mac);
+		struct lease *lease;
 
+		if (leases_find(&leases, port->mac))
+			continue;
+		lease = leases_add(&leases, port->mac);
 		lease->ip = mem_strdup(port->ip);
 		lease->ip6 = mem_strdup(port->ip6);
 		lease->instance = mem_strdup(port->instance);
 	}
-	if (rename(path, aside) < 0)
-		return err_errno(err, -errno, "cannot put %s aside", path);
-	return leases_save(home, network, &leases, err);
+	return leases_save(home, network, &leases, 0, err);
 }

@@ -8,12 +8,14 @@
 
 /*
  * What addresses instances have in a network: ROOT/networks/NAME/leases.json. An interface is known by its MAC, so it keeps its
- * addresses as long as its instance is there, whatever that is called and of whichever kind. The caller holds the networks'
- * lock (network_lock()) for each of these.
+ * addresses as long as its instance is there, whatever that is called and of whichever kind. Those of an instance that is gone when it ends
+ * (--rm) are in RUN/.net/NAME/leases.json instead, which nobody waits for a disk for. The caller holds the networks' lock
+ * (network_lock()) for each of these.
  */
 struct lease {
 	char *mac, *ip, *ip6; /* "": none of that family */
 	char *instance;	      /* who had it when it last started */
+	int transient;	      /* in which of the two files it is */
 };
 
 struct leases {
@@ -24,7 +26,7 @@ struct leases {
 void leases_release(struct leases *leases);
 #define _cleanup_leases_ _cleanup_(leases_release)
 
-/* None if there is no file. */
+/* Both files'; none if there is none. */
 int leases_load(const struct network_home *home, const char *network, struct leases *ret,
 		struct err *err);
 
@@ -35,7 +37,7 @@ int leases_load(const struct network_home *home, const char *network, struct lea
  * -EADDRNOTAVAIL: all are given away, also after those of instances that are gone were taken back.
  */
 int lease_take(const struct network_home *home, const struct network *network, const char *instance,
-	       const struct nic *nic, struct subnet *ret_ip, struct subnet *ret_ip6,
+	       int transient, const struct nic *nic, struct subnet *ret_ip, struct subnet *ret_ip6,
 	       struct err *err);
 
 /*
@@ -45,7 +47,7 @@ int lease_take(const struct network_home *home, const struct network *network, c
 int lease_drop(const struct network_home *home, const char *network, const char *instance,
 	       const uint8_t mac[6], struct err *err);
 
-/* A file that cannot be read is put aside as leases.json.damaged, and one begun with what instances have that run. */
+/* A file that cannot be read is put aside as leases.json.damaged, and what instances have that run is noted anew. */
 int lease_repair(const struct network_home *home, const char *network, struct err *err);
 
 #endif

@@ -15,6 +15,7 @@ struct place {
 	char folder[32];
 	struct network_home home;
 	struct network network;
+	int transient;
 };
 
 static int set_up(void **state)
@@ -63,7 +64,7 @@ static int take(const struct place *place, int i, const char *keys, char text[12
 	int r;
 
 	assert_int_equal(nic_parse(words, 0, &nic, err), 0);
-	r = lease_take(&place->home, &place->network, name, &nic, &ip, &six, err);
+	r = lease_take(&place->home, &place->network, name, place->transient, &nic, &ip, &six, err);
 	if (r == 0)
 		snprintf(text, 128, "%s %s", subnet_format(&ip, ip4),
 			 six.family ? subnet_format(&six, ip6) : "-");
@@ -99,6 +100,41 @@ static void an_address_that_was_given_back_rests(void **state)
 	assert_string_equal(a, "10.1.2.4/28 fd00::4/64");
 }
 
+static size_t lines_of(const char *path)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t n = 0;
+
+	if (file_read(AT_FDCWD, path, 65536, &text, NULL) < 0)
+		return 0;
+	for (const char *at = text; (at = strstr(at, "\"mac\"")) != NULL; at++)
+		n++;
+	return n;
+}
+
+static void what_goes_with_its_instance_is_not_on_the_disk(void **state)
+{
+	struct place *place = *state;
+	_cleanup_free_ char *kept = mem_printf("%s/networks/lan/leases.json", place->folder);
+	_cleanup_free_ char *passing = mem_printf("%s/.net/lan/leases.json", place->folder);
+	const uint8_t mac[6] = { 2, 0x62, 0, 0, 0, 2 };
+	struct err err = ERR_INIT;
+	char a[128], b[128], again[128];
+
+	assert_int_equal(take(place, 1, "", a, &err), 0);
+	place->transient = 1;
+	assert_int_equal(take(place, 2, "", b, &err), 0);
+	assert_string_not_equal(a, b);
+	assert_int_equal(lines_of(kept), 1);
+	assert_int_equal(lines_of(passing), 1);
+	assert_int_equal(take(place, 1, "", again, &err), 0);
+	assert_string_equal(a, again);
+	assert_int_equal(lines_of(kept), 0);
+	assert_int_equal(lines_of(passing), 2);
+	assert_int_equal(lease_drop(&place->home, "lan", "i2", mac, &err), 0);
+	assert_int_equal(lines_of(passing), 1);
+}
+
 static void make_port(const struct place *place)
 {
 	_cleanup_port_ struct port port = { .instance = mem_strdup("i1"),
@@ -127,8 +163,9 @@ static void a_copy_takes_nothing_from_who_runs(void **state)
 
 	assert_int_equal(take(place, 1, "", a, &err), 0);
 	make_port(place);
-	assert_int_equal(lease_take(&place->home, &place->network, "copy", &nic, &ip, &six, &err),
-			 -EADDRINUSE);
+	assert_int_equal(
+		lease_take(&place->home, &place->network, "copy", 0, &nic, &ip, &six, &err),
+		-EADDRINUSE);
 	assert_non_null(strstr(err.msg, "is that of 'i1'"));
 	assert_int_equal(lease_drop(&place->home, "lan", "copy", mac, &err), 0);
 	assert_int_equal(leases_load(&place->home, "lan", &leases, &err), 0);
@@ -221,6 +258,7 @@ int main(void)
 		PLACE_TEST(an_interface_keeps_its_addresses),
 		PLACE_TEST(an_address_that_was_given_back_rests),
 		PLACE_TEST(damaged_leases_are_noted_anew_of_who_runs),
+		PLACE_TEST(what_goes_with_its_instance_is_not_on_the_disk),
 		PLACE_TEST(a_copy_takes_nothing_from_who_runs),
 		PLACE_TEST(what_was_asked_for_is_given_or_refused),
 		PLACE_TEST(all_addresses_can_be_given_and_those_of_the_gone_are_taken_back),
