@@ -147,13 +147,14 @@ static int attach_check_acls(const struct attach *attach, const struct attach_ni
 	return acl_check_all(&attach->home, acls, err);
 }
 
-/* The interface that is published through: the first that has an address. */
+/* The interface that is published through: the first that has an address which the host has a way to. */
 static struct attach_nic *attach_front(struct attach *attach)
 {
 	for (size_t i = 0; i < NIC_MAX; i++) {
 		struct attach_nic *nic = &attach->nics[i];
 
-		if (nic->used && (nic->ip.family || nic->ip6.family))
+		if (nic->used && !network_is_on_wire(&nic->network) &&
+		    (nic->ip.family || nic->ip6.family))
 			return nic;
 	}
 	return NULL;
@@ -284,7 +285,9 @@ static int attach_plug(struct attach *attach, struct attach_nic *nic, struct err
 	if (r < 0)
 		return r;
 	nic->noted = 1;
-	r = ruleset_add_port(&attach->home, &nic->port, err);
+	/* no rule of the host's sees what is on a macvlan */
+	if (nic->network.type != NETWORK_MACVLAN)
+		r = ruleset_add_port(&attach->home, &nic->port, err);
 	return r < 0 ? r : attach_announce(attach, nic, err);
 }
 

@@ -66,19 +66,20 @@ static int fabric_set_device(const struct network *network, const char *key, con
 
 static int fabric_forward(int sock, const struct network *network, struct err *err)
 {
-	int r = 0;
+	int routes = !network->internal && !network_is_on_wire(network), r = 0;
+	int has_ipv6 = network->ipv6 && !network_is_on_wire(network);
 
 	if (fabric_has_ipv6()) {
-		r = fabric_set_device(network, "disable_ipv6", network->ipv6 ? "0" : "1", err);
+		r = fabric_set_device(network, "disable_ipv6", has_ipv6 ? "0" : "1", err);
 		if (r == 0)
 			r = fabric_set_device(network, "accept_ra", "0", err);
 		/* one of ours instead, of which it need not be asked first whether another has it */
 		if (r == 0)
 			r = fabric_set_device(network, "addr_gen_mode", "1", err);
 	}
-	if (r == 0 && network->ipv4 && !network->internal)
+	if (r == 0 && network->ipv4 && routes)
 		r = fabric_set("ipv4/ip_forward", "1", err);
-	if (r == 0 && network->ipv6 && !network->internal)
+	if (r == 0 && network->ipv6 && routes)
 		r = fabric_forward6(sock, err);
 	return r;
 }
@@ -159,7 +160,12 @@ static int fabric_join_parent(int sock, const struct network *network, int bridg
 static int fabric_add_addresses(int sock, const struct network *network, int bridge,
 				struct err *err)
 {
-	int r = fabric_add_address(sock, bridge, network->ipv4, err);
+	/* a router's are not for the host */
+	int r = network_is_on_wire(network) ? 0
+					    : fabric_add_address(sock, bridge, network->ipv4, err);
+
+	if (r < 0 || network_is_on_wire(network))
+		return r;
 
 	if (r == 0)
 		r = fabric_add_address(sock, bridge, network->ipv6, err);

@@ -40,7 +40,10 @@ struct network {
 	char *device;	 /* the bridge's interface */
 	char *parent; /* macvlan: the interface below; bridge: one of the host's that is a port of it, or NULL */
 	int64_t vlan; /* of the parent, 1 to 4094; 0: untagged */
-	/* "10.1.2.1/24": what the host has on the bridge, which is the instances' gateway; NULL: none */
+	/*
+	 * "10.1.2.1/24": the instances' gateway. It is what the host has on the bridge; with a parent, where others give
+	 * addresses and routes, a router's there. NULL: none
+	 */
 	char *ipv4, *ipv6;
 	int nat;       /* what leaves the host has its address; else the network is routed */
 	int internal;  /* nothing passes to or from other networks */
@@ -52,6 +55,12 @@ struct network {
 
 void network_release(struct network *network);
 #define _cleanup_network_ _cleanup_(network_release)
+
+/* Its instances are on the wire of an interface of the host's, among stations that have nothing to do with brig. */
+static inline int network_is_on_wire(const struct network *network)
+{
+	return network->parent != NULL;
+}
 
 /* What a network is if nothing is said: a bridge with NAT, DHCP and DNS, without addresses. */
 void network_init(struct network *network);

@@ -169,10 +169,13 @@ static int plan_choose(const struct plan_taken *taken, int family, char **text, 
 static int plan_subnet(const struct plan_taken *taken, const struct network *network, int family,
 		       enum plan_family wish, char **text, struct err *err)
 {
+	static const struct plan_taken nothing = { .n = 0 };
+
+	/* who is on another's wire has that one's addresses, as the host itself may */
 	if (*text)
-		return plan_given(taken, family, text, err);
-	/* who is on another's wire has that one's addresses */
-	if (wish == PLAN_NONE || network->type != NETWORK_BRIDGE || network->parent)
+		return plan_given(network_is_on_wire(network) ? &nothing : taken, family, text,
+				  err);
+	if (wish == PLAN_NONE || network_is_on_wire(network))
 		return 0;
 	return plan_choose(taken, family, text, err);
 }

@@ -261,6 +261,8 @@ static void ruleset_add_network(struct ruleset *ruleset, const struct network_ho
 		ruleset_add_device(ruleset, RULESET_INTERNAL, network);
 	if (network->nat)
 		ruleset_add_device(ruleset, RULESET_GUARDED, network);
+	if (network_is_on_wire(network))
+		return;
 	ruleset_add_link_local(ruleset, home, network);
 	ruleset_add_subnet(ruleset, home, network, network->ipv4);
 	ruleset_add_subnet(ruleset, home, network, network->ipv6);

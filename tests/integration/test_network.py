@@ -256,3 +256,23 @@ def test_a_container_and_a_vm_side_by_side(net_brig, wires, kernel_store):
     net_brig("start", "v")
     assert addresses(net_brig, "v") == before
     ping(net_brig, "c", "v")
+
+
+def test_networks_that_others_have_a_way_to(net_brig, wires):
+    net_brig("network", "create", "--routed", "--ipv4", "10.50.0.1/24", "--ipv6", "none", "routed")
+    start(net_brig, "r", "--network", "routed")
+    wires.world.run("ip", "route", "add", "10.50.0.0/24", "via", HOST)
+    wires.world.run("busybox", "ping", "-c", "1", "-W", "5", address(net_brig, "r"))
+    # on the wire of an interface of the host's, with what a router there has
+    net_brig("network", "create", "--type", "macvlan", "--parent", "up0", "--ipv4", f"{WORLD}/24", "lan")
+    start(net_brig, "m", "--network", "lan,ip=192.0.2.77")
+    ping(net_brig, "m", WORLD)
+    wires.host.run("ip", "link", "add", "p0", "type", "veth", "peer", "p1", "netns", wires.world.pid)
+    wires.world.run("ip", "addr", "add", "198.51.100.1/24", "dev", "p1")
+    wires.world.run("ip", "link", "set", "p1", "up")
+    net_brig("network", "create", "--parent", "p0", "--ipv4", "198.51.100.1/24", "bridged")
+    start(net_brig, "b", "--network", "bridged")
+    ping(net_brig, "b", "198.51.100.1")
+    assert "198.51.100.1" not in wires.host.run("ip", "addr")
+    assert "gives an address" in net_brig.fails("run", "--rm", "--network", "bridged", "-p", "80:80", "busybox",
+                                                "true").err
