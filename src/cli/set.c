@@ -22,6 +22,8 @@ static const char *const set_examples[] = {
 	"let it write more",
 	"brig set web snapshots.schedule=1d snapshots.expiry=30d",
 	"a snapshot a day, for a month (see 'brig snapshot run')",
+	"brig set web ports=80:8080,443:8443",
+	"publish these two ports, and no other",
 	NULL,
 };
 
@@ -37,7 +39,9 @@ const struct verb cli_set_verbs[] = {
 		  "disk only grows, and its file system with it, at its next start; one that "
 		  "runs is refused.\n\n"
 		  "'snapshots.schedule' and 'snapshots.expiry' are a time such as 6h or 30d, or "
-		  "'none', as --snapshot-every and --snapshot-expiry.",
+		  "'none', as --snapshot-every and --snapshot-expiry.\n\n"
+		  "'ports' is what is published instead of what was, as of --publish with commas "
+		  "between them, or 'none'. It holds at once.",
 	  .examples = set_examples,
 	  .min_args = 2,
 	  .max_args = -1,

@@ -41,7 +41,7 @@ static const struct verb_kind verbs_kinds[] = {
 	{ "acl", "acl ls -q", NULL },
 	{ "signal", NULL, VERB_SIGNALS },
 	{ "button", NULL, "button nmi reset" },
-	{ "setting", NULL, "disk=" },
+	{ "setting", NULL, "disk= ports= snapshots.schedule= snapshots.expiry=" },
 	{ "copy", "ps -a -q", NULL, .of_files = 1 },
 	{ .name = NULL },
 };
