@@ -103,6 +103,9 @@ int spec_caps(const struct instance *instance, uint64_t *ret, struct err *err)
 		 drop = 0;
 	int r = privilege_parse_capabilities(instance->cap_add, &add, err);
 
+	/* by a packet of one's own making passt is led to the host's loopback: docs/security.md, Users */
+	if (nic_is_user(instance->networks))
+		caps &= ~CAPS_BIT(CAP_NET_RAW);
 	if (r == 0)
 		r = privilege_parse_capabilities(instance->cap_drop, &drop, err);
 	if (r < 0)

@@ -170,6 +170,18 @@ static void capabilities_are_added_and_dropped(void **state)
 	assert_true(caps_with(*state, "ALL", "KILL") == ~CAPS_BIT(CAP_KILL));
 }
 
+/* passt would take a packet of one's own making to the host's loopback. */
+static void a_users_network_takes_packets_only_from_who_asked_to_make_them(void **state)
+{
+	struct given *given = *state;
+	uint64_t raw = CAPS_BIT(CAP_NET_RAW);
+
+	assert_true(caps_with(given, NULL, NULL) & raw);
+	strv_add(&given->instance.networks, "user");
+	assert_false(caps_with(given, NULL, NULL) & raw);
+	assert_true(caps_with(given, "NET_RAW", NULL) & raw);
+}
+
 static void who_may_mount_meets_the_device_cgroup(void **state)
 {
 	struct given *given = *state;
@@ -282,6 +294,9 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(capabilities_are_added_and_dropped, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(
+			a_users_network_takes_packets_only_from_who_asked_to_make_them, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(who_may_mount_meets_the_device_cgroup, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(devices_are_read_with_path_and_access, setup,
