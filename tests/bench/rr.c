@@ -93,11 +93,11 @@ int main(int argc, char **argv)
 
 	if (argc < 3)
 		return 2;
-	address.sin_port = htons((unsigned short)atoi(argv[2]));
+	address.sin_port = htons((unsigned short)strtoul(argv[2], NULL, 10));
 	if (!strcmp(argv[1], "serve"))
 		serve(&address);
 	if (argc < 4 || inet_pton(AF_INET, argv[1], &address.sin_addr) != 1)
 		return 2;
-	ask(&address, atof(argv[3]));
+	ask(&address, strtod(argv[3], NULL));
 	return 0;
 }

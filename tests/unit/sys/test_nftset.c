@@ -11,6 +11,7 @@
 #include <linux/netfilter.h>
 #include <net/if.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char table[] =
@@ -197,7 +198,7 @@ static struct nftset_element way(const char *chain)
 	char ifname[IFNAMSIZ] = "eth0";
 
 	nftset_add_key(&element, ifname, sizeof(ifname));
-	strcpy(element.jump, chain);
+	snprintf(element.jump, sizeof(element.jump), "%s", chain);
 	return element;
 }
 
