@@ -84,7 +84,7 @@ static void a_network_is_there_until_it_is_removed(void **state)
 static void an_unknown_network_is_told_with_the_nearest(void **state)
 {
 	const struct place *place = *state;
-	struct network network;
+	_cleanup_network_ struct network network = { 0 };
 	struct err err = ERR_INIT;
 
 	make(place, "office");
@@ -98,7 +98,7 @@ static void a_record_that_is_none_is_an_error_and_stays(void **state)
 {
 	const struct place *place = *state;
 	_cleanup_free_ char *path = mem_printf("%s/networks/lan/network.json", place->folder);
-	struct network network;
+	_cleanup_network_ struct network network = { 0 };
 	struct err err = ERR_INIT;
 
 	make(place, "lan");
