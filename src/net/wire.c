@@ -157,6 +157,7 @@ int wire_container(const struct wire_way *way, pid_t pid, struct err *err)
 {
 	_cleanup_close_ int sock = netlink_open(NETLINK_ROUTE, -EBADF, err);
 	_cleanup_close_ int netns = -EBADF, inside = -EBADF;
+	struct err ignored = ERR_INIT;
 	char path[64];
 	int host = 0, r;
 
@@ -173,6 +174,9 @@ int wire_container(const struct wire_way *way, pid_t pid, struct err *err)
 				: wire_make_veth(sock, way, host, netns, err);
 	if (r == 0)
 		r = wire_set_up_inside(inside, way->setup, err);
+	/* its first packets would be lost else; they are sent again, should this fail */
+	if (r == 0 && !way->parent)
+		(void)link_settle(way->port->device, &ignored);
 	return r < 0 ? err_wrap(err, "interface %s", way->setup->name) : 0;
 }
 
@@ -222,6 +226,7 @@ static void wire_open_vhosts(struct wire_taps *taps)
 static int wire_plug_tap(const struct wire_way *way, struct err *err)
 {
 	_cleanup_close_ int sock = netlink_open(NETLINK_ROUTE, -EBADF, err);
+	struct err ignored = ERR_INIT;
 	struct link tap = { 0 };
 	int host = 0, r = sock < 0 ? sock : wire_find_host(sock, way, &host, err);
 
@@ -233,7 +238,11 @@ static int wire_plug_tap(const struct wire_way *way, struct err *err)
 		r = link_set_master(sock, tap.index, host, err);
 	if (r == 0)
 		r = wire_set_port(sock, way->port, err);
-	return r < 0 ? r : link_set_up(sock, tap.index, 1, err);
+	if (r == 0)
+		r = link_set_up(sock, tap.index, 1, err);
+	if (r == 0)
+		(void)link_settle(tap.name, &ignored);
+	return r;
 }
 
 int wire_vm(const struct wire_way *way, unsigned int cpus, struct wire_taps *ret, struct err *err)

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "sys/link.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "sys/netlink.h"
 
+#include <linux/ethtool.h>
 #include <linux/if.h>
 #include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include <linux/veth.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 static void link_read_stats(const struct netlink_attribute *attribute, struct link_stats *ret)
 {
@@ -359,5 +364,20 @@ int link_add_station(int sock, int index, const uint8_t mac[6], struct err *err)
 	netlink_put(&request, NDA_LLADDR, mac, 6);
 	if (netlink_ask(sock, &request, NULL, NULL, err) < 0)
 		return err_wrap(err, "cannot tell a bridge who is behind its port");
+	return 0;
+}
+
+/* ethtool_op_get_link() of the kernel: it runs what linkwatch has waiting for the link. */
+int link_settle(const char *name, struct err *err)
+{
+	_cleanup_close_ int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ethtool_value value = { .cmd = ETHTOOL_GLINK };
+	struct ifreq request = { .ifr_data = (char *)&value };
+
+	if (strlen(name) >= sizeof(request.ifr_name))
+		return err_set(err, -EINVAL, "no interface has the name '%.64s'", name);
+	memcpy(request.ifr_name, name, strlen(name));
+	if (sock < 0 || ioctl(sock, SIOCETHTOOL, &request) < 0)
+		return err_errno(err, -errno, "cannot ask for the link of %s", name);
 	return 0;
 }

@@ -85,6 +85,12 @@ enum link_port {
 };
 
 int link_set_port(int sock, int index, unsigned int port, struct err *err);
+
+/*
+ * What hangs on a link's carrier is done by the kernel when it comes to it, at most once a second: a bridge forwards nothing
+ * to a port until then. This has it done now, of a link of the caller's own namespace.
+ */
+int link_settle(const char *name, struct err *err);
 /* The bridge sends what is for that station out of the port, and does not learn otherwise from ports without learning. */
 int link_add_station(int sock, int index, const uint8_t mac[6], struct err *err);
 

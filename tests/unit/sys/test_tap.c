@@ -157,6 +157,8 @@ static void test_frames_pass_between_a_tap_and_a_pair_on_a_bridge(void **state)
 	check(link_set_master(sock, find("tap0").index, host.master, &problem));
 	check(link_set_up(sock, find("tap0").index, 1, &problem));
 	check(link_set_port(sock, find("tap0").index, LINK_PORT_LEARNING, &problem));
+	check(link_settle("host0", &problem));
+	check(link_settle("tap0", &problem));
 	packets = open_packets(find("eth0").index);
 	memset(ethernet, 0xff, ETH_ALEN);
 	memcpy(ethernet + ETH_ALEN,
