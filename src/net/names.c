@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "base/name.h"
 #include "net/steward.h"
+#include "net/subnet.h"
 #include "proto/nic.h"
 
 #include <arpa/inet.h>
@@ -34,19 +35,12 @@
 
 int names_parse_prefix(int family, const char *text, void *ret_address, unsigned int *ret_prefix)
 {
-	const char *slash = strchr(text, '/'), *digits = slash ? slash + 1 : "";
-	size_t n = strspn(digits, "0123456789");
-	unsigned int prefix = 0, max = family == AF_INET ? 32 : 128;
-	char address[INET6_ADDRSTRLEN];
+	struct subnet subnet;
 
-	if (!slash || !n || n > 3 || digits[n] || (size_t)(slash - text) >= sizeof(address))
+	if (subnet_parse(text, &subnet) < 0 || subnet.family != family)
 		return -EINVAL;
-	snprintf(address, sizeof(address), "%.*s", (int)(slash - text), text);
-	for (; *digits; digits++)
-		prefix = prefix * 10 + (unsigned int)(*digits - '0');
-	if (prefix > max || inet_pton(family, address, ret_address) != 1)
-		return -EINVAL;
-	*ret_prefix = prefix;
+	memcpy(ret_address, subnet.address, family == AF_INET ? 4 : 16);
+	*ret_prefix = subnet.prefix;
 	return 0;
 }
 
