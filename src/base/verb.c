@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "base/verb.h"
 #include "base/mem.h"
+#include "base/strv.h"
 #include "base/verb_help.h"
 #include "base/word.h"
 
@@ -189,12 +190,24 @@ static int verb_run(const struct verb_program *program, const struct verb *verb,
 	return r;
 }
 
+/* "network --help", "network help" */
+static int verb_asks_of_noun(const struct verb_program *program, int argc, char **argv)
+{
+	static char *const words[] = { (char *)"--help", (char *)"-h", (char *)"help", NULL };
+
+	return argc == 2 && verb_is_noun(program, argv[0]) && strv_has(words, argv[1]);
+}
+
 int verb_dispatch(const struct verb_program *program, int argc, char **argv, verb_call_fn call,
 		  const void *context, struct err *err)
 {
 	int words = 0;
 	const struct verb *verb = verb_find(program, argc, argv, &words);
 
+	if (!verb && verb_asks_of_noun(program, argc, argv)) {
+		verb_help_show_noun(program, argv[0]);
+		return 0;
+	}
 	if (!verb)
 		return verb_unknown(program, argc, argv, err);
 	return verb_run(program, verb, argc - words, argv + words, call, context, err);

@@ -32,6 +32,11 @@ def test_every_verb_has_help_in_three_ways(brig):
         assert brig(*verb, "--help").out == text
 
 
+@pytest.mark.parametrize("asked", ["--help", "-h", "help"])
+def test_a_noun_has_help_too(brig, asked):
+    assert brig("network", asked).out == brig("help", "network").out
+
+
 def test_help_does_not_reach_into_the_workloads_words(brig):
     assert "usage" not in brig.fails("run", "none", "echo", "--help").out
 
