@@ -307,11 +307,10 @@ static int life_prepare(struct life *life, const char *given, int detached, int 
 		r = life_check_console(life, detached, err);
 	if (r == 0)
 		r = life_store(life, id, err);
-	if (r == 0)
-		life->gate = gate_listen(life->store.dir, STORE_START_SOCKET, err);
-	if (r < 0 || life->gate < 0)
-		return r < 0 ? r : life->gate;
-	return life_launch(life, ret_terminal, err);
+	/* who stays starts it itself */
+	if (r == 0 && detached)
+		r = life->gate = gate_listen(life->store.dir, STORE_START_SOCKET, err);
+	return r < 0 ? r : life_launch(life, ret_terminal, err);
 }
 
 void life_undo(struct life *life)

@@ -179,14 +179,15 @@ static int oci_dispatch(const struct oci_values *values, char **argv, char **arg
 {
 	_cleanup_free_ char *root = oci_root(values->root);
 	_cleanup_free_ char *log = values->log ? oci_absolute(values->log) : NULL;
+	int rootless = oci_is_rootless(values->rootless);
 	const struct oci_context context = {
 		.root = root,
 		.argv = argv,
 		.debug = log_is_debug(),
 		.cgroup_manager =
 			values->systemd_cgroup ? OCI_CGROUP_SYSTEMD : (int)values->cgroup_manager,
-		.systemd = oci_systemd(oci_is_rootless(values->rootless)),
-		.rootless = oci_is_rootless(values->rootless),
+		.systemd = oci_systemd(rootless),
+		.rootless = rootless,
 		.log = log,
 		.log_json = values->log_format == 1,
 		.drivers = drivers,

@@ -94,10 +94,13 @@ def turns(rounds, *sides, idle=0.0):
 
 
 def peak_memory(command, bundle):
-    """KiB of the largest process of one run; busybox waits for it, since a child's figure begins with its parent's."""
+    """KiB of the largest process of one run; busybox waits for it, since a child's figure begins with its parent's.
+
+    busybox takes the kernel's figure, which is in KiB, for one in pages.
+    """
     result = subprocess.run(["busybox", "time", "-f", "%M", *map(str, command)], cwd=bundle.path, check=True,
                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    return int(result.stderr.split()[-1])
+    return int(result.stderr.split()[-1]) * 1024 // os.sysconf("SC_PAGE_SIZE")
 
 
 def system_calls(command, bundle):
