@@ -3,8 +3,10 @@
  * Out: a token bucket as the interface's root. In: a bucket without a queue, as a program on clsact, where packets pass
  * before a bridge or the host sees them. It is a program since not every kernel has the action "police".
  *
- * Sizes of buckets: what a rate carries in 10 ms, as the tick of a kernel is 4 ms or less, but not less than one packet as
- * it is before it is cut for the wire, 64 KiB, and one that follows it.
+ * Sizes of buckets. Out: what a rate carries in 10 ms, as the tick of a kernel is 4 ms or less, but not less than one packet
+ * as it is before it is cut for the wire, 64 KiB, and one that follows it. In: where nothing waits, TCP sees a full bucket as
+ * one loss after another, and with few such packets in it a stream comes to a tenth of its rate. With what a rate carries in
+ * 200 ms, and 1 MiB at least, streams of 8 to 80 Mbit/s were measured to come to 94 % of theirs and more.
  */
 #include "sys/rate.h"
 #include "sys/netlink.h"
@@ -18,20 +20,32 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-#define RATE_BURST_MIN ((uint64_t)128 << 10)
-#define RATE_CLSACT    TC_H_MAKE(TC_H_CLSACT, 0)
-#define RATE_INGRESS   TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
-#define RATE_PRIORITY  1
-#define RATE_SECOND    ((uint64_t)1000 * 1000 * 1000) /* ns */
+#define RATE_OUT_MIN  ((uint64_t)128 << 10)
+#define RATE_OUT_PART 100 /* of a second */
+#define RATE_IN_MIN   ((uint64_t)1 << 20)
+#define RATE_IN_PART  5
+#define RATE_CLSACT   TC_H_MAKE(TC_H_CLSACT, 0)
+#define RATE_INGRESS  TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
+#define RATE_PRIORITY 1
+#define RATE_SECOND   ((uint64_t)1000 * 1000 * 1000) /* ns */
 
 static uint32_t rate_cut(uint64_t value)
 {
 	return value < UINT32_MAX ? (uint32_t)value : UINT32_MAX;
 }
 
-static uint32_t rate_burst(uint64_t bytes)
+static uint32_t rate_burst_out(uint64_t bytes)
 {
-	return rate_cut(bytes / 100 > RATE_BURST_MIN ? bytes / 100 : RATE_BURST_MIN);
+	uint64_t part = bytes / RATE_OUT_PART;
+
+	return rate_cut(part > RATE_OUT_MIN ? part : RATE_OUT_MIN);
+}
+
+static uint64_t rate_burst_in(uint64_t bytes)
+{
+	uint64_t part = bytes / RATE_IN_PART;
+
+	return part > RATE_IN_MIN ? part : RATE_IN_MIN;
 }
 
 static void rate_begin(struct netlink_request *request, uint16_t type, uint16_t flags, int link,
@@ -71,12 +85,12 @@ int rate_limit_out(int sock, int link, uint64_t bits, struct err *err)
 
 	if (!bytes)
 		return rate_remove(sock, link, TC_H_ROOT, 0, err);
-	options.limit = rate_cut(bytes / 20 + rate_burst(bytes));
+	options.limit = rate_cut(bytes / 20 + rate_burst_out(bytes));
 	rate_begin(&request, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, link, TC_H_ROOT, 0, 0);
 	netlink_put_string(&request, TCA_KIND, "tbf");
 	place = netlink_nest(&request, TCA_OPTIONS);
 	netlink_put(&request, TCA_TBF_PARMS, &options, sizeof(options));
-	netlink_put_u32(&request, TCA_TBF_BURST, rate_burst(bytes));
+	netlink_put_u32(&request, TCA_TBF_BURST, rate_burst_out(bytes));
 	netlink_put_u64(&request, TCA_TBF_RATE64, bytes);
 	netlink_end(&request, place);
 	if (netlink_ask(sock, &request, NULL, NULL, err) < 0)
@@ -119,7 +133,7 @@ static int rate_make_state(void)
  */
 static int rate_load(int state, uint64_t bytes)
 {
-	const uint64_t burst = rate_burst(bytes) * RATE_SECOND / bytes;
+	const uint64_t burst = rate_burst_in(bytes) * RATE_SECOND / bytes;
 	const struct bpf_insn program[] = {
 		RATE_OP(BPF_ALU64 | BPF_MOV | BPF_X, 6, 1, 0, 0),
 		RATE_OP(BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_ktime_get_ns),

@@ -12,8 +12,10 @@
 #include <sys/socket.h>
 
 #define FRAME  1000
-#define FRAMES 1000		     /* a megabyte, at once */
-#define SLOW   (uint64_t)1000 * 1000 /* the bucket of 128 KiB alone passes: the rest takes seconds */
+#define FRAMES 3000		     /* three megabytes, at once */
+#define SLOW   (uint64_t)1000 * 1000 /* the bucket alone passes: the rest takes seconds */
+#define OUT    100		     /* of 128 KiB, in frames */
+#define IN     1000		     /* of 1 MiB: less, and a stream would not come to its rate */
 #define FAST   (uint64_t)100 * 1000 * 1000 * 1000 /* more than 32 bits of bytes */
 
 /* A new namespace, with a pair of links that are up. */
@@ -89,7 +91,7 @@ static void test_what_leaves_is_limited_until_it_is_not(void **state)
 	need_root();
 	check(rate_limit_out(sock, near, SLOW, &problem));
 	slow = send_frames();
-	assert_true(slow >= 100 && slow < FRAMES / 2);
+	assert_true(slow >= OUT && slow < FRAMES / 2);
 	check(rate_limit_out(sock, near, FAST, &problem));
 	assert_true(send_frames() >= FRAMES);
 	check(rate_limit_out(sock, near, SLOW, &problem));
@@ -134,8 +136,8 @@ static void test_what_comes_in_is_limited_until_it_is_not(void **state)
 	check(rate_limit_in(sock, far, SLOW, &problem));
 	before = find("brig0").stats.rx_packets;
 	assert_true(send_frames() >= FRAMES);
-	slow = count_up("brig0", before + 100) - before;
-	assert_true(slow >= 100 && slow < FRAMES / 2);
+	slow = count_up("brig0", before + IN) - before;
+	assert_true(slow >= IN && slow < FRAMES / 2);
 	check(rate_limit_in(sock, far, FAST, &problem));
 	before = find("brig0").stats.rx_packets;
 	assert_true(send_frames() >= FRAMES);
