@@ -58,6 +58,14 @@ def test_a_network_carries_both_ways(net_brig, wires, kernel_store):
              timeout=SECONDS)
     assert net_brig("exec", "a", "ls", "/sys/class/net/eth0/queues").out.split() == ["rx-0", "rx-1", "tx-0", "tx-1"]
     assert "1 packets received" in net_brig("exec", "a", "ping", "-c", "1", "-W", "60", "-s", "1400", WORLD).out
+    with wires.world.listen(7000) as server:
+        server.settimeout(SECONDS)
+        client = net_brig.popen("exec", "a", "sh", "-c", f"head -c 300000 /dev/zero | nc {WORLD} 7000 | wc -c")
+        with server.accept()[0] as peer:
+            peer.settimeout(SECONDS)
+            assert sum(iter(lambda: len(peer.recv(1 << 20)), 0)) == 300000
+            peer.sendall(bytes(200000))
+    assert client.finish(timeout=SECONDS).out == "200000\n"
 
 
 def cards(brig):
@@ -92,14 +100,6 @@ def test_networks_come_and_go_while_it_runs(net_brig, wires, kernel_store):
     net_brig("resume", "a")
     net_brig("network", "disconnect", "--force", "brig0", "a", timeout=SECONDS)
     assert cards(net_brig) == ["lo"]
-    with wires.world.listen(7000) as server:
-        server.settimeout(SECONDS)
-        client = net_brig.popen("exec", "a", "sh", "-c", f"head -c 300000 /dev/zero | nc {WORLD} 7000 | wc -c")
-        with server.accept()[0] as peer:
-            peer.settimeout(SECONDS)
-            assert sum(iter(lambda: len(peer.recv(1 << 20)), 0)) == 300000
-            peer.sendall(bytes(200000))
-    assert client.finish(timeout=SECONDS).out == "200000\n"
 
 
 def test_a_panic_is_told_as_one(brig, start):
