@@ -98,12 +98,18 @@ static int network_connect(const struct cli_context *cli, const void *values, ch
 	return r < 0 ? r : network_change_instance(&home, args[1], SETTINGS_CONNECT, text, err);
 }
 
-static int network_disconnect(const struct cli_context *cli, const void *values _unused_,
-			      char **args, struct err *err)
+struct network_disconnect_options {
+	int force;
+};
+
+static int network_disconnect(const struct cli_context *cli, const void *values, char **args,
+			      struct err *err)
 {
+	const struct network_disconnect_options *options = values;
 	const struct instance_home home = home_of(cli);
 
-	return network_change_instance(&home, args[1], SETTINGS_DISCONNECT, args[0], err);
+	return network_change_instance(
+		&home, args[1], options->force ? SETTINGS_PULL : SETTINGS_DISCONNECT, args[0], err);
 }
 
 /* --- stats --- */
@@ -271,6 +277,12 @@ static const struct option network_connect_table[] = {
 	OPTION_END,
 };
 
+static const struct option network_disconnect_table[] = {
+	{ "force", 'f', OPTION_FLAG, NULL, "pull a VM's card, whether its guest lets go or not",
+	  offsetof(struct network_disconnect_options, force) },
+	OPTION_END,
+};
+
 static const struct option network_trace_table[] = {
 	{ "network", 0, OPTION_STRING, "NAME", "its interface in this network; else the first",
 	  offsetof(struct network_trace_options, network), .complete = "network" },
@@ -286,9 +298,11 @@ const struct verb cli_network_wire_verbs[] = {
 		.group = "Networks",
 		.args = "NETWORK INSTANCE",
 		.summary = "Put an instance on one more network",
-		.description = "The instance has one more interface, at once if it is a container "
-			       "that runs; a "
-			       "VM has to be stopped for it. NETWORK is as for --network of 'run'.",
+		.description =
+			"The instance has one more interface, at once if it runs. A VM gets a card "
+			"more, which its guest finds and sets up; only the engine 'kvm' does that, "
+			"and one on 'qemu' has to be stopped for it. NETWORK is as for --network "
+			"of 'run'.",
 		.examples = (const char *const[]){ "brig network connect --ip 10.9.0.7 db web",
 						   "the instance web reaches what is on db, too",
 						   NULL },
@@ -307,7 +321,11 @@ const struct verb cli_network_wire_verbs[] = {
 		.summary = "Take an instance off a network",
 		.description =
 			"The instance loses its interface there, and the connections over it; at "
-			"once if it is a container that runs. A VM has to be stopped for it.",
+			"once if it runs. A VM's guest is asked to let go of the card first, and "
+			"keeps it if it does not do so in time. As for 'connect', a VM on the "
+			"engine 'qemu' has to be stopped for it.",
+		.options = network_disconnect_table,
+		.values_size = sizeof(struct network_disconnect_options),
 		.min_args = 2,
 		.max_args = 2,
 		.complete = "network instance",

@@ -188,6 +188,29 @@ static int agent_freeze(struct agent *agent, const struct frame *frame)
 	return 0;
 }
 
+static int agent_plug(struct agent *agent, const struct frame *frame)
+{
+	struct wire_reader r = wire_read(frame->payload, frame->len);
+	uint8_t device = wire_get_u8(&r);
+	_cleanup_free_ char *text = wire_get_str(&r);
+	const struct plug plug = { .plugged = frame->type == MESSAGE_PLUG, .text = text };
+	struct launch launch = { .pid = 0 };
+	struct err err = ERR_INIT;
+	int status;
+
+	if (wire_end(&r) < 0 || device >= MESSAGE_DEVICES || !frame->channel ||
+	    agent_find(agent, frame->channel))
+		return -EPROTO;
+	status = agent_may_start(agent, &err);
+	if (status == 0)
+		status = agent->ops->plug(agent->ctx, &plug, &launch, &err);
+	if (status < 0)
+		agent_reply_error(agent, frame->channel, &err);
+	else
+		agent_adopt(agent, frame->channel, &launch, 1);
+	return 0;
+}
+
 /* Nothing can be killed that waits for the file system. */
 static void agent_thaw(struct agent *agent)
 {
@@ -242,7 +265,8 @@ static const struct agent_request agent_requests[] = {
 	{ MESSAGE_EXEC, agent_exec },	  { MESSAGE_TREE_GET, agent_tree },
 	{ MESSAGE_TREE_PUT, agent_tree }, { MESSAGE_FREEZE, agent_freeze },
 	{ MESSAGE_STATS, agent_stats },	  { MESSAGE_PROCS, agent_processes },
-	{ MESSAGE_PING, agent_ping },	  { MESSAGE_SHUTDOWN, agent_shutdown },
+	{ MESSAGE_PING, agent_ping },	  { MESSAGE_PLUG, agent_plug },
+	{ MESSAGE_UNPLUG, agent_plug },	  { MESSAGE_SHUTDOWN, agent_shutdown },
 };
 
 static int agent_handle(struct agent *agent, const struct frame *frame)

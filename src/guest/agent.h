@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include "guest/launch.h"
+#include "guest/plug.h"
 #include "proto/process.h"
 
 /*
@@ -22,6 +23,8 @@ struct agent_ops {
 	/* Work as MESSAGE_FREEZE wants it; and its undoing, should that have been killed. */
 	int (*freeze)(void *ctx, struct launch *ret, struct err *err);
 	void (*thaw)(void *ctx);
+	/* Work as MESSAGE_PLUG and MESSAGE_UNPLUG want it. */
+	int (*plug)(void *ctx, const struct plug *plug, struct launch *ret, struct err *err);
 	/* The workload was reaped with this wait status; returns its exit status. */
 	int (*ended)(void *ctx, int status);
 	int (*stats)(struct buf *payload, struct err *err);

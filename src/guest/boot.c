@@ -269,9 +269,14 @@ static int boot_loopback(struct boot *boot _unused_, struct err *err)
 	return net_loopback_up(err);
 }
 
-static int boot_load_nets(struct boot *boot, struct err *err)
+int boot_load_nets(struct err *err)
 {
-	return boot->config.nics ? boot_load_list(BOOT_NETS, err) : 0;
+	return boot_load_list(BOOT_NETS, err);
+}
+
+static int boot_load_needed_nets(struct boot *boot, struct err *err)
+{
+	return boot->config.nics ? boot_load_nets(err) : 0;
 }
 
 static int boot_set_up_nets(struct boot *boot, struct err *err)
@@ -312,7 +317,7 @@ static const struct boot_step boot_steps[] = {
 	{ "set the clock", boot_set_clock },
 	{ "set the host name", boot_set_hostname },
 	{ "bring up the loopback", boot_loopback },
-	{ "load modules for networks", boot_load_nets },
+	{ "load modules for networks", boot_load_needed_nets },
 	{ "set up the networks", boot_set_up_nets },
 	{ "mount the disks", boot_mount_disks },
 	{ "load modules for shares", boot_load_shares },

@@ -23,6 +23,9 @@ int boot_machine(struct boot *boot, struct err *err);
  */
 void boot_load_later(void);
 
+/* What a network card needs, unless it is there already. */
+int boot_load_nets(struct err *err);
+
 /* Unmounts, and ends the machine. Every process but ours is killed. */
 _noreturn_ void boot_power_off(void);
 

@@ -42,6 +42,12 @@ static void main_thaw(void *ctx _unused_)
 	freeze_end();
 }
 
+static int main_plug(void *ctx _unused_, const struct plug *plug, struct launch *ret,
+		     struct err *err)
+{
+	return plug_start(plug, ret, err);
+}
+
 static int main_ended(void *ctx, int status)
 {
 	return cell_ended(ctx, status);
@@ -53,6 +59,7 @@ static const struct agent_ops main_ops = {
 	.work = main_work,
 	.freeze = main_freeze,
 	.thaw = main_thaw,
+	.plug = main_plug,
 	.ended = main_ended,
 	.stats = stats_machine,
 	.processes = stats_processes,

@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -301,4 +302,44 @@ int net_set_up(char *const *nics, int uevents, int64_t timeout_ms, struct err *e
 	for (size_t i = 0; r == 0 && i < cards.n; i++)
 		r = net_set_up_card(fd, &cards.cards[i], err);
 	return r;
+}
+
+/* linux/ethtool.h's ETHTOOL_GPERMADDR and struct ethtool_perm_addr; the header itself goes for our limits.h. */
+#define NET_GET_OWN_MAC 0x20
+
+struct net_own_mac {
+	uint32_t command, size;
+	uint8_t mac[32];
+};
+
+/* A card's own, as its driver found it. */
+static int net_read_own_mac(int fd, const char *name, uint8_t ret[6])
+{
+	struct net_own_mac own = { .command = NET_GET_OWN_MAC, .size = sizeof(own.mac) };
+	struct ifreq request = { .ifr_data = (char *)&own };
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	if (ioctl(fd, SIOCETHTOOL, &request) < 0 || own.size != 6)
+		return -EOPNOTSUPP;
+	memcpy(ret, own.mac, 6);
+	return 0;
+}
+
+int net_find(const uint8_t mac[6], char *name)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct if_nameindex *all = if_nameindex();
+	int found = 0;
+
+	for (const struct if_nameindex *one = all; one && one->if_index && !found; one++) {
+		uint8_t own[6];
+
+		found = net_read_own_mac(fd, one->if_name, own) == 0 &&
+			!memcmp(own, mac, sizeof(own));
+		if (found)
+			snprintf(name, NIC_NAME_MAX, "%s", one->if_name);
+	}
+	if (all)
+		if_freenameindex(all);
+	return found;
 }

@@ -18,6 +18,9 @@ int net_loopback_up(struct err *err);
  */
 int net_set_up(char *const *nics, int uevents, int64_t timeout_ms, struct err *err);
 
+/* 1 and the name of the interface that was made with that address, whatever it has now; or 0. name: NIC_NAME_MAX. */
+int net_find(const uint8_t mac[6], char *name);
+
 /* Ports below 1024, and ping, are for everybody, as in a container. A kernel that cannot is fine. */
 void net_open_to_all(void);
 

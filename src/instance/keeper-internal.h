@@ -6,6 +6,7 @@
 #include "base/stream.h"
 #include "instance/instance.h"
 #include "instance/logs.h"
+#include "net/attach.h"
 
 /* Shared by keeper.c (life of the instance) and keeper_session.c (its clients). */
 
@@ -14,6 +15,7 @@ enum keeper_session_kind {
 	KEEPER_SESSION_ATTACHED, /* to the main workload */
 	KEEPER_SESSION_PROCESS,	 /* has a channel of its own in the driver */
 	KEEPER_SESSION_STOP,	 /* waits for the end, then OK */
+	KEEPER_SESSION_SET,	 /* waits for its setting to hold, then OK */
 	KEEPER_SESSION_HOLD,	 /* the instance stands still for as long as it lasts */
 };
 
@@ -38,6 +40,16 @@ enum keeper_phase {
 	KEEPER_DONE,
 };
 
+/* A setting of a VM that runs, which its guest has a part in: it holds, or has failed, some time later. */
+struct keeper_change {
+	int active;
+	struct keeper_session *session; /* who is to hear of it; NULL: is gone */
+	char **networks;		/* the record's before */
+	char *network;			/* the one that comes or goes */
+	int comes;
+	struct attach_card card;
+};
+
 struct keeper {
 	struct instance_home home;
 	struct loop *loop;
@@ -55,6 +67,7 @@ struct keeper {
 	struct driver *driver;
 	struct driver_host host;
 
+	struct keeper_change change;
 	struct attach *attach;	   /* its networks; NULL: none */
 	struct userlink *userlink; /* instead of them: a user's; NULL: none */
 	int netns;		   /* another instance's, which it shares */
@@ -83,8 +96,10 @@ int keeper_pause(struct keeper *keeper, int paused, struct err *err);
  */
 int keeper_hold(struct keeper *keeper, struct err *err);
 void keeper_hold_end(struct keeper *keeper);
-/* A setting, as KEY=VALUE (instance/settings.h), into the record. */
+/* A setting, as KEY=VALUE (instance/settings.h), into the record. 1: keeper_session_changed() is to follow. */
 int keeper_set(struct keeper *keeper, const char *assignment, struct err *err);
+/* What it has done so far is kept, and whoever asked is told; err NULL: it holds. */
+void keeper_change_done(struct keeper *keeper, const struct err *err);
 int keeper_press(struct keeper *keeper, enum message_button button, struct err *err);
 
 /* keeper_network.c */
@@ -95,9 +110,11 @@ int keeper_network_wire(void *ctx, pid_t pid, struct err *err);
 void keeper_network_down(struct keeper *keeper);
 /* What of it takes longer, after everybody has heard of the end. */
 void keeper_network_release(struct keeper *keeper);
-/* The record's have changed from these: makes that hold, or nothing has changed. */
+/* The record's have changed from these: makes that hold, or nothing has changed. 1: keeper->change does it. */
 int keeper_network_change(struct keeper *keeper, char *const *networks, char *const *ports,
-			  struct err *err);
+			  int forced, struct err *err);
+/* What the machine has come to with keeper->change; then its keeper_change_done(). */
+void keeper_network_changed(void *ctx, const struct err *err);
 void keeper_save_run(struct keeper *keeper);
 
 /* keeper_session.c */
@@ -108,6 +125,8 @@ void keeper_session_put(struct keeper_session *session, uint16_t type, const voi
 			size_t len);
 void keeper_session_put_attached(struct keeper *keeper, uint16_t type, const void *payload,
 				 size_t len);
+/* How a setting that took its time has ended; err NULL: it holds. */
+void keeper_session_changed(struct keeper_session *session, const struct err *err);
 /* A frame of a driver's channel other than 0. */
 void keeper_session_deliver(struct keeper *keeper, uint32_t channel, uint16_t type,
 			    const void *payload, size_t len);

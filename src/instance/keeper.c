@@ -258,6 +258,7 @@ static const struct driver_host_ops keeper_host_ops = {
 	.deliver = keeper_deliver,
 	.writable = keeper_writable,
 	.wire = keeper_network_wire,
+	.changed = keeper_network_changed,
 	.ended = keeper_ended,
 };
 
@@ -364,24 +365,57 @@ int keeper_press(struct keeper *keeper, enum message_button button, struct err *
 	return keeper->ops->press(keeper->driver, button, err);
 }
 
+static int keeper_keep_setting(struct keeper *keeper, struct err *err)
+{
+	int r = keeper_save_record(keeper, 1);
+
+	return r < 0 && !err_is_set(err) ? err_errno(err, r, "cannot keep the setting") : r;
+}
+
 int keeper_set(struct keeper *keeper, const char *assignment, struct err *err)
 {
 	struct instance *record = &keeper->record;
 	_cleanup_strv_ char **networks = strv_dup(record->networks);
 	_cleanup_strv_ char **ports = strv_dup(record->ports);
-	int r = settings_assign(&keeper->record, assignment, err);
+	int forced = !strncmp(assignment, SETTINGS_PULL "=", strlen(SETTINGS_PULL "="));
+	int r = keeper->change.active
+			? err_set(err, -EBUSY, "another change of '%s' is under way; try again",
+				  record->name)
+			: settings_assign(record, assignment, err);
 
 	if (r == 0)
-		r = keeper_network_change(keeper, networks, ports, err);
-	if (r < 0) {
+		r = keeper_network_change(keeper, networks, ports, forced, err);
+	if (r > 0) {
+		keeper->change.networks = take_ptr(networks);
+		return r;
+	}
+	if (r < 0 && !keeper->change.active) {
 		strv_free(record->networks);
 		strv_free(record->ports);
 		record->networks = take_ptr(networks);
 		record->ports = take_ptr(ports);
-		return r;
 	}
-	r = keeper_save_record(keeper, 1);
-	return r < 0 && !err_is_set(err) ? err_errno(err, r, "cannot keep the setting") : r;
+	return r < 0 ? r : keeper_keep_setting(keeper, err);
+}
+
+void keeper_change_done(struct keeper *keeper, const struct err *err)
+{
+	struct keeper_change change = keeper->change;
+	struct err failure = ERR_INIT;
+
+	keeper->change = (struct keeper_change){ .active = 0 };
+	if (err) {
+		failure = *err;
+		strv_free(keeper->record.networks);
+		keeper->record.networks = take_ptr(change.networks);
+	} else {
+		(void)keeper_keep_setting(keeper, &failure);
+	}
+	strv_free(change.networks);
+	free(change.network);
+	free(change.card.setup);
+	if (change.session)
+		keeper_session_changed(change.session, err_is_set(&failure) ? &failure : NULL);
 }
 
 void keeper_stop(struct keeper *keeper, int64_t timeout_ms)

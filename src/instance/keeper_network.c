@@ -34,22 +34,29 @@ struct keeper_way {
 	int (*wire)(struct keeper *keeper, pid_t pid, struct err *err);
 };
 
-static int keeper_network_networks_up(struct keeper *keeper, struct err *err)
+/* What the next start is given, and other commands see. */
+static void keeper_network_tell(struct keeper *keeper)
 {
-	const struct network_home home = keeper_network_home(keeper);
 	struct driver_host *host = &keeper->host;
-	int r = attach_new(&home, &keeper->record, &keeper->attach, err);
 
-	if (r == 0 && keeper->record.kind == INSTANCE_VM)
-		r = attach_make_cards(keeper->attach, keeper_network_cpus(&keeper->record), err);
-	if (r < 0)
-		return r;
 	host->nics = attach_cards(keeper->attach, &host->n_nics);
 	host->nic_setups = attach_setups(keeper->attach);
 	host->hosts = attach_hosts(keeper->attach);
 	host->resolv_conf = attach_resolv_conf(keeper->attach);
+	strv_free(keeper->run.addresses);
 	keeper->run.addresses = strv_dup(attach_addresses(keeper->attach));
-	return 0;
+}
+
+static int keeper_network_networks_up(struct keeper *keeper, struct err *err)
+{
+	const struct network_home home = keeper_network_home(keeper);
+	int r = attach_new(&home, &keeper->record, &keeper->attach, err);
+
+	if (r == 0 && keeper->record.kind == INSTANCE_VM)
+		r = attach_make_cards(keeper->attach, keeper_network_cpus(&keeper->record), err);
+	if (r == 0)
+		keeper_network_tell(keeper);
+	return r;
 }
 
 static int keeper_network_networks_wire(struct keeper *keeper, pid_t pid, struct err *err)
@@ -185,28 +192,130 @@ static char **keeper_network_missing(char *const *from, char *const *in)
 	return missing;
 }
 
-static int keeper_network_connect(struct keeper *keeper, const char *text, struct err *err)
+/* The first one that it has. */
+static int keeper_network_need_attach(struct keeper *keeper, struct err *err)
 {
 	const struct network_home home = keeper_network_home(keeper);
 	struct instance *record = &keeper->record;
 	char **all = record->networks;
 	int r = 0;
 
-	/* the first one that it has */
-	if (!keeper->attach) {
-		record->networks = NULL;
-		r = attach_new(&home, record, &keeper->attach, err);
-		record->networks = all;
-	}
+	if (keeper->attach)
+		return 0;
+	record->networks = NULL;
+	r = attach_new(&home, record, &keeper->attach, err);
+	record->networks = all;
+	return r;
+}
+
+static int keeper_network_connect(struct keeper *keeper, const char *text, struct err *err)
+{
+	int r = keeper_network_need_attach(keeper, err);
+
 	return r < 0 ? r : attach_connect(keeper->attach, text, (pid_t)keeper->run.pid, err);
 }
 
+static char *keeper_network_name(const char *text)
+{
+	return mem_strndup(text, strcspn(text, ","));
+}
+
+/* A guest has its part in that: what of the networks is the host's is there before it, and goes after it. */
+static int keeper_network_begin_change(struct keeper *keeper, const char *text, int comes,
+				       int forced, struct err *err)
+{
+	struct keeper_change *change = &keeper->change;
+	struct driver_device device;
+	struct err ignored = ERR_INIT;
+	int r;
+
+	if (!keeper->ops->plug)
+		return err_set(err, -EBUSY,
+			       "'%s' is a VM that runs, and the engine '%s' gives it no other "
+			       "cards; stop it first",
+			       keeper->record.name, keeper->ops->engine);
+	if (!keeper->driver)
+		return err_set(err, -EBUSY, "'%s' is between two starts; try again",
+			       keeper->record.name);
+	if (keeper_network_need_attach(keeper, err) < 0)
+		return err->code;
+	*change = (struct keeper_change){ .active = 1, .comes = comes };
+	change->network = keeper_network_name(text);
+	r = comes ? attach_connect_card(keeper->attach, text, keeper_network_cpus(&keeper->record),
+					&change->card, err)
+		  : attach_card(keeper->attach, change->network, &change->card, err);
+	device = (struct driver_device){ .nic = &change->card.nic, .setup = change->card.setup };
+	if (r == 0) {
+		r = comes ? keeper->ops->plug(keeper->driver, &device, err)
+			  : keeper->ops->unplug(keeper->driver, &device, forced, err);
+		if (r < 0 && comes)
+			(void)attach_disconnect(keeper->attach, change->network, &ignored);
+	}
+	if (r < 0) {
+		free(change->network);
+		free(change->card.setup);
+		*change = (struct keeper_change){ .active = 0 };
+	}
+	return r < 0 ? r : 1;
+}
+
+void keeper_network_changed(void *ctx, const struct err *err)
+{
+	struct keeper *keeper = ctx;
+	const struct keeper_change *change = &keeper->change;
+	struct err failure = err ? *err : (struct err)ERR_INIT, ignored = ERR_INIT;
+
+	if (!change->active)
+		return;
+	if (change->comes && err)
+		(void)attach_disconnect(keeper->attach, change->network, &ignored);
+	if (!change->comes && !err)
+		(void)attach_disconnect(keeper->attach, change->network, &failure);
+	keeper_network_tell(keeper);
+	keeper_save_run(keeper);
+	keeper_change_done(keeper, err_is_set(&failure) ? &failure : NULL);
+}
+
+static int keeper_network_republish(struct keeper *keeper, char *const *ports, struct err *err)
+{
+	return keeper->attach && !strv_same(keeper->record.ports, ports)
+		       ? attach_republish(keeper->attach, keeper->record.ports, err)
+		       : 0;
+}
+
+/* Settings change one at a time. */
+static int keeper_network_change_vm(struct keeper *keeper, char *const *added, char *const *gone,
+				    int forced, struct err *err)
+{
+	if (added)
+		return keeper_network_begin_change(keeper, *added, 1, forced, err);
+	return gone ? keeper_network_begin_change(keeper, *gone, 0, forced, err) : 0;
+}
+
+static int keeper_network_change_container(struct keeper *keeper, char *const *added,
+					   char *const *gone, struct err *err)
+{
+	int r = 0;
+
+	strv_for_each(text, added) {
+		if (r == 0)
+			r = keeper_network_connect(keeper, *text, err);
+	}
+	strv_for_each(text, gone) {
+		_cleanup_free_ char *name = keeper_network_name(*text);
+
+		if (r == 0)
+			r = attach_disconnect(keeper->attach, name, err);
+	}
+	return r;
+}
+
 int keeper_network_change(struct keeper *keeper, char *const *networks, char *const *ports,
-			  struct err *err)
+			  int forced, struct err *err)
 {
 	_cleanup_strv_ char **added = keeper_network_missing(keeper->record.networks, networks);
 	_cleanup_strv_ char **gone = keeper_network_missing(networks, keeper->record.networks);
-	int r = 0;
+	int r;
 
 	if ((added || gone || !strv_same(keeper->record.ports, ports)) &&
 	    (nic_is_user(networks) || nic_is_user(keeper->record.networks)))
@@ -214,23 +323,13 @@ int keeper_network_change(struct keeper *keeper, char *const *networks, char *co
 			       "what the network '" NIC_USER "' is to '%s' changes when it does "
 			       "not run: stop it first",
 			       keeper->record.name);
-	if ((added || gone) && keeper->record.kind == INSTANCE_VM)
-		return err_set(err, -EBUSY, "a VM that runs gets no other cards");
-	strv_for_each(text, added) {
-		if (r == 0)
-			r = keeper_network_connect(keeper, *text, err);
-	}
-	strv_for_each(text, gone) {
-		_cleanup_free_ char *name = mem_strndup(*text, strcspn(*text, ","));
-
-		if (r == 0)
-			r = attach_disconnect(keeper->attach, name, err);
-	}
-	if (r == 0 && keeper->attach && !strv_same(keeper->record.ports, ports))
-		r = attach_republish(keeper->attach, keeper->record.ports, err);
+	r = keeper->record.kind == INSTANCE_VM
+		    ? keeper_network_change_vm(keeper, added, gone, forced, err)
+		    : keeper_network_change_container(keeper, added, gone, err);
+	if (r == 0)
+		r = keeper_network_republish(keeper, ports, err);
 	if (r == 0 && keeper->attach) {
-		strv_free(keeper->run.addresses);
-		keeper->run.addresses = strv_dup(attach_addresses(keeper->attach));
+		keeper_network_tell(keeper);
 		keeper_save_run(keeper);
 	}
 	return r;

@@ -37,6 +37,8 @@ static void keeper_session_free(struct keeper_session *session)
 	}
 	if (session->holds)
 		keeper_hold_end(keeper);
+	if (keeper->change.session == session)
+		keeper->change.session = NULL;
 	stream_release(&session->stream);
 	free(session);
 	keeper_session_settle(keeper);
@@ -214,11 +216,26 @@ static int keeper_session_press(struct keeper *keeper, const struct frame *frame
 	return keeper_press(keeper, (enum message_button)button, err);
 }
 
-static int keeper_session_set(struct keeper *keeper, const struct frame *frame, struct err *err)
+static void keeper_session_set(struct keeper_session *session, const struct frame *frame)
 {
+	struct keeper *keeper = session->keeper;
 	_cleanup_free_ char *assignment = mem_strndup((const char *)frame->payload, frame->len);
+	struct err err = ERR_INIT;
+	int r = keeper_set(keeper, assignment, &err);
 
-	return keeper_set(keeper, assignment, err);
+	session->kind = KEEPER_SESSION_SET;
+	if (r > 0)
+		keeper->change.session = session;
+	else
+		keeper_session_changed(session, r < 0 ? &err : NULL);
+}
+
+void keeper_session_changed(struct keeper_session *session, const struct err *err)
+{
+	if (err)
+		keeper_session_put_error(session, err);
+	else
+		keeper_session_put_ok(session);
 }
 
 static void keeper_session_do(struct keeper_session *session, const struct frame *frame)
@@ -231,8 +248,6 @@ static void keeper_session_do(struct keeper_session *session, const struct frame
 		(void)keeper_pause(keeper, frame->type == MESSAGE_PAUSE, &err);
 	else if (frame->type == MESSAGE_PRESS)
 		(void)keeper_session_press(keeper, frame, &err);
-	else if (frame->type == MESSAGE_SET)
-		(void)keeper_session_set(keeper, frame, &err);
 	else if (frame->type == MESSAGE_SIGNAL && keeper->phase != KEEPER_RUNNING)
 		err_set(&err, -ESRCH, "'%s' is not running", keeper->record.name);
 	else if (frame->type == MESSAGE_SIGNAL)
@@ -264,11 +279,13 @@ static int keeper_session_begin(struct keeper_session *session, const struct fra
 	case MESSAGE_HOLD:
 		keeper_session_hold(session);
 		return 0;
+	case MESSAGE_SET:
+		keeper_session_set(session, frame);
+		return 0;
 	case MESSAGE_SIGNAL:
 	case MESSAGE_PAUSE:
 	case MESSAGE_RESUME:
 	case MESSAGE_PRESS:
-	case MESSAGE_SET:
 	case MESSAGE_PING:
 		keeper_session_do(session, frame);
 		return 0;
@@ -290,7 +307,7 @@ static int keeper_session_pass(struct keeper_session *session, const struct fram
 	if (session->kind == KEEPER_SESSION_ATTACHED && is_input && !session->takes_stdin)
 		return 0;
 	if (session->kind == KEEPER_SESSION_STOP || session->kind == KEEPER_SESSION_HOLD ||
-	    !keeper->driver)
+	    session->kind == KEEPER_SESSION_SET || !keeper->driver)
 		return 0;
 	keeper->ops->send(keeper->driver, session->channel, frame->type, frame->payload,
 			  frame->len);

@@ -140,20 +140,6 @@ static int settings_disconnect(struct instance *record, const char *value, struc
 	return 0;
 }
 
-/* A guest's kernel would have to be shown another card, or that it has lost one. */
-static int settings_apply_network(const struct instance_home *home _unused_,
-				  const struct instance_view *view, const struct instance *record,
-				  struct err *err)
-{
-	return view->alive && record->kind == INSTANCE_VM
-		       ? err_set(err, -EBUSY,
-				 "'%s' is a VM that runs, and has its cards since its start; stop "
-				 "it "
-				 "first",
-				 record->name)
-		       : 0;
-}
-
 /* For who reads the record whenever it counts. */
 static int settings_apply_nothing(const struct instance_home *home _unused_,
 				  const struct instance_view *view _unused_,
@@ -167,8 +153,9 @@ const struct settings_row settings_table[] = {
 	{ "snapshots.schedule", settings_set_schedule, settings_apply_nothing },
 	{ "snapshots.expiry", settings_set_expiry, settings_apply_nothing },
 	{ "ports", settings_set_ports, settings_apply_nothing },
-	{ SETTINGS_CONNECT, settings_connect, settings_apply_network, .hidden = 1 },
-	{ SETTINGS_DISCONNECT, settings_disconnect, settings_apply_network, .hidden = 1 },
+	{ SETTINGS_CONNECT, settings_connect, settings_apply_nothing, .hidden = 1 },
+	{ SETTINGS_DISCONNECT, settings_disconnect, settings_apply_nothing, .hidden = 1 },
+	{ SETTINGS_PULL, settings_disconnect, settings_apply_nothing, .hidden = 1 },
 	{ .name = NULL },
 };
 

@@ -21,6 +21,7 @@ struct settings_row {
 /* NETWORK[,KEY=VALUE]... with its MAC; and NETWORK or bridge=NAME alone. */
 #define SETTINGS_CONNECT    "network.connect"
 #define SETTINGS_DISCONNECT "network.disconnect"
+#define SETTINGS_PULL	    "network.pull" /* the same, whether a VM lets go of the card or not */
 
 extern const struct settings_row settings_table[]; /* ended by a NULL name */
 

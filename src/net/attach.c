@@ -25,6 +25,7 @@ struct attach_nic {
 	int noted; /* the port's record is there */
 	int left;  /* the index of a wire that is unplugged, and not yet gone */
 	struct wire_taps taps;
+	struct driver_nic card; /* of a VM, with the taps */
 };
 
 /* A published text, and the sockets that are bound to the host's ports for it. */
@@ -313,13 +314,24 @@ static void attach_list_addresses(struct attach *attach)
 	}
 }
 
-static void attach_fill(struct attach *attach)
+static void attach_list(struct attach *attach)
 {
+	attach->setups = strv_free(attach->setups);
+	attach->n_cards = 0;
 	for (size_t i = 0; i < NIC_MAX; i++) {
-		if (attach->nics[i].used)
-			strv_add_take(&attach->setups, nic_setup_format(&attach->nics[i].setup));
+		const struct attach_nic *nic = &attach->nics[i];
+
+		if (nic->used)
+			strv_add_take(&attach->setups, nic_setup_format(&nic->setup));
+		if (nic->used && nic->taps.n)
+			attach->cards[attach->n_cards++] = nic->card;
 	}
 	attach_list_addresses(attach);
+}
+
+static void attach_fill(struct attach *attach)
+{
+	attach_list(attach);
 	attach->hosts = resolver_hosts(attach->record, attach->addresses);
 	attach_write_resolv_conf(attach);
 }
@@ -406,24 +418,21 @@ int attach_wire(struct attach *attach, pid_t pid, struct err *err)
 	return r;
 }
 
-static int attach_make_card(struct attach *attach, struct attach_nic *nic, unsigned int cpus,
-			    struct err *err)
+static int attach_make_card(struct attach_nic *nic, unsigned int cpus, struct err *err)
 {
-	struct driver_nic *card = &attach->cards[attach->n_cards];
 	struct wire_way way;
 
 	attach_way(nic, &way);
 	if (wire_vm(&way, cpus, &nic->taps, err) < 0)
 		return err->code;
-	*card = (struct driver_nic){
+	nic->card = (struct driver_nic){
 		.mtu = nic->setup.mtu,
 		.queues = nic->taps.n,
 		.taps = nic->taps.fds,
 		.vhosts = nic->taps.has_vhosts ? nic->taps.vhosts : NULL,
 		.stream = -EBADF,
 	};
-	memcpy(card->mac, nic->nic.mac, sizeof(card->mac));
-	attach->n_cards++;
+	memcpy(nic->card.mac, nic->nic.mac, sizeof(nic->card.mac));
 	return 0;
 }
 
@@ -433,8 +442,9 @@ int attach_make_cards(struct attach *attach, unsigned int cpus, struct err *err)
 
 	for (size_t i = 0; i < NIC_MAX && r == 0; i++) {
 		if (attach->nics[i].used)
-			r = attach_make_card(attach, &attach->nics[i], cpus, err);
+			r = attach_make_card(&attach->nics[i], cpus, err);
 	}
+	attach_list(attach);
 	return r;
 }
 
@@ -528,8 +538,14 @@ void attach_free(struct attach *attach)
 
 /* --- while it runs --- */
 
-static int attach_connect_at(struct attach *attach, size_t place, const char *text, pid_t pid,
-			     struct err *err)
+/* What stands behind the interface that is new: a wire to a process, or a card for so many CPUs. */
+struct attach_way_in {
+	pid_t pid;
+	unsigned int cpus;
+};
+
+static int attach_connect_at(struct attach *attach, size_t place, const char *text,
+			     const struct attach_way_in *in, struct err *err)
 {
 	struct attach_nic *nic = &attach->nics[place];
 	struct wire_way way;
@@ -539,11 +555,14 @@ static int attach_connect_at(struct attach *attach, size_t place, const char *te
 		r = attach_plug(attach, nic, err);
 	if (r < 0)
 		return r;
+	if (in->cpus)
+		return attach_make_card(nic, in->cpus, err);
 	attach_way(nic, &way);
-	return wire_container(&way, pid, err);
+	return wire_container(&way, in->pid, err);
 }
 
-int attach_connect(struct attach *attach, const char *text, pid_t pid, struct err *err)
+static int attach_connect_by(struct attach *attach, const char *text,
+			     const struct attach_way_in *in, size_t *ret_place, struct err *err)
 {
 	_cleanup_close_ int lock = network_lock(&attach->home, err);
 	struct err ignored = ERR_INIT;
@@ -556,7 +575,7 @@ int attach_connect(struct attach *attach, const char *text, pid_t pid, struct er
 		return lock;
 	if (place == NIC_MAX)
 		return err_set(err, -E2BIG, "an instance has at most %d networks", NIC_MAX);
-	r = attach_connect_at(attach, place, text, pid, err);
+	r = attach_connect_at(attach, place, text, in, err);
 	if (r < 0) {
 		if (attach->nics[place].noted)
 			(void)attach_unplug(&attach->home, &attach->nics[place].port, &left,
@@ -566,8 +585,30 @@ int attach_connect(struct attach *attach, const char *text, pid_t pid, struct er
 		wire_sweep(left);
 		attach_nic_release(&attach->nics[place]);
 	}
-	attach_list_addresses(attach);
+	attach_list(attach);
+	*ret_place = place;
 	return r;
+}
+
+int attach_connect(struct attach *attach, const char *text, pid_t pid, struct err *err)
+{
+	const struct attach_way_in in = { .pid = pid };
+	size_t place;
+
+	return attach_connect_by(attach, text, &in, &place, err);
+}
+
+int attach_connect_card(struct attach *attach, const char *text, unsigned int cpus,
+			struct attach_card *ret, struct err *err)
+{
+	const struct attach_way_in in = { .cpus = cpus };
+	size_t place;
+
+	if (attach_connect_by(attach, text, &in, &place, err) < 0)
+		return err->code;
+	*ret = (struct attach_card){ .nic = attach->nics[place].card,
+				     .setup = nic_setup_format(&attach->nics[place].setup) };
+	return 0;
 }
 
 static struct attach_nic *attach_find(struct attach *attach, const char *network)
@@ -584,28 +625,46 @@ static struct attach_nic *attach_find(struct attach *attach, const char *network
 	return NULL;
 }
 
-int attach_disconnect(struct attach *attach, const char *network, struct err *err)
+static struct attach_nic *attach_find_free(struct attach *attach, const char *network,
+					   struct err *err)
 {
 	struct attach_nic *nic = attach_find(attach, network);
-	_cleanup_close_ int lock = network_lock(&attach->home, err);
-	int r = lock, left;
 
-	if (lock < 0)
-		return lock;
 	if (!nic)
-		return err_set(err, -ENOENT, "it is not on the network '%s'", network);
-	if (nic->port.publish)
-		return err_set(
-			err, -EBUSY,
+		err_set(err, -ENOENT, "it is not on the network '%s'", network);
+	else if (nic->port.publish)
+		err_set(err, -EBUSY,
 			"its ports are published through '%s'; 'brig set NAME ports=none' ends "
 			"that",
 			network);
+	return nic && !nic->port.publish ? nic : NULL;
+}
+
+int attach_card(struct attach *attach, const char *network, struct attach_card *ret,
+		struct err *err)
+{
+	const struct attach_nic *nic = attach_find_free(attach, network, err);
+
+	if (!nic)
+		return err->code;
+	*ret = (struct attach_card){ .nic = nic->card, .setup = nic_setup_format(&nic->setup) };
+	return 0;
+}
+
+int attach_disconnect(struct attach *attach, const char *network, struct err *err)
+{
+	struct attach_nic *nic = attach_find_free(attach, network, err);
+	_cleanup_close_ int lock = nic ? network_lock(&attach->home, err) : -EBADF;
+	int r, left;
+
+	if (lock < 0)
+		return err->code;
 	r = wire_remove(nic->port.device, err);
 	if (r == 0)
 		r = attach_unplug(&attach->home, &nic->port, &left, err);
 	if (r == 0)
 		attach_nic_release(nic);
-	attach_list_addresses(attach);
+	attach_list(attach);
 	return r;
 }
 

@@ -40,6 +40,18 @@ int attach_make_cards(struct attach *attach, unsigned int cpus, struct err *err)
  */
 int attach_connect(struct attach *attach, const char *text, pid_t pid, struct err *err);
 int attach_disconnect(struct attach *attach, const char *network, struct err *err);
+/*
+ * The same of a VM: a card that its machine can be given, or the one that it has there and may lose. The descriptors
+ * are the attach's, until attach_disconnect(); the text is the caller's.
+ */
+struct attach_card {
+	struct driver_nic nic;
+	char *setup; /* struct nic_setup as text */
+};
+int attach_connect_card(struct attach *attach, const char *text, unsigned int cpus,
+			struct attach_card *ret, struct err *err);
+int attach_card(struct attach *attach, const char *network, struct attach_card *ret,
+		struct err *err);
 /* What is published from now on, instead of what was; what is in both stays as it is. On failure nothing has changed. */
 int attach_republish(struct attach *attach, char *const *ports, struct err *err);
 

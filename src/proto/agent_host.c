@@ -64,6 +64,8 @@ static const struct agent_host_request {
 	{ MESSAGE_TREE_GET, 0 },
 	{ MESSAGE_TREE_PUT, 0 },
 	{ MESSAGE_FREEZE, 0 },
+	{ MESSAGE_PLUG, 0 },
+	{ MESSAGE_UNPLUG, 0 },
 	{ MESSAGE_STATS, MESSAGE_STATS },
 	{ MESSAGE_PROCS, MESSAGE_PROCS },
 	{ MESSAGE_PING, MESSAGE_OK },

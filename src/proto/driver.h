@@ -41,6 +41,8 @@ struct driver_host_ops {
 	 * interfaces, all of them up. Of containers that have interfaces (proto/nic.h).
 	 */
 	int (*wire)(void *ctx, pid_t pid, struct err *err);
+	/* What plug() or unplug() has begun is done, or has failed and changed nothing. */
+	void (*changed)(void *ctx, const struct err *err);
 	/* The machine or namespace is gone. err NULL: after the workload's EXIT, as it should be. */
 	void (*ended)(void *ctx, const struct err *err);
 };
@@ -58,6 +60,12 @@ struct driver_nic {
 	const int *taps;   /* sys/tap.h */
 	const int *vhosts; /* as many vhost-net devices, or NULL */
 	int stream;
+};
+
+/* What a VM that runs can get and lose. The descriptors are the keeper's. */
+struct driver_device {
+	const struct driver_nic *nic; /* a card; of one that goes its address counts */
+	const char *setup;	      /* what it is to be inside: struct nic_setup as text */
 };
 
 /* What a keeper gives to start(); everything outlives the driver. */
@@ -114,6 +122,14 @@ struct driver_ops {
 	int (*pause)(struct driver *driver, int paused, struct err *err);
 	/* Of a VM, also one that boots; what comes of it is the guest's affair. NULL: has no buttons. */
 	int (*press)(struct driver *driver, enum message_button button, struct err *err);
+	/*
+	 * A VM that runs gets a device, which the guest is told of and sets up; or loses it, once the guest has let go of
+	 * it (forced: whether it has or not). One at a time. After 0 changed() says how it went: always, and before
+	 * ended(). The device stays the caller's and has to be there until then. NULL: not with this engine.
+	 */
+	int (*plug)(struct driver *driver, const struct driver_device *device, struct err *err);
+	int (*unplug)(struct driver *driver, const struct driver_device *device, int forced,
+		      struct err *err);
 	/* Ends everything at once, clean or not; EXIT (137) and ended() follow. */
 	void (*kill)(struct driver *driver);
 	void (*free)(struct driver *driver); /* after ended(), or after a failed start */

@@ -14,7 +14,7 @@
  * channel 0 is the instance's main workload, the keeper gives out the others, 1 and up).
  *
  * A session begins with one request and ends with EXIT or ERROR, or with the client's connection.
- *   run something   ATTACH | EXEC | TREE_GET | TREE_PUT | FREEZE -> STARTED, then OUT/ERR..., then EXIT
+ *   run something   ATTACH | EXEC | TREE_GET | TREE_PUT | FREEZE (and of the keeper's own: PLUG, UNPLUG) -> STARTED, then OUT/ERR..., then EXIT
  *                   meanwhile IN, IN_END, SIGNAL, RESIZE from the other side
  *   ask something   STATS -> STATS; PROCS -> PROCS; PING -> OK
  *   do something    SIGNAL, STOP, PAUSE, RESUME, PRESS, HOLD, SET -> OK or ERROR (keeper only but for SIGNAL)
@@ -71,7 +71,16 @@ enum message_type {
 	MESSAGE_CREDIT_OUT,  /* u32 bytes */
 	MESSAGE_SHUTDOWN,    /* unmount and power off; no reply but the machine's end */
 	MESSAGE_CLOSE, /* keeper: the client is gone; the process gets SIGHUP and its stdin ends */
+	/*
+	 * u8 enum message_device, str: a device that has come is found and set up; or one is let go of, before it is taken
+	 * away. They run as FREEZE does: STARTED, then EXIT 0, or ERROR.
+	 */
+	MESSAGE_PLUG,
+	MESSAGE_UNPLUG,
 };
+
+/* A card: struct nic_setup (proto/nic.h) as text; of one that goes its MAC alone. */
+enum message_device { MESSAGE_DEVICE_CARD, MESSAGE_DEVICES };
 
 /* What a machine has on its outside. */
 enum message_button { MESSAGE_BUTTON_POWER, MESSAGE_BUTTON_NMI, MESSAGE_BUTTONS };

@@ -21,6 +21,7 @@
 #include "proto/console.h"
 #include "proto/lookup.h"
 #include "proto/share.h"
+#include "proto/vm_plug.h"
 
 #include <signal.h>
 #include <string.h>
@@ -45,6 +46,7 @@ struct driver {
 	const struct vm_engine_ops *ops;
 	struct vm_engine *engine;
 	struct agent_host *agent;
+	struct vm_plug *plug;
 	struct console *console, *errors;
 	struct loop_source *end_source, *timer;
 	char *boot_log;
@@ -61,7 +63,7 @@ static void vm_driver_blame(struct driver *driver, const struct err *err)
 }
 
 /* The plug is pulled. */
-static void vm_driver_unplug(struct driver *driver)
+static void vm_driver_pull_plug(struct driver *driver)
 {
 	driver->phase = VM_DRIVER_KILLED;
 	loop_timer_set(driver->timer, -1);
@@ -110,7 +112,7 @@ static void vm_driver_on_timer(void *ctx)
 		vm_driver_add_console(driver, &err);
 		vm_driver_blame(driver, &err);
 	}
-	vm_driver_unplug(driver);
+	vm_driver_pull_plug(driver);
 }
 
 static void vm_driver_on_hello(void *ctx, const char *release)
@@ -129,6 +131,12 @@ static void vm_driver_on_started(struct driver *driver)
 	loop_timer_set(driver->timer, -1);
 }
 
+/* What of a message counts for the window of its channel. */
+static size_t vm_driver_output(uint16_t type, size_t len)
+{
+	return type == MESSAGE_OUT || type == MESSAGE_ERR ? len : 0;
+}
+
 static void vm_driver_on_message(void *ctx, uint32_t channel, uint16_t type, const void *payload,
 				 size_t len)
 {
@@ -136,6 +144,11 @@ static void vm_driver_on_message(void *ctx, uint32_t channel, uint16_t type, con
 	struct frame frame = { .payload = payload, .len = (uint32_t)len };
 	struct err err = ERR_INIT;
 
+	if (channel == VM_PLUG_CHANNEL) {
+		agent_host_consumed(driver->agent, channel, vm_driver_output(type, len));
+		vm_plug_take(driver->plug, type, payload, len);
+		return;
+	}
 	if (!channel && type == MESSAGE_STARTED)
 		vm_driver_on_started(driver);
 	if (!channel && type == MESSAGE_EXIT)
@@ -153,7 +166,15 @@ static void vm_driver_on_writable(void *ctx, uint32_t channel)
 {
 	struct driver *driver = ctx;
 
-	driver->host.ops->writable(driver->host.ctx, channel);
+	if (channel != VM_PLUG_CHANNEL)
+		driver->host.ops->writable(driver->host.ctx, channel);
+}
+
+static void vm_driver_on_changed(void *ctx, const struct err *err)
+{
+	struct driver *driver = ctx;
+
+	driver->host.ops->changed(driver->host.ctx, err);
 }
 
 static void vm_driver_on_broken(void *ctx, const struct err *err)
@@ -161,7 +182,7 @@ static void vm_driver_on_broken(void *ctx, const struct err *err)
 	struct driver *driver = ctx;
 
 	vm_driver_blame(driver, err);
-	vm_driver_unplug(driver);
+	vm_driver_pull_plug(driver);
 }
 
 static const struct agent_host_ops vm_driver_agent_ops = {
@@ -221,6 +242,7 @@ static void vm_driver_on_end(void *ctx, uint32_t events _unused_)
 	if (!driver->exited &&
 	    (driver->phase != VM_DRIVER_KILLED || !agent_host_started(driver->agent)))
 		vm_driver_explain(driver, &failure);
+	vm_plug_end(driver->plug);
 	agent_host_end(driver->agent, &driver->why);
 	driver->host.ops->ended(driver->host.ctx, err_is_set(&driver->why) ? &driver->why : NULL);
 }
@@ -315,6 +337,7 @@ void vm_driver_free(struct driver *driver)
 {
 	if (!driver)
 		return;
+	vm_plug_free(driver->plug);
 	agent_host_free(driver->agent);
 	console_free(driver->console);
 	console_free(driver->errors);
@@ -339,6 +362,9 @@ int vm_driver_start(const struct driver_host *host, const struct vm_engine_ops *
 		r = vm_driver_configure(driver, err);
 	if (r == 0)
 		r = vm_driver_watch(driver, err);
+	if (r == 0)
+		r = vm_plug_new(host->loop, ops, driver->engine, vm_driver_on_changed, driver,
+				&driver->plug, err);
 	if (r < 0) {
 		vm_driver_free(driver);
 		return r;
@@ -376,7 +402,7 @@ void vm_driver_kill(struct driver *driver)
 
 	driver->kill_asked = 1;
 	if (again || driver->paused || driver->phase == VM_DRIVER_BOOTING) {
-		vm_driver_unplug(driver);
+		vm_driver_pull_plug(driver);
 		return;
 	}
 	if (driver->phase == VM_DRIVER_RUNNING)
@@ -405,4 +431,26 @@ int vm_driver_press(struct driver *driver, enum message_button button, struct er
 	if (driver->paused)
 		return err_set(err, -EBUSY, "the VM is paused; resume it first");
 	return driver->ops->press(driver->engine, button, err);
+}
+
+static int vm_driver_change(struct driver *driver, const struct driver_device *device, int plugged,
+			    int forced, struct err *err)
+{
+	if (driver->phase != VM_DRIVER_RUNNING)
+		return err_set(err, -EBUSY, "the VM is %s, no device comes or goes now",
+			       driver->phase == VM_DRIVER_BOOTING ? "still starting" : "ending");
+	if (driver->paused)
+		return err_set(err, -EBUSY, "the VM is paused; resume it first");
+	return vm_plug_start(driver->plug, driver->agent, device, plugged, forced, err);
+}
+
+int vm_driver_plug(struct driver *driver, const struct driver_device *device, struct err *err)
+{
+	return vm_driver_change(driver, device, 1, 0, err);
+}
+
+int vm_driver_unplug(struct driver *driver, const struct driver_device *device, int forced,
+		     struct err *err)
+{
+	return vm_driver_change(driver, device, 0, forced, err);
 }

@@ -18,6 +18,9 @@ extern const char *const vm_driver_data[];
 /* Our ends of the process's streams: sockets that end with it. */
 enum vm_stream { VM_STREAM_SERIAL, VM_STREAM_AGENT, VM_STREAM_ERRORS, VM_STREAMS };
 
+/* What plug or unplug of an engine has come to; err NULL: done. Never from inside of these. */
+typedef void (*vm_engine_done_fn)(void *ctx, const struct err *err);
+
 struct vm_engine_ops {
 	const char *process; /* what its process is called in messages: "QEMU" */
 
@@ -32,6 +35,14 @@ struct vm_engine_ops {
 	/* None of these blocks. quit: the process ends at once, its disks whole; kill: and if they are not. */
 	int (*pause)(struct vm_engine *engine, int paused, struct err *err);
 	int (*press)(struct vm_engine *engine, enum message_button button, struct err *err);
+	/*
+	 * The hardware of a device, that the guest finds when it looks; or it goes at once, which is done also if there
+	 * was none. One at a time. After 0 done() comes once, unless the engine ends before.
+	 */
+	int (*plug)(struct vm_engine *engine, const struct driver_device *device,
+		    vm_engine_done_fn done, void *ctx, struct err *err);
+	int (*unplug)(struct vm_engine *engine, const struct driver_device *device,
+		      vm_engine_done_fn done, void *ctx, struct err *err);
 	void (*quit)(struct vm_engine *engine);
 	void (*kill)(struct vm_engine *engine);
 
@@ -54,6 +65,9 @@ void vm_driver_send(struct driver *driver, uint32_t channel, uint16_t type, cons
 void vm_driver_consumed(struct driver *driver, uint32_t channel, size_t len);
 int vm_driver_pause(struct driver *driver, int paused, struct err *err);
 int vm_driver_press(struct driver *driver, enum message_button button, struct err *err);
+int vm_driver_plug(struct driver *driver, const struct driver_device *device, struct err *err);
+int vm_driver_unplug(struct driver *driver, const struct driver_device *device, int forced,
+		     struct err *err);
 void vm_driver_kill(struct driver *driver);
 void vm_driver_free(struct driver *driver);
 

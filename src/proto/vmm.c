@@ -161,3 +161,25 @@ int vmm_config_get(const struct frame *frame, struct vmm_config *ret)
 		return -EBADMSG;
 	return vmm_config_is_sane(ret) ? 0 : -EBADMSG;
 }
+
+void vmm_plug_put(struct buf *payload, const struct vmm_plug *plug)
+{
+	wire_put_u8(payload, (uint8_t)plug->kind);
+	vmm_put_net(payload, &plug->net);
+}
+
+int vmm_plug_get(const struct frame *frame, struct vmm_plug *ret)
+{
+	struct wire_reader r = wire_read(frame->payload, frame->len);
+
+	*ret = (struct vmm_plug){ .kind = wire_get_u8(&r) };
+	if (ret->kind >= VMM_PLUG_KINDS)
+		r.bad = 1;
+	vmm_get_net(&r, &ret->net);
+	return wire_end(&r) < 0 ? -EBADMSG : 0;
+}
+
+size_t vmm_plug_fds(const struct vmm_plug *plug)
+{
+	return plug->net.queues ? plug->net.queues * (plug->net.vhost ? 2 : 1) : 1;
+}

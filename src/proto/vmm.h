@@ -12,10 +12,11 @@
  * Between a VM's keeper and its vmm role: frames (proto/frame.h, channel 0) over a stream socket.
  *
  *   keeper: CONFIGURE -> vmm: READY (the guest runs) or ENDED with the error
- *   keeper: PAUSE, RESUME, POWER_BUTTON, RESET, NMI, QUIT -> vmm: DONE or REFUSED, in order
+ *   keeper: PAUSE, RESUME, POWER_BUTTON, RESET, NMI, PLUG, UNPLUG, QUIT -> vmm: DONE or REFUSED, in order
  *   vmm, at last: ENDED with how the machine ended; then the process ends
  *
- * The vmm opens nothing by name: everything comes to it as descriptors with fixed numbers.
+ * The vmm opens nothing by name: everything comes to it as descriptors with fixed numbers, and with PLUG as those
+ * that go with the frame's first byte (SCM_RIGHTS), in the order of enum vmm_fd's last.
  */
 enum vmm_fd {
 	VMM_FD_CONTROL = 3, /* this protocol */
@@ -39,6 +40,8 @@ enum vmm_message {
 	VMM_RESET,
 	VMM_NMI,
 	VMM_QUIT,
+	VMM_PLUG, /* struct vmm_plug: one device more */
+	VMM_UNPLUG, /* struct vmm_plug, of which its name counts: it goes at once, whatever the guest does with it */
 };
 
 /* Below the instance's run folder: where the host reaches the guest's AF_VSOCK, and its debugger. */
@@ -82,6 +85,17 @@ struct vmm_net {
 	int vhost; /* a vhost-net descriptor follows each tap's */
 };
 
+enum vmm_plug_kind { VMM_PLUG_NET, VMM_PLUG_KINDS };
+
+/* Descriptors that come with one device. */
+#define VMM_PLUG_FDS_MAX 128
+
+/* A device that comes or goes while the machine runs. Its name is a card's address. */
+struct vmm_plug {
+	int kind; /* enum vmm_plug_kind */
+	struct vmm_net net;
+};
+
 struct vmm_config {
 	char *name;	 /* of the instance */
 	char *uuid;	 /* 8-4-4-4-12 hexadecimal digits, for SMBIOS */
@@ -103,5 +117,11 @@ void vmm_config_release(struct vmm_config *config);
 void vmm_config_put(struct buf *payload, const struct vmm_config *config);
 /* Returns 0 or -EBADMSG; release the config in both cases. */
 int vmm_config_get(const struct frame *frame, struct vmm_config *ret);
+
+void vmm_plug_put(struct buf *payload, const struct vmm_plug *plug);
+/* Returns 0 or -EBADMSG. */
+int vmm_plug_get(const struct frame *frame, struct vmm_plug *ret);
+/* How many descriptors it comes with: at most VMM_PLUG_FDS_MAX. */
+size_t vmm_plug_fds(const struct vmm_plug *plug);
 
 #endif

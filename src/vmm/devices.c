@@ -17,10 +17,26 @@
 /* A disk has one for each vCPU up to these, which one device thread serves. */
 #define DEVICES_DISK_QUEUES 4
 
+/* What it can be unplugged as; others have a kind that nothing is asked for by. */
+struct devices_name {
+	int kind; /* enum vmm_plug_kind, or VMM_PLUG_KINDS */
+	uint8_t mac[6];
+};
+
+struct devices_item {
+	struct transport_pci *transport;
+	struct devices_name name;
+};
+
 struct devices {
-	struct transport_pci **transports;
+	struct devices_item *items;
 	size_t n;
 };
+
+static int devices_next_fd(struct devices_site *site)
+{
+	return site->fds ? *site->fds++ : site->next_fd++;
+}
 
 static uint32_t devices_one(const struct vmm_config *config _unused_)
 {
@@ -75,7 +91,7 @@ static int devices_make_blk(struct devices_site *site, uint32_t i, struct virtio
 
 	for (uint32_t file = 0; file <= config->backing; file++)
 		files[file] = (struct disk_file){
-			.fd = site->next_fd++,
+			.fd = devices_next_fd(site),
 			.format = config->format == VMM_DISK_QCOW2 ? DISK_QCOW2 : DISK_RAW,
 		};
 	r = disk_open(site->host.loop, &options, &disk, err);
@@ -97,19 +113,26 @@ static int devices_make_net(struct devices_site *site, uint32_t i, struct virtio
 	options.is_stream = !config->queues;
 	options.pairs = options.is_stream ? 1 : config->queues;
 	for (uint32_t pair = 0; pair < options.pairs; pair++) {
-		taps[pair] = site->next_fd++;
+		taps[pair] = devices_next_fd(site);
 		if (config->vhost)
-			vhosts[pair] = site->next_fd++;
+			vhosts[pair] = devices_next_fd(site);
 	}
 	memcpy(options.mac, config->mac, sizeof(options.mac));
-	return net_new(&site->host, &options, ret, &net, err);
+	if (net_new(&site->host, &options, ret, &net, err) == 0)
+		return 0;
+	for (uint32_t pair = 0; pair < options.pairs; pair++) {
+		fd_close(taps[pair]);
+		if (config->vhost)
+			fd_close(vhosts[pair]);
+	}
+	return err->code;
 }
 
 static int devices_make_vsock(struct devices_site *site, uint32_t i _unused_, struct virtio **ret,
 			      struct err *err)
 {
 	const struct vsock_options options = { .cid = site->config->vsock_cid,
-					       .listener = site->next_fd++,
+					       .listener = devices_next_fd(site),
 					       .connector = -EBADF };
 
 	return vsock_new(&site->host, &options, ret, err);
@@ -124,7 +147,7 @@ static int devices_make_fs(struct devices_site *site, uint32_t i, struct virtio 
 			   struct err *err)
 {
 	_cleanup_free_ char *tag = mem_printf(GUEST_SHARE "%u", (unsigned int)i);
-	const struct fs_options options = { .tag = tag, .server = site->next_fd++ };
+	const struct fs_options options = { .tag = tag, .server = devices_next_fd(site) };
 
 	return fs_new(&site->host, &options, ret, err);
 }
@@ -144,10 +167,11 @@ static int devices_make_balloon(struct devices_site *site, uint32_t i _unused_, 
 	return balloon_new(&site->host, ret, &balloon, err);
 }
 
-/* A row: a kind of device, how many of it a machine has, and how the i-th is made. */
+/* A row: a kind of device, how many of it a machine has, how the i-th is made, and what it is unplugged as. */
 struct devices_row {
 	uint32_t (*count)(const struct vmm_config *config);
 	int (*make)(struct devices_site *site, uint32_t i, struct virtio **ret, struct err *err);
+	int kind;
 };
 
 /*
@@ -155,10 +179,13 @@ struct devices_row {
  * that take descriptors stand in the order of proto/vmm.h.
  */
 static const struct devices_row devices_rows[] = {
-	{ devices_one, devices_make_serial },  { devices_disks, devices_make_blk },
-	{ devices_nets, devices_make_net },    { devices_vsocks, devices_make_vsock },
-	{ devices_shares, devices_make_fs },   { devices_one, devices_make_rng },
-	{ devices_one, devices_make_balloon },
+	{ devices_one, devices_make_serial, VMM_PLUG_KINDS },
+	{ devices_disks, devices_make_blk, VMM_PLUG_KINDS },
+	{ devices_nets, devices_make_net, VMM_PLUG_NET },
+	{ devices_vsocks, devices_make_vsock, VMM_PLUG_KINDS },
+	{ devices_shares, devices_make_fs, VMM_PLUG_KINDS },
+	{ devices_one, devices_make_rng, VMM_PLUG_KINDS },
+	{ devices_one, devices_make_balloon, VMM_PLUG_KINDS },
 };
 
 unsigned int devices_count(const struct vmm_config *config)
@@ -170,21 +197,39 @@ unsigned int devices_count(const struct vmm_config *config)
 	return n;
 }
 
-static int devices_add(struct devices *devices, struct devices_site *site,
-		       const struct devices_row *row, uint32_t i, struct err *err)
+static void devices_name_it(const struct vmm_config *config, int kind, uint32_t i,
+			    struct devices_name *ret)
 {
-	struct virtio *virtio;
-	int r = row->make(site, i, &virtio, err);
+	*ret = (struct devices_name){ .kind = kind };
+	if (kind == VMM_PLUG_NET)
+		memcpy(ret->mac, config->nets[i].mac, sizeof(ret->mac));
+}
 
-	if (r < 0)
-		return r;
-	devices->transports =
-		mem_realloc(devices->transports, devices->n + 1, sizeof(struct transport_pci *));
+static int devices_place(struct devices *devices, struct devices_site *site, struct virtio *virtio,
+			 const struct devices_name *name, struct err *err)
+{
+	struct devices_item *item;
+	int r;
+
+	devices->items = mem_realloc(devices->items, devices->n + 1, sizeof(*devices->items));
+	item = &devices->items[devices->n];
+	item->name = *name;
 	r = transport_pci_new(site->pci, site->msi, &site->hv, site->host.loop, virtio,
-			      &devices->transports[devices->n], err);
+			      &item->transport, err);
 	if (r == 0)
 		devices->n++;
 	return r;
+}
+
+static int devices_add(struct devices *devices, struct devices_site *site,
+		       const struct devices_row *row, uint32_t i, struct err *err)
+{
+	struct devices_name name;
+	struct virtio *virtio;
+	int r = row->make(site, i, &virtio, err);
+
+	devices_name_it(site->config, row->kind, i, &name);
+	return r < 0 ? r : devices_place(devices, site, virtio, &name, err);
 }
 
 int devices_new(struct devices_site *site, struct devices **ret, struct err *err)
@@ -210,8 +255,65 @@ struct devices *devices_free(struct devices *devices)
 	if (!devices)
 		return NULL;
 	for (size_t i = 0; i < devices->n; i++)
-		transport_pci_free(devices->transports[i]);
-	free(devices->transports);
+		transport_pci_free(devices->items[i].transport);
+	free(devices->items);
 	free(devices);
 	return NULL;
+}
+
+/* Their number if there is none. */
+static size_t devices_find(const struct devices *devices, const struct vmm_plug *plug)
+{
+	size_t i = 0;
+
+	for (; i < devices->n; i++) {
+		const struct devices_name *name = &devices->items[i].name;
+
+		if (name->kind == plug->kind &&
+		    !memcmp(name->mac, plug->net.mac, sizeof(name->mac)))
+			break;
+	}
+	return i;
+}
+
+static const struct devices_row *devices_row(int kind)
+{
+	const struct devices_row *row = devices_rows;
+
+	while (row->kind != kind)
+		row++;
+	return row;
+}
+
+int devices_plug(struct devices *devices, const struct devices_site *site,
+		 const struct vmm_plug *plug, struct err *err)
+{
+	struct devices_site own = *site;
+	const int *end = site->fds + vmm_plug_fds(plug);
+	struct vmm_net net = plug->net;
+	const struct vmm_config config = { .cpus = site->config->cpus, .nets = &net, .n_nets = 1 };
+	const struct devices_row *row = devices_row(plug->kind);
+	struct devices_name name;
+	struct virtio *virtio;
+
+	own.config = &config;
+	devices_name_it(&config, plug->kind, 0, &name);
+	if (devices_find(devices, plug) < devices->n)
+		err_set(err, -EEXIST, "the machine has such a device already");
+	else if (row->make(&own, 0, &virtio, err) == 0)
+		return devices_place(devices, &own, virtio, &name, err);
+	while (own.fds < end) /* what nobody has taken over */
+		fd_close(*own.fds++);
+	return err->code;
+}
+
+int devices_unplug(struct devices *devices, const struct vmm_plug *plug, struct err *err)
+{
+	size_t i = devices_find(devices, plug);
+
+	if (i == devices->n)
+		return err_set(err, -ENOENT, "the machine has no such device");
+	transport_pci_free(devices->items[i].transport);
+	devices->items[i] = devices->items[--devices->n];
+	return 0;
 }

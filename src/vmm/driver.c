@@ -25,6 +25,11 @@ struct vm_engine {
 	int control;
 	struct loop_source *source;
 	struct buf in, out;
+	/* Requests that are answered with DONE or REFUSED, which come in their order. */
+	uint64_t asked, answered;
+	uint64_t plug; /* the number of the one that done waits for; 0: none */
+	vm_engine_done_fn done;
+	void *done_ctx;
 	int has_ended; /* and said how: */
 	uint32_t end;  /* enum vmm_end */
 	struct err why;
@@ -56,8 +61,10 @@ static void driver_flush(struct vm_engine *engine)
 
 static void driver_request(struct vm_engine *engine, uint16_t type, const struct buf *payload)
 {
-	if (engine->out.len < DRIVER_OUT_MAX)
+	if (engine->out.len < DRIVER_OUT_MAX) {
 		frame_put(&engine->out, 0, type, payload->data, payload->len);
+		engine->asked += type != VMM_CONFIGURE;
+	}
 	driver_flush(engine);
 }
 
@@ -77,18 +84,31 @@ static int driver_take_end(struct vm_engine *engine, const struct frame *frame)
 	return 0;
 }
 
-static int driver_take_frame(struct vm_engine *engine, const struct frame *frame)
+static int driver_take_answer(struct vm_engine *engine, const struct frame *frame)
 {
 	struct err err = ERR_INIT;
 
-	switch (frame->type) {
-	case VMM_READY:
-	case VMM_DONE:
-		return 0;
-	case VMM_REFUSED:
+	if (engine->answered++ == engine->asked)
+		return -EBADMSG;
+	if (frame->type == VMM_REFUSED) {
 		(void)message_get_error(frame, &err);
 		log_debug("the VMM refused a request: %s", err.msg);
+	}
+	if (engine->answered == engine->plug) {
+		engine->plug = 0;
+		engine->done(engine->done_ctx, err_is_set(&err) ? &err : NULL);
+	}
+	return 0;
+}
+
+static int driver_take_frame(struct vm_engine *engine, const struct frame *frame)
+{
+	switch (frame->type) {
+	case VMM_READY:
 		return 0;
+	case VMM_DONE:
+	case VMM_REFUSED:
+		return driver_take_answer(engine, frame);
 	case VMM_ENDED:
 		return driver_take_end(engine, frame);
 	default:
@@ -222,6 +242,100 @@ static int driver_engine_press(struct vm_engine *engine, enum message_button but
 	return driver_ask(engine, requests[button], err);
 }
 
+/* vhost works only where the process was started with it, and is allowed it. */
+static int driver_has_vhost(const struct vm_engine *engine)
+{
+	const struct vmm_config *config = hull_config(engine->hull);
+
+	for (uint32_t i = 0; i < config->n_nets; i++) {
+		if (config->nets[i].vhost)
+			return 1;
+	}
+	return 0;
+}
+
+static size_t driver_fill_card(const struct vm_engine *engine, const struct driver_nic *nic,
+			       struct vmm_net *ret, int *fds)
+{
+	const int *vhosts = driver_has_vhost(engine) ? nic->vhosts : NULL;
+	size_t n = 0;
+
+	*ret = (struct vmm_net){ .mtu = nic->mtu,
+				 .queues = nic->queues,
+				 .vhost = nic->queues && vhosts };
+	memcpy(ret->mac, nic->mac, sizeof(ret->mac));
+	if (!nic->queues)
+		fds[n++] = nic->stream;
+	for (uint32_t pair = 0; pair < nic->queues; pair++) {
+		fds[n++] = nic->taps[pair];
+		if (vhosts)
+			fds[n++] = vhosts[pair];
+	}
+	return n;
+}
+
+/* The frame is small and its descriptors go with its first byte, so nothing may be before it. */
+static int driver_send_with(struct vm_engine *engine, uint16_t type, const struct buf *payload,
+			    const int *fds, size_t n, struct err *err)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(VMM_PLUG_FDS_MAX * sizeof(int))];
+	} control = { .header = { .cmsg_len = CMSG_LEN(n * sizeof(int)),
+				  .cmsg_level = SOL_SOCKET,
+				  .cmsg_type = SCM_RIGHTS } };
+	_cleanup_buf_ struct buf frame = BUF_INIT;
+	struct iovec part;
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	ssize_t sent;
+
+	frame_put(&frame, 0, type, payload->data, payload->len);
+	part = (struct iovec){ .iov_base = frame.data, .iov_len = frame.len };
+	if (n) {
+		memcpy(CMSG_DATA(&control.header), fds, n * sizeof(int));
+		message.msg_control = &control;
+		message.msg_controllen = CMSG_SPACE(n * sizeof(int));
+	}
+	if (engine->out.len)
+		return err_set(err, -EBUSY, "the VMM does not take requests now; try again");
+	sent = sendmsg(engine->control, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (sent < 0)
+		return err_errno(err, -errno, "the VMM takes no devices");
+	buf_add(&engine->out, frame.data + sent, frame.len - (size_t)sent);
+	driver_flush(engine);
+	engine->plug = ++engine->asked;
+	return 0;
+}
+
+static int driver_engine_change(struct vm_engine *engine, const struct driver_device *device,
+				int plugged, struct err *err)
+{
+	_cleanup_buf_ struct buf payload = BUF_INIT;
+	int fds[VMM_PLUG_FDS_MAX];
+	struct vmm_plug plug = { .kind = VMM_PLUG_NET };
+	size_t n = driver_fill_card(engine, device->nic, &plug.net, fds);
+
+	vmm_plug_put(&payload, &plug);
+	return driver_send_with(engine, plugged ? VMM_PLUG : VMM_UNPLUG, &payload, fds,
+				plugged ? n : 0, err);
+}
+
+static int driver_engine_plug(struct vm_engine *engine, const struct driver_device *device,
+			      vm_engine_done_fn done, void *ctx, struct err *err)
+{
+	engine->done = done;
+	engine->done_ctx = ctx;
+	return driver_engine_change(engine, device, 1, err);
+}
+
+static int driver_engine_unplug(struct vm_engine *engine, const struct driver_device *device,
+				vm_engine_done_fn done, void *ctx, struct err *err)
+{
+	engine->done = done;
+	engine->done_ctx = ctx;
+	return driver_engine_change(engine, device, 0, err);
+}
+
 static void driver_engine_quit(struct vm_engine *engine)
 {
 	driver_request(engine, VMM_QUIT, &BUF_INIT);
@@ -274,6 +388,8 @@ static const struct vm_engine_ops driver_engine_ops = {
 	.pidfd = driver_engine_pidfd,
 	.pause = driver_engine_pause,
 	.press = driver_engine_press,
+	.plug = driver_engine_plug,
+	.unplug = driver_engine_unplug,
 	.quit = driver_engine_quit,
 	.kill = driver_engine_kill,
 	.reap = driver_engine_reap,
@@ -304,6 +420,8 @@ const struct driver_ops kvm_driver = {
 	.consumed = vm_driver_consumed,
 	.pause = vm_driver_pause,
 	.press = vm_driver_press,
+	.plug = vm_driver_plug,
+	.unplug = vm_driver_unplug,
 	.kill = vm_driver_kill,
 	.free = vm_driver_free,
 	.clean = driver_clean,

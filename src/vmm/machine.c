@@ -372,7 +372,8 @@ static int machine_make_buses(struct machine *machine, struct err *err)
 {
 	machine->ports = bus_new();
 	machine->memory = bus_new();
-	return pci_new(machine->memory, devices_count(machine->config), &machine->pci, err);
+	return pci_new(machine->memory, devices_count(machine->config) + DEVICES_SPARE,
+		       &machine->pci, err);
 }
 
 static int machine_make_vm(struct machine *machine, struct err *err)
@@ -437,9 +438,9 @@ static int machine_make_fixed(struct machine *machine, struct err *err)
 	return r < 0 ? r : machine_add_fixed(machine, err);
 }
 
-static int machine_make_devices(struct machine *machine, struct err *err)
+static struct devices_site machine_site(struct machine *machine)
 {
-	struct devices_site site = {
+	return (struct devices_site){
 		.config = machine->config,
 		.host = { .loop = machine->loop, .ram = machine->ram },
 		.pci = machine->pci,
@@ -447,7 +448,11 @@ static int machine_make_devices(struct machine *machine, struct err *err)
 		.hv = vm_hv(machine->vm),
 		.next_fd = VMM_FD_FIRST,
 	};
+}
 
+static int machine_make_devices(struct machine *machine, struct err *err)
+{
+	struct devices_site site = machine_site(machine);
 	int r = devices_new(&site, &machine->devices, err);
 
 	machine->next_fd = site.next_fd;
@@ -681,4 +686,18 @@ void machine_nmi(struct machine *machine)
 
 	for (unsigned int i = 0; i < machine->n_vcpus; i++)
 		(void)hv.ops->signal(hv.ctx, LAYOUT_LAPIC | (uint64_t)i << 12, MACHINE_MSI_NMI);
+}
+
+int machine_plug(struct machine *machine, const struct vmm_plug *plug, const int *fds,
+		 struct err *err)
+{
+	struct devices_site site = machine_site(machine);
+
+	site.fds = fds;
+	return devices_plug(machine->devices, &site, plug, err);
+}
+
+int machine_unplug(struct machine *machine, const struct vmm_plug *plug, struct err *err)
+{
+	return devices_unplug(machine->devices, plug, err);
 }

@@ -43,4 +43,9 @@ int machine_resume(struct machine *machine, struct err *err);
 void machine_power_button(struct machine *machine);
 void machine_nmi(struct machine *machine);
 
+/* As devices_plug() and devices_unplug(), of a machine that runs or is paused; fds: vmm_plug_fds() of them. */
+int machine_plug(struct machine *machine, const struct vmm_plug *plug, const int *fds,
+		 struct err *err);
+int machine_unplug(struct machine *machine, const struct vmm_plug *plug, struct err *err);
+
 #endif

@@ -23,6 +23,7 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
@@ -34,7 +35,10 @@ struct role {
 	struct machine *machine;
 	struct loop_source *source;
 	struct buf in;
+	int fds[VMM_PLUG_FDS_MAX]; /* that have come with what is in in */
+	size_t n_fds;
 	struct vmm_config config;
+	int has_vhost; /* the jail lets it be */
 	enum vmm_end end;
 	struct err why;
 };
@@ -70,42 +74,82 @@ static const struct machine_ops role_machine_ops = {
 	.ended = role_on_ended,
 };
 
-static int role_on_pause(struct role *role, struct err *err)
+static int role_on_pause(struct role *role, const struct frame *frame _unused_, struct err *err)
 {
 	return machine_pause(role->machine, err);
 }
 
-static int role_on_resume(struct role *role, struct err *err)
+static int role_on_resume(struct role *role, const struct frame *frame _unused_, struct err *err)
 {
 	return machine_resume(role->machine, err);
 }
 
-static int role_on_power_button(struct role *role, struct err *err _unused_)
+static int role_on_power_button(struct role *role, const struct frame *frame _unused_,
+				struct err *err _unused_)
 {
 	machine_power_button(role->machine);
 	return 0;
 }
 
-static int role_on_reset(struct role *role _unused_, struct err *err)
+static int role_on_reset(struct role *role _unused_, const struct frame *frame _unused_,
+			 struct err *err)
 {
 	return err_set(err, -EOPNOTSUPP, "a VM is reset by a new start");
 }
 
-static int role_on_nmi(struct role *role, struct err *err _unused_)
+static int role_on_nmi(struct role *role, const struct frame *frame _unused_,
+		       struct err *err _unused_)
 {
 	machine_nmi(role->machine);
 	return 0;
 }
 
-static int role_on_quit(struct role *role, struct err *err _unused_)
+static int role_on_quit(struct role *role, const struct frame *frame _unused_,
+			struct err *err _unused_)
 {
 	role_end(role, VMM_END_QUIT, NULL);
 	return 0;
 }
 
+/* What comes with it is the oldest that has come; the frame is whole, so they are here. */
+static int role_take_fds(struct role *role, const struct vmm_plug *plug, int *ret, struct err *err)
+{
+	size_t n = vmm_plug_fds(plug);
+
+	if (n > role->n_fds)
+		return err_set(err, -EPROTO,
+			       "a device comes with %zu descriptors, and there are %zu", n,
+			       role->n_fds);
+	memcpy(ret, role->fds, n * sizeof(*ret));
+	memmove(role->fds, role->fds + n, (role->n_fds - n) * sizeof(*ret));
+	role->n_fds -= n;
+	return 0;
+}
+
+static int role_on_plug(struct role *role, const struct frame *frame, struct err *err)
+{
+	int fds[VMM_PLUG_FDS_MAX];
+	struct vmm_plug plug;
+
+	if (vmm_plug_get(frame, &plug) < 0 || (plug.net.vhost && !role->has_vhost))
+		return err_set(err, -EPROTO, "that is no device");
+	if (role_take_fds(role, &plug, fds, err) < 0)
+		return err->code;
+	return machine_plug(role->machine, &plug, fds, err);
+}
+
+static int role_on_unplug(struct role *role, const struct frame *frame, struct err *err)
+{
+	struct vmm_plug plug;
+
+	if (vmm_plug_get(frame, &plug) < 0)
+		return err_set(err, -EPROTO, "that is no device");
+	return machine_unplug(role->machine, &plug, err);
+}
+
 static const struct role_request {
 	uint16_t type;
-	int (*serve)(struct role *role, struct err *err);
+	int (*serve)(struct role *role, const struct frame *frame, struct err *err);
 } role_requests[] = {
 	{ VMM_PAUSE, role_on_pause },
 	{ VMM_RESUME, role_on_resume },
@@ -113,6 +157,8 @@ static const struct role_request {
 	{ VMM_RESET, role_on_reset },
 	{ VMM_NMI, role_on_nmi },
 	{ VMM_QUIT, role_on_quit },
+	{ VMM_PLUG, role_on_plug },
+	{ VMM_UNPLUG, role_on_unplug },
 };
 
 static int role_serve(struct role *role, const struct frame *frame)
@@ -123,7 +169,7 @@ static int role_serve(struct role *role, const struct frame *frame)
 	for (size_t i = 0; i < ARRAY_SIZE(role_requests); i++) {
 		if (role_requests[i].type != frame->type)
 			continue;
-		if (role_requests[i].serve(role, &err) == 0) {
+		if (role_requests[i].serve(role, frame, &err) == 0) {
 			role_say(VMM_DONE, &BUF_INIT);
 			return 0;
 		}
@@ -150,17 +196,43 @@ static int role_parse(struct role *role)
 	return role->in.len > ROLE_IN_MAX ? -EBADMSG : r;
 }
 
+/* 0, or -EMSGSIZE: more than any device comes with. */
+static int role_keep_fds(struct role *role, struct msghdr *message)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+		size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		const uint8_t *data = CMSG_DATA(c);
+
+		for (size_t i = 0;
+		     c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && i < n; i++) {
+			if (role->n_fds == ARRAY_SIZE(role->fds))
+				return -EMSGSIZE;
+			memcpy(&role->fds[role->n_fds++], data + i * sizeof(int), sizeof(int));
+		}
+	}
+	return message->msg_flags & MSG_CTRUNC ? -EMSGSIZE : 0;
+}
+
 static void role_on_control(void *ctx, uint32_t events _unused_)
 {
 	struct role *role = ctx;
 	char chunk[1024];
-	ssize_t n = recv(VMM_FD_CONTROL, chunk, sizeof(chunk), MSG_DONTWAIT);
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(role->fds))];
+	} control;
+	struct iovec part = { .iov_base = chunk, .iov_len = sizeof(chunk) };
+	struct msghdr message = { .msg_iov = &part,
+				  .msg_iovlen = 1,
+				  .msg_control = &control,
+				  .msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(VMM_FD_CONTROL, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n > 0)
 		buf_add(&role->in, chunk, (size_t)n);
-	if (n <= 0 || role_parse(role) < 0)
+	if (n <= 0 || role_keep_fds(role, &message) < 0 || role_parse(role) < 0)
 		role_end(role, VMM_END_QUIT, NULL);
 }
 
@@ -190,6 +262,7 @@ static int role_prepare_jail(struct role *role, struct err *err)
 		if (role->config.nets[i].vhost)
 			with |= JAIL_WITH_VHOST;
 	}
+	role->has_vhost = with & JAIL_WITH_VHOST;
 	if (role->config.gdb)
 		with |= JAIL_WITH_GDB;
 	return jail_prepare(with, err);

@@ -19,7 +19,11 @@ struct fuzz {
 	struct fake_hv fake;
 	struct bus *bus;
 	struct ram *ram;
+	struct loop *loop;
+	struct pci *pci;
+	struct msi *msi;
 	struct virtio *virtio;
+	struct transport_pci *transport;
 	struct queue_chain chain;
 	int active, slow; /* between activate and reset; resets take their time */
 	uint8_t config[12];
@@ -176,18 +180,57 @@ static void fuzz_start(struct fuzz *fuzz)
 	fuzz_put(fuzz, 0x14, 0xf, 1);
 }
 
+static void fuzz_plug(struct fuzz *fuzz)
+{
+	const struct hv hv = { .ops = &fake_hv_ops, .ctx = &fuzz->fake };
+	const struct virtio_kind kind = { .name = "fuzz",
+					  .type = 2,
+					  .n_queues = FUZZ_QUEUES,
+					  .queue_size = 128,
+					  .config_size = sizeof(fuzz->config),
+					  .ops = &kind_ops };
+	const struct virtio_host host = { .loop = fuzz->loop, .ram = fuzz->ram };
+	struct err err = ERR_INIT;
+
+	fuzz->active = 0;
+	fuzz->virtio = virtio_new(&host, &kind, fuzz);
+	if (transport_pci_new(fuzz->pci, fuzz->msi, &hv, fuzz->loop, fuzz->virtio, &fuzz->transport,
+			      &err) < 0)
+		abort();
+}
+
+/* Whatever state it is in. */
+static void fuzz_unplug(struct fuzz *fuzz)
+{
+	fuzz->transport = transport_pci_free(fuzz->transport);
+	if (fake_hv_ioeventfds(&fuzz->fake) || fake_hv_irqfds(&fuzz->fake))
+		abort();
+}
+
+/* It goes, the guest touches what is no longer there, and another one comes. */
+static void fuzz_replug(struct fuzz *fuzz)
+{
+	uint64_t bar = fuzz_bar(fuzz);
+
+	fuzz_unplug(fuzz);
+	fuzz_access(fuzz, FUZZ_CONFIG, 1);
+	fuzz_access(fuzz, bar, 1);
+	fuzz_access(fuzz, bar, 0);
+	fuzz_plug(fuzz);
+}
+
 static void fuzz_step(struct fuzz *fuzz)
 {
 	uint8_t what = fuzz_byte(fuzz);
 
-	switch (what % 13) {
+	switch (what % 14) {
 	case 0:
 	case 1:
-		fuzz_access(fuzz, FUZZ_CONFIG, what % 13);
+		fuzz_access(fuzz, FUZZ_CONFIG, what % 14);
 		break;
 	case 2:
 	case 3:
-		fuzz_access(fuzz, fuzz_bar(fuzz), what % 13 == 3);
+		fuzz_access(fuzz, fuzz_bar(fuzz), what % 14 == 3);
 		break;
 	case 4:
 		fuzz_start(fuzz);
@@ -213,39 +256,30 @@ static void fuzz_step(struct fuzz *fuzz)
 	case 11:
 		fuzz->slow = fuzz_byte(fuzz) & 1;
 		break;
+	case 12:
+		fuzz_replug(fuzz);
+		break;
 	default:
 		fuzz->fake.fail = -EINVAL;
 		break;
 	}
 }
 
-static void fuzz_machine(struct fuzz *fuzz, struct loop *loop)
+static void fuzz_machine(struct fuzz *fuzz)
 {
 	const struct hv hv = { .ops = &fake_hv_ops, .ctx = &fuzz->fake };
-	const struct virtio_kind kind = { .name = "fuzz",
-					  .type = 2,
-					  .n_queues = FUZZ_QUEUES,
-					  .queue_size = 128,
-					  .config_size = sizeof(fuzz->config),
-					  .ops = &kind_ops };
-	const struct virtio_host host = { .loop = loop, .ram = fuzz->ram };
-	struct transport_pci *transport;
-	struct msi *msi = msi_new(&hv);
 	struct err err = ERR_INIT;
-	struct pci *pci;
 
 	fuzz->bus = bus_new();
-	fuzz->virtio = virtio_new(&host, &kind, fuzz);
-	if (pci_new(fuzz->bus, 31, &pci, &err) < 0 ||
-	    transport_pci_new(pci, msi, &hv, loop, fuzz->virtio, &transport, &err) < 0)
+	fuzz->msi = msi_new(&hv);
+	if (pci_new(fuzz->bus, 31, &fuzz->pci, &err) < 0)
 		abort();
+	fuzz_plug(fuzz);
 	while (fuzz->size)
 		fuzz_step(fuzz);
-	transport_pci_free(transport);
-	if (fake_hv_ioeventfds(&fuzz->fake) || fake_hv_irqfds(&fuzz->fake))
-		abort();
-	pci_free(pci);
-	msi_free(msi);
+	fuzz_unplug(fuzz);
+	pci_free(fuzz->pci);
+	msi_free(fuzz->msi);
 	bus_free(fuzz->bus);
 }
 
@@ -266,7 +300,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	if (end && size > fuzz.size + 1 && size <= FUZZ_RAM)
 		(void)ram_write(ram, 0, end + 1, size - fuzz.size - 1);
-	fuzz_machine(&fuzz, loop);
+	fuzz.loop = loop;
+	fuzz_machine(&fuzz);
 	loop_free(loop);
 	return 0;
 }

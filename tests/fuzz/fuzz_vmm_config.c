@@ -10,6 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct frame frame = { .len = (uint32_t)size, .payload = data };
 	_cleanup_buf_ struct buf again = BUF_INIT;
 	struct vmm_config config = { 0 };
+	struct vmm_plug plug;
 
 	if (size > FRAME_PAYLOAD_MAX)
 		return 0;
@@ -25,5 +26,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 	}
 	vmm_config_release(&config);
+	if (vmm_plug_get(&frame, &plug) == 0) {
+		if (vmm_plug_fds(&plug) > VMM_PLUG_FDS_MAX)
+			abort();
+		again.len = 0;
+		vmm_plug_put(&again, &plug);
+		if (again.len != size)
+			abort();
+	}
 	return 0;
 }

@@ -68,6 +68,40 @@ def test_a_network_carries_both_ways(net_brig, wires, kernel_store):
     assert client.finish(timeout=SECONDS).out == "200000\n"
 
 
+def cards(brig):
+    return sorted(brig("exec", "a", "ls", "/sys/class/net").out.split())
+
+
+def test_networks_come_and_go_while_it_runs(net_brig, wires, kernel_store):
+    images.clone(kernel_store, net_brig.root)
+    net_brig("network", "create", "--internal", "--ipv4", "10.77.0.1/24", "lan")
+    # its first card, for which it has loaded no driver yet
+    net_brig("run", "-d", "--name", "a", "--vm", "--engine", "kvm", "--network", "none", "busybox", "sleep", "100000",
+             timeout=SECONDS)
+    for address in ("10.77.0.50", "10.77.0.51"):
+        net_brig("network", "connect", "--ip", address, "lan", "a", timeout=SECONDS)
+        assert f"inet {address}/24" in net_brig("exec", "a", "ip", "addr", "show", "eth0").out
+        net_brig("exec", "a", "ping", "-c", "1", "-W", "60", "10.77.0.1")
+        assert address in net_brig.json("ps")[0]["addresses"]
+        net_brig("network", "disconnect", "lan", "a", timeout=SECONDS)
+        assert cards(net_brig) == ["lo"] and net_brig.json("ps")[0]["addresses"] == []
+    net_brig("network", "connect", "lan", "a", timeout=SECONDS)
+    net_brig("network", "connect", "brig0", "a", timeout=SECONDS)
+    net_brig("exec", "a", "ping", "-c", "1", "-W", "60", WORLD)
+    # from the next start on they are there from the beginning, and go as well
+    net_brig("restart", "-t", "0", "a", timeout=SECONDS)
+    assert cards(net_brig) == ["eth0", "eth1", "lo"]
+    net_brig("network", "disconnect", "lan", "a", timeout=SECONDS)
+    assert cards(net_brig) == ["eth1", "lo"]
+    net_brig("exec", "a", "ping", "-c", "1", "-W", "60", WORLD)
+    # what stands still cannot let go
+    net_brig("pause", "a")
+    assert "paused" in net_brig.fails("network", "disconnect", "brig0", "a").err
+    net_brig("resume", "a")
+    net_brig("network", "disconnect", "--force", "brig0", "a", timeout=SECONDS)
+    assert cards(net_brig) == ["lo"]
+
+
 def test_a_panic_is_told_as_one(brig, start):
     start("--kernel-args", "unknown_nmi_panic")
     assert "pvpanic_mmio" in brig("exec", "a", "ls", "/sys/module").out.split()

@@ -72,6 +72,12 @@ static void here_thaw(void *ctx _unused_)
 	++*thaws;
 }
 
+static int here_plug(void *ctx _unused_, const struct plug *plug, struct launch *ret,
+		     struct err *err)
+{
+	return plug_start(plug, ret, err);
+}
+
 static int here_ended(void *ctx _unused_, int status)
 {
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
@@ -82,6 +88,7 @@ static const struct agent_ops ops = { .run = here_with_init,
 				      .work = here_work,
 				      .freeze = here_freeze,
 				      .thaw = here_thaw,
+				      .plug = here_plug,
 				      .ended = here_ended,
 				      .stats = stats_machine,
 				      .processes = stats_processes };
@@ -379,6 +386,27 @@ static void a_file_system_stands_still_as_long_as_is_wanted(void **state)
 	assert_int_equal(*thaws, 2);
 }
 
+static void what_becomes_of_a_device_is_told(void **state)
+{
+	struct stage *stage = *state;
+	_cleanup_buf_ struct buf payload = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	wire_put_u8(&payload, MESSAGE_DEVICE_CARD);
+	wire_put_str(&payload, "02:00:00:00:00:99");
+	/* what is not there has been let go of */
+	say(stage, UINT32_MAX, MESSAGE_UNPLUG, payload.data, payload.len);
+	expect(stage, UINT32_MAX, MESSAGE_STARTED);
+	expect_exit(stage, UINT32_MAX, 0);
+	payload.len = 0;
+	wire_put_u8(&payload, MESSAGE_DEVICE_CARD);
+	wire_put_str(&payload, "eth0");
+	say(stage, UINT32_MAX, MESSAGE_UNPLUG, payload.data, payload.len);
+	expect(stage, UINT32_MAX, MESSAGE_STARTED);
+	expect(stage, UINT32_MAX, MESSAGE_ERROR);
+	assert_int_equal(message_get_error(&stage->frame, &err), -EPROTO);
+}
+
 static void the_hosts_end_is_the_agents(void **state)
 {
 	struct stage *stage = *state;
@@ -456,6 +484,7 @@ int main(void)
 		TEST(questions_are_answered),
 		TEST(a_file_is_sent_as_a_tree),
 		TEST(a_file_system_stands_still_as_long_as_is_wanted),
+		TEST(what_becomes_of_a_device_is_told),
 		TEST(the_hosts_end_is_the_agents),
 		TEST(a_breach_of_the_protocol_ends_the_agent),
 	};

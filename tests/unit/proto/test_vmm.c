@@ -146,6 +146,32 @@ static void disks_and_nets_are_bounded(void **state _unused_)
 	assert_true(refused(&config));
 }
 
+static void a_device_arrives_with_as_many_descriptors_as_it_says(void **state _unused_)
+{
+	const struct vmm_plug cards[] = {
+		{ .net = { .mac = { 2, 0, 0, 0, 0, 1 }, .mtu = 1500 } },
+		{ .net = { .queues = 64 } },
+		{ .net = { .queues = 64, .vhost = 1 } },
+	};
+	static const size_t fds[] = { 1, 64, VMM_PLUG_FDS_MAX };
+
+	for (size_t i = 0; i < ARRAY_SIZE(cards); i++) {
+		_cleanup_buf_ struct buf payload = BUF_INIT;
+		struct vmm_plug got;
+		struct frame frame;
+
+		vmm_plug_put(&payload, &cards[i]);
+		frame = (struct frame){ .payload = (const uint8_t *)payload.data,
+					.len = (uint32_t)payload.len };
+		assert_int_equal(vmm_plug_get(&frame, &got), 0);
+		assert_memory_equal(got.net.mac, cards[i].net.mac, 6);
+		assert_int_equal(got.net.mtu, cards[i].net.mtu);
+		assert_int_equal(vmm_plug_fds(&got), fds[i]);
+		frame.len--;
+		assert_int_equal(vmm_plug_get(&frame, &got), -EBADMSG);
+	}
+}
+
 static void every_end_has_a_name(void **state _unused_)
 {
 	for (int i = 0; i < VMM_ENDS; i++)
@@ -160,6 +186,7 @@ int main(void)
 		cmocka_unit_test(a_part_of_one_is_refused),
 		cmocka_unit_test(what_no_machine_can_have_is_refused),
 		cmocka_unit_test(disks_and_nets_are_bounded),
+		cmocka_unit_test(a_device_arrives_with_as_many_descriptors_as_it_says),
 		cmocka_unit_test(every_end_has_a_name),
 	};
 

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef GUEST_PLUG_H
+#define GUEST_PLUG_H
+
+#include "base/err.h"
+#include "guest/launch.h"
+
+/* Devices that come and go while the machine runs (MESSAGE_PLUG, MESSAGE_UNPLUG): a child of the agent's does it. */
+struct plug {
+	int plugged;
+	const char *text; /* of a card: struct nic_setup, or its address alone when it goes */
+};
+
+int plug_start(const struct plug *plug, struct launch *ret, struct err *err);
+
+#endif
