@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "base/assignment.h"
 #include "base/mem.h"
 #include "base/units.h"
-#include "base/word.h"
 #include "cli/home.h"
 #include "cli/listing.h"
 #include "cli/recipe.h"
 #include "instance/networks.h"
-#include "net/lease.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -231,26 +230,21 @@ static int network_assign(struct network *network, const char *assignment, struc
 					    "dns", "mtu",      "acls",	   NULL };
 	int *const flags[] = { &network->nat, &network->internal, &network->isolated,
 			       &network->dhcp, &network->dns };
-	size_t len = strcspn(assignment, "="), i = 0;
-	_cleanup_free_ char *key = mem_strndup(assignment, len);
-	const char *value = assignment + len + 1, *near;
+	const char *value = NULL;
+	size_t i = 0;
 	int r;
 
-	while (keys[i] && strcmp(keys[i], key) != 0)
+	while (keys[i] && !(value = assignment_value(assignment, keys[i])))
 		i++;
-	near = keys[i] ? NULL : word_nearest(key, keys);
-	if (!assignment[len])
-		return err_set(err, -EINVAL, "'%.64s' sets nothing: say KEY=VALUE", assignment);
 	if (!keys[i])
-		return err_set(err, -EINVAL, "'%.64s' is nothing that can be set%s%s%s", key,
-			       near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+		return assignment_refuse(assignment, keys, err);
 	if (i < ARRAY_SIZE(flags))
 		r = network_parse_flag(value, flags[i], err);
-	else if (!strcmp(key, "mtu"))
+	else if (!strcmp(keys[i], "mtu"))
 		r = network_parse_mtu(value, &network->mtu, err);
 	else
 		r = network_set_acls(value, &network->acls, err);
-	return r < 0 ? err_wrap(err, "%s", key) : 0;
+	return r < 0 ? err_wrap(err, "%s", keys[i]) : 0;
 }
 
 static int network_assign_all(struct network *network, void *ctx, struct err *err)
@@ -351,64 +345,6 @@ static int network_repair(const struct cli_context *cli, const void *values _unu
 			return err->code;
 		puts(*name);
 	}
-	return 0;
-}
-
-/* --- leases --- */
-
-static const char *network_lease_name(const void *item)
-{
-	return ((const struct lease *)item)->instance;
-}
-
-static struct json *network_lease_json(const void *item)
-{
-	const struct lease *lease = item;
-	struct json *object = json_new_object();
-
-	json_object_add(object, "instance", json_new_string(lease->instance));
-	json_object_add(object, "mac", json_new_string(lease->mac));
-	json_object_add(object, "ip", json_new_string(lease->ip));
-	json_object_add(object, "ip6", json_new_string(lease->ip6));
-	return object;
-}
-
-static void network_lease_row(const void *item, struct table *table)
-{
-	const struct lease *lease = item;
-	const char *const cells[] = { lease->instance, lease->mac, lease->ip, lease->ip6 };
-
-	table_add(table, (char *const *)cells);
-}
-
-static const char *const network_lease_headings[] = { "INSTANCE", "MAC", "IPV4", "IPV6", NULL };
-
-static const struct listing_kind network_lease_kind = {
-	.headings = network_lease_headings,
-	.name = network_lease_name,
-	.row = network_lease_row,
-	.json = network_lease_json,
-};
-
-static int network_leases(const struct cli_context *cli, const void *values, char **args,
-			  struct err *err)
-{
-	const struct instance_home home = home_of(cli);
-	const struct network_home networks = networks_home(&home);
-	_cleanup_network_ struct network network = { 0 };
-	_cleanup_leases_ struct leases leases = { 0 };
-	struct listing listing;
-	int r = network_load(&networks, args[0], &network, err);
-
-	if (r == 0)
-		r = leases_load(&networks, args[0], &leases, err);
-	if (r < 0)
-		return r;
-	listing_init(&listing, &network_lease_kind, values);
-	for (size_t i = 0; i < leases.n; i++)
-		listing_add(&listing, &leases.items[i]);
-	listing_print(&listing);
-	listing_release(&listing);
 	return 0;
 }
 
@@ -548,22 +484,6 @@ const struct verb cli_network_verbs[] = {
 		.max_args = -1,
 		.complete = "network",
 		.run = network_rm,
-	},
-	{
-		.noun = "network",
-		.name = "leases",
-		.group = "Networks",
-		.args = "NAME",
-		.summary = "List the addresses that a network's instances have",
-		.description =
-			"An instance keeps its addresses as long as it is there, whether or not it "
-			"runs.",
-		.options = listing_options_table,
-		.min_args = 1,
-		.max_args = 1,
-		.values_size = sizeof(struct listing_options),
-		.complete = "network",
-		.run = network_leases,
 	},
 	{
 		.noun = "network",

@@ -38,6 +38,7 @@ extern const struct verb cli_build_verbs[];
 extern const struct verb cli_kernel_verbs[];
 extern const struct verb cli_volume_verbs[];
 extern const struct verb cli_network_verbs[];
+extern const struct verb cli_network_lease_verbs[];
 extern const struct verb cli_network_wire_verbs[];
 extern const struct verb cli_acl_verbs[];
 extern const struct verb cli_snapshot_verbs[];

@@ -19,6 +19,7 @@ static const struct verb *const verbs_tables[] = {
 	cli_kernel_verbs,
 	cli_volume_verbs,
 	cli_network_verbs,
+	cli_network_lease_verbs,
 	cli_network_wire_verbs,
 	cli_acl_verbs,
 	cli_snapshot_verbs,

@@ -22,6 +22,7 @@
 #include "container/launch.h"
 #include "container/rootfs.h"
 #include "container/streams.h"
+#include "proto/lookup.h"
 #include "proto/nic.h"
 #include "proto/wire.h"
 #include "sys/spawn.h"
@@ -326,10 +327,7 @@ static char *driver_hosts(const struct driver_host *host, const struct spec *spe
 	theirs = driver_read_theirs(host, "hosts");
 	if (theirs)
 		return mem_printf("%s\n127.0.1.1\t%s\n", theirs, spec->hostname);
-	return mem_printf("127.0.0.1\tlocalhost\n"
-			  "::1\tlocalhost ip6-localhost ip6-loopback\n"
-			  "127.0.1.1\t%s\n",
-			  spec->hostname);
+	return lookup_hosts(spec->hostname);
 }
 
 /* NULL: there is to be none. */

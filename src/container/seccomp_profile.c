@@ -2,6 +2,7 @@
 /* For each architecture that the machine runs, the tables give every system call number a verdict. */
 #include "container/seccomp_profile.h"
 #include "base/file.h"
+#include "base/fnv.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/strv.h"
@@ -151,13 +152,9 @@ void seccomp_profile_compile(uint64_t caps, struct filter *ret)
 	free(profile->rules);
 }
 
-/* FNV-1a, 64 bits */
 static void seccomp_profile_mix(uint64_t *hash, const void *data, size_t len)
 {
-	const uint8_t *p = data;
-
-	for (size_t i = 0; i < len; i++)
-		*hash = (*hash ^ p[i]) * UINT64_C(1099511628211);
+	*hash = fnv_mix64(*hash, data, len);
 }
 
 static void seccomp_profile_mix_rule(uint64_t *hash, const char *name, uint64_t a, uint64_t b)
@@ -171,7 +168,7 @@ static void seccomp_profile_mix_rule(uint64_t *hash, const char *name, uint64_t 
 /* Everything that a filter depends on: names become numbers by the library. */
 static uint64_t seccomp_profile_key(uint64_t caps)
 {
-	uint64_t hash = UINT64_C(14695981039346656037);
+	uint64_t hash = FNV_64;
 	uint32_t head[] = { SECCOMP_PROFILE_VERSION, seccomp_arch_library(),
 			    seccomp_archs[0].audit };
 

@@ -5,10 +5,10 @@
  * is told (SET). Killed in between, a running instance has what was made to hold until its next start.
  */
 #include "instance/settings.h"
+#include "base/assignment.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/units.h"
-#include "base/word.h"
 #include "instance/bound.h"
 #include "instance/clean.h"
 #include "instance/paths.h"
@@ -174,27 +174,15 @@ const struct settings_row settings_table[] = {
 
 static const struct settings_row *settings_find(const char *assignment, struct err *err)
 {
-	size_t len = strcspn(assignment, "=");
-	_cleanup_free_ char *key = mem_strndup(assignment, len), *all = NULL;
 	_cleanup_strv_ char **names = NULL;
-	const char *near;
 
 	for (const struct settings_row *row = settings_table; row->name; row++) {
-		if (!strcmp(row->name, key) && assignment[len])
+		if (assignment_value(assignment, row->name))
 			return row;
 		if (!row->hidden)
 			strv_add(&names, row->name);
 	}
-	near = word_nearest(key, (const char *const *)names);
-	all = strv_join(names, ", ");
-	if (!assignment[len])
-		err_set(err, -EINVAL, "'%.64s' sets nothing: say KEY=VALUE", assignment);
-	else if (near)
-		err_set(err, -EINVAL, "'%.64s' is nothing that can be set; did you mean '%s'?", key,
-			near);
-	else
-		err_set(err, -EINVAL, "'%.64s' is nothing that can be set; there are: %s", key,
-			all);
+	assignment_refuse(assignment, (const char *const *)names, err);
 	return NULL;
 }
 
@@ -204,7 +192,7 @@ int settings_assign(struct instance *record, const char *assignment, struct err 
 
 	if (!row)
 		return err->code;
-	if (row->set(record, assignment + strlen(row->name) + 1, err) == 0)
+	if (row->set(record, assignment_value(assignment, row->name), err) == 0)
 		return 0;
 	return row->hidden ? err->code : err_wrap(err, "%s", row->name);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "net/network.h"
 #include "base/file.h"
+#include "base/fnv.h"
 #include "base/mem.h"
 #include "base/name.h"
 #include "base/record.h"
@@ -74,26 +75,22 @@ char *network_run_path(const struct network_home *home, const char *name)
 	return mem_printf("%s/.net/%s", home->run, name);
 }
 
-/* FNV-1a, 32 bits. */
 uint32_t network_home_number(const struct network_home *home)
 {
-	uint32_t hash = 2166136261U;
+	uint32_t hash = fnv_mix32(FNV_32, home->run, strlen(home->run));
 
 	if (!strcmp(home->run, NETWORK_HOME))
 		return 0;
-	for (const char *c = home->run; *c; c++)
-		hash = (hash ^ (uint8_t)*c) * 16777619U;
 	return hash ? hash : 1;
 }
 
-/* FNV-1a of both; locally administered, as those of instances. */
+/* Of both names; locally administered, as those of instances. */
 void network_device_mac(const struct network_home *home, const struct network *network,
 			uint8_t ret[6])
 {
-	uint32_t hash = 2166136261U ^ network_home_number(home);
+	uint32_t hash =
+		fnv_mix32(FNV_32 ^ network_home_number(home), network->name, strlen(network->name));
 
-	for (const char *c = network->name; *c; c++)
-		hash = (hash ^ (uint8_t)*c) * 16777619U;
 	ret[0] = 0x02;
 	ret[1] = 0x42;
 	for (int i = 0; i < 4; i++)

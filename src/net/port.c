@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "net/port.h"
 #include "base/file.h"
+#include "base/fnv.h"
 #include "base/mem.h"
 #include "base/record.h"
 
@@ -55,14 +56,12 @@ char **port_acls(const struct port *port, const struct network *network)
 	return acls;
 }
 
-/* FNV-1a over both names, so that homes and instances are told apart. */
+/* Over both names, so that homes and instances are told apart. */
 void port_device_name(const struct network_home *home, const char *instance, size_t place,
 		      char ret[NIC_NAME_MAX])
 {
-	uint32_t hash = 2166136261U ^ network_home_number(home);
+	uint32_t hash = fnv_mix32(FNV_32 ^ network_home_number(home), instance, strlen(instance));
 
-	for (const char *c = instance; *c; c++)
-		hash = (hash ^ (uint8_t)*c) * 16777619U;
 	snprintf(ret, NIC_NAME_MAX, "vb%08x%u", hash, (unsigned int)(place % NIC_MAX));
 }
 

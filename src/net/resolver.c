@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "net/subnet.h"
+#include "proto/lookup.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -103,14 +104,12 @@ char *resolver_hosts(const struct instance *record, char *const *addresses)
 {
 	const char *hostname =
 		record->hostname && *record->hostname ? record->hostname : record->name;
+	_cleanup_free_ char *alone = lookup_hosts(hostname);
 	_cleanup_buf_ struct buf text = BUF_INIT;
 
-	buf_add_str(&text, "127.0.0.1\tlocalhost\n"
-			   "::1\tlocalhost ip6-localhost ip6-loopback\n");
+	buf_add_str(&text, addresses ? LOOKUP_HOSTS : alone);
 	strv_for_each(address, addresses)
 		buf_printf(&text, "%s\t%s %s." NETWORK_DOMAIN "\n", *address, hostname, hostname);
-	if (!addresses)
-		buf_printf(&text, "127.0.1.1\t%s\n", hostname);
 	resolver_add_extra_hosts(record->extra_hosts, &text);
 	return buf_take(&text);
 }

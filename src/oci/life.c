@@ -424,19 +424,24 @@ static int life_start(const struct oci_context *oci, const void *values _unused_
 	return life_open_gate(&container.store, &spec, container.pidfd, err);
 }
 
+/* Unlocked while it runs: others pause it, change its limits, delete it. */
 int life_follow(struct life *life, int terminal, struct err *err)
 {
-	int status = follow_process(life->launch.pidfd, terminal, err);
 	_cleanup_container_ struct container container = CONTAINER_INIT;
 	struct err ending = ERR_INIT;
+	int status;
 
+	store_unlock(&life->store);
+	status = follow_process(life->launch.pidfd, terminal, err);
 	life->launch.pid = 0;
+	container.cgroup = take_ptr(life->launch.cgroup);
 	container.root = life->oci->root;
 	container.systemd = life->oci->systemd;
 	container.store = life->store;
-	container.cgroup = take_ptr(life->launch.cgroup);
 	life->store = STORE_CONTAINER_INIT;
-	if (!life->values->keep && container_remove(&container, &life->spec, &ending) < 0)
+	if (life->values->keep || store_relock(container.root, &container.store) < 0)
+		return status;
+	if (container_remove(&container, &life->spec, &ending) < 0)
 		log_error("%s", ending.msg);
 	return status;
 }

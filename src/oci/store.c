@@ -240,6 +240,26 @@ int store_open(const char *root, const char *id, int lock, struct store_containe
 	return r < 0 ? err_wrap(err, "container '%s'", id) : 0;
 }
 
+void store_unlock(struct store_container *container)
+{
+	(void)flock(container->dir, LOCK_UN);
+	container->locked = 0;
+}
+
+int store_relock(const char *root, struct store_container *container)
+{
+	_cleanup_close_ int root_fd = store_open_root(root);
+	int r = root_fd < 0 ? root_fd : file_lock(container->dir, LOCK_EX);
+
+	if (r < 0)
+		return r;
+	container->locked = 1;
+	return store_is_folder(root_fd, container->id, container->dir) &&
+			       store_has_state(container->dir)
+		       ? 0
+		       : -ENOENT;
+}
+
 int store_save(struct store_container *container, struct err *err)
 {
 	return record_save(&store_table, container, container->dir, STORE_STATE, 0, err);

@@ -71,6 +71,10 @@ int store_create(const char *root, const char *id, struct store_container *ret, 
  */
 int store_open(const char *root, const char *id, int lock, struct store_container *ret,
 	       struct err *err);
+/* Lets others change it, while we only wait; the record may be another after that. */
+void store_unlock(struct store_container *container);
+/* Waits for the lock of what was let go of; -ENOENT: somebody has deleted it. */
+int store_relock(const char *root, struct store_container *container);
 /* The record, replaced at once. */
 int store_save(struct store_container *container, struct err *err);
 /* Removes the folder with what is in it; the container must be locked. */

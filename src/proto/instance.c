@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "proto/instance.h"
+#include "base/fnv.h"
 #include "base/mem.h"
 
 #include <signal.h>
@@ -154,11 +155,9 @@ char *instance_cgroup(const char *run_dir)
 {
 	const char *slash = strrchr(run_dir, '/');
 	size_t len = slash ? (size_t)(slash - run_dir) : 0;
-	uint32_t hash = 2166136261U; /* FNV-1a: names apart what is apart, guards nothing */
 
 	if (len == strlen(INSTANCE_RUN_DIR) && !memcmp(run_dir, INSTANCE_RUN_DIR, len))
 		return mem_printf("brig/%s", slash + 1);
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ (uint8_t)run_dir[i]) * 16777619U;
-	return mem_printf("brig/%08x.run/%s", hash, slash ? slash + 1 : run_dir);
+	return mem_printf("brig/%08x.run/%s", fnv_mix32(FNV_32, run_dir, len),
+			  slash ? slash + 1 : run_dir);
 }

@@ -18,4 +18,11 @@ int lookup_parse_host(const char *text, char **ret, struct err *err);
 int lookup_check_all(char *const *dns, char *const *dns_search, char *const *extra_hosts,
 		     struct err *err);
 
+/* What /etc/hosts begins with. */
+#define LOOKUP_HOSTS             \
+	"127.0.0.1\tlocalhost\n" \
+	"::1\tlocalhost ip6-localhost ip6-loopback\n"
+/* All of it, of an instance without an address of its own; the caller frees. */
+char *lookup_hosts(const char *hostname);
+
 #endif

@@ -4,6 +4,7 @@
  * of entries are bounded; the topmost thing is a folder.
  */
 #include "proto/tree_list.h"
+#include "base/fnv.h"
 #include "base/mem.h"
 #include "proto/tree-internal.h"
 
@@ -50,16 +51,10 @@ const struct tree_node *tree_node_child(const struct tree_node *folder, const ch
 	return found ? *found : NULL;
 }
 
-/* FNV-1a of name and value: what is told apart is the user's own, so nothing hangs on collisions. */
+/* Of name and value: what is told apart is the user's own, so nothing hangs on collisions. */
 static uint64_t tree_list_hash(const char *name, const uint8_t *value, size_t len)
 {
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (size_t i = 0; i <= strlen(name); i++)
-		hash = (hash ^ (uint8_t)name[i]) * UINT64_C(0x100000001b3);
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ value[i]) * UINT64_C(0x100000001b3);
-	return hash;
+	return fnv_mix64(fnv_mix64(FNV_64, name, strlen(name) + 1), value, len);
 }
 
 static int tree_list_take_xattrs(struct tree_node *node, const struct tree_entry *entry)

@@ -19,6 +19,7 @@
 #include "base/units.h"
 #include "proto/agent_host.h"
 #include "proto/console.h"
+#include "proto/lookup.h"
 #include "proto/share.h"
 
 #include <signal.h>
@@ -251,23 +252,13 @@ static int vm_driver_shares(const struct driver_host *host, char ***ret, struct 
 	return r;
 }
 
-/* As a container without a network has it. */
-static char *vm_driver_hosts(const char *hostname)
-{
-	return mem_printf("127.0.0.1\tlocalhost\n"
-			  "::1\tlocalhost ip6-localhost ip6-loopback\n"
-			  "127.0.1.1\t%s\n",
-			  hostname);
-}
-
 static int vm_driver_configure(struct driver *driver, struct err *err)
 {
 	const struct driver_host *host = &driver->host;
 	const struct instance *instance = host->instance;
 	char *hostname =
 		instance->hostname && *instance->hostname ? instance->hostname : instance->name;
-	_cleanup_free_ char *hosts =
-		host->hosts ? mem_strdup(host->hosts) : vm_driver_hosts(hostname);
+	_cleanup_free_ char *hosts = host->hosts ? mem_strdup(host->hosts) : lookup_hosts(hostname);
 	_cleanup_strv_ char **shares = NULL;
 	int r = vm_driver_shares(host, &shares, err);
 	struct guest_config config = {

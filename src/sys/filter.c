@@ -9,6 +9,7 @@
 #include "sys/filter.h"
 #include "base/buf.h"
 #include "base/file.h"
+#include "base/fnv.h"
 #include "base/mem.h"
 
 #include <linux/bpf_common.h>
@@ -132,15 +133,6 @@ int filter_install_listener(const struct filter *filter, unsigned int flags, int
 	return r < 0 ? err_errno(err, r, "cannot pass the system call filter's listener on") : 0;
 }
 
-static uint32_t filter_checksum(const uint8_t *data, size_t len)
-{
-	uint32_t hash = 2166136261U;
-
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ data[i]) * 16777619U;
-	return hash;
-}
-
 static uint32_t filter_get_u32(const uint8_t *p)
 {
 	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
@@ -163,7 +155,7 @@ static int filter_parse(const uint8_t *data, size_t len, struct filter *ret)
 	n = filter_get_u32(data + 8);
 	if (!n || n > BPF_MAXINSNS || len != FILTER_HEADER_SIZE + n * FILTER_INSN_SIZE ||
 	    filter_get_u32(data + 12) !=
-		    filter_checksum(data + FILTER_HEADER_SIZE, n * FILTER_INSN_SIZE))
+		    fnv_mix32(FNV_32, data + FILTER_HEADER_SIZE, n * FILTER_INSN_SIZE))
 		return -EBADMSG;
 	*ret = (struct filter){ .code = mem_zalloc(n * sizeof(*ret->code)), .n = n };
 	for (size_t i = 0; i < n; i++) {
@@ -203,7 +195,7 @@ int filter_save(int dirfd, const char *path, const struct filter *filter)
 	}
 	buf_add_str(&file, FILTER_MAGIC);
 	filter_put_u32(&file, (uint32_t)filter->n);
-	filter_put_u32(&file, filter_checksum((const uint8_t *)code.data, code.len));
+	filter_put_u32(&file, fnv_mix32(FNV_32, (const uint8_t *)code.data, code.len));
 	buf_add(&file, code.data, code.len);
 	return file_replace(dirfd, path, file.data, file.len, 0600, 0);
 }

@@ -25,11 +25,6 @@ static int tap_open_queue(const char *name, int flags, char *ret_name, struct er
 	return take_fd(&fd);
 }
 
-int tap_open(const char *name, int multi_queue, char *ret_name, struct err *err)
-{
-	return tap_open_queue(name, multi_queue ? IFF_MULTI_QUEUE : 0, ret_name, err);
-}
-
 int tap_make(const char *name, int *ret_queues, size_t count, char *ret_name, struct err *err)
 {
 	int flags = IFF_TUN_EXCL | (count > 1 ? IFF_MULTI_QUEUE : 0);

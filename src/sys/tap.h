@@ -12,14 +12,8 @@
  */
 
 /*
- * Opens the tap of that name, or makes it ("": named by the kernel); ret_name holds IFNAMSIZ bytes and may
- * be NULL. Non-blocking. An interface goes with its last queue. Returns the descriptor or -errno.
- */
-int tap_open(const char *name, int multi_queue, char *ret_name, struct err *err);
-
-/*
- * Makes a tap of that name ("": named by the kernel) with so many queues, the descriptors of which the caller closes. It
- * is down and goes with the last of them. ret_name: as above. -EBUSY: there is an interface of that name.
+ * Makes a tap of that name ("": named by the kernel) with so many queues, non-blocking descriptors that the
+ * caller closes. It is down and goes with the last of them. ret_name holds IFNAMSIZ bytes and may be NULL. -EBUSY: there is an interface of that name.
  */
 int tap_make(const char *name, int *ret_queues, size_t count, char *ret_name, struct err *err);
 

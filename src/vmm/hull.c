@@ -4,6 +4,7 @@
  * hull that is half made.
  */
 #include "vmm/hull.h"
+#include "base/fnv.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "proto/drive.h"
@@ -92,23 +93,12 @@ static int hull_check(struct hull *hull, const struct driver_host *host, struct 
 	return 0;
 }
 
-/* FNV-1a */
-static uint64_t hull_mix(uint64_t hash, const void *data, size_t len)
-{
-	const uint8_t *p = data;
-
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ p[i]) * UINT64_C(1099511628211);
-	return hash;
-}
-
 /* One that stays the instance's when it is renamed. Version 8 of RFC 9562: made in a way of our own. */
 static char *hull_make_uuid(const struct instance *instance)
 {
 	const char *digest = instance->image_digest ? instance->image_digest : "";
-	uint64_t high = hull_mix(UINT64_C(14695981039346656037), &instance->created,
-				 sizeof(instance->created));
-	uint64_t low = hull_mix(hull_mix(high, "uuid", 4), digest, strlen(digest));
+	uint64_t high = fnv_mix64(FNV_64, &instance->created, sizeof(instance->created));
+	uint64_t low = fnv_mix64(fnv_mix64(high, "uuid", 4), digest, strlen(digest));
 
 	high = (high & ~UINT64_C(0xf000)) | UINT64_C(0x8000);
 	low = (low & ~(UINT64_C(3) << 62)) | UINT64_C(1) << 63;

@@ -16,7 +16,7 @@ LINES_MAX = 320  # the driver of all devices is the longest
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("build-clang")
-@pytest.mark.parametrize("names,seconds", [(GUEST, 15), (NAMES - GUEST, 3)], ids=["guest", "others"])
+@pytest.mark.parametrize("names,seconds", [(GUEST, 30), (NAMES - GUEST, 3)], ids=["guest", "others"])
 def test_fuzzers_find_nothing(names, seconds):
     result = subprocess.run([TREE / "tools/fuzz", str(seconds), *sorted(names)], capture_output=True, text=True,
                             timeout=1800)

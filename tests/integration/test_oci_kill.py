@@ -112,3 +112,16 @@ def test_a_first_process_that_is_killed_while_it_waits(bundle, oci):
     assert "which is stopped" in oci.fails("start", oci.id)
     oci("delete", oci.id)
     assert not oci.leftovers()
+
+
+def test_others_can_work_on_what_run_waits_for(bundle, oci):
+    bundle.write(script="echo > /tmp/runs; exec sleep 1000")
+    with oci.popen("run", "--bundle", bundle.folder, oci.id) as run:
+        wait.file_exists(bundle.rootfs / "tmp/runs")
+        oci("pause", oci.id)
+        oci("update", "--pids-limit", "50", oci.id)
+        assert oci.state()["status"] == "paused"
+        oci("resume", oci.id)
+        oci("delete", "--force", oci.id)
+        assert run.wait(20) == 128 + signal.SIGKILL
+    assert not oci.leftovers()

@@ -62,11 +62,19 @@ static void what_becomes_a_line_of_a_file_has_nothing_else_in_it(void **state _u
 	assert_true(check("1.1.1.1", "a", "db=10.0.0.7") < 0);
 }
 
+static void an_instance_without_an_address_knows_its_own_name(void **state _unused_)
+{
+	_cleanup_free_ char *hosts = lookup_hosts("web");
+
+	assert_string_equal(hosts, LOOKUP_HOSTS "127.0.1.1\tweb\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_name_and_its_address_are_taken_as_docker_has_them),
 		cmocka_unit_test(what_becomes_a_line_of_a_file_has_nothing_else_in_it),
+		cmocka_unit_test(an_instance_without_an_address_knows_its_own_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -478,11 +478,8 @@ static int open_taps(int *taps, int n)
 
 	if (geteuid() != 0 || unshare(CLONE_NEWNET) < 0)
 		return -EPERM;
-	for (int i = 0; i < n; i++) {
-		taps[i] = tap_open(name, n > 1, name, &err);
-		if (taps[i] < 0)
-			return -EPERM;
-	}
+	if (tap_make("", taps, (size_t)n, name, &err) < 0)
+		return -EPERM;
 	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, htons(0x88b5));
 	assert_true(fd >= 0);
 	memcpy(request.ifr_name, name, sizeof(request.ifr_name));
