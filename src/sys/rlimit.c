@@ -13,10 +13,10 @@ int rlimit_apply(const struct privilege_rlimit *limit, struct err *err)
 		return 0;
 	if (errno != EPERM || getrlimit(resource, &ours) < 0)
 		return err_errno(err, -errno, "cannot set the limit %s", limit->name);
-	return err_set(err, -EPERM,
-		       "limit %s: a hard limit of %llu is more than can be given here, which is %llu",
-		       limit->name, (unsigned long long)limit->hard,
-		       (unsigned long long)ours.rlim_max);
+	return err_set(
+		err, -EPERM,
+		"limit %s: a hard limit of %llu is more than can be given here, which is %llu",
+		limit->name, (unsigned long long)limit->hard, (unsigned long long)ours.rlim_max);
 }
 
 void rlimit_raise(const struct privilege_rlimit *limit)
