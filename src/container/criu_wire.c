@@ -332,13 +332,15 @@ int criu_wire_count_pages(const void *data, size_t len, uint64_t *ret_id, uint64
 static const char *criu_log_error(const char *line, size_t len, size_t *ret_len)
 {
 	static const char mark[] = "Error (", end[] = "): ";
+	static const char alone[] = "Can't connect to server"; /* a page server: no error to CRIU */
 	const char *start = memmem(line, len, mark, strlen(mark));
+	const char *said = memmem(line, len, alone, strlen(alone));
 	const char *text =
 		start ? memmem(start, len - (size_t)(start - line), end, strlen(end)) : NULL;
 
-	if (!text)
+	if (!text && !said)
 		return NULL;
-	text += strlen(end);
+	text = text ? text + strlen(end) : said;
 	*ret_len = len - (size_t)(text - line);
 	return *ret_len && !memmem(text, *ret_len, "FAILED", strlen("FAILED")) ? text : NULL;
 }

@@ -131,6 +131,8 @@ int spec_apply_rlimits(const struct spec *spec, struct err *err)
 	for (size_t i = 0; i < spec->n_rlimits; i++) {
 		int r = rlimit_apply(&spec->rlimits[i], err);
 
+		if (r < 0 && spec->has_identity)
+			return err_wrap(err, "process.rlimits[%zu]", i);
 		if (r < 0)
 			return r;
 	}

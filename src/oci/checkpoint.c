@@ -11,6 +11,7 @@
 #include "container/criu.h"
 #include "oci/life-internal.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 #define CHECKPOINT_IMAGES "checkpoint"
@@ -66,7 +67,7 @@ static const struct option checkpoint_dump_options[] = {
 	CHECKPOINT_OPTIONS,
 	CHECKPOINT_FLAG("leave-running", "do not end the container", leave_running),
 	CHECKPOINT_FLAG("pre-dump", "only the memory, and do not end the container", pre_dump),
-	CHECKPOINT_OPTION(OPTION_STRING, "page-server", "ADDRESS:PORT", "where the memory goes", page_server),
+	CHECKPOINT_OPTION(OPTION_STRING, "page-server", "ADDRESS:PORT", "where the memory goes, or is asked for", page_server),
 	{ .name = "status-fd", .type = OPTION_INT, .metavar = "FD", .max = INT32_MAX,
 	  .help = "a descriptor that gets a zero when lazy pages can be asked for",
 	  .offset = offsetof(struct checkpoint_values, status_fd) },
@@ -137,6 +138,19 @@ static int checkpoint_check_caller(const struct oci_context *oci,
 	return 0;
 }
 
+static int checkpoint_check_dump(const struct checkpoint_values *values, struct err *err)
+{
+	/* CRIU would wait for who asks for it at a port of its own choice, on every address */
+	if (values->lazy_pages && !values->page_server)
+		return err_set(err, -EINVAL,
+			       "--lazy-pages wants --page-server ADDRESS:PORT, where the memory "
+			       "can be asked for");
+	if (values->status_fd >= 0 && fcntl((int)values->status_fd, F_GETFD) < 0)
+		return err_set(err, -EBADF, "--status-fd: %lld is no open descriptor",
+			       (long long)values->status_fd);
+	return 0;
+}
+
 static int checkpoint_check_running(const struct container *container, struct err *err)
 {
 	int r = container_check_alive(container, err);
@@ -173,6 +187,8 @@ static int checkpoint_run(const struct oci_context *oci, const void *values, cha
 	int r = checkpoint_check_caller(oci, values, err);
 
 	checkpoint_of_values(values, &options);
+	if (r == 0)
+		r = checkpoint_check_dump(values, err);
 	if (r == 0)
 		r = container_open(oci, args[0], 1, &container, err);
 	if (r == 0)
@@ -273,6 +289,9 @@ const struct verb oci_checkpoint_verbs[] = {
 			"With --leave-running or --pre-dump the container goes on; else it is "
 			"deleted. Images of --pre-dump are for a later checkpoint that names them "
 			"by --parent-path.\n\n"
+			"With --lazy-pages memory stays here until it is asked for, and the call "
+			"returns when all of it was: --page-server says where it is asked for (by "
+			"`criu lazy-pages`), and --status-fd is told from when on.\n\n"
 			"Where CRIU is not installed or cannot run, `checkpoint --help` fails as "
 			"well.",
 		.options = checkpoint_dump_options,

@@ -12,15 +12,11 @@ int rlimit_apply(const struct privilege_rlimit *limit, struct err *err)
 	if (setrlimit(resource, &value) == 0)
 		return 0;
 	if (errno != EPERM || getrlimit(resource, &ours) < 0)
-		return err_errno(err, -errno, "cannot set a limit");
-	log_debug("limit %d: %llu is more than this host lets us give; it stays at %llu",
-		  limit->resource, (unsigned long long)limit->hard,
-		  (unsigned long long)ours.rlim_max);
-	if (value.rlim_max > ours.rlim_max)
-		value.rlim_max = ours.rlim_max;
-	if (value.rlim_cur > value.rlim_max)
-		value.rlim_cur = value.rlim_max;
-	return setrlimit(resource, &value) < 0 ? err_errno(err, -errno, "cannot set a limit") : 0;
+		return err_errno(err, -errno, "cannot set the limit %s", limit->name);
+	return err_set(
+		err, -EPERM,
+		"limit %s: a hard limit of %llu is more than can be given here, which is %llu",
+		limit->name, (unsigned long long)limit->hard, (unsigned long long)ours.rlim_max);
 }
 
 void rlimit_raise(const struct privilege_rlimit *limit)

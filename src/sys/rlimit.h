@@ -4,7 +4,7 @@
 
 #include "base/privilege.h"
 
-/* Sets it for the calling process. What we may not raise is set as high as we may (a debug line says so). */
+/* Sets it for the calling process. What we may not raise is -EPERM, and nothing is set. */
 int rlimit_apply(const struct privilege_rlimit *limit, struct err *err);
 
 /*

@@ -288,8 +288,8 @@ def test_podman_filters_system_calls(podman, tmp_path):
 
 
 def test_podman_tunes(podman):
-    options = ["--ulimit=nofile=77:99", "--sysctl=net.ipv4.ip_forward=1", "--hostname=here", "--umask=0077",
-               "--oom-score-adj=123", "--shm-size=10m"]
+    options = ["--ulimit=nofile=77:99", "--ulimit=nproc=1024:1024", "--sysctl=net.ipv4.ip_forward=1", "--hostname=here",
+               "--umask=0077", "--oom-score-adj=123", "--shm-size=10m"]
     script = ("ulimit -n; ulimit -Hn; cat /proc/sys/net/ipv4/ip_forward; hostname; umask; cat /proc/self/oom_score_adj;"
               "df -k /dev/shm | awk 'END { print $2 }'")
     assert run(podman, script, *options).split() == ["77", "99", "1", "here", "0077", "123", "10240"]

@@ -484,6 +484,8 @@ def test_what_cannot_be_checkpointed_says_so(bundle, oci):
     assert "which is created" in oci.fails("checkpoint", oci.id)
     assert "root" in oci.fails("checkpoint", oci.id, options=["--root", oci.root, "--rootless", "true"])
     assert "--parent-path" in oci.fails("checkpoint", "--parent-path", "/tmp", oci.id)
+    assert "wants --page-server" in oci.fails("checkpoint", "--lazy-pages", oci.id)
+    assert "77 is no open descriptor" in oci.fails("checkpoint", "--status-fd", "77", oci.id)
 
 
 def test_help_fails_where_criu_cannot_run(oci):

@@ -213,6 +213,17 @@ def test_a_terminal_is_its_own(user_brig, user_image):
         assert session.finish().code == 6
 
 
+def test_its_console_is_come_back_to(user_brig, user_image):
+    user_brig("run", "-dit", "--name", "a", user_image, "cat")
+    for word in ("one", "two"):
+        with user_brig.popen("console", "a", tty=True) as console:
+            console.expect("ctrl-a q")
+            console.send(f"{word}\n")
+            console.expect(f"(?s){word}\r\n.*{word}\r\n")
+            console.send("\x01q")
+            assert console.finish().code == 0
+
+
 def test_copies_go_both_ways_whether_it_runs_or_not(user_brig, user_image):
     there = user_brig.folder / "home/there"
     user_brig.sh(f"echo hello > {there}")

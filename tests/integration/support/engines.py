@@ -121,6 +121,7 @@ def oci_archive(tree, target):
 
 PODMAN_CONFIG = """\
 [containers]
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 log_driver = "k8s-file"
 netns = "none"
 [network]

@@ -84,6 +84,59 @@ static void the_rest_has_it_too(void **state _unused_)
 	assert_int_equal(config.vm.memory, 256 << 20);
 }
 
+static void assert_has(const struct json *whole, const struct json *part, const char *path);
+
+struct member {
+	const struct json *whole;
+	const char *path;
+};
+
+static int assert_member(const char *key, struct json *value, void *ctx)
+{
+	const struct member *member = ctx;
+	_cleanup_free_ char *path = mem_printf("%s.%s", member->path, key);
+
+	assert_has(json_get(member->whole, key), value, path);
+	return 0;
+}
+
+static void assert_has(const struct json *whole, const struct json *part, const char *path)
+{
+	struct member member = { .whole = whole, .path = path };
+	_cleanup_free_ char *text = NULL, *other = NULL;
+
+	if (!whole)
+		fail_msg("%s is lost", path);
+	if (json_kind(part) == JSON_OBJECT) {
+		(void)json_object_each(part, assert_member, &member);
+		return;
+	}
+	for (size_t i = 0; i < json_array_len(part); i++) {
+		_cleanup_free_ char *place = mem_printf("%s[%zu]", path, i);
+
+		assert_has(json_array_at(whole, i), json_array_at(part, i), place);
+	}
+	if (json_kind(part) == JSON_ARRAY)
+		return;
+	text = json_text(part, 0);
+	other = json_text(whole, 0);
+	if (strcmp(text, other) != 0)
+		fail_msg("%s is %s, not %s", path, other, text);
+}
+
+/* The seed has every member there is, so one that is not read, or goes to the place of another, is seen here. */
+static void every_member_is_written_as_it_was_read(void **state _unused_)
+{
+	_cleanup_json_ struct json *json = NULL, *written = NULL;
+	_cleanup_config_ struct config config = { 0 };
+	struct err err = ERR_INIT;
+
+	assert_int_equal(json_read_file(AT_FDCWD, SEEDS "whole", 1 << 20, &json, &err), 0);
+	assert_int_equal(config_read(json, &config, &err), 0);
+	written = config_write(&config);
+	assert_has(written, json, "");
+}
+
 /* The whole document without one member, or with another value in its place. */
 static int read_changed(const char *was, const char *is, struct err *err)
 {
@@ -168,6 +221,7 @@ int main(void)
 		cmocka_unit_test(what_engines_write_is_read),
 		cmocka_unit_test(a_process_has_all_that_the_specification_gives_it),
 		cmocka_unit_test(the_rest_has_it_too),
+		cmocka_unit_test(every_member_is_written_as_it_was_read),
 		cmocka_unit_test(an_error_says_which_member_is_wrong_and_why),
 		cmocka_unit_test(an_absent_number_is_not_zero),
 		cmocka_unit_test(a_process_comes_alone_for_exec),

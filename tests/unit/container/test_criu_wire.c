@@ -174,7 +174,12 @@ static void a_log_says_why(void **state _unused_)
 				     "Error: another program's\n"
 				     "(00.5) Error (criu/e.c:5): Dumping FAILED.");
 
+	_cleanup_free_ char *lost =
+		criu_wire_log_reason("(00.3) Can't connect to server 127.0.0.1:1\n"
+				     "(00.4) Error (criu/a.c:1): then this");
+
 	assert_string_equal(reason, "second: ?[31m; third: no time; fourth");
+	assert_string_equal(lost, "Can't connect to server 127.0.0.1:1; then this");
 }
 
 static void a_log_may_say_nothing(void **state _unused_)
