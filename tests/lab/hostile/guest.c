@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A guest without an operating system that does to its machine whatever comes to its mind: it writes random
- * values to all ports and registers, sets up virtqueues that are half sane, and rings their bells. Its command
- * line ends in "seed=SEED,ROUNDS"; at the end it switches the machine off. Started by its PVH note, in 32-bit
- * mode, with interrupts off for good.
+ * values to all ports and registers, sets up virtqueues that are half sane, and rings their bells. All its CPUs
+ * are at it, and half of the time at the same device. Its command line ends in "seed=SEED,ROUNDS"; which CPU has
+ * done so many rounds first switches the machine off, whatever the others are at. Started by its PVH note, in
+ * 32-bit mode, with interrupts off for good.
  */
 #include <stdint.h>
 
@@ -18,6 +19,11 @@
 #define POWER_OFF   0x604
 #define POWER_VALUE 0x34
 #define QUEUE_SIZE  16
+#define LAPIC_ICR   0xfee00300U
+#define AP_START    0x50000U /* free memory below 1 MiB, which a CPU starts in */
+#define CPUS_MAX    4U
+#define STACK_SIZE  16384U
+#define FOCUS	    16U /* rounds */
 
 __asm__(".section .note.pvh, \"a\", @note\n"
 	".long 4, 4, 18\n" /* name, description, XEN_ELFNOTE_PHYS32_ENTRY */
@@ -26,25 +32,75 @@ __asm__(".section .note.pvh, \"a\", @note\n"
 	".text\n"
 	".globl guest_entry\n"
 	"guest_entry:\n"
-	"	mov $guest_stack_end, %esp\n"
+	"	mov $guest_stacks + 16384, %esp\n"
 	"	push %ebx\n"
 	"	call guest_main\n"
 	"1:	hlt\n"
 	"	jmp 1b\n"
+	/* of another CPU, in real mode, in its copy at AP_START */
+	".globl guest_ap, guest_ap_end\n"
+	".code16\n"
+	"guest_ap:\n"
+	"	cli\n"
+	"	lgdtl %cs:guest_ap_gdt_pointer - guest_ap\n"
+	"	movl %cr0, %eax\n"
+	"	orl $1, %eax\n"
+	"	movl %eax, %cr0\n"
+	"	ljmpl $8, $guest_ap_entry\n"
+	".balign 8\n"
+	"guest_ap_gdt:\n"
+	"	.quad 0, 0x00cf9b000000ffff, 0x00cf93000000ffff\n"
+	"guest_ap_gdt_pointer:\n"
+	"	.word 23\n"
+	"	.long 0x50000 + guest_ap_gdt - guest_ap\n"
+	"guest_ap_end:\n"
+	".code32\n"
+	"guest_ap_entry:\n"
+	"	mov $16, %eax\n"
+	"	mov %eax, %ds\n"
+	"	mov %eax, %es\n"
+	"	mov %eax, %ss\n"
+	"	mov $1, %eax\n"
+	"	lock xadd %eax, guest_started\n"
+	"	cmp $4, %eax\n"
+	"	jae 1b\n"
+	"	inc %eax\n"
+	"	shl $14, %eax\n"
+	"	lea guest_stacks(%eax), %esp\n"
+	"	call guest_work\n"
+	"	jmp 1b\n"
 	".bss\n"
 	".balign 16\n"
-	".skip 16384\n"
-	"guest_stack_end:\n"
+	".globl guest_stacks\n"
+	"guest_stacks:\n"
+	"	.skip 4 * 16384\n"
 	".text\n");
 
-static uint32_t state;
+extern uint8_t guest_ap[], guest_ap_end[], guest_stacks[];
+__attribute__((used)) uint32_t guest_started = 1;
+
+static uint32_t seed, rounds, n_functions;
+static uint32_t states[CPUS_MAX]; /* a CPU's own: what it guesses */
+static volatile uint32_t focus;	  /* the device that half of what is done is done to */
+static uint8_t pins_taken;
+
+/* Which CPU this is, by its stack. */
+static uint32_t self(void)
+{
+	uint32_t sp;
+
+	__asm__ volatile("mov %%esp, %0" : "=r"(sp));
+	return (sp - (uint32_t)guest_stacks) / STACK_SIZE % CPUS_MAX;
+}
 
 static uint32_t guess(void)
 {
-	state ^= state << 13;
-	state ^= state >> 17;
-	state ^= state << 5;
-	return state;
+	uint32_t *state = &states[self()];
+
+	*state ^= *state << 13;
+	*state ^= *state >> 17;
+	*state ^= *state << 5;
+	return *state;
 }
 
 static uint32_t below(uint32_t n)
@@ -222,12 +278,37 @@ static void configuration(uint32_t function)
 		mend(function);
 }
 
-/* An I/O APIC's pins are set to fixed interrupts or masked, for the same reason as vectors(). */
-static void pins(uint32_t function)
+/* To somewhere else, perhaps where another is, while others are at it; and back. */
+static void move(uint32_t function)
+{
+	put(config(function, 0x10), 4, BARS + below(2 * FUNCTIONS) * (BAR_SIZE / 2));
+	for (uint32_t i = below(4); i; i--)
+		registers(function);
+	mend(function);
+}
+
+/* Its driver gives up, whoever else is at work with it. */
+static void reset(uint32_t function)
+{
+	uint32_t base = bar(function);
+
+	if (!is_there(function))
+		return;
+	base += structure(function, 1);
+	if (below(2))
+		put(base + 20, 1, 0);
+	else /* one queue: virtio 1.2, 2.6.1, which is not offered */
+		put(base + 56, 2, below(2));
+}
+
+/*
+ * An I/O APIC's pins are set to fixed interrupts or masked, for the same reason as vectors(): so another CPU must
+ * not choose another register meanwhile. Who finds one at it does not wait.
+ */
+static void pins_of_one(void)
 {
 	uint32_t index = below(4) ? below(0x40) : guess();
 
-	(void)function;
 	put(IOAPIC, width(), index);
 	if (below(2))
 		(void)get(IOAPIC + 0x10, width());
@@ -239,6 +320,15 @@ static void pins(uint32_t function)
 		put(IOAPIC + (below(0x1000) & ~0x1fU) + 0x20, width(), interesting());
 	if (!below(4))
 		put(IOAPIC + 0x40, 4, guess());
+}
+
+static void pins(uint32_t function)
+{
+	(void)function;
+	if (__atomic_test_and_set(&pins_taken, __ATOMIC_ACQUIRE))
+		return;
+	pins_of_one();
+	__atomic_clear(&pins_taken, __ATOMIC_RELEASE);
 }
 
 /* The start of a request that some device could take for one of its own. */
@@ -335,8 +425,8 @@ static void queues(uint32_t function)
 
 /* How often is how many times it stands here. */
 static void (*const what[])(uint32_t function) = {
-	ports,	   pins,      vectors, configuration, configuration, registers,
-	registers, registers, queues,  queues,	      queues,
+	ports,	   pins,      vectors, configuration, configuration, registers, move,
+	registers, registers, queues,  queues,	      queues,	     reset,
 };
 
 static uint32_t number(const char **text)
@@ -350,28 +440,48 @@ static uint32_t number(const char **text)
 	return value;
 }
 
+/* The other CPUs, if there are any: INIT and SIPI to all but us (Intel SDM volume 3, 11.6.1). */
+static void start_others(void)
+{
+	for (uint32_t i = 0; i < (uint32_t)(guest_ap_end - guest_ap); i++)
+		((volatile uint8_t *)AP_START)[i] = guest_ap[i];
+	put(LAPIC_ICR, 4, 0xc4500);
+	put(LAPIC_ICR, 4, 0xc4600 | AP_START >> 12);
+}
+
+__attribute__((used)) void guest_work(void)
+{
+	states[self()] = (seed + 0x9e3779b9U * self()) | 1;
+	for (uint32_t round = 0; round < rounds; round++) {
+		if (round % FOCUS == 0)
+			focus = below(n_functions);
+		(*what[below(sizeof(what) / sizeof(what[0]))])(below(2) ? focus
+									: below(n_functions));
+	}
+	out(POWER_OFF, 1, POWER_VALUE);
+	for (;;)
+		__asm__ volatile("hlt");
+}
+
 __attribute__((used)) void guest_main(const uint32_t *start_info)
 {
 	/* struct hvm_start_info: the command line's address is at byte 24; our words come last in it */
 	const char *text = (const char *)start_info[6], *last = text;
-	uint32_t rounds, count = 1;
 
 	for (const char *p = text; *p; p++) {
 		if (p[0] == '=' && p[-1] == 'd' && p[-2] == 'e')
 			last = p + 1;
 	}
-	state = number(&last) | 1;
+	seed = number(&last);
 	last += *last == ',';
 	rounds = number(&last);
+	n_functions = 1;
 	for (uint32_t function = 0; function < FUNCTIONS; function++) {
 		if (get(config(function, 0), 2) != 0xffff)
-			count = function + 1;
+			n_functions = function + 1;
 		homes[function] = bar(function);
 		mend(function);
 	}
-	for (uint32_t round = 0; round < rounds; round++)
-		(*what[below(sizeof(what) / sizeof(what[0]))])(below(count));
-	out(POWER_OFF, 1, POWER_VALUE);
-	for (;;)
-		__asm__ volatile("hlt");
+	start_others();
+	guest_work();
 }
