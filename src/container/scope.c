@@ -29,6 +29,7 @@
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 /* unit_name_is_valid() of systemd's; the ending is counted. */
 #define SCOPE_UNIT_MAX 255
@@ -160,6 +161,15 @@ static char *scope_of_process(const char *pid)
 		return mem_strndup(at, strcspn(at, "\n"));
 	}
 	return NULL;
+}
+
+enum scope_manager scope_manager_of_caller(void)
+{
+	struct stat st;
+
+	if (stat(SCOPE_BOOTED, &st) < 0)
+		st.st_uid = 0;
+	return st.st_uid == geteuid() ? SCOPE_SYSTEM : SCOPE_USER;
 }
 
 /* "systemctl" and "systemd-run", with what both take. */

@@ -13,6 +13,13 @@ enum scope_manager {
 	SCOPE_USER,   /* of the user who has $XDG_RUNTIME_DIR */
 };
 
+/*
+ * The system's belongs to who owns its files: the host's root, or that of a container that systemd runs. To others belongs their own,
+ * to root of a user's namespace as well, in which the host's root is nobody; the environment does not tell, for podman
+ * gives its runtime next to none.
+ */
+enum scope_manager scope_manager_of_caller(void);
+
 /* What linux.cgroupsPath means then; all owned. */
 struct scope_name {
 	enum scope_manager manager;

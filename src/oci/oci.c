@@ -124,17 +124,6 @@ static int oci_is_rootless(int wanted)
 	return wanted == OCI_ROOTLESS_YES;
 }
 
-/* A user's own namespace, which podman makes, is told from the root of a container by the name that he keeps. */
-static enum scope_manager oci_systemd(int rootless)
-{
-	const char *user = getenv("USER");
-
-	if (!rootless)
-		return SCOPE_SYSTEM;
-	return geteuid() != 0 || (user && *user && strcmp(user, "root") != 0) ? SCOPE_USER
-									      : SCOPE_SYSTEM;
-}
-
 static char *oci_absolute(const char *path)
 {
 	_cleanup_free_ char *cwd = *path == '/' ? NULL : getcwd(NULL, 0);
@@ -179,15 +168,14 @@ static int oci_dispatch(const struct oci_values *values, char **argv, char **arg
 {
 	_cleanup_free_ char *root = oci_root(values->root);
 	_cleanup_free_ char *log = values->log ? oci_absolute(values->log) : NULL;
-	int rootless = oci_is_rootless(values->rootless);
 	const struct oci_context context = {
 		.root = root,
 		.argv = argv,
 		.debug = log_is_debug(),
 		.cgroup_manager =
 			values->systemd_cgroup ? OCI_CGROUP_SYSTEMD : (int)values->cgroup_manager,
-		.systemd = oci_systemd(rootless),
-		.rootless = rootless,
+		.systemd = scope_manager_of_caller(),
+		.rootless = oci_is_rootless(values->rootless),
 		.log = log,
 		.log_json = values->log_format == 1,
 		.drivers = drivers,

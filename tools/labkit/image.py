@@ -24,8 +24,9 @@ MODULES = ["virtio_pci", "virtio_blk", "crc32c_generic", "ext4"]  # between the 
 NOT_NEEDED = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*"]
 # Each costs time at boot, and nothing here wants it.
 MASKED = """
-apt-daily-upgrade.timer apt-daily.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer
-getty.target getty@tty1.service man-db.timer modprobe@configfs.service modprobe@dm_mod.service
+apt-daily-upgrade.timer apt-daily.timer containerd.service docker.service docker.socket dpkg-db-backup.timer
+e2scrub_all.timer e2scrub_reap.service fstrim.timer getty.target getty@tty1.service lxcfs.service man-db.timer
+modprobe@configfs.service modprobe@dm_mod.service
 modprobe@drm.service modprobe@efi_pstore.service modprobe@fuse.service podman-auto-update.service
 podman-auto-update.timer podman-restart.service podman.service podman.socket
 proc-sys-fs-binfmt_misc.automount serial-getty@ttyS0.service systemd-binfmt.service systemd-firstboot.service

@@ -55,7 +55,7 @@ class UserBrig(Brig):
                 "XDG_RUNTIME_DIR": str(self.folder / "runtime")}
         return super().environment({**mine, **(env or {})})
 
-    def sh(self, script):
+    def sh(self, script, timeout=60):
         """A shell of the user's, on the host."""
         return subprocess.run([*self.prefix(), "sh", "-c", script], env=self.environment(), text=True,
-                              capture_output=True, timeout=60)
+                              capture_output=True, timeout=timeout)

@@ -12,14 +12,17 @@
 static int refused(void)
 {
 	struct rlimit low = { .rlim_cur = 100, .rlim_max = 100 }, now;
-	struct privilege_rlimit limit = { .name = "nofile", .resource = RLIMIT_NOFILE, .soft = 50, .hard = 9000 };
+	struct privilege_rlimit limit = {
+		.name = "nofile", .resource = RLIMIT_NOFILE, .soft = 50, .hard = 9000
+	};
 	struct err err = ERR_INIT;
 
 	if (setrlimit(RLIMIT_NOFILE, &low) < 0 || (geteuid() == 0 && setuid(65534) < 0))
 		return 1;
 	if (rlimit_apply(&limit, &err) != -EPERM || getrlimit(RLIMIT_NOFILE, &now) < 0)
 		return 2;
-	if (!strstr(err.msg, "limit nofile: ") || !strstr(err.msg, "9000") || !strstr(err.msg, "100"))
+	if (!strstr(err.msg, "limit nofile: ") || !strstr(err.msg, "9000") ||
+	    !strstr(err.msg, "100"))
 		return 3;
 	return now.rlim_cur == 100 && now.rlim_max == 100 ? 0 : 4;
 }
