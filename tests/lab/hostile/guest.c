@@ -443,7 +443,7 @@ static uint32_t number(const char **text)
 /* The other CPUs, if there are any: INIT and SIPI to all but us (Intel SDM volume 3, 11.6.1). */
 static void start_others(void)
 {
-	for (uint32_t i = 0; i < (uint32_t)(guest_ap_end - guest_ap); i++)
+	for (uint32_t i = 0; guest_ap + i != guest_ap_end; i++)
 		((volatile uint8_t *)AP_START)[i] = guest_ap[i];
 	put(LAPIC_ICR, 4, 0xc4500);
 	put(LAPIC_ICR, 4, 0xc4600 | AP_START >> 12);
