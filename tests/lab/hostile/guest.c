@@ -298,7 +298,7 @@ static void reset(uint32_t function)
 	if (below(2))
 		put(base + 20, 1, 0);
 	else /* one queue: virtio 1.2, 2.6.1, which is not offered */
-		put(base + 56, 2, below(2));
+		put(base + 58, 2, below(2));
 }
 
 /*
