@@ -16,6 +16,7 @@
  *  4. Whatever the keeper's end, nothing of the instance runs on: drivers tie everything to its life.
  */
 #include "instance/keeper.h"
+#include "base/assignment.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/units.h"
@@ -377,7 +378,7 @@ int keeper_set(struct keeper *keeper, const char *assignment, struct err *err)
 	struct instance *record = &keeper->record;
 	_cleanup_strv_ char **networks = strv_dup(record->networks);
 	_cleanup_strv_ char **ports = strv_dup(record->ports);
-	int forced = !strncmp(assignment, SETTINGS_PULL "=", strlen(SETTINGS_PULL "="));
+	int forced = assignment_value(assignment, SETTINGS_PULL) != NULL;
 	int r = keeper->change.active
 			? err_set(err, -EBUSY, "another change of '%s' is under way; try again",
 				  record->name)
