@@ -182,6 +182,14 @@ static int work_check(const struct work_input *input, const struct blob *blob, s
 	return 0;
 }
 
+/* By its path in /proc, for AT_EMPTY_PATH wants CAP_DAC_READ_SEARCH of the host before Linux 6.10: open(2). */
+static int work_link(int fd, int folder, const char *name)
+{
+	_cleanup_free_ char *path = mem_printf("/proc/self/fd/%d", fd);
+
+	return linkat(AT_FDCWD, path, folder, name, AT_SYMLINK_FOLLOW);
+}
+
 int work_add_blob(const struct work *work, const struct work_input *input, struct blob *ret,
 		  struct err *err)
 {
@@ -201,7 +209,7 @@ int work_add_blob(const struct work *work, const struct work_input *input, struc
 	if (work_check(input, ret, err) < 0)
 		return err->code;
 	if (input->is_ours)
-		r = linkat(input->fd, "", blobs, ret->hex, AT_EMPTY_PATH);
+		r = work_link(input->fd, blobs, ret->hex);
 	else
 		r = renameat(blobs, "new", blobs, ret->hex);
 	if (r < 0 && errno != EEXIST)
