@@ -27,6 +27,11 @@ void digest_add(struct digest *digest, const void *data, size_t len)
 	sha256_update(&digest->sha256, len, data);
 }
 
+void digest_bytes(struct digest *digest, uint8_t bytes[DIGEST_SIZE])
+{
+	sha256_digest(&digest->sha256, DIGEST_SIZE, bytes);
+}
+
 void digest_hex(struct digest *digest, char hex[DIGEST_HEX_SIZE])
 {
 	static const char digits[] = "0123456789abcdef";

@@ -11,6 +11,7 @@
  * SHA-256, which names all content of the store. A digest is handled as its bare hex digits; in
  * JSON it is written "sha256:HEX".
  */
+#define DIGEST_SIZE	32
 #define DIGEST_HEX_LEN	64
 #define DIGEST_HEX_SIZE (DIGEST_HEX_LEN + 1)
 
@@ -20,6 +21,7 @@ struct digest *digest_new(void);
 void digest_free(struct digest *digest);
 void digest_add(struct digest *digest, const void *data, size_t len);
 /* The digest of what was added; a new one begins. */
+void digest_bytes(struct digest *digest, uint8_t bytes[DIGEST_SIZE]);
 void digest_hex(struct digest *digest, char hex[DIGEST_HEX_SIZE]);
 
 static inline void digest_freep(struct digest **digest)

@@ -144,7 +144,8 @@ struct parcel_reader {
 	struct decompress_stream *stream;
 	struct digest *digest;
 	int out;
-	char *piece; /* room for the chunk in work */
+	char *piece;	/* room for the chunk in work */
+	char *checksum; /* DIGEST_HEX_SIZE bytes */
 	size_t size;
 	struct err *err;
 };
@@ -265,11 +266,11 @@ static int parcel_read_documents(struct parcel_reader *reader)
 
 static int parcel_check_end(struct parcel_reader *reader, size_t len)
 {
-	char hex[DIGEST_HEX_SIZE], more;
+	char more;
 	ssize_t n;
 
-	digest_hex(reader->digest, hex);
-	if (len != DIGEST_HEX_LEN || memcmp(hex, reader->piece, DIGEST_HEX_LEN) != 0)
+	digest_hex(reader->digest, reader->checksum);
+	if (len != DIGEST_HEX_LEN || memcmp(reader->checksum, reader->piece, DIGEST_HEX_LEN) != 0)
 		return parcel_broken(reader, "its checksum is another one");
 	n = decompress_stream_read(reader->stream, &more, 1, reader->err);
 	if (n < 0)
@@ -296,9 +297,11 @@ static int parcel_read_all(struct parcel_reader *reader)
 	return r;
 }
 
-int parcel_read(int in, int out, struct err *err)
+int parcel_read(int in, int out, char checksum[DIGEST_HEX_SIZE], struct err *err)
 {
-	_cleanup_(parcel_reader_release) struct parcel_reader reader = { .out = out, .err = err };
+	_cleanup_(parcel_reader_release) struct parcel_reader reader = { .out = out,
+									 .checksum = checksum,
+									 .err = err };
 
 	reader.stream = decompress_stream_new(in, err);
 	if (!reader.stream)

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "image/digest.h"
 
 /*
  * What `brig export` writes: documents, one exact tree stream (proto/tree.h), and a checksum of them all; compressed with
@@ -35,9 +36,9 @@ static inline void parcel_freep(struct parcel **parcel)
 /*
  * Reading is work for a confined process (sys/confine.h): what is in the file goes to `out` as it comes, each document
  * behind its length in 32 bits, then the bytes of the tree. Nothing of it is to be believed before this has returned 0,
- * for the checksum is the last: -EBADMSG with what is wrong.
+ * for the checksum is the last: -EBADMSG with what is wrong. With 0, that checksum is in `checksum`.
  */
-int parcel_read(int in, int out, struct err *err);
+int parcel_read(int in, int out, char checksum[DIGEST_HEX_SIZE], struct err *err);
 extern const char *const parcel_syscalls[]; /* that it takes; NULL-terminated */
 
 /* What parcel_read() writes, at the other end: a document, and after the last one the tree. Caller frees. -EPIPE: it is cut. */

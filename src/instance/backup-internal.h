@@ -19,7 +19,9 @@ struct backup {
 	char *snapshot;	   /* that it is of; NULL: of the instance */
 	int64_t snapshots; /* how many it has */
 	char *image, *image_digest;
-	int64_t bytes; /* that its files take on the disk, about; for progress */
+	char *since; /* an increment: the checksum of the backup that it builds on; NULL: whole */
+	int64_t since_created; /* when that was made */
+	int64_t bytes;	       /* that its files take on the disk, about; for progress */
 };
 
 extern const struct record_table backup_table;

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "instance/backup-internal.h"
+#include "instance/backup_since.h"
 #include "instance/data.h"
 #include "instance/paths.h"
 #include "instance/snapshot-internal.h"
@@ -17,7 +18,7 @@
 #include <fcntl.h>
 #include <string.h>
 
-#define BACKUP_VERSION 1
+#define BACKUP_VERSION 2
 
 static const struct record_field backup_fields[] = {
 	RECORD_FIELD(RECORD_STRING, struct backup, name),
@@ -35,6 +36,8 @@ static const struct record_field backup_fields[] = {
 	RECORD_FIELD(RECORD_INT, struct backup, snapshots),
 	RECORD_FIELD(RECORD_STRING, struct backup, image),
 	RECORD_FIELD(RECORD_STRING, struct backup, image_digest),
+	RECORD_FIELD(RECORD_STRING, struct backup, since),
+	RECORD_FIELD(RECORD_INT, struct backup, since_created),
 	RECORD_FIELD(RECORD_INT, struct backup, bytes),
 	RECORD_END,
 };
@@ -56,6 +59,7 @@ struct backup_export {
 	int fd;
 	int64_t done;
 	struct parcel *parcel;
+	struct backup_since since;
 };
 
 static void backup_export_release(struct backup_export *export)
@@ -66,6 +70,7 @@ static void backup_export_release(struct backup_export *export)
 	strv_free(export->snapshots);
 	instance_release(&export->record);
 	backup_release(&export->head);
+	backup_since_release(&export->since);
 	snapshot_place_release(&export->place);
 }
 
@@ -124,6 +129,32 @@ static int64_t backup_measure(const struct backup_export *export)
 	return use.bytes;
 }
 
+/* An increment on something else would bring everything. */
+static int backup_note_since(struct backup_export *export, struct err *err)
+{
+	const struct backup_since *since = &export->since;
+	struct backup *head = &export->head;
+
+	if (since->head.kind != head->kind || !since->head.image_digest ||
+	    strcmp(since->head.image_digest, head->image_digest) != 0)
+		return err_set(err, -EINVAL,
+			       "%s is a backup of another kind or image than '%.64s': make a whole "
+			       "one, without --since",
+			       export->options->since->path, head->name);
+	mem_replace(&head->since, since->checksum);
+	head->since_created = since->head.created;
+	return 0;
+}
+
+static int backup_is_known(void *ctx, const char *path, uint64_t offset, const void *data,
+			   size_t len, uint8_t ret[TREE_SINCE_DIGEST_SIZE])
+{
+	const struct backup_export *export = ctx;
+
+	backup_since_digest(path, offset, data, len, ret);
+	return backup_since_has(&export->since, ret);
+}
+
 static int backup_fill_head(struct backup_export *export, const char *name, struct err *err)
 {
 	_cleanup_free_ char *state = paths_state(export->home, name);
@@ -145,6 +176,8 @@ static int backup_fill_head(struct backup_export *export, const char *name, stru
 	mem_replace(&head->snapshot, export->options->snapshot);
 	mem_replace(&head->image, export->record.image);
 	mem_replace(&head->image_digest, export->record.image_digest);
+	if (r == 0 && export->options->since)
+		r = backup_note_since(export, err);
 	head->bytes = export->options->progress ? backup_measure(export) : 0;
 	return r;
 }
@@ -211,7 +244,9 @@ static int backup_add_snapshots(const struct backup_export *export, struct tree_
 
 static int backup_add_tree(struct backup_export *export, struct err *err)
 {
-	const struct tree_sink sink = { .write = backup_write_tree, .ctx = export };
+	const struct tree_sink sink = { .write = backup_write_tree,
+					.known = export->options->since ? backup_is_known : NULL,
+					.ctx = export };
 	_cleanup_tree_sender_ struct tree_sender *sender = tree_send_open(&sink, err);
 	int r = tree_send_enter(sender, export->head.name);
 
@@ -258,9 +293,14 @@ int backup_export(const struct instance_home *home, const char *name,
 	_cleanup_(backup_export_release) struct backup_export export = {
 		.home = home, .options = options, .from = -EBADF, .fd = fd
 	};
-	int r = snapshot_open(home, name, &export.place, err);
+	int r = 0;
 
 	instance_init(&export.record);
+	/* which takes its time, and needs nothing of the instance */
+	if (options->since)
+		r = backup_since_read(&export.since, home, options->since, err);
+	if (r == 0)
+		r = snapshot_open(home, name, &export.place, err);
 	if (r == 0)
 		r = options->snapshot ? snapshot_load(&export.place, options->snapshot,
 						      &export.from, &export.record, err)

@@ -3,6 +3,8 @@
  * How it works, all of it in the folder of an instance that is being made, which nobody sees (instance_create_filled()):
  *   1. A confined process reads the file and passes on what is in it, which we trust no more than the file.
  *   2. Both records are checked, and that the store has the image, before any file comes.
+ *      Of an increment, what it builds on is received so now, to its own folder, and has to have the checksum that the
+ *      increment names; blocks that the increment does not bring are taken from there, by their digests.
  *   3. The tree is received as the folder BACKUP_IMPORT_TREE, at most as large as there is room.
  *   4. The confined process has found the checksum right, and nothing behind the end.
  *   5. What is in the tree is what an instance has, by name and type, and nothing else. It is moved to its places, the
@@ -13,9 +15,12 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/name.h"
+#include "base/units.h"
 #include "image/carry.h"
 #include "image/store.h"
 #include "instance/backup-internal.h"
+#include "instance/backup_reader.h"
+#include "instance/backup_since.h"
 #include "instance/data.h"
 #include "instance/paths.h"
 #include "instance/snapshot-internal.h"
@@ -25,28 +30,26 @@
 #include "proto/lookup.h"
 #include "proto/share.h"
 #include "proto/tree.h"
-#include "sys/confine.h"
 #include "sys/userns.h"
 
 #include <fcntl.h>
-#include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#define BACKUP_IMPORT_TREE	 ".backup"
-#define BACKUP_IMPORT_JAIL	 ".jail"
-#define BACKUP_IMPORT_MEMORY_MAX (UINT64_C(1) << 30)
+#define BACKUP_IMPORT_TREE ".backup"
+#define BACKUP_IMPORT_JAIL ".jail"
 
 struct backup_import {
 	const struct instance_home *home;
 	const char *name; /* that the instance is to have; NULL: the old one */
 	int file;
+	const struct backup_bases *bases;
 	progress_fn progress;
 	void *ctx;
 	struct instance *record;
 	struct backup head;
 	int dir;	    /* the new instance's folder */
-	int in;		    /* what the confined process passes on */
 	int store, volumes; /* their locks, until the record is there */
 };
 
@@ -185,66 +188,14 @@ static int backup_import_check_owners(const struct backup_import *import, struct
 
 /* --- reading --- */
 
-struct backup_import_reading {
-	int in, out;
-};
-
-static int backup_import_task(void *ctx, int report_fd _unused_, void *result _unused_,
-			      struct err *err)
-{
-	const struct backup_import_reading *reading = ctx;
-
-	/* who does not listen any more has a reason of his own */
-	(void)signal(SIGPIPE, SIG_IGN);
-	return parcel_read(reading->in, reading->out, err);
-}
-
-static int backup_import_start(struct backup_import *import, struct confine_child *child,
-			       struct err *err)
-{
-	_cleanup_close_ int jail = -EBADF, out = -EBADF;
-	struct backup_import_reading reading = { .in = import->file };
-	struct confine_spec spec = {
-		.fn = backup_import_task,
-		.ctx = &reading,
-		.syscalls = parcel_syscalls,
-		.memory_max = BACKUP_IMPORT_MEMORY_MAX,
-	};
-	int fds[2];
-
-	if (mkdirat(import->dir, BACKUP_IMPORT_JAIL, 0700) == 0)
-		jail = openat(import->dir, BACKUP_IMPORT_JAIL, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (jail < 0 || pipe2(fds, O_CLOEXEC) < 0)
-		return err_errno(err, -errno, "cannot start to read");
-	import->in = fds[0];
-	out = fds[1];
-	reading.out = out;
-	spec.root_fd = jail;
-	spec.keep_fds[0] = import->file;
-	spec.keep_fds[1] = out;
-	return confine_start(&spec, child, err);
-}
-
-static int backup_import_document(const struct backup_import *import,
-				  const struct record_table *table, void *record, struct err *err)
-{
-	_cleanup_json_ struct json *json = NULL;
-	_cleanup_free_ char *text = NULL;
-	int r = parcel_receive_document(import->in, &text, err);
-
-	if (r == 0)
-		r = json_parse(text, strlen(text), table->what, &json, err);
-	return r < 0 ? r : record_from_json(table, json, record, err);
-}
-
-static int backup_import_records(struct backup_import *import, struct err *err)
+static int backup_import_records(struct backup_import *import, int in, struct err *err)
 {
 	struct instance *record = import->record;
 	_cleanup_free_ char *name = NULL;
-	int r = backup_import_document(import, &backup_table, &import->head, err);
+	int r = backup_reader_document(in, &backup_table, &import->head, err);
 
 	if (r == 0)
-		r = backup_import_document(import, &instance_table, record, err);
+		r = backup_reader_document(in, &instance_table, record, err);
 	if (r == 0)
 		r = backup_import_check_record(import, record, err);
 	if (r == 0)
@@ -266,54 +217,134 @@ static void backup_import_on_bytes(void *ctx, int64_t bytes)
 		import->progress(import->ctx, "reading the backup", bytes, import->head.bytes);
 }
 
+struct backup_import_layer {
+	struct backup_import *import;
+	size_t level; /* 0: the backup itself; the next one is what it builds on */
+	const struct backup *head;
+	int in;
+	char tree[32], base_tree[32];
+	int is_increment;
+};
+
+static void backup_import_name_tree(size_t level, char name[32])
+{
+	(void)(level ? snprintf(name, 32, BACKUP_IMPORT_TREE "-%zu", level)
+		     : snprintf(name, 32, BACKUP_IMPORT_TREE));
+}
+
 /* As who may make such files. */
 static int backup_import_tree(void *ctx, struct err *err)
 {
-	struct backup_import *import = ctx;
-	struct tree_bounds bounds = { .progress = backup_import_on_bytes, .ctx = import };
+	struct backup_import_layer *layer = ctx;
+	struct backup_import *import = layer->import;
+	const struct tree_since since = { .dirfd = import->dir,
+					  .name = layer->base_tree,
+					  .digest = backup_since_digest };
+	struct tree_bounds bounds = { .since = layer->is_increment ? &since : NULL,
+				      .progress = backup_import_on_bytes,
+				      .ctx = import };
 	char more;
 	ssize_t n;
 	int r = carry_room(import->dir, &bounds.bytes_max, err);
 
 	if (r == 0)
-		r = tree_receive_exact(import->dir, BACKUP_IMPORT_TREE, &bounds, import->in, err);
+		r = tree_receive_exact(import->dir, layer->tree, &bounds, layer->in, err);
 	if (r < 0)
 		return r;
-	n = read(import->in, &more, 1);
+	n = read(layer->in, &more, 1);
 	return n ? err_set(err, -EBADMSG, "something follows its files") : 0;
 }
 
-static int backup_import_receive(struct backup_import *import, struct err *err)
-{
-	int r = backup_import_records(import, err);
+static int backup_import_read(struct backup_import *import, size_t level,
+			      char checksum[DIGEST_HEX_SIZE], struct err *err);
 
-	return r < 0 ? r : data_run(backup_import_tree, import, err);
+/* Which one is meant; numbers and digits alone, for a stranger has written it. */
+static int backup_import_need(const struct backup *head, int code, const char *what,
+			      struct err *err)
+{
+	char when[UNITS_TEXT_MAX];
+
+	return err_set(err, code,
+		       "%s: it builds on the backup made at %s with the checksum %.12s; give what "
+		       "it builds on with --since, the whole one first",
+		       what, units_format_time(head->since_created, when), head->since);
 }
 
-/*
- * The one that failed by itself has the reason: what breaks off here does so since the reader has ended. Who fails here
- * does not wait for the reader, which is killed.
- */
-static int backup_import_read(struct backup_import *import, struct err *err)
+/* What the increment builds on comes to a folder of its own, and has to be that. */
+static int backup_import_base(struct backup_import_layer *layer, struct err *err)
 {
-	_cleanup_confine_ struct confine_child child = CONFINE_CHILD_INIT;
-	struct err received = ERR_INIT;
-	int64_t done;
-	int r = backup_import_start(import, &child, err), received_r;
+	struct backup_import *import = layer->import;
+	const struct backup_bases *bases = import->bases;
+	const char *since = layer->head->since, *path;
+	char checksum[DIGEST_HEX_SIZE];
+	int r;
 
+	if (!since && layer->level < bases->n)
+		return err_set(err, -EINVAL,
+			       "%s is whole, and builds on none: leave out '--since %s'",
+			       layer->level ? "this one" : "the backup", bases->files[0].path);
+	if (!since)
+		return 0;
+	if (!digest_is_hex(since))
+		return err_set(err, -EBADMSG, "its head names no backup that it builds on");
+	if (layer->level == bases->n)
+		return backup_import_need(
+			layer->head, -ENOENT,
+			layer->level ? bases->files[0].path : "the backup is an increment", err);
+	path = bases->files[bases->n - 1 - layer->level].path;
+	backup_import_name_tree(layer->level + 1, layer->base_tree);
+	r = backup_import_read(import, layer->level + 1, checksum, err);
+	if (r < 0)
+		return err_wrap(err, "%s", path);
+	if (strcmp(checksum, since) != 0) {
+		_cleanup_free_ char *what = mem_printf("%s is another backup", path);
+
+		return backup_import_need(layer->head, -ESTALE, what, err);
+	}
+	layer->is_increment = 1;
+	return 0;
+}
+
+static int backup_import_receive(struct backup_import *import, size_t level, int in,
+				 struct err *err)
+{
+	struct backup_import_layer layer = { .import = import, .level = level, .in = in };
+	_cleanup_backup_ struct backup base = { NULL };
+	int r;
+
+	layer.head = level ? &base : &import->head;
+	backup_import_name_tree(level, layer.tree);
+	r = level ? backup_reader_head(in, &base, err) : backup_import_records(import, in, err);
+	if (r == 0)
+		r = backup_import_base(&layer, err);
+	/* to the reader of this one it would mean that this one was cut */
+	if (r == -EPIPE && layer.head->since)
+		r = err->code = -EBADMSG;
+	if (r == 0)
+		r = data_run(backup_import_tree, &layer, err);
+	if (r == 0 && layer.is_increment && userns_remove_tree(import->dir, layer.base_tree) < 0)
+		r = err_set(err, -EIO, "cannot remove what was read of %s",
+			    import->bases->files[import->bases->n - 1 - level].path);
+	return r;
+}
+
+static int backup_import_read(struct backup_import *import, size_t level,
+			      char checksum[DIGEST_HEX_SIZE], struct err *err)
+{
+	const struct backup_bases *bases = import->bases;
+	_cleanup_free_ char *jail = mem_printf(BACKUP_IMPORT_JAIL "/%zu", level);
+	_cleanup_(backup_reader_release) struct backup_reader reader = BACKUP_READER_INIT;
+	struct err received = ERR_INIT;
+	int r;
+
+	if (mkdirat(import->dir, BACKUP_IMPORT_JAIL, 0700) < 0 && errno != EEXIST)
+		return err_errno(err, -errno, "cannot start to read");
+	r = backup_reader_start(&reader, level ? bases->files[bases->n - level].fd : import->file,
+				import->dir, jail, err);
 	if (r < 0)
 		return r;
-	received_r = backup_import_receive(import, &received);
-	if (received_r < 0 && received_r != -EPIPE) {
-		*err = received;
-		return received_r;
-	}
-	r = confine_read(&child, &done, NULL, 0, err);
-	if (r == 0 && received_r < 0) {
-		*err = received;
-		return received_r;
-	}
-	return r;
+	r = backup_import_receive(import, level, reader.in, &received);
+	return backup_reader_end(&reader, r, &received, checksum, err);
 }
 
 /* --- putting in place --- */
@@ -464,10 +495,11 @@ static int backup_import_tidy(const struct backup_import *import, struct err *er
 static int backup_import_fill(int dir, void *ctx, struct err *err)
 {
 	struct backup_import *import = ctx;
+	char checksum[DIGEST_HEX_SIZE];
 	int r;
 
 	import->dir = dir;
-	r = backup_import_read(import, err);
+	r = backup_import_read(import, 0, checksum, err);
 	/* not while it is read: who sends it may take his time, and layers may have gone meanwhile */
 	if (r == 0)
 		r = import->store = store_lock(import->home->root, 0, err);
@@ -520,18 +552,19 @@ static void backup_import_tell(const struct instance *record, struct backup_impo
 	backup_import_tell_shares(record, ret);
 }
 
-int backup_import(const struct instance_home *home, const char *name, int fd, progress_fn progress,
-		  void *ctx, struct backup_imported *ret, struct err *err)
+int backup_import(const struct instance_home *home, const char *name, int fd,
+		  const struct backup_bases *bases, progress_fn progress, void *ctx,
+		  struct backup_imported *ret, struct err *err)
 {
 	_cleanup_instance_ struct instance record;
 	struct backup_import import = { .home = home,
 					.name = name,
 					.file = fd,
+					.bases = bases,
 					.progress = geteuid() ? NULL : progress,
 					.ctx = ctx,
 					.record = &record,
 					.dir = -EBADF,
-					.in = -EBADF,
 					.store = -EBADF,
 					.volumes = -EBADF };
 	int r = name ? name_check("instance", name, err) : 0;
@@ -541,7 +574,6 @@ int backup_import(const struct instance_home *home, const char *name, int fd, pr
 		r = instance_create_filled(home, &record, backup_import_fill, &import, err);
 	if (r == 0)
 		backup_import_tell(&record, ret);
-	fd_close(import.in);
 	fd_close(import.volumes);
 	fd_close(import.store);
 	backup_release(&import.head);

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/buf.h"
+#include "proto/tree_since.h"
 #include "proto/tree_stream.h"
 #include "proto/wire.h"
 
@@ -26,6 +27,7 @@ enum tree_record {
 	TREE_RECORD_FILE_END,
 	TREE_RECORD_DIR_END,
 	TREE_RECORD_END,
+	TREE_RECORD_SAME,
 };
 
 /* A stream as it is read. */
@@ -81,6 +83,26 @@ void tree_place_release(struct tree_place *place);
 /* Paths are resolved inside of rootfd. follow: a symlink that the path names is followed too. A thing that does
  * not exist has a place if its folder exists. */
 int tree_place_find(int rootfd, const char *path, int follow, struct tree_place *place);
+
+/* Where in a tree one is: into a folder, out of it, and the path of what it has, below the topmost folder (caller frees). */
+void tree_since_enter(struct buf *path, const char *name);
+void tree_since_leave(struct buf *path);
+char *tree_since_path(const struct buf *path, const char *name);
+
+/* A block that is not in the stream. */
+struct tree_since_block {
+	uint64_t offset;
+	uint32_t len; /* at most TREE_STREAM_DATA_MAX */
+	uint8_t digest[TREE_SINCE_DIGEST_SIZE];
+};
+
+/* 0 or -EBADMSG */
+int tree_since_block_get(struct wire_reader *r, struct tree_since_block *ret);
+/* The file of the earlier tree, or -errno. */
+int tree_since_open(const struct tree_since *since, const char *path);
+/* The block, of that file. -ESTALE: it is another one there. */
+int tree_since_get(const struct tree_since *since, int fd, const char *path,
+		   const struct tree_since_block *block, void *data);
 
 /* Splits the last component off (caller frees); what is left may be empty. */
 char *tree_split(char *path);

@@ -5,6 +5,7 @@
  *   START    u32 magic, u16 version, u8 TREE_STREAM_* flags
  *   ENTRY    the fields of tree_fields, str name, str target of a symlink, xattrs (u32 count; str, bytes)
  *   DATA     u64 offset, the bytes       only behind a file's ENTRY, in any number: what is between is a hole
+ *   SAME     u64 offset, u32 length, 32 bytes of digest: as DATA, but the earlier tree has these (proto/tree_since.h)
  *   FILE_END u64 size                    ends each file's ENTRY but one that is a further link
  *   DIR_END  ends each folder's ENTRY; the entries between are in it
  *   END
@@ -12,7 +13,7 @@
  * A file with several links is numbered (shared: 1, 2, ...) where it comes first; further ones (again) name
  * that number and bring no data. So no path is ever in a stream. In an exact stream (TREE_STREAM_EXACT) that goes for
  * whatever can have several links, and all have their attributes; else they are a file's and a folder's alone. A list
- * (TREE_STREAM_LIST) is an exact one without DATA.
+ * (TREE_STREAM_LIST) is an exact one without DATA, and SAME is in an increment (TREE_STREAM_SINCE), an exact one, alone.
  */
 #include "proto/tree-internal.h"
 #include "base/mem.h"

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/take.h"
+#include "proto/tree_since.h"
 
 /*
  * A tree stream: files and folders as `brig cp` sends them, one way, both ends ours. A stream is a
@@ -41,9 +42,14 @@ int tree_receive(int rootfd, const char *path, unsigned int flags, int fd, struc
  */
 int tree_send_exact(int dirfd, const char *name, int fd, struct err *err);
 
-/* Where a stream goes that is for no descriptor. 0, or -errno with err set. */
+/*
+ * Where a stream goes that is for no descriptor: write() returns 0, or -errno with err set. With known() it is an
+ * increment: 1 and its digest says of a block that an earlier tree has it (proto/tree_since.h).
+ */
 struct tree_sink {
 	int (*write)(void *ctx, const void *data, size_t len, struct err *err);
+	int (*known)(void *ctx, const char *path, uint64_t offset, const void *data, size_t len,
+		     uint8_t ret[TREE_SINCE_DIGEST_SIZE]);
 	void *ctx;
 };
 
@@ -73,6 +79,7 @@ int tree_send_list(int dirfd, const char *name, int fd, struct err *err);
 struct tree_bounds {
 	/* As much as the files may take, blocks and inodes roughly counted; then it is -ENOSPC. */
 	int64_t bytes_max;
+	const struct tree_since *since; /* what an increment builds on; NULL: it has to be whole */
 	void (*progress)(void *ctx, int64_t bytes); /* may be NULL */
 	void *ctx;
 };

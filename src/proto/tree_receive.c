@@ -224,12 +224,13 @@ static int tree_receive_folder_end(struct tree_receiver *receiver)
 	return 0;
 }
 
-/* The path of name in the topmost folder, below the one that the thing is in. */
-static char *tree_receive_path_of(const struct tree_receiver *receiver, const char *name)
+/* The path of name in the topmost folder, from the folder `from` on: 1 is the one that the thing is in. */
+static char *tree_receive_path_below(const struct tree_receiver *receiver, size_t from,
+				     const char *name)
 {
 	struct buf path = BUF_INIT;
 
-	for (size_t i = 1; i < receiver->depth; i++)
+	for (size_t i = from; i < receiver->depth; i++)
 		buf_printf(&path, "%s/", receiver->folders[i].name);
 	buf_add_str(&path, name);
 	return buf_take(&path);
@@ -249,7 +250,7 @@ static int tree_receive_note_shared(struct tree_receiver *receiver, const struct
 	receiver->shared =
 		mem_realloc(receiver->shared, receiver->n_shared + 1, sizeof(*receiver->shared));
 	receiver->shared[receiver->n_shared++] =
-		(struct tree_shared){ .path = tree_receive_path_of(receiver, entry->name),
+		(struct tree_shared){ .path = tree_receive_path_below(receiver, 1, entry->name),
 				      .type = st.st_mode & S_IFMT,
 				      .dev = st.st_dev,
 				      .ino = st.st_ino };
@@ -302,9 +303,66 @@ static int tree_receive_write_at(int fd, const uint8_t *data, size_t len, uint64
 	return 0;
 }
 
-/* DATA up to FILE_END */
+/* A block of the earlier tree, whose file is opened with the first one. */
+struct tree_receive_earlier {
+	char *path;
+	int fd;
+	uint8_t *data;
+};
+
+static void tree_receive_earlier_release(struct tree_receive_earlier *earlier)
+{
+	free(earlier->path);
+	fd_close(earlier->fd);
+	free(earlier->data);
+}
+
+static int tree_receive_no_base(struct tree_receiver *receiver, int code, const char *path)
+{
+	if (code != -ENOENT && code != -ESTALE && code != -ENOTDIR && code != -ELOOP)
+		return tree_receive_failed(receiver, code, path);
+	return err_set(receiver->err, -ESTALE,
+		       "'%s' is not there as it has to be for this increment",
+		       tree_show(path).text);
+}
+
+/* The earlier tree's block is written to fd, by reference where the file system can. Where it ends, or -errno. */
+static int64_t tree_receive_same(struct tree_receiver *receiver,
+				 struct tree_receive_earlier *earlier, struct wire_reader *wire,
+				 int fd, const char *name)
+{
+	const struct tree_since *since = receiver->exact ? receiver->exact->since : NULL;
+	struct tree_since_block block;
+	off_t from, to;
+	int r;
+
+	if (!since || tree_since_block_get(wire, &block) < 0)
+		return tree_receive_broken(receiver);
+	if (!earlier->path) {
+		earlier->path = tree_receive_path_below(receiver, 2, name);
+		earlier->data = mem_zalloc(TREE_STREAM_DATA_MAX);
+		earlier->fd = tree_since_open(since, earlier->path);
+	}
+	r = earlier->fd < 0
+		    ? earlier->fd
+		    : tree_since_get(since, earlier->fd, earlier->path, &block, earlier->data);
+	if (r < 0)
+		return tree_receive_no_base(receiver, r, earlier->path);
+	r = tree_receive_take(receiver, block.len);
+	if (r < 0)
+		return r;
+	from = to = (off_t)block.offset;
+	if (copy_file_range(earlier->fd, &from, fd, &to, block.len, 0) != (ssize_t)block.len)
+		r = tree_receive_write_at(fd, earlier->data, block.len, block.offset);
+	return r < 0 ? tree_receive_failed(receiver, r, name) : (int64_t)(block.offset + block.len);
+}
+
+/* DATA and SAME up to FILE_END */
 static int tree_receive_data(struct tree_receiver *receiver, int fd, const char *name)
 {
+	_cleanup_(tree_receive_earlier_release) struct tree_receive_earlier earlier = {
+		.fd = -EBADF
+	};
 	uint64_t end = 0; /* of what was written last */
 
 	for (;;) {
@@ -314,6 +372,14 @@ static int tree_receive_data(struct tree_receiver *receiver, int fd, const char 
 
 		if (type < 0)
 			return type;
+		if (type == TREE_RECORD_SAME) {
+			int64_t same = tree_receive_same(receiver, &earlier, &r, fd, name);
+
+			if (same < 0)
+				return (int)same;
+			end = (uint64_t)same;
+			continue;
+		}
 		number = wire_get_u64(&r);
 		if (type == TREE_RECORD_FILE_END && wire_end(&r) == 0 && number <= INT64_MAX)
 			return number != end && ftruncate(fd, (off_t)number) < 0
@@ -476,7 +542,8 @@ static int tree_receive_start(struct tree_receiver *receiver)
 	if (r < 0)
 		return r;
 	receiver->contents = (flags & TREE_STREAM_CONTENTS) != 0;
-	if (flags & TREE_STREAM_LIST || !(flags & TREE_STREAM_EXACT) != !receiver->exact)
+	if (flags & TREE_STREAM_LIST || !(flags & TREE_STREAM_EXACT) != !receiver->exact ||
+	    (flags & TREE_STREAM_SINCE && !(receiver->exact && receiver->exact->since)))
 		return tree_receive_broken(receiver);
 	return 0;
 }

@@ -24,6 +24,8 @@ struct tree_sender {
 	int exact, list;
 	char *names, *value; /* room for attributes, once there are any */
 	int depth;
+	struct buf path; /* of the folder in work, and the file: for increments alone */
+	char *file;
 	/* files with several links: a hash table with open addressing */
 	struct tree_inode *inodes;
 	size_t inodes_size;
@@ -77,6 +79,11 @@ static void tree_send_note_links(struct tree_sender *sender, const struct stat *
 	entry->shared = inode->number;
 }
 
+static int tree_send_is_since(const struct tree_sender *sender)
+{
+	return sender->stream.sink && sender->stream.sink->known;
+}
+
 static ssize_t tree_send_list_xattrs(struct tree_sender *sender, int fd, const char *at)
 {
 	if (!sender->names) {
@@ -128,19 +135,33 @@ static int tree_send_entry(struct tree_sender *sender, struct tree_entry *entry,
 	return tree_stream_entry(&sender->stream, entry);
 }
 
+/* What was put behind tree_stream_data(). */
+static int tree_send_block(struct tree_sender *sender, off_t offset, const void *data, size_t len)
+{
+	const struct tree_sink *sink = sender->stream.sink;
+	uint8_t digest[TREE_SINCE_DIGEST_SIZE];
+	int known = len && tree_send_is_since(sender) &&
+		    strlen(sender->file) <= TREE_SINCE_PATH_MAX &&
+		    sink->known(sink->ctx, sender->file, (uint64_t)offset, data, len, digest);
+	int r = tree_stream_data_done(&sender->stream, known ? 0 : len);
+
+	return r < 0 || !known ? r
+			       : tree_stream_same(&sender->stream, (uint64_t)offset, len, digest);
+}
+
 /* Sends [from, to) or up to the file's end; returns where it stopped. */
 static off_t tree_send_range(struct tree_sender *sender, int fd, off_t from, off_t to)
 {
 	while (from < to) {
-		size_t max = to - from < TREE_STREAM_DATA_MAX ? (size_t)(to - from)
-							      : TREE_STREAM_DATA_MAX;
+		off_t room = TREE_STREAM_DATA_MAX - from % TREE_STREAM_DATA_MAX;
+		size_t max = (size_t)(to - from < room ? to - from : room);
 		void *data = tree_stream_data(&sender->stream, (uint64_t)from);
 		ssize_t n = pread(fd, data, max, from);
 		int r;
 
 		if (n < 0)
 			return err_errno(sender->stream.err, -errno, "cannot read a file");
-		r = tree_stream_data_done(&sender->stream, (size_t)n);
+		r = tree_send_block(sender, from, data, (size_t)n);
 		if (r < 0)
 			return r;
 		if (!n)
@@ -173,6 +194,15 @@ static int tree_send_data(struct tree_sender *sender, int fd)
 	if (fstat(fd, &st) == 0 && st.st_size > at)
 		at = st.st_size;
 	return tree_stream_file_end(&sender->stream, (uint64_t)at);
+}
+
+static int tree_send_file(struct tree_sender *sender, int fd, const char *name)
+{
+	if (tree_send_is_since(sender)) {
+		free(sender->file);
+		sender->file = tree_since_path(&sender->path, name);
+	}
+	return tree_send_data(sender, fd);
 }
 
 static int tree_send_at(struct tree_sender *sender, int dirfd, const char *name,
@@ -218,16 +248,18 @@ static int tree_send_contents(struct tree_sender *sender, int fd, const struct s
 	return 0;
 }
 
-static int tree_send_folder(struct tree_sender *sender, int *fd, const struct stat *st,
-			    const struct stat *parent)
+static int tree_send_folder(struct tree_sender *sender, int *fd, const char *name,
+			    const struct stat *st, const struct stat *parent)
 {
 	int r = 0;
 
 	if (++sender->depth > TREE_STREAM_DEPTH_MAX)
 		return err_set(sender->stream.err, -ELOOP, "folders are nested deeper than %d",
 			       TREE_STREAM_DEPTH_MAX);
+	tree_since_enter(&sender->path, name);
 	if (!tree_send_is_kernels(*fd, st, parent))
 		r = tree_send_contents(sender, take_fd(fd), st);
+	tree_since_leave(&sender->path);
 	sender->depth--;
 	return r < 0 ? r : tree_stream_dir_end(&sender->stream);
 }
@@ -284,10 +316,10 @@ static int tree_send_opened(struct tree_sender *sender, int dirfd, const char *n
 	if (r < 0 || entry->again)
 		return r;
 	if (is_folder)
-		r = tree_send_folder(sender, &fd, &st, parent);
+		r = tree_send_folder(sender, &fd, entry->name, &st, parent);
 	else
 		r = sender->list ? tree_stream_file_end(&sender->stream, (uint64_t)st.st_size)
-				 : tree_send_data(sender, fd);
+				 : tree_send_file(sender, fd, entry->name);
 	return r < 0 ? err_wrap(sender->stream.err, "%s", shown.text) : 0;
 }
 
@@ -330,6 +362,8 @@ static char *tree_send_name_of(const char *path)
 static void tree_send_release(struct tree_sender *sender)
 {
 	tree_stream_release(&sender->stream);
+	buf_release(&sender->path);
+	free(sender->file);
 	free(sender->inodes);
 	free(sender->names);
 	free(sender->value);
@@ -381,7 +415,8 @@ struct tree_sender *tree_send_open(const struct tree_sink *sink, struct err *err
 	*sender = (struct tree_sender){ .stream = { .fd = -EBADF, .sink = sink, .err = err },
 					.exact = 1 };
 	/* it is too short to be written yet, and so to fail */
-	(void)tree_stream_start(&sender->stream, TREE_STREAM_EXACT);
+	(void)tree_stream_start(&sender->stream,
+				TREE_STREAM_EXACT | (sink->known ? TREE_STREAM_SINCE : 0));
 	return sender;
 }
 
@@ -399,6 +434,7 @@ int tree_send_enter(struct tree_sender *sender, const char *name)
 							 .mode = S_IFDIR | 0700 };
 
 	sender->depth++;
+	tree_since_enter(&sender->path, name);
 	return tree_stream_entry(&sender->stream, &entry);
 }
 
@@ -410,6 +446,7 @@ int tree_send_add(struct tree_sender *sender, int dirfd, const char *name)
 int tree_send_leave(struct tree_sender *sender)
 {
 	sender->depth--;
+	tree_since_leave(&sender->path);
 	return tree_stream_dir_end(&sender->stream);
 }
 

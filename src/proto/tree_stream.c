@@ -90,6 +90,16 @@ int tree_stream_data_done(struct tree_stream *stream, size_t len)
 	return tree_stream_done(stream);
 }
 
+int tree_stream_same(struct tree_stream *stream, uint64_t offset, size_t len,
+		     const uint8_t digest[TREE_SINCE_DIGEST_SIZE])
+{
+	tree_stream_begin(stream, TREE_RECORD_SAME);
+	wire_put_u64(&stream->out, offset);
+	wire_put_u32(&stream->out, (uint32_t)len);
+	buf_add(&stream->out, digest, TREE_SINCE_DIGEST_SIZE);
+	return tree_stream_done(stream);
+}
+
 int tree_stream_file_end(struct tree_stream *stream, uint64_t size)
 {
 	tree_stream_begin(stream, TREE_RECORD_FILE_END);

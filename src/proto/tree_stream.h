@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "proto/tree.h"
+#include "proto/tree_since.h"
 
 /*
  * How a tree stream (proto/tree.h; the format is in tree.c) is written, for senders that have their files from
@@ -27,6 +28,7 @@
 #define TREE_STREAM_CONTENTS 0x01 /* the thing is a folder, and only what is in it counts */
 #define TREE_STREAM_EXACT    0x02 /* see tree_send_exact() */
 #define TREE_STREAM_LIST     0x04 /* of an exact one: there is no data, see tree_send_list() */
+#define TREE_STREAM_SINCE    0x08 /* of an exact one: an increment, see proto/tree_since.h */
 
 struct tree_entry {
 	uint32_t mode, uid, gid;
@@ -62,6 +64,9 @@ int tree_stream_entry(struct tree_stream *stream, const struct tree_entry *entry
 /* Where TREE_STREAM_DATA_MAX bytes of a file at offset can be put; then data_done() with how many were. */
 void *tree_stream_data(struct tree_stream *stream, uint64_t offset);
 int tree_stream_data_done(struct tree_stream *stream, size_t len);
+/* A block that the other end has, instead of its data. */
+int tree_stream_same(struct tree_stream *stream, uint64_t offset, size_t len,
+		     const uint8_t digest[TREE_SINCE_DIGEST_SIZE]);
 int tree_stream_file_end(struct tree_stream *stream, uint64_t size);
 int tree_stream_dir_end(struct tree_stream *stream);
 int tree_stream_end(struct tree_stream *stream);

@@ -12,12 +12,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_close_ int in = memfd_create("in", MFD_CLOEXEC);
 	_cleanup_close_ int out = memfd_create("out", MFD_CLOEXEC);
+	char checksum[DIGEST_HEX_SIZE];
 	struct err err = ERR_INIT;
 	int r;
 
 	if (file_write_all(in, data, size) < 0 || lseek(in, 0, SEEK_SET) < 0)
 		abort();
-	r = parcel_read(in, out, &err);
+	r = parcel_read(in, out, checksum, &err);
 	if ((r < 0) != err_is_set(&err) || lseek(out, 0, SEEK_SET) < 0)
 		abort();
 	for (int i = 0; i < PARCEL_DOCUMENTS; i++) {
