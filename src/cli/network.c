@@ -369,7 +369,7 @@ static const struct option network_create_table[] = {
 	CREATE("no-dhcp", OPTION_FLAG, NULL, "no addresses by DHCP and router advertisements",
 	       no_dhcp),
 	CREATE("no-dns", OPTION_FLAG, NULL, "no names", no_dns),
-	CREATE("mtu", OPTION_INT, "BYTES", "the MTU; else that of the way out", mtu, .min = 576,
+	CREATE("mtu", OPTION_INT, "BYTES", "the MTU; else it follows the way out", mtu, .min = 576,
 	       .max = UINT16_MAX),
 	CREATE("parent", OPTION_STRING, "INTERFACE",
 	       "be on the wire of this interface of the host's", parent),

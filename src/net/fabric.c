@@ -22,6 +22,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define FABRIC_MTU_MIN6 \
+	1280		/* RFC 8200: below it the kernel takes an interface's IPv6 addresses away */
 #define FABRIC_MTU 1500 /* Ethernet's, where there is no way out to ask */
 
 static int fabric_set(const char *path, const char *value, struct err *err)
@@ -250,6 +252,37 @@ static void fabric_plug_ports(int sock, const struct network_home *home,
 	}
 }
 
+/*
+ * The bridge's MTU becomes what the network's now is. Those that run keep theirs: what they send the host's IP answers by
+ * what it can take, while a port that were smaller than its peer would lose frames without a word; so the bridge does
+ * not become larger than any of them either.
+ */
+static int fabric_follow_mtu(int sock, const struct network_home *home,
+			     const struct network *network, struct link *bridge, struct err *err)
+{
+	_cleanup_port_list_ struct port_list ports = { 0 };
+	uint32_t mtu = fabric_mtu(sock, network);
+	int r = 0;
+
+	if (network->ipv6 && mtu < FABRIC_MTU_MIN6)
+		mtu = FABRIC_MTU_MIN6;
+	if (mtu == bridge->mtu)
+		return 0;
+	port_list_load(home, network->name, &ports);
+	for (size_t i = 0; i < ports.n; i++) {
+		struct err ignored = ERR_INIT;
+		struct link link;
+
+		if (link_find(sock, ports.items[i].device, &link, &ignored) == 0 && link.mtu < mtu)
+			mtu = link.mtu;
+	}
+	if (mtu != bridge->mtu)
+		r = link_set_mtu(sock, bridge->index, mtu, err);
+	if (r == 0)
+		bridge->mtu = mtu;
+	return r;
+}
+
 static int fabric_up_bridge(int sock, const struct network_home *home,
 			    const struct network *network, int anew, struct link *ret,
 			    struct err *err)
@@ -267,6 +300,8 @@ static int fabric_up_bridge(int sock, const struct network_home *home,
 	if (r == 0 && !made)
 		r = anew || !ret->is_up ? fabric_set_up_bridge(sock, network, ret, err)
 					: fabric_add_addresses(sock, network, ret->index, err);
+	if (r == 0 && !made)
+		r = fabric_follow_mtu(sock, home, network, ret, err);
 	if (r == 0 && (made || anew || !ruleset_is_there(home)))
 		r = ruleset_apply(home, err);
 	if (r == 0 && (made || anew))

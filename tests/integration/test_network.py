@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Networks: instances reach each other, the host and the world, by address and by name."""
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -157,6 +158,33 @@ def test_what_somebody_broke_is_mended_by_the_next_start_or_by_repair(net_brig, 
 def kill(pid):
     os.kill(pid, signal.SIGKILL)
     wait.process_end(pid)
+
+
+def test_an_mtu_follows_that_of_the_way_out(net_brig, wires):
+    def mtu(device):
+        return json.loads(wires.host.run("ip", "-j", "link", "show", device))[0]["mtu"]
+
+    def inside(name):
+        return int(net_brig("exec", name, "cat", "/sys/class/net/eth0/mtu").out)
+
+    start(net_brig, "a")
+    bridge = net_brig.json("network", "inspect", "brig0")[0]["device"]
+    assert mtu(bridge) == inside("a") == 1500
+    wires.host.run("ip", "link", "set", "up0", "mtu", "1400")
+    start(net_brig, "b")
+    assert mtu(bridge) == inside("b") == 1400 and inside("a") == 1500
+    for there in ("b", WORLD, WORLD6):
+        net_brig("exec", "a", "ping", "-c", "1", "-W", "5", "-s", "1300", there)
+    wires.host.run("ip", "link", "set", "up0", "mtu", "1500")
+    net_brig("network", "repair")
+    assert mtu(bridge) == 1400  # that of the smallest that runs
+    net_brig("rm", "-f", "b")
+    net_brig("network", "repair")
+    assert mtu(bridge) == 1500
+    wires.host.run("ip", "link", "set", "up0", "mtu", "1000")
+    net_brig("network", "repair")
+    assert mtu(bridge) == 1280  # IPv6 has no smaller one
+    ping(net_brig, start(net_brig, "c"), address(net_brig, "a", 6))
 
 
 def test_a_killed_keeper_leaves_nothing_of_its_ports(net_brig, wires):
