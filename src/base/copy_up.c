@@ -139,24 +139,24 @@ static int copy_up_is_there(int folder, const char *name)
 	return faccessat(folder, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* Whether it is to be filled; one that cannot be read is not. */
+/*
+ * Whether it is to be filled; one that cannot be read is not. COPY_UP_WHOLE is looked for last: what was seen may have come
+ * from there, and then not all has until it is gone.
+ */
 static int copy_up_is_due(int folder)
 {
 	_cleanup_close_ int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_closedir_ DIR *dir = copy < 0 ? NULL : fdopendir(copy);
 	struct dirent *entry;
+	int is_empty = 1;
 
 	if (!dir)
 		return 0;
 	(void)take_fd(&copy);
-	if (copy_up_is_there(folder, COPY_UP_WHOLE))
-		return 1;
-	while ((entry = readdir(dir))) {
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-		    strcmp(entry->d_name, COPY_UP_BEGUN) != 0)
-			return 0;
-	}
-	return 1;
+	while (is_empty && (entry = readdir(dir)))
+		is_empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+			   strcmp(entry->d_name, COPY_UP_BEGUN) == 0;
+	return is_empty || copy_up_is_there(folder, COPY_UP_WHOLE);
 }
 
 static int copy_up_begin(int from, int to)
@@ -199,15 +199,28 @@ static int copy_up_finish(int to)
 	return r < 0 ? r : file_remove_tree(to, COPY_UP_WHOLE);
 }
 
-int copy_up_fill(int from, int to)
+int copy_up_claim(int folder)
 {
 	int r;
 
-	if (!copy_up_is_due(to))
+	if (!copy_up_is_due(folder))
 		return 0;
-	r = file_lock(to, LOCK_EX);
-	if (r < 0 || !copy_up_is_due(to))
+	r = file_lock(folder, LOCK_EX);
+	if (r < 0)
 		return r;
+	if (copy_up_is_due(folder))
+		return 1;
+	(void)flock(folder, LOCK_UN);
+	return 0;
+}
+
+int copy_up_fill(int from, int to)
+{
+	int r = copy_up_claim(to);
+
+	if (r <= 0)
+		return r;
+	r = 0;
 	if (!copy_up_is_there(to, COPY_UP_WHOLE))
 		r = copy_up_begin(from, to);
 	return r < 0 ? r : copy_up_finish(to);

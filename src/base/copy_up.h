@@ -13,8 +13,12 @@ int copy_up(int from, int to);
 
 /*
  * The same for a folder that may have something in it already, and then stays as it is. If it is killed, the next call
- * goes on; nothing that others have put there meanwhile is lost. Who comes second waits, where flock(2) is known.
+ * goes on; nothing that others have put there meanwhile is lost. Who comes second waits, and then sees all of it: by
+ * flock(2), which a guest's kernel keeps to itself. So who lets a guest fill a folder claims it for it first.
  */
 int copy_up_fill(int from, int to);
+
+/* Waits for who fills the folder. 1: it is to be filled, by nobody else for as long as this descriptor is open; 0: it is not. */
+int copy_up_claim(int folder);
 
 #endif

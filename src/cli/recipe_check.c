@@ -72,8 +72,10 @@ const struct option recipe_options[] = {
 	       "the same, as type=bind,source=/srv,target=/srv,readonly"),
 	RECIPE("disk-size", 0, OPTION_SIZE, "SIZE", disk_size,
 	       "at most this much is written; a VM has 16g if it is not given"),
-	RECIPE("disk", 0, OPTION_STRV, "FILE[:OPTIONS]", drives,
-	       "VM: a disk more, with format=raw|qcow2, ro, serial=TEXT", .complete = "file"),
+	RECIPE("disk", 0, OPTION_STRV, "SOURCE[:OPTIONS]", drives,
+	       "VM: a disk more: a file, a block device, or a volume with a size; with "
+	       "format=raw|qcow2, ro, serial=TEXT",
+	       .complete = "file"),
 
 	RECIPE("cap-add", 0, OPTION_STRV, "CAPABILITY", cap_add, "give it this capability, or ALL"),
 	RECIPE("cap-drop", 0, OPTION_STRV, "CAPABILITY", cap_drop,

@@ -201,8 +201,8 @@ static int recipe_add_drive(const char *text, struct instance *ret, struct err *
 
 	if (r == 0)
 		r = drive_parse(whole, strv_len(ret->drives), &drive, err);
-	if (r == 0)
-		r = recipe_check_source(drive.path, err);
+	if (r == 0 && !drive.is_volume)
+		r = recipe_check_source(drive.source, err);
 	if (r == 0)
 		strv_add(&ret->drives, whole);
 	return r;

@@ -67,7 +67,7 @@ static int run_make_volumes(const struct instance_home *home, const struct insta
 	_cleanup_close_ int lock = -EBADF;
 	int r;
 
-	if (!record->volumes)
+	if (!record->volumes && !record->drives)
 		return 0;
 	lock = volume_lock(home, err);
 	r = lock < 0 ? lock : volume_make_all(home, record, err);

@@ -11,6 +11,7 @@
 
 struct volume_create_options {
 	char **labels;
+	int64_t size;
 };
 
 static int volume_create(const struct cli_context *cli, const void *values, char **args,
@@ -31,7 +32,7 @@ static int volume_create(const struct cli_context *cli, const void *values, char
 	if (r < 0)
 		return r;
 	strv_for_each(name, args) {
-		if (volume_make(&home, *name, options->labels, err) < 0)
+		if (volume_make(&home, *name, options->labels, options->size, err) < 0)
 			return err->code;
 		puts(*name);
 	}
@@ -68,6 +69,8 @@ static struct json *volume_ls_json(const void *item)
 						? units_format_time(record->created, created)
 						: NULL));
 	json_object_add(object, "path", json_new_string(path));
+	json_object_add(object, "disk_size",
+			volume->view->disk_size ? json_new_int(volume->view->disk_size) : NULL);
 	json_object_add(object, "labels", json_new_strv(record->labels));
 	json_object_add(object, "used_by", json_new_strv(volume->view->users));
 	json_object_add(object, "damaged", json_new_bool(volume->view->damaged));
@@ -78,16 +81,18 @@ static void volume_ls_row(const void *item, struct table *table)
 {
 	const struct volume_view *view = ((const struct volume_item *)item)->view;
 	_cleanup_free_ char *used_by = view->users ? strv_join(view->users, ", ") : NULL;
-	char age[UNITS_TEXT_MAX];
+	char age[UNITS_TEXT_MAX], size[UNITS_TEXT_MAX];
 	_cleanup_free_ char *created =
 		mem_printf("%s ago", units_format_age(units_now() - view->record.created, age));
 	const char *const cells[] = { view->record.name, view->damaged ? "damaged" : created,
+				      view->disk_size ? units_format_size(view->disk_size, size)
+						      : NULL,
 				      used_by };
 
 	table_add(table, (char *const *)cells);
 }
 
-static const char *const volume_ls_headings[] = { "NAME", "CREATED", "USED BY", NULL };
+static const char *const volume_ls_headings[] = { "NAME", "CREATED", "DISK", "USED BY", NULL };
 
 static const struct listing_kind volume_ls_kind = {
 	.headings = volume_ls_headings,
@@ -201,6 +206,8 @@ static int volume_prune(const struct cli_context *cli, const void *values, char 
 static const struct option volume_create_table[] = {
 	{ "label", 'l', OPTION_STRV, "KEY=VALUE", "note this about it",
 	  offsetof(struct volume_create_options, labels) },
+	{ "size", 's', OPTION_SIZE, "SIZE", "a disk of this size, for a VM's --disk",
+	  offsetof(struct volume_create_options, size) },
 	OPTION_END,
 };
 
@@ -227,8 +234,13 @@ const struct verb cli_volume_verbs[] = {
 			"Makes empty volumes: folders that outlive the instances that use them, by "
 			"'brig run -v NAME:/path'. One that is there already stays as it is. 'run' "
 			"and 'create' make those they name, too. None is made for what an image "
-			"declares as a VOLUME: without -v that is written to the instance itself.",
+			"declares as a VOLUME: without -v that is written to the instance itself. "
+			"With --size it is a disk instead, of zeroes, that takes what is written "
+			"to it: 'brig run --vm --disk NAME' gives it to a VM as "
+			"/dev/disk/by-id/virtio-disk0, and to one VM at a time.",
 		.examples = (const char *const[]){ "brig volume create db", "make it",
+						   "brig volume create --size 100g store",
+						   "make a disk for VMs",
 						   "brig run -d -v db:/var/lib/db db:15",
 						   "what the database writes there stays", NULL },
 		.options = volume_create_table,
@@ -244,7 +256,8 @@ const struct verb cli_volume_verbs[] = {
 		.alias = "list",
 		.group = "Volumes",
 		.summary = "List volumes",
-		.description = "Lists the volumes, and the instances that use each.",
+		.description = "Lists the volumes, the size of those that are disks, and the "
+			       "instances that use each.",
 		.options = volume_ls_table,
 		.values_size = sizeof(struct volume_ls_options),
 		.run = volume_list,
@@ -256,7 +269,8 @@ const struct verb cli_volume_verbs[] = {
 		.args = "NAME...",
 		.summary = "Print all that is known of volumes, as JSON",
 		.description = "Prints an array with one object for each volume; 'path' is where "
-			       "its files are on the host.",
+			       "its files are on the host, or its disk, and 'disk_size' the size "
+			       "of the latter in bytes.",
 		.min_args = 1,
 		.max_args = -1,
 		.complete = "volume",

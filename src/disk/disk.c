@@ -328,6 +328,17 @@ uint64_t disk_size(const struct disk *disk)
 	return disk->format->size;
 }
 
+int disk_grow(struct disk *disk, uint64_t size, struct err *err)
+{
+	if (!disk->format->plain)
+		return err_set(err, -EOPNOTSUPP, "a disk of the format '%s' cannot grow",
+			       disk_format_name(disk));
+	if (size < disk->format->size || size % disk->format->block)
+		return err_set(err, -EINVAL, "that is no size for a disk to grow to");
+	disk->format->size = size;
+	return 0;
+}
+
 uint32_t disk_block(const struct disk *disk)
 {
 	return disk->format->block;

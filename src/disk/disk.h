@@ -77,6 +77,11 @@ int disk_open(struct loop *loop, const struct disk_options *options, struct disk
 struct disk *disk_free(struct disk *disk);
 
 uint64_t disk_size(const struct disk *disk); /* bytes, a multiple of disk_block() */
+/*
+ * Its file has become that large, in bytes, which disk_size() says from then on. -EOPNOTSUPP: its format says itself how large it
+ * is; -EINVAL: it is smaller than before, or no multiple of disk_block(). In the loop's thread.
+ */
+int disk_grow(struct disk *disk, uint64_t size, struct err *err);
 uint32_t disk_block(
 	const struct disk *disk); /* bytes, at least 512: the least that can be written */
 uint32_t disk_physical(const struct disk *disk); /* bytes: what is written best, a hint */

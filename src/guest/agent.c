@@ -193,7 +193,9 @@ static int agent_plug(struct agent *agent, const struct frame *frame)
 	struct wire_reader r = wire_read(frame->payload, frame->len);
 	uint8_t device = wire_get_u8(&r);
 	_cleanup_free_ char *text = wire_get_str(&r);
-	const struct plug plug = { .plugged = frame->type == MESSAGE_PLUG, .text = text };
+	const struct plug plug = { .plugged = frame->type == MESSAGE_PLUG,
+				   .device = device,
+				   .text = text };
 	struct launch launch = { .pid = 0 };
 	struct err err = ERR_INIT;
 	int status;

@@ -18,6 +18,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 
 #define DISK_LAYER  "layer"
 #define DISK_LAYERS "/layers"
@@ -169,6 +170,54 @@ static void disk_grow_data(const char *name)
 	blocks = disk_blocks_more(super, bytes);
 	if (blocks && ioctl(folder, DISK_RESIZE, &blocks) < 0)
 		log_error("cannot make the disk's file system larger: %s", strerror(errno));
+}
+
+struct disk_growth {
+	char path[64]; /* of sysfs: in sectors of DISK_SECTOR, how large it is */
+	uint64_t bytes;
+};
+
+#define DISK_SECTOR 512
+
+static int disk_has_grown(void *ctx, struct err *err _unused_)
+{
+	const struct disk_growth *growth = ctx;
+	struct err ignored = ERR_INIT;
+	_cleanup_free_ char *text = NULL;
+	int64_t sectors;
+
+	if (file_read(AT_FDCWD, growth->path, DISK_SERIAL_MAX, &text, NULL) < 0)
+		return 0;
+	text[strcspn(text, "\n")] = '\0';
+	return units_parse_size(text, &sectors, &ignored) == 0 &&
+	       (uint64_t)sectors >= growth->bytes / DISK_SECTOR;
+}
+
+int disk_grow_mounted(const char *size, int64_t timeout_ms, struct err *err)
+{
+	_cleanup_close_ int folder = open(DISK_DATA, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int uevents = uevent_open(err);
+	struct disk_growth growth;
+	struct statfs fs;
+	struct stat st;
+	uint64_t blocks;
+	int64_t bytes;
+	int r;
+
+	if (uevents < 0 || units_parse_size(size, &bytes, err) < 0)
+		return err->code;
+	if (folder < 0 || fstat(folder, &st) < 0 || fstatfs(folder, &fs) < 0)
+		return err_errno(err, -errno, "cannot find the disk");
+	growth.bytes = (uint64_t)bytes;
+	snprintf(growth.path, sizeof(growth.path), "/sys/dev/block/%u:%u/size", major(st.st_dev),
+		 minor(st.st_dev));
+	r = uevent_wait(uevents, timeout_ms, disk_has_grown, &growth, err);
+	if (r <= 0)
+		return r < 0 ? r : err_set(err, -ETIMEDOUT, "the kernel sees no larger disk");
+	blocks = growth.bytes / (uint64_t)fs.f_bsize;
+	return ioctl(folder, DISK_RESIZE, &blocks) < 0
+		       ? err_errno(err, -errno, "cannot make the disk's file system larger")
+		       : 0;
 }
 
 /* discard: what is deleted in the guest takes no room on the host's disk. */

@@ -36,4 +36,7 @@ uint64_t disk_blocks_more(const uint8_t *super, uint64_t bytes);
 /* For tests: the place of a disk with that serial number (layers: "data"), or -1. */
 int disk_place(const char *serial, uint32_t layers);
 
+/* The disk that DISK_DATA is on becomes that large, in bytes as digits: waits until it has, then its file system does, too. */
+int disk_grow_mounted(const char *size, int64_t timeout_ms, struct err *err);
+
 #endif

@@ -7,8 +7,10 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "guest/boot.h"
+#include "guest/disk.h"
 #include "guest/net.h"
 #include "guest/uevent.h"
+#include "proto/message.h"
 #include "proto/nic.h"
 
 #include <fcntl.h>
@@ -65,6 +67,9 @@ static int plug_work(void *ctx, struct err *err)
 {
 	const struct plug *plug = ctx;
 
+	if (plug->device == MESSAGE_DEVICE_DISK)
+		return plug->plugged ? disk_grow_mounted(plug->text, PLUG_DEVICE_MS, err)
+				     : err_set(err, -EOPNOTSUPP, "a disk stays");
 	return plug->plugged ? plug_in(plug, err) : plug_out(plug, err);
 }
 

@@ -8,7 +8,8 @@
 /* Devices that come and go while the machine runs (MESSAGE_PLUG, MESSAGE_UNPLUG): a child of the agent's does it. */
 struct plug {
 	int plugged;
-	const char *text; /* of a card: struct nic_setup, or its address alone when it goes */
+	int device;	  /* enum message_device */
+	const char *text; /* as enum message_device has it */
 };
 
 int plug_start(const struct plug *plug, struct launch *ret, struct err *err);

@@ -532,6 +532,19 @@ static void backup_import_tell_shares(const struct instance *record, struct back
 	}
 }
 
+static void backup_import_tell_drives(const struct instance *record, struct backup_imported *ret)
+{
+	strv_for_each(text, record->drives) {
+		_cleanup_drive_ struct drive drive = { 0 };
+		struct err ignored = ERR_INIT;
+
+		if (drive_parse(*text, 0, &drive, &ignored) == 0 && drive.is_volume)
+			strv_add(&ret->volumes, drive.source);
+		else
+			strv_add_printf(&ret->rights, "--disk %s", *text);
+	}
+}
+
 static void backup_import_tell(const struct instance *record, struct backup_imported *ret)
 {
 	ret->name = mem_strdup(record->name);
@@ -541,8 +554,7 @@ static void backup_import_tell(const struct instance *record, struct backup_impo
 		strv_add_printf(&ret->rights, "--cap-add %s", *cap);
 	strv_for_each(device, record->devices)
 		strv_add_printf(&ret->rights, "--device %s", *device);
-	strv_for_each(drive, record->drives)
-		strv_add_printf(&ret->rights, "--disk %s", *drive);
+	backup_import_tell_drives(record, ret);
 	strv_for_each(network, record->networks) {
 		if (nic_is_shared(record->networks) || !strncmp(*network, "bridge=", 7))
 			strv_add_printf(&ret->rights, "--network %s", *network);

@@ -249,9 +249,9 @@ static int check_volume(const struct volume_view *view, void *ctx)
 
 	if (view->damaged)
 		check_tell(check, "volume", view->record.name, "its record cannot be read", 0);
-	if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode))
-		check_tell(check, "volume", view->record.name, "the folder of its files is missing",
-			   0);
+	if (lstat(path, &st) < 0 || !(S_ISDIR(st.st_mode) || S_ISREG(st.st_mode)))
+		check_tell(check, "volume", view->record.name,
+			   "the folder of its files, or its disk, is missing", 0);
 	return 0;
 }
 

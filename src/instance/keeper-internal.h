@@ -45,7 +45,8 @@ struct keeper_change {
 	int active;
 	struct keeper_session *session; /* who is to hear of it; NULL: is gone */
 	char **networks;		/* the record's before */
-	char *network;			/* the one that comes or goes */
+	int64_t disk_size;		/* the record's before */
+	char *network;			/* the one that comes or goes; NULL: the disk grows */
 	int comes;
 	struct attach_card card;
 };
@@ -101,6 +102,9 @@ int keeper_set(struct keeper *keeper, const char *assignment, struct err *err);
 /* What it has done so far is kept, and whoever asked is told; err NULL: it holds. */
 void keeper_change_done(struct keeper *keeper, const struct err *err);
 int keeper_press(struct keeper *keeper, enum message_button button, struct err *err);
+
+/* keeper_disk.c: the record's size has changed from this one, as keeper_network_change() has it. */
+int keeper_disk_change(struct keeper *keeper, int64_t before, struct err *err);
 
 /* keeper_network.c */
 int keeper_network_up(struct keeper *keeper, struct err *err);

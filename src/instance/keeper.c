@@ -255,11 +255,21 @@ static void keeper_end_due(void *ctx)
 	keeper_done(keeper);
 }
 
+static void keeper_changed(void *ctx, const struct err *err)
+{
+	struct keeper *keeper = ctx;
+
+	if (keeper->change.network)
+		keeper_network_changed(keeper, err);
+	else if (keeper->change.active)
+		keeper_change_done(keeper, err);
+}
+
 static const struct driver_host_ops keeper_host_ops = {
 	.deliver = keeper_deliver,
 	.writable = keeper_writable,
 	.wire = keeper_network_wire,
-	.changed = keeper_network_changed,
+	.changed = keeper_changed,
 	.ended = keeper_ended,
 };
 
@@ -379,6 +389,7 @@ int keeper_set(struct keeper *keeper, const char *assignment, struct err *err)
 	_cleanup_strv_ char **networks = strv_dup(record->networks);
 	_cleanup_strv_ char **ports = strv_dup(record->ports);
 	int forced = assignment_value(assignment, SETTINGS_PULL) != NULL;
+	int64_t disk_size = record->disk_size;
 	int r = keeper->change.active
 			? err_set(err, -EBUSY, "another change of '%s' is under way; try again",
 				  record->name)
@@ -386,8 +397,11 @@ int keeper_set(struct keeper *keeper, const char *assignment, struct err *err)
 
 	if (r == 0)
 		r = keeper_network_change(keeper, networks, ports, forced, err);
+	if (r == 0)
+		r = keeper_disk_change(keeper, disk_size, err);
 	if (r > 0) {
 		keeper->change.networks = take_ptr(networks);
+		keeper->change.disk_size = disk_size;
 		return r;
 	}
 	if (r < 0 && !keeper->change.active) {
@@ -395,6 +409,7 @@ int keeper_set(struct keeper *keeper, const char *assignment, struct err *err)
 		strv_free(record->ports);
 		record->networks = take_ptr(networks);
 		record->ports = take_ptr(ports);
+		record->disk_size = disk_size;
 	}
 	return r < 0 ? r : keeper_keep_setting(keeper, err);
 }
@@ -409,6 +424,7 @@ void keeper_change_done(struct keeper *keeper, const struct err *err)
 		failure = *err;
 		strv_free(keeper->record.networks);
 		keeper->record.networks = take_ptr(change.networks);
+		keeper->record.disk_size = change.disk_size;
 	} else {
 		(void)keeper_keep_setting(keeper, &failure);
 	}

@@ -41,17 +41,14 @@ static int settings_set_disk(struct instance *record, const char *value, struct 
 	return 0;
 }
 
-/* The next start sets a container's bound, and makes a VM's disk larger. */
+/* The next start sets a container's bound, and makes a VM's disk larger; of a VM that runs its keeper does. */
 static int settings_apply_disk(const struct instance_home *home, const struct instance_view *view,
 			       const struct instance *record, struct err *err)
 {
 	_cleanup_close_ int dir = -EBADF;
 
 	if (view->alive && record->kind == INSTANCE_VM)
-		return err_set(err, -EBUSY,
-			       "'%s' is a VM that runs, and its disk grows at its next start; stop "
-			       "it first",
-			       record->name);
+		return 0;
 	if (view->alive || !record->bounded)
 		return bound_change(home, record, err);
 	return instance_open(home, record->name, &dir, err) < 0 ? err->code

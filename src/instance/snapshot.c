@@ -419,7 +419,7 @@ int snapshot_make_volumes(const struct instance_home *home, const struct instanc
 {
 	int r = 0;
 
-	if (!record->volumes)
+	if (!record->volumes && !record->drives)
 		return 0;
 	r = *ret_lock = volume_lock(home, err);
 	return r < 0 ? r : volume_make_all(home, record, err);

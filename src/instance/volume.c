@@ -6,6 +6,7 @@
 #include "base/units.h"
 #include "base/word.h"
 #include "instance/uses.h"
+#include "proto/drive.h"
 #include "proto/share.h"
 #include "sys/userns.h"
 
@@ -86,6 +87,15 @@ int volume_lock(const struct instance_home *home, struct err *err)
 	return take_fd(&fd);
 }
 
+/* Of the disk that it is; 0: a folder, or not there. */
+static int64_t volume_disk_size(const struct instance_home *home, const char *name)
+{
+	_cleanup_free_ char *path = volume_data(home, name);
+	struct stat st;
+
+	return lstat(path, &st) == 0 && S_ISREG(st.st_mode) ? (int64_t)st.st_size : 0;
+}
+
 static int volume_exists(const struct instance_home *home, const char *name)
 {
 	_cleanup_free_ char *path = volume_path(home, name);
@@ -93,39 +103,101 @@ static int volume_exists(const struct instance_home *home, const char *name)
 	return access(path, F_OK) == 0;
 }
 
+/* Sparse: it takes what is written to it. */
+static int volume_make_disk(const char *path, int64_t size)
+{
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	return fd < 0 || ftruncate(fd, size) < 0 ? -errno : 0;
+}
+
+static int volume_make_data(const char *path, int64_t size)
+{
+	if (size)
+		return volume_make_disk(path, size);
+	return mkdir(path, 0755) < 0 || chmod(path, 0755) < 0 ? -errno : 0;
+}
+
 /* In the folder `making` of volumes/, which gets its name at the end. */
 static int volume_write(const struct instance_home *home, const char *making, const char *name,
-			char *const *labels, struct err *err)
+			char *const *labels, int64_t size, struct err *err)
 {
 	_cleanup_free_ char *path = volume_path(home, making), *data = volume_data(home, making);
 	_cleanup_volume_ struct volume volume = { .name = mem_strdup(name),
 						  .created = units_now(),
 						  .labels = strv_dup(labels) };
 	_cleanup_close_ int dir = -EBADF;
+	int r;
 
 	if (mkdir(path, 0700) < 0)
 		return err_errno(err, -errno, "cannot make %s", path);
 	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0 || mkdir(data, 0755) < 0 || chmod(data, 0755) < 0)
-		return err_errno(err, -errno, "cannot make %s", data);
+	r = dir < 0 ? -errno : volume_make_data(data, size);
+	if (r < 0)
+		return err_errno(err, r, "cannot make %s", data);
 	return record_save(&volume_table, &volume, dir, VOLUME_RECORD, 1, err);
 }
 
+static int volume_check_size(int64_t *size, struct err *err)
+{
+	if (*size && *size < VOLUME_DISK_MIN)
+		return err_set(err, -ERANGE, "a disk has at least 1m");
+	if (*size > INT64_MAX - VOLUME_DISK_ALIGN)
+		return err_set(err, -EFBIG, "no disk is that large");
+	*size = (*size + VOLUME_DISK_ALIGN - 1) / VOLUME_DISK_ALIGN * VOLUME_DISK_ALIGN;
+	return 0;
+}
+
+/* That it is what is asked for. */
+static int volume_check_same(const struct instance_home *home, const char *name, int64_t size,
+			     struct err *err)
+{
+	int64_t has = volume_disk_size(home, name);
+	char text[UNITS_TEXT_MAX];
+
+	if (has == size)
+		return 0;
+	if (!has)
+		return err_set(err, -EEXIST, "the volume '%s' is there already, and a folder",
+			       name);
+	return err_set(err, -EEXIST, "the volume '%s' is there already, and a disk of %s%s", name,
+		       units_format_size(has, text), size ? "" : ": --disk gives it to a VM");
+}
+
 int volume_make(const struct instance_home *home, const char *name, char *const *labels,
-		struct err *err)
+		int64_t size, struct err *err)
 {
 	_cleanup_free_ char *making = volume_path(home, VOLUME_MAKING);
 	_cleanup_free_ char *path = volume_path(home, name);
 	int r = name_check("volume", name, err);
 
-	if (r < 0 || volume_exists(home, name))
+	if (r == 0)
+		r = volume_check_size(&size, err);
+	if (r == 0 && volume_exists(home, name))
+		return volume_check_same(home, name, size, err);
+	if (r < 0)
 		return r;
-	r = volume_write(home, VOLUME_MAKING, name, labels, err);
+	r = volume_write(home, VOLUME_MAKING, name, labels, size, err);
 	if (r == 0 && rename(making, path) < 0)
 		r = err_errno(err, -errno, "cannot make %s", path);
 	if (r < 0)
 		(void)file_remove_tree(AT_FDCWD, making);
 	return r;
+}
+
+/* How large it is to be nobody but its user can say. */
+static int volume_need_disk(const struct instance_home *home, const char *name, struct err *err)
+{
+	if (!volume_exists(home, name))
+		return err_set(err, -ENOENT,
+			       "there is no volume '%s': 'brig volume create --size 10g %s' makes "
+			       "it a disk of that size; a file here is ./%s",
+			       name, name, name);
+	return volume_disk_size(home, name) ? 0
+					    : err_set(err, -EINVAL,
+						      "the volume '%s' is a folder, which -v "
+						      "shares; a disk is made with a --size",
+						      name);
 }
 
 int volume_make_all(const struct instance_home *home, const struct instance *record,
@@ -136,7 +208,16 @@ int volume_make_all(const struct instance_home *home, const struct instance *rec
 		int r = share_parse(*text, &share, err);
 
 		if (r == 0 && share.is_volume)
-			r = volume_make(home, share.source, NULL, err);
+			r = volume_make(home, share.source, NULL, 0, err);
+		if (r < 0)
+			return r;
+	}
+	strv_for_each(text, record->drives) {
+		_cleanup_drive_ struct drive drive = { 0 };
+		int r = drive_parse(*text, 0, &drive, err);
+
+		if (r == 0 && drive.is_volume)
+			r = volume_need_disk(home, drive.source, err);
 		if (r < 0)
 			return r;
 	}
@@ -204,6 +285,15 @@ static int volume_names_of(const struct instance *record, char ***ret)
 		else if (share.is_volume)
 			strv_add(ret, share.source);
 	}
+	strv_for_each(text, record->drives) {
+		_cleanup_drive_ struct drive drive = { 0 };
+		struct err ignored = ERR_INIT;
+
+		if (drive_parse(*text, 0, &drive, &ignored) < 0)
+			r = -EINVAL;
+		else if (drive.is_volume)
+			strv_add(ret, drive.source);
+	}
 	return r;
 }
 
@@ -218,11 +308,13 @@ int volume_view(const struct instance_home *home, const char *name, struct volum
 		r = volume_load(home, name, &ret->record, err);
 	if (r == 0)
 		r = uses_collect(home, volume_names_of, &uses, err);
-	if (r == 0)
-		ret->users = uses_of(&uses, name);
-	else
+	if (r < 0) {
 		volume_view_release(ret);
-	return r;
+		return r;
+	}
+	ret->users = uses_of(&uses, name);
+	ret->disk_size = volume_disk_size(home, name);
+	return 0;
 }
 
 int volume_each(const struct instance_home *home,
@@ -246,6 +338,7 @@ int volume_each(const struct instance_home *home,
 			continue; /* removed meanwhile */
 		view.damaged = loaded < 0;
 		view.users = uses_of(&uses, *name);
+		view.disk_size = volume_disk_size(home, *name);
 		r = each(&view, ctx);
 	}
 	return r;

@@ -6,8 +6,8 @@
 #include "instance/instance.h"
 
 /*
- * Volumes: folders that outlive the instances that use them. ROOT/volumes/NAME has the record volume.json and the
- * folder data/, whose files have the owners that instances see.
+ * Volumes: folders, or disks, that outlive the instances that use them. ROOT/volumes/NAME has the record volume.json, and
+ * data: a folder whose files have the owners that instances see, or a file, which is a disk of a VM's, byte by byte.
  *
  * Who makes a volume, removes one, or makes an instance that names one, holds the lock of ROOT/volumes for as long,
  * so that none goes that a record names. A folder whose name begins with a dot is being made or removed; it gets its
@@ -25,10 +25,20 @@ void volume_release(struct volume *volume);
 /* Makes the folder ROOT/volumes if it is not there; the lock, to be closed, or -errno. */
 int volume_lock(const struct instance_home *home, struct err *err);
 
-/* The caller holds the lock. One that is there already stays as it is: success. */
+/* A disk's least size, in bytes; and what sizes are rounded up to, the largest sector that is sold. */
+#define VOLUME_DISK_MIN	  ((int64_t)1 << 20)
+#define VOLUME_DISK_ALIGN 4096
+
+/*
+ * size: of a disk, in bytes; 0: it is a folder. The caller holds the lock. One that is there already stays as it is:
+ * success, if it is of that kind and, as a disk, of that size.
+ */
 int volume_make(const struct instance_home *home, const char *name, char *const *labels,
-		struct err *err);
-/* Makes those that the record names and that are not there. The caller holds the lock. */
+		int64_t size, struct err *err);
+/*
+ * Makes the folders that the record names and that are not there. -ENOENT: a disk is not; -EINVAL: one is the other
+ * kind. The caller holds the lock.
+ */
 int volume_make_all(const struct instance_home *home, const struct instance *record,
 		    struct err *err);
 
@@ -42,6 +52,7 @@ int volume_remove(const struct instance_home *home, const char *name, struct err
 struct volume_view {
 	struct volume record;
 	char **users;
+	int64_t disk_size; /* bytes; 0: a folder */
 	int damaged;
 };
 
@@ -55,7 +66,7 @@ int volume_view(const struct instance_home *home, const char *name, struct volum
 int volume_each(const struct instance_home *home,
 		int (*each)(const struct volume_view *view, void *ctx), void *ctx, struct err *err);
 
-/* Where its files are; caller frees. */
+/* Where its files are, or its disk is; caller frees. */
 char *volume_data(const struct instance_home *home, const char *name);
 
 #endif

@@ -2,8 +2,10 @@
 #include "proto/drive.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/name.h"
 #include "base/strv.h"
 #include "base/utf8.h"
+#include "proto/share.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -11,8 +13,8 @@
 
 void drive_release(struct drive *drive)
 {
-	free(drive->path);
-	*drive = (struct drive){ .path = NULL };
+	free(drive->source);
+	*drive = (struct drive){ .source = NULL };
 }
 
 /* "data" and "layer0" are the instance's own. */
@@ -54,12 +56,14 @@ int drive_parse(const char *text, size_t place, struct drive *ret, struct err *e
 	_cleanup_strv_ char **words = text[len] ? strv_split(text + len + 1, ",") : NULL;
 	int r = 0;
 
-	drive.path = mem_strndup(text, len);
-	if (*drive.path != '/' || !utf8_valid(drive.path))
+	drive.source = mem_strndup(text, len);
+	drive.is_volume = *drive.source != '/';
+	if (!len || !utf8_valid(drive.source) || (drive.is_volume && strchr(drive.source, '/')))
 		return err_set(err, -EINVAL,
-			       "'%.64s': say PATH[:OPTION,...] with the path of a file or a block "
-			       "device; a volume holds files, and is for --volume",
+			       "'%.64s': say SOURCE[:OPTION,...] with the whole path of a file or "
+			       "a block device, or the name of a volume that is a disk",
 			       text);
+	r = drive.is_volume ? name_check("volume", drive.source, err) : 0;
 	snprintf(drive.serial, sizeof(drive.serial), "disk%zu", place);
 	strv_for_each(word, words) {
 		if (r == 0)
@@ -68,7 +72,7 @@ int drive_parse(const char *text, size_t place, struct drive *ret, struct err *e
 	if (r < 0)
 		return r;
 	*ret = drive;
-	drive = (struct drive){ .path = NULL };
+	drive = (struct drive){ .source = NULL };
 	return 0;
 }
 
@@ -92,19 +96,28 @@ int drive_check_all(char *const *texts, struct err *err)
 	return 0;
 }
 
+char *drive_path(const struct drive *drive, const char *root)
+{
+	return drive->is_volume ? share_volume_path(root, drive->source)
+				: mem_strdup(drive->source);
+}
+
 /* Not blocking, since a fifo would wait for its other end. */
-int drive_open(const struct drive *drive, struct err *err)
+int drive_open(const struct drive *drive, const char *root, struct err *err)
 {
 	int flags = drive->read_only ? O_RDONLY : O_RDWR;
-	_cleanup_close_ int fd = open(drive->path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	_cleanup_free_ char *path = drive_path(drive, root);
+	_cleanup_close_ int fd = open(path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct stat st;
 
+	if (fd < 0 && errno == EISDIR)
+		return err_set(err, -EINVAL, "%.200s is a folder, and no disk", drive->source);
 	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_errno(err, -errno, "cannot open the disk %.200s", drive->path);
+		return err_errno(err, -errno, "cannot open the disk %.200s", drive->source);
 	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
 		return err_set(err, -EINVAL, "%.200s is neither a file nor a block device",
-			       drive->path);
+			       drive->source);
 	if (fcntl(fd, F_SETFL, flags) < 0)
-		return err_errno(err, -errno, "cannot use the disk %.200s", drive->path);
+		return err_errno(err, -errno, "cannot use the disk %.200s", drive->source);
 	return take_fd(&fd);
 }

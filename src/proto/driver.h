@@ -65,7 +65,10 @@ struct driver_nic {
 /* What a VM that runs can get and lose. The descriptors are the keeper's. */
 struct driver_device {
 	const struct driver_nic *nic; /* a card; of one that goes its address counts */
-	const char *setup;	      /* what it is to be inside: struct nic_setup as text */
+	uint64_t
+		disk_size; /* without a card: the instance's own disk has become that large, in bytes; it only grows */
+	const char *
+		setup; /* what it is to be inside: struct nic_setup as text, or the size in digits */
 };
 
 /* What a keeper gives to start(); everything outlives the driver. */

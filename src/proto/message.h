@@ -79,8 +79,11 @@ enum message_type {
 	MESSAGE_UNPLUG,
 };
 
-/* A card: struct nic_setup (proto/nic.h) as text; of one that goes its MAC alone. */
-enum message_device { MESSAGE_DEVICE_CARD, MESSAGE_DEVICES };
+/*
+ * A card: struct nic_setup (proto/nic.h) as text; of one that goes its MAC alone. A disk: of the instance's own, which only
+ * grows, the size in bytes that it comes to, in digits.
+ */
+enum message_device { MESSAGE_DEVICE_CARD, MESSAGE_DEVICE_DISK, MESSAGE_DEVICES };
 
 /* What a machine has on its outside. */
 enum message_button { MESSAGE_BUTTON_POWER, MESSAGE_BUTTON_NMI, MESSAGE_BUTTONS };

@@ -12,9 +12,12 @@
  *     VM_DRIVER_QUIT_MS to quit, then it is killed. After kill() the guest has VM_DRIVER_KILL_MS for all of it.
  *  2. why is the first cause of an end that is not as it should be; a later one never replaces it. To
  *     be killed once the workload has STARTED is as it should be.
- *  3. Every channel has had its EXIT or ERROR before ended(): agent_host_end() gives it to those that lack it.
+ *  3. An empty volume that the guest is to fill is claimed from before the machine's start until STARTED, or its end.
+ *  4. Every channel has had its EXIT or ERROR before ended(): agent_host_end() gives it to those that lack it.
  */
 #include "proto/vm_driver.h"
+#include "base/copy_up.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/units.h"
 #include "proto/agent_host.h"
@@ -23,6 +26,7 @@
 #include "proto/share.h"
 #include "proto/vm_plug.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -50,6 +54,8 @@ struct driver {
 	struct console *console, *errors;
 	struct loop_source *end_source, *timer;
 	char *boot_log;
+	int *claims; /* folders */
+	size_t n_claims;
 	int greeted; /* the agent has spoken */
 	int exited;  /* the workload's EXIT was delivered */
 	int kill_asked, paused;
@@ -123,8 +129,51 @@ static void vm_driver_on_hello(void *ctx, const char *release)
 	mem_replace(&driver->host.run->kernel, release);
 }
 
+static void vm_driver_unclaim(struct driver *driver)
+{
+	while (driver->n_claims)
+		fd_close(driver->claims[--driver->n_claims]);
+}
+
+static int vm_driver_claim_one(struct driver *driver, const char *volume, struct err *err)
+{
+	_cleanup_free_ char *path = share_volume_path(driver->host.root, volume);
+	_cleanup_close_ int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = folder < 0 ? -errno : copy_up_claim(folder);
+
+	if (r < 0)
+		return err_errno(err, r, "cannot use the volume '%s'", volume);
+	if (r)
+		driver->claims[driver->n_claims++] = take_fd(&folder);
+	return 0;
+}
+
+/* Each once, and in the order of names: two who want the same two do not wait for each other. */
+static int vm_driver_claim(struct driver *driver, struct err *err)
+{
+	_cleanup_share_list_ struct share_list list = { 0 };
+	_cleanup_strv_ char **volumes = NULL;
+	int r = share_list_parse(driver->host.instance->volumes, &list, err);
+
+	for (size_t i = 0; r == 0 && i < list.n; i++) {
+		const struct share *share = &list.items[i];
+
+		if (share->is_volume && !share->nocopy && !strv_has(share->options, "ro") &&
+		    !strv_has(volumes, share->source))
+			strv_add(&volumes, share->source);
+	}
+	strv_sort(volumes);
+	driver->claims = mem_zalloc((strv_len(volumes) + 1) * sizeof(*driver->claims));
+	strv_for_each(volume, volumes) {
+		if (r == 0)
+			r = vm_driver_claim_one(driver, *volume, err);
+	}
+	return r;
+}
+
 static void vm_driver_on_started(struct driver *driver)
 {
+	vm_driver_unclaim(driver);
 	if (driver->phase != VM_DRIVER_BOOTING)
 		return;
 	driver->phase = VM_DRIVER_RUNNING;
@@ -235,6 +284,7 @@ static void vm_driver_on_end(void *ctx, uint32_t events _unused_)
 
 	driver->end_source = loop_source_free(driver->end_source);
 	loop_timer_set(driver->timer, -1);
+	vm_driver_unclaim(driver);
 	agent_host_drain(driver->agent);
 	console_drain(driver->console);
 	console_drain(driver->errors);
@@ -344,6 +394,8 @@ void vm_driver_free(struct driver *driver)
 	loop_source_free(driver->timer);
 	loop_source_free(driver->end_source);
 	driver->ops->free(driver->engine);
+	vm_driver_unclaim(driver);
+	free(driver->claims);
 	free(driver->boot_log);
 	free(driver);
 }
@@ -357,7 +409,9 @@ int vm_driver_start(const struct driver_host *host, const struct vm_engine_ops *
 	driver->host = *host;
 	driver->ops = ops;
 	driver->boot_log = mem_printf("%s/" VM_DRIVER_BOOT_LOG, host->state_dir);
-	r = ops->start(host, &driver->engine, err);
+	r = vm_driver_claim(driver, err);
+	if (r == 0)
+		r = ops->start(host, &driver->engine, err);
 	if (r == 0)
 		r = vm_driver_configure(driver, err);
 	if (r == 0)

@@ -3,7 +3,7 @@
  *            the engine has it           the guest has set it up
  *   PLUGGING ----------------> GREETING ---------------------> IDLE
  *      | it cannot                | it cannot, or is silent
- *      \--> IDLE (failed)         \--> UNDOING --the engine--> IDLE (failed)
+ *      \--> IDLE (failed)         \--> UNDOING --the engine--> IDLE (failed); a disk stays as large as it has become
  *
  *             the guest has let go        the engine has taken it
  *   PARTING ---------------------> PULLING ---------------------> IDLE
@@ -57,7 +57,7 @@ static void vm_plug_ask(struct vm_plug *plug, uint16_t type)
 	_cleanup_buf_ struct buf payload = BUF_INIT;
 	char mac[NIC_MAC_TEXT];
 
-	wire_put_u8(&payload, MESSAGE_DEVICE_CARD);
+	wire_put_u8(&payload, plug->device.nic ? MESSAGE_DEVICE_CARD : MESSAGE_DEVICE_DISK);
 	wire_put_str(&payload, type == MESSAGE_PLUG ? plug->device.setup
 						    : nic_format_mac(plug->device.nic->mac, mac));
 	plug->asked = 1;
@@ -93,13 +93,12 @@ static void vm_plug_take_away(struct vm_plug *plug, enum vm_plug_phase phase)
 /* err NULL: the guest has done its part. */
 static void vm_plug_on_guest(struct vm_plug *plug, const struct err *err)
 {
+	int comes = plug->phase == VM_PLUG_GREETING;
+	int is_taken = comes ? err && plug->device.nic : !err || plug->forced;
+
 	plug->why = err ? *err : (struct err)ERR_INIT;
-	if (plug->phase == VM_PLUG_GREETING && !err)
-		vm_plug_done(plug, NULL);
-	else if (plug->phase == VM_PLUG_GREETING)
-		vm_plug_take_away(plug, VM_PLUG_UNDOING);
-	else if (!err || plug->forced)
-		vm_plug_take_away(plug, VM_PLUG_PULLING);
+	if (is_taken)
+		vm_plug_take_away(plug, comes ? VM_PLUG_UNDOING : VM_PLUG_PULLING);
 	else
 		vm_plug_done(plug, err);
 }

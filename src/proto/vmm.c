@@ -73,7 +73,7 @@ void vmm_config_put(struct buf *payload, const struct vmm_config *config)
 	wire_put_u8(payload, !!config->gdb);
 }
 
-static void vmm_get_disk(struct wire_reader *r, struct vmm_disk *ret)
+static void vmm_get_serial(struct wire_reader *r, char ret[VMM_SERIAL_MAX + 1])
 {
 	_cleanup_free_ char *serial = wire_get_str(r);
 	size_t len = strlen(serial);
@@ -81,7 +81,12 @@ static void vmm_get_disk(struct wire_reader *r, struct vmm_disk *ret)
 	if (!len || len > VMM_SERIAL_MAX)
 		r->bad = 1;
 	else
-		memcpy(ret->serial, serial, len + 1);
+		memcpy(ret, serial, len + 1);
+}
+
+static void vmm_get_disk(struct wire_reader *r, struct vmm_disk *ret)
+{
+	vmm_get_serial(r, ret->serial);
 	ret->read_only = wire_get_u8(r);
 	ret->format = wire_get_u8(r);
 	ret->direct = wire_get_u8(r);
@@ -176,6 +181,22 @@ int vmm_plug_get(const struct frame *frame, struct vmm_plug *ret)
 	if (ret->kind >= VMM_PLUG_KINDS)
 		r.bad = 1;
 	vmm_get_net(&r, &ret->net);
+	return wire_end(&r) < 0 ? -EBADMSG : 0;
+}
+
+void vmm_grow_put(struct buf *payload, const struct vmm_grow *grow)
+{
+	wire_put_str(payload, grow->serial);
+	wire_put_u64(payload, grow->size);
+}
+
+int vmm_grow_get(const struct frame *frame, struct vmm_grow *ret)
+{
+	struct wire_reader r = wire_read(frame->payload, frame->len);
+
+	*ret = (struct vmm_grow){ .size = 0 };
+	vmm_get_serial(&r, ret->serial);
+	ret->size = wire_get_u64(&r);
 	return wire_end(&r) < 0 ? -EBADMSG : 0;
 }
 

@@ -12,7 +12,7 @@
  * Between a VM's keeper and its vmm role: frames (proto/frame.h, channel 0) over a stream socket.
  *
  *   keeper: CONFIGURE -> vmm: READY (the guest runs) or ENDED with the error
- *   keeper: PAUSE, RESUME, POWER_BUTTON, RESET, NMI, PLUG, UNPLUG, QUIT -> vmm: DONE or REFUSED, in order
+ *   keeper: PAUSE, RESUME, POWER_BUTTON, RESET, NMI, PLUG, UNPLUG, GROW, QUIT -> vmm: DONE or REFUSED, in order
  *   vmm, at last: ENDED with how the machine ended; then the process ends
  *
  * The vmm opens nothing by name: everything comes to it as descriptors with fixed numbers, and with PLUG as those
@@ -41,6 +41,7 @@ enum vmm_message {
 	VMM_NMI,
 	VMM_QUIT,
 	VMM_PLUG, /* struct vmm_plug: one device more */
+	VMM_GROW, /* struct vmm_grow: the file of a raw disk has become larger */
 	VMM_UNPLUG, /* struct vmm_plug, of which its name counts: it goes at once, whatever the guest does with it */
 };
 
@@ -96,6 +97,11 @@ struct vmm_plug {
 	struct vmm_net net;
 };
 
+struct vmm_grow {
+	char serial[VMM_SERIAL_MAX + 1]; /* the disk's */
+	uint64_t size;			 /* bytes */
+};
+
 struct vmm_config {
 	char *name;	 /* of the instance */
 	char *uuid;	 /* 8-4-4-4-12 hexadecimal digits, for SMBIOS */
@@ -121,6 +127,9 @@ int vmm_config_get(const struct frame *frame, struct vmm_config *ret);
 void vmm_plug_put(struct buf *payload, const struct vmm_plug *plug);
 /* Returns 0 or -EBADMSG. */
 int vmm_plug_get(const struct frame *frame, struct vmm_plug *ret);
+void vmm_grow_put(struct buf *payload, const struct vmm_grow *grow);
+/* Returns 0 or -EBADMSG. */
+int vmm_grow_get(const struct frame *frame, struct vmm_grow *ret);
 /* How many descriptors it comes with: at most VMM_PLUG_FDS_MAX. */
 size_t vmm_plug_fds(const struct vmm_plug *plug);
 

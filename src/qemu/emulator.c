@@ -146,7 +146,7 @@ static int emulator_open_drives(struct emulator *emulator, const struct driver_h
 		if (r < 0)
 			return r;
 		command->n_drives++;
-		r = drive_open(drive, err);
+		r = drive_open(drive, host->root, err);
 		if (r < 0)
 			return r;
 		emulator->fds[emulator->n_fds++] = r;

@@ -25,6 +25,8 @@ struct devices_name {
 
 struct devices_item {
 	struct transport_pci *transport;
+	struct virtio *disk; /* NULL: it is none */
+	char serial[VMM_SERIAL_MAX + 1];
 	struct devices_name name;
 };
 
@@ -213,7 +215,7 @@ static int devices_place(struct devices *devices, struct devices_site *site, str
 
 	devices->items = mem_realloc(devices->items, devices->n + 1, sizeof(*devices->items));
 	item = &devices->items[devices->n];
-	item->name = *name;
+	*item = (struct devices_item){ .name = *name };
 	r = transport_pci_new(site->pci, site->msi, &site->hv, site->host.loop, virtio,
 			      &item->transport, err);
 	if (r == 0)
@@ -229,7 +231,15 @@ static int devices_add(struct devices *devices, struct devices_site *site,
 	int r = row->make(site, i, &virtio, err);
 
 	devices_name_it(site->config, row->kind, i, &name);
-	return r < 0 ? r : devices_place(devices, site, virtio, &name, err);
+	if (r == 0)
+		r = devices_place(devices, site, virtio, &name, err);
+	if (r == 0 && row->make == devices_make_blk) {
+		struct devices_item *item = &devices->items[devices->n - 1];
+
+		item->disk = virtio;
+		memcpy(item->serial, site->config->disks[i].serial, sizeof(item->serial));
+	}
+	return r;
 }
 
 int devices_new(struct devices_site *site, struct devices **ret, struct err *err)
@@ -316,4 +326,15 @@ int devices_unplug(struct devices *devices, const struct vmm_plug *plug, struct 
 	transport_pci_free(devices->items[i].transport);
 	devices->items[i] = devices->items[--devices->n];
 	return 0;
+}
+
+int devices_grow(struct devices *devices, const struct vmm_grow *grow, struct err *err)
+{
+	for (size_t i = 0; i < devices->n; i++) {
+		const struct devices_item *item = &devices->items[i];
+
+		if (item->disk && !strcmp(item->serial, grow->serial))
+			return blk_grow(item->disk, grow->size, err);
+	}
+	return err_set(err, -ENOENT, "the machine has no such disk");
 }

@@ -42,5 +42,7 @@ int devices_plug(struct devices *devices, const struct devices_site *site,
  * what the guest asks of it from then on is an access to nothing. -ENOENT: there is none of that name.
  */
 int devices_unplug(struct devices *devices, const struct vmm_plug *plug, struct err *err);
+/* Tells the guest that a disk is larger, as disk_grow() has it. -ENOENT: there is none with that serial number. */
+int devices_grow(struct devices *devices, const struct vmm_grow *grow, struct err *err);
 
 #endif

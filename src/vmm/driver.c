@@ -307,6 +307,16 @@ static int driver_send_with(struct vm_engine *engine, uint16_t type, const struc
 	return 0;
 }
 
+static int driver_engine_grow(struct vm_engine *engine, const struct driver_device *device,
+			      struct err *err)
+{
+	const struct vmm_grow grow = { .serial = "data", .size = device->disk_size };
+	_cleanup_buf_ struct buf payload = BUF_INIT;
+
+	vmm_grow_put(&payload, &grow);
+	return driver_send_with(engine, VMM_GROW, &payload, NULL, 0, err);
+}
+
 static int driver_engine_change(struct vm_engine *engine, const struct driver_device *device,
 				int plugged, struct err *err)
 {
@@ -325,7 +335,8 @@ static int driver_engine_plug(struct vm_engine *engine, const struct driver_devi
 {
 	engine->done = done;
 	engine->done_ctx = ctx;
-	return driver_engine_change(engine, device, 1, err);
+	return device->nic ? driver_engine_change(engine, device, 1, err)
+			   : driver_engine_grow(engine, device, err);
 }
 
 static int driver_engine_unplug(struct vm_engine *engine, const struct driver_device *device,

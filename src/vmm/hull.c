@@ -214,7 +214,7 @@ static int hull_open_disks(struct hull *hull, const struct driver_host *host, st
 		int fd = drive_parse(host->instance->drives[i], i, &drive, err);
 
 		if (fd == 0)
-			fd = drive_open(&drive, err);
+			fd = drive_open(&drive, host->root, err);
 		if (fd < 0)
 			return fd;
 		hull->fds[hull->n_fds++] = fd;

@@ -701,3 +701,8 @@ int machine_unplug(struct machine *machine, const struct vmm_plug *plug, struct 
 {
 	return devices_unplug(machine->devices, plug, err);
 }
+
+int machine_grow(struct machine *machine, const struct vmm_grow *grow, struct err *err)
+{
+	return devices_grow(machine->devices, grow, err);
+}

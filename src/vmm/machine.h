@@ -47,5 +47,7 @@ void machine_nmi(struct machine *machine);
 int machine_plug(struct machine *machine, const struct vmm_plug *plug, const int *fds,
 		 struct err *err);
 int machine_unplug(struct machine *machine, const struct vmm_plug *plug, struct err *err);
+/* As devices_grow(). */
+int machine_grow(struct machine *machine, const struct vmm_grow *grow, struct err *err);
 
 #endif

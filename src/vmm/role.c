@@ -147,6 +147,15 @@ static int role_on_unplug(struct role *role, const struct frame *frame, struct e
 	return machine_unplug(role->machine, &plug, err);
 }
 
+static int role_on_grow(struct role *role, const struct frame *frame, struct err *err)
+{
+	struct vmm_grow grow;
+
+	if (vmm_grow_get(frame, &grow) < 0)
+		return err_set(err, -EPROTO, "that is no disk");
+	return machine_grow(role->machine, &grow, err);
+}
+
 static const struct role_request {
 	uint16_t type;
 	int (*serve)(struct role *role, const struct frame *frame, struct err *err);
@@ -159,6 +168,7 @@ static const struct role_request {
 	{ VMM_QUIT, role_on_quit },
 	{ VMM_PLUG, role_on_plug },
 	{ VMM_UNPLUG, role_on_unplug },
+	{ VMM_GROW, role_on_grow },
 };
 
 static int role_serve(struct role *role, const struct frame *frame)

@@ -11,6 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	_cleanup_buf_ struct buf again = BUF_INIT;
 	struct vmm_config config = { 0 };
 	struct vmm_plug plug;
+	struct vmm_grow grow;
 
 	if (size > FRAME_PAYLOAD_MAX)
 		return 0;
@@ -31,6 +32,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		again.len = 0;
 		vmm_plug_put(&again, &plug);
+		if (again.len != size)
+			abort();
+	}
+	if (vmm_grow_get(&frame, &grow) == 0) {
+		again.len = 0;
+		vmm_grow_put(&again, &grow);
 		if (again.len != size)
 			abort();
 	}

@@ -164,14 +164,17 @@ def test_the_disk_is_as_large_as_asked_and_more_can_be_added(brig, start, busybo
     for name, text in ("one", b"1st\n"), ("two", b"2nd\n"):
         (tmp_path / name).write_bytes(text.ljust(MIB, b"\0"))
     one, two = tmp_path / "one", tmp_path / "two"
-    start("--disk-size", "3g", "--disk", one, "--disk", f"{two}:ro,serial=MINE-2")
+    brig("volume", "create", "--size", "1m", "store")
+    start("--disk-size", "3g", "--disk", one, "--disk", f"{two}:ro,serial=MINE-2", "--disk", "store")
     by_id = "cd /dev/disk/by-id"
     assert sh(brig, f"{by_id}; ls; head -c 4 virtio-disk0; head -c 4 virtio-MINE-2") == (
-        "virtio-MINE-2\nvirtio-disk0\n1st\n2nd\n")
+        "virtio-MINE-2\nvirtio-disk0\nvirtio-disk2\n1st\n2nd\n")
+    sh(brig, f"{by_id}; echo mine > virtio-disk2; sync; blockdev --getsize64 virtio-disk2 | grep -x {MIB}")
+    assert (brig.root / "volumes/store/data").read_bytes()[:5] == b"mine\n"
     sh(brig, f"{by_id}; echo new > virtio-disk0; sync; blockdev --getro virtio-MINE-2 | grep -x 1")
     assert one.read_bytes()[:4] == b"new\n" and one.stat().st_size == MIB
     # nobody else writes to what it writes to, or reads that
-    for options in (one, f"{one}:ro", f"{two}"):
+    for options in (one, f"{one}:ro", f"{two}", "store"):
         error = brig.fails("run", "--vm", "--rm", "--disk", options, busybox_image, "true", timeout=120).err
         assert "lock" in error or "in use" in error, error
     kib = int(sh(brig, "df -k /").splitlines()[-1].split()[1])

@@ -115,7 +115,7 @@ def test_a_damaged_volume_hides_no_other(brig, busybox_image):
     (brig.root / "volumes/bad/volume.json").write_text("{")
     assert [(v["name"], v["damaged"], v["created"] is None) for v in brig.json("volume", "ls")] == [
         ("bad", True, True), ("good", False, False)]
-    assert brig("volume", "ls").out.splitlines()[1].split() == ["bad", "damaged", "-"]
+    assert brig("volume", "ls").out.splitlines()[1].split() == ["bad", "damaged", "-", "-"]
     assert "volume 'bad'" in brig("volume", "inspect", "bad", check=False).err
     # what is in it can still be used, and removed
     sh(brig, busybox_image, "echo kept > /v/file", "-v", "bad:/v")
@@ -131,7 +131,7 @@ def test_what_is_said_of_them(brig, busybox_image):
     [one] = brig.json("volume", "inspect", "one")
     assert (one["labels"], one["used_by"], one["path"]) == (["for=tests"], [], f"{brig.root}/volumes/one/data")
     assert [(v["name"], v["used_by"]) for v in brig.json("volume", "ls")] == [("one", []), ("two", ["a"])]
-    assert brig("volume", "ls").out.splitlines()[0].split() == ["NAME", "CREATED", "USED", "BY"]
+    assert brig("volume", "ls").out.splitlines()[0].split() == ["NAME", "CREATED", "DISK", "USED", "BY"]
     assert brig("volume", "ls", "--unused", "-q").out == "one\n"
     assert brig("volume", "prune", "-f").out == "one\n"
 
@@ -144,6 +144,34 @@ def test_what_cannot_be_is_refused(brig, args, word):
     refused = brig("volume", *args, check=False)
     assert refused.code == 125 and word in refused.err
     assert names(brig) == []
+
+
+def test_one_with_a_size_is_a_disk_for_machines(brig, busybox_image, debian_kernel):
+    assert brig("volume", "create", "--size", "10g", "store").out == "store\n"
+    assert brig("volume", "create", "--size", "10g", "store").out == "store\n"
+    [store] = brig.json("volume", "inspect", "store")
+    disk = Path(store["path"]).stat()
+    assert store["disk_size"] == disk.st_size == 10 << 30
+    assert disk.st_blocks == 0 and disk.st_mode & 0o777 == 0o600
+    brig("volume", "create", "folder")
+    create = ("create", "--name", "a", "--vm")
+    for args, word in [
+            (("volume", "create", "store"), "a disk of 10G"),
+            (("volume", "create", "-s", "1g", "folder"), "and a folder"),
+            (("volume", "create", "-s", "2k", "small"), "at least 1m"),
+            (("create", "-v", "store:/v", busybox_image), "a disk of 10G: --disk"),
+            (("create", "--disk", "store", busybox_image), "a container has no disks"),
+            ((*create, "--disk", "folder", busybox_image), "'folder' is a folder"),
+            ((*create, "--disk", "other", busybox_image), "brig volume create --size 10g other")]:
+        assert word in brig.fails(*args).err
+    brig(*create, "--disk", "store:ro", busybox_image)
+    brig("copy", "a", "b")
+    assert {v["name"]: v["used_by"] for v in brig.json("volume", "ls")} == {"folder": [], "store": ["a", "b"]}
+    assert "'store' is used by a, b" in brig.fails("volume", "rm", "store").err
+    assert brig("volume", "prune", "-f").out == "folder\n"
+    assert brig("check").out == ""
+    brig("rm", "a", "b")
+    assert brig("volume", "rm", "store").out == "store\n"
 
 
 def test_what_a_killed_process_left_goes(brig):

@@ -102,6 +102,21 @@ def test_networks_come_and_go_while_it_runs(net_brig, wires, kernel_store):
     assert cards(net_brig) == ["lo"]
 
 
+def test_its_disk_grows_while_it_runs(brig, start):
+    start("--disk-size", "1g")
+
+    def mib():
+        return int(brig("exec", "a", "df", "-m", "/").out.splitlines()[-1].split()[1])
+    assert 900 < mib() <= 1024
+    brig("set", "a", "disk=3g", timeout=SECONDS)
+    assert 2900 < mib() <= 3072 and (brig.root / "instances/a/data.raw").stat().st_size == 3 << 30
+    # more than it had room for before
+    brig("exec", "a", "sh", "-c", "fallocate -l 1500m /big && echo end >> /big && sync", timeout=SECONDS)
+    assert "only grows" in brig.fails("set", "a", "disk=2g").err
+    brig("restart", "-t", "0", "a", timeout=SECONDS)
+    assert brig.json("inspect", "a")[0]["disk_size"] == 3 << 30 and mib() > 2900
+
+
 def test_a_panic_is_told_as_one(brig, start):
     start("--kernel-args", "unknown_nmi_panic")
     assert "pvpanic_mmio" in brig("exec", "a", "ls", "/sys/module").out.split()

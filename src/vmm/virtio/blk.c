@@ -571,3 +571,14 @@ int blk_new(const struct virtio_host *host, struct disk *disk, const struct blk_
 	*ret = blk_make(host, blk, size);
 	return 0;
 }
+
+int blk_grow(struct virtio *virtio, uint64_t size, struct err *err)
+{
+	struct blk *blk = virtio_ctx(virtio);
+
+	if (disk_grow(blk->disk, size, err) < 0)
+		return err->code;
+	blk->config.capacity = htole64(disk_size(blk->disk) / BLK_SECTOR);
+	virtio_config_changed(virtio);
+	return 0;
+}

@@ -84,6 +84,11 @@ struct virtio *virtio_free(struct virtio *virtio)
 	return NULL;
 }
 
+void *virtio_ctx(const struct virtio *virtio)
+{
+	return virtio->ctx;
+}
+
 struct queue *virtio_queue(struct virtio *virtio, unsigned int queue)
 {
 	return queue < virtio->kind.n_queues ? virtio->slots[queue].queue : NULL;

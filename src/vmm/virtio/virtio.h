@@ -88,6 +88,7 @@ struct virtio *virtio_new(const struct virtio_host *host, const struct virtio_ki
 			  void *ctx);
 struct virtio *virtio_free(struct virtio *virtio); /* returns NULL */
 
+void *virtio_ctx(const struct virtio *virtio); /* virtio_new()'s */
 struct queue *virtio_queue(struct virtio *virtio, unsigned int queue);
 /* The driver took the feature. */
 int virtio_has(const struct virtio *virtio, unsigned int bit);

@@ -4,11 +4,16 @@
 #include "base/mem.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -143,6 +148,98 @@ static void one_that_was_killed_at_its_end_ends(void **state _unused_)
 	assert_string_equal(text, "of somebody");
 }
 
+#define FILES 300
+
+static void put_many(void)
+{
+	char name[32];
+
+	for (int i = 0; i < FILES; i++) {
+		snprintf(name, sizeof(name), "file%d", i);
+		put(from, name, "of the image");
+	}
+}
+
+/* Each with a descriptor of its own, as another instance has. What it exits with tells whether it saw all. */
+static pid_t fork_filler(int gate)
+{
+	pid_t pid = fork();
+	char name[32], byte;
+
+	assert_true(pid >= 0);
+	if (pid)
+		return pid;
+	to = openat(to, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (read(gate, &byte, 1) < 0 || copy_up_fill(from, to) < 0)
+		_exit(2);
+	for (int i = 0; i < FILES; i++) {
+		snprintf(name, sizeof(name), "file%d", i);
+		if (faccessat(to, name, F_OK, 0) < 0)
+			_exit(1);
+	}
+	_exit(0);
+}
+
+static void all_who_begin_at_once_see_all_of_it(void **state _unused_)
+{
+	pid_t fillers[6];
+	int gate[2];
+
+	put_many();
+	assert_int_equal(pipe2(gate, O_CLOEXEC), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(fillers); i++)
+		fillers[i] = fork_filler(gate[0]);
+	assert_int_equal(write(gate[1], "123456", sizeof(fillers) / sizeof(*fillers)), 6);
+	for (size_t i = 0; i < ARRAY_SIZE(fillers); i++) {
+		int status = -1;
+
+		assert_int_equal(waitpid(fillers[i], &status, 0), fillers[i]);
+		assert_int_equal(status, 0);
+	}
+	fd_close(gate[0]);
+	fd_close(gate[1]);
+}
+
+/* Killed as soon as it has begun: nothing is at its place, and the next one fills it. */
+static void a_killed_filler_leaves_nothing_half(void **state _unused_)
+{
+	_cleanup_close_ int watch = inotify_init1(IN_CLOEXEC);
+	char event[sizeof(struct inotify_event) + NAME_MAX + 1];
+	int gate[2], status = 0;
+	pid_t filler;
+
+	put_many();
+	assert_int_equal(pipe2(gate, O_CLOEXEC), 0);
+	assert_true(inotify_add_watch(watch, "to", IN_CREATE) >= 0);
+	filler = fork_filler(gate[0]);
+	assert_int_equal(write(gate[1], "1", 1), 1);
+	assert_true(read(watch, event, sizeof(event)) > 0);
+	assert_int_equal(kill(filler, SIGKILL), 0);
+	assert_int_equal(waitpid(filler, &status, 0), filler);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(faccessat(to, "file0", F_OK, 0), -1);
+	filler = fork_filler(gate[0]);
+	assert_int_equal(write(gate[1], "1", 1), 1);
+	assert_int_equal(waitpid(filler, &status, 0), filler);
+	assert_int_equal(status, 0);
+	fd_close(gate[0]);
+	fd_close(gate[1]);
+}
+
+static void who_claims_it_keeps_others_from_filling_it(void **state _unused_)
+{
+	_cleanup_close_ int other = openat(to, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	assert_int_equal(copy_up_claim(to), 1);
+	assert_int_equal(flock(other, LOCK_EX | LOCK_NB), -1);
+	put_source();
+	fill("of the image");
+	/* what it had claimed is filled now, so the next one keeps nobody */
+	assert_int_equal(flock(to, LOCK_UN), 0);
+	assert_int_equal(copy_up_claim(to), 0);
+	assert_int_equal(flock(other, LOCK_EX | LOCK_NB), 0);
+}
+
 static void what_is_there_already_is_not_written_over(void **state _unused_)
 {
 	_cleanup_free_ char *text = NULL;
@@ -165,6 +262,9 @@ int main(void)
 		WITH(what_is_in_use_stays_as_it_is),
 		WITH(one_that_was_killed_begins_again),
 		WITH(one_that_was_killed_at_its_end_ends),
+		WITH(all_who_begin_at_once_see_all_of_it),
+		WITH(a_killed_filler_leaves_nothing_half),
+		WITH(who_claims_it_keeps_others_from_filling_it),
 		WITH(what_is_there_already_is_not_written_over),
 	};
 

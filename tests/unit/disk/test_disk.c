@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "disk/disk.h"
+#include "base/file.h"
 #include "base/take.h"
 #include "base/units.h"
 #include "image_fixture.h"
@@ -10,11 +11,13 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <cmocka.h>
 
-#define DISK_SIZE (8 << 20)
-#define SLOT_SIZE (256 << 10)
-#define SLOTS	  (DISK_SIZE / SLOT_SIZE)
+#define DISK_SIZE  (8 << 20)
+#define GROWN_SIZE (INT64_C(2) * DISK_SIZE)
+#define SLOT_SIZE  (256 << 10)
+#define SLOTS	   (DISK_SIZE / SLOT_SIZE)
 
 /* Everybody has a part of the disk of its own, so that requests under way together may come in any order. */
 struct slot {
@@ -271,6 +274,28 @@ static void test_what_is_not_on_the_disk_is_refused(void **state)
 	bench_stop(&b);
 }
 
+static void test_a_disk_grows_with_its_file_and_never_shrinks(void **state)
+{
+	_cleanup_close_ int file = -EBADF;
+	uint8_t data[512] = { 1 };
+	struct err err = ERR_INIT;
+	struct bench b;
+
+	(void)state;
+	bench_start(&b, 0);
+	bench_open(&b, fixture_file(b.folder, "image", DISK_SIZE), DISK_RAW);
+	file = fixture_open(b.folder, "image", O_RDWR);
+	assert_int_equal(ftruncate(file, GROWN_SIZE), 0);
+	assert_int_equal(bench_do(&b, DISK_WRITE, DISK_SIZE, data, 512), -EINVAL);
+	assert_int_equal(disk_grow(b.disk, GROWN_SIZE, &err), 0);
+	assert_int_equal(disk_size(b.disk), GROWN_SIZE);
+	assert_int_equal(bench_do(&b, DISK_WRITE, GROWN_SIZE - 512, data, 512), 0);
+	assert_int_equal(disk_grow(b.disk, DISK_SIZE, &err), -EINVAL);
+	err = (struct err)ERR_INIT;
+	assert_int_equal(disk_grow(b.disk, GROWN_SIZE + 100, &err), -EINVAL);
+	bench_stop(&b);
+}
+
 static void test_a_read_only_disk_is_not_written_to(void **state)
 {
 	uint8_t data[512];
@@ -468,6 +493,7 @@ int main(void)
 		cmocka_unit_test(test_qcow2_disks_hold_what_many_write_at_once),
 		cmocka_unit_test(test_disks_work_past_the_page_cache),
 		cmocka_unit_test(test_what_is_not_on_the_disk_is_refused),
+		cmocka_unit_test(test_a_disk_grows_with_its_file_and_never_shrinks),
 		cmocka_unit_test(test_a_read_only_disk_is_not_written_to),
 		cmocka_unit_test(test_one_writer_or_many_readers),
 		cmocka_unit_test(test_only_files_and_descriptors_for_the_purpose_are_disks),

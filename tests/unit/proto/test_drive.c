@@ -17,22 +17,34 @@ static void a_disk_is_raw_and_has_a_number_unless_said(void **state _unused_)
 	struct err err = ERR_INIT;
 
 	assert_int_equal(drive_parse("/srv/a.img", 3, &plain, &err), 0);
-	assert_string_equal(plain.path, "/srv/a.img");
+	assert_string_equal(plain.source, "/srv/a.img");
 	assert_string_equal(plain.serial, "disk3");
-	assert_false(plain.qcow2 || plain.read_only);
+	assert_false(plain.qcow2 || plain.read_only || plain.is_volume);
 	assert_int_equal(
 		drive_parse("/b:format=qcow2,ro,serial=12345678901234567890", 0, &full, &err), 0);
 	assert_true(full.qcow2 && full.read_only);
 	assert_string_equal(full.serial, "12345678901234567890");
 }
 
+static void a_name_is_that_of_a_volume_in_the_store(void **state _unused_)
+{
+	_cleanup_drive_ struct drive drive = { 0 };
+	_cleanup_free_ char *path = NULL;
+	struct err err = ERR_INIT;
+
+	assert_int_equal(drive_parse("store:ro,serial=s", 0, &drive, &err), 0);
+	assert_true(drive.is_volume && drive.read_only);
+	path = drive_path(&drive, "/var/lib/brig");
+	assert_string_equal(path, "/var/lib/brig/volumes/store/data");
+}
+
 static void what_is_no_disk_is_refused_with_what_to_say(void **state _unused_)
 {
 	static const char *const bad[][2] = {
-		{ "", "say PATH" },
-		{ "data", "a volume holds files" },
-		{ "a/b", "say PATH" },
-		{ ":ro", "say PATH" },
+		{ "", "say SOURCE" },
+		{ "../a", "say SOURCE" },
+		{ "a/b", "say SOURCE" },
+		{ ":ro", "say SOURCE" },
 		{ "/a:rw", "'rw' is none of" },
 		{ "/a:format=vmdk", "format=qcow2" },
 		{ "/a:serial=", "serial number" },
@@ -80,18 +92,18 @@ static void only_files_and_block_devices_are_opened(void **state _unused_)
 	int fd;
 
 	assert_non_null(mkdtemp(folder));
-	drive.path = fifo = mem_printf("%s/fifo", folder);
-	assert_int_equal(mkfifo(drive.path, 0600), 0);
-	assert_int_equal(drive_open(&drive, &err), -EINVAL);
+	drive.source = fifo = mem_printf("%s/fifo", folder);
+	assert_int_equal(mkfifo(drive.source, 0600), 0);
+	assert_int_equal(drive_open(&drive, "/nowhere", &err), -EINVAL);
 	err = (struct err)ERR_INIT;
-	drive.path = file = mem_printf("%s/file", folder);
-	assert_int_equal(drive_open(&drive, &err), -ENOENT);
+	drive.source = file = mem_printf("%s/file", folder);
+	assert_int_equal(drive_open(&drive, "/nowhere", &err), -ENOENT);
 	assert_int_equal(file_replace(AT_FDCWD, file, "x", 1, 0600, 0), 0);
-	fd = drive_open(&drive, &err);
+	fd = drive_open(&drive, "/nowhere", &err);
 	assert_int_equal(fcntl(fd, F_GETFL) & (O_ACCMODE | O_NONBLOCK), O_RDWR);
 	fd_close(fd);
 	drive.read_only = 1;
-	fd = drive_open(&drive, &err);
+	fd = drive_open(&drive, "/nowhere", &err);
 	assert_int_equal(fcntl(fd, F_GETFL) & (O_ACCMODE | O_NONBLOCK), O_RDONLY);
 	fd_close(fd);
 	assert_int_equal(file_remove_tree(AT_FDCWD, folder), 0);
@@ -101,6 +113,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_disk_is_raw_and_has_a_number_unless_said),
+		cmocka_unit_test(a_name_is_that_of_a_volume_in_the_store),
 		cmocka_unit_test(what_is_no_disk_is_refused_with_what_to_say),
 		cmocka_unit_test(a_machine_has_so_many_disks_and_no_two_alike),
 		cmocka_unit_test(only_files_and_block_devices_are_opened),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/strv.h"
 #include "proto/vm_driver.h"
 #include "proto/wire.h"
 
@@ -10,6 +11,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 
 #define DEADLINE_MS 5000
@@ -172,6 +174,7 @@ static void start(struct fixture *f)
 		.instance = &f->instance,
 		.run = &f->run,
 		.state_dir = f->folder,
+		.root = f->folder,
 		.process = { .argv = argv },
 		.ops = &host_ops,
 		.ctx = f,
@@ -356,6 +359,43 @@ static void a_machine_lost_under_its_workload_ends_as_if_killed(void **state)
 	assert_int_equal(f->why.exit_status, 137);
 }
 
+/* Whether somebody else could fill the volume now. */
+static int is_free(const struct fixture *f)
+{
+	_cleanup_free_ char *path = mem_printf("%s/volumes/db/data", f->folder);
+	_cleanup_close_ int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	assert_true(folder >= 0);
+	return flock(folder, LOCK_EX | LOCK_NB) == 0;
+}
+
+static void an_empty_volume_is_the_guests_to_fill_until_its_workload_starts(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_free_ char *path = mem_printf("%s/volumes/db/data", f->folder);
+
+	assert_int_equal(file_mkdir_p(path, 0755), 0);
+	strv_add(&f->instance.volumes, "db:/v");
+	strv_add(&f->instance.volumes, "db:/w");
+	start(f);
+	assert_false(is_free(f));
+	boot(f);
+	assert_true(is_free(f));
+}
+
+static void a_machine_that_ends_lets_go_of_the_volume_that_it_was_to_fill(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_free_ char *path = mem_printf("%s/volumes/db/data", f->folder);
+
+	assert_int_equal(file_mkdir_p(path, 0755), 0);
+	strv_add(&f->instance.volumes, "db:/v");
+	start(f);
+	machine_end(&machine);
+	(void)end(f);
+	assert_true(is_free(f));
+}
+
 static void only_what_runs_can_be_paused(void **state)
 {
 	struct fixture *f = *state;
@@ -401,6 +441,8 @@ int main(void)
 		TEST(to_kill_before_the_start_is_an_error_and_after_it_is_none),
 		TEST(a_workloads_end_is_the_machines),
 		TEST(a_machine_lost_under_its_workload_ends_as_if_killed),
+		TEST(an_empty_volume_is_the_guests_to_fill_until_its_workload_starts),
+		TEST(a_machine_that_ends_lets_go_of_the_volume_that_it_was_to_fill),
 		TEST(only_what_runs_can_be_paused),
 		TEST(buttons_work_from_the_boot_on_but_not_while_it_is_paused),
 	};

@@ -156,7 +156,7 @@ static void expect_asked(struct fixture *f, uint16_t type, const char *text)
 		_cleanup_free_ char *said = wire_get_str(&r);
 
 		assert_int_equal(frame.type, type);
-		assert_int_equal(device, MESSAGE_DEVICE_CARD);
+		assert_int_equal(device, f->device.nic ? MESSAGE_DEVICE_CARD : MESSAGE_DEVICE_DISK);
 		assert_string_equal(said, text);
 		assert_int_equal(wire_end(&r), 0);
 	}
@@ -190,6 +190,23 @@ static void expect(const struct fixture *f, const char *did, int changes, const 
 	assert_string_equal(f->engine.did, did);
 	assert_int_equal(f->changes, changes);
 	assert_string_equal(f->why.msg, why);
+}
+
+static void a_disk_that_grew_stays_so_when_the_guest_cannot_use_it(void **state)
+{
+	struct fixture *f = *state;
+
+	f->device = (struct driver_device){ .disk_size = 3 << 20, .setup = "3145728" };
+	start(f, 1, 0);
+	engine_done(f);
+	expect_asked(f, MESSAGE_PLUG, "3145728");
+	answer(f, "no room for it");
+	expect(f, "+", 1, "no room for it");
+	start(f, 1, 0);
+	engine_done(f);
+	expect_asked(f, MESSAGE_PLUG, "3145728");
+	answer(f, NULL);
+	assert_int_equal(f->changes, 2);
 }
 
 static void a_device_comes_and_the_guest_sets_it_up(void **state)
@@ -276,6 +293,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 		T(a_device_comes_and_the_guest_sets_it_up),
+		T(a_disk_that_grew_stays_so_when_the_guest_cannot_use_it),
 		T(what_the_guest_cannot_set_up_is_taken_away_again),
 		T(what_the_engine_cannot_take_changes_nothing),
 		T(a_guest_that_does_not_let_go_keeps_it_unless_forced),

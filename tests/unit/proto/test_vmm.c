@@ -172,6 +172,23 @@ static void a_device_arrives_with_as_many_descriptors_as_it_says(void **state _u
 	}
 }
 
+static void a_disk_that_grew_arrives_with_its_size(void **state _unused_)
+{
+	const struct vmm_grow grow = { .serial = "data", .size = UINT64_C(3) << 40 };
+	_cleanup_buf_ struct buf payload = BUF_INIT;
+	struct vmm_grow got;
+	struct frame frame;
+
+	vmm_grow_put(&payload, &grow);
+	frame = (struct frame){ .payload = (const uint8_t *)payload.data,
+				.len = (uint32_t)payload.len };
+	assert_int_equal(vmm_grow_get(&frame, &got), 0);
+	assert_string_equal(got.serial, "data");
+	assert_int_equal(got.size, grow.size);
+	frame.len--;
+	assert_int_equal(vmm_grow_get(&frame, &got), -EBADMSG);
+}
+
 static void every_end_has_a_name(void **state _unused_)
 {
 	for (int i = 0; i < VMM_ENDS; i++)
@@ -187,6 +204,7 @@ int main(void)
 		cmocka_unit_test(what_no_machine_can_have_is_refused),
 		cmocka_unit_test(disks_and_nets_are_bounded),
 		cmocka_unit_test(a_device_arrives_with_as_many_descriptors_as_it_says),
+		cmocka_unit_test(a_disk_that_grew_arrives_with_its_size),
 		cmocka_unit_test(every_end_has_a_name),
 	};
 
