@@ -113,6 +113,36 @@ int file_replace(int dirfd, const char *path, const void *data, size_t len, mode
 	return durable ? file_sync_parent(dirfd, path) : 0;
 }
 
+/* name.PID.tmp */
+static int file_is_temporary_of(const char *name, const char *entry)
+{
+	size_t len = strlen(name), digits;
+
+	if (strncmp(entry, name, len) != 0 || entry[len] != '.')
+		return 0;
+	digits = strspn(entry + len + 1, "0123456789");
+	return digits && !strcmp(entry + len + 1 + digits, ".tmp");
+}
+
+int file_replace_leftovers(int at, const char *path, int remove)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	_cleanup_free_ char *folder = slash ? mem_strndup(path, (size_t)(name - path)) : NULL;
+	_cleanup_closedir_ DIR *dir =
+		fdopendir(openat(at, folder ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	struct dirent *entry;
+	int n = 0;
+
+	while (dir && (entry = readdir(dir))) {
+		if (!file_is_temporary_of(name, entry->d_name))
+			continue;
+		n++;
+		if (remove)
+			(void)unlinkat(dirfd(dir), entry->d_name, 0);
+	}
+	return n;
+}
+
 /* The way that works between any two file systems. */
 static int file_copy_bytes(int in, int out, off_t from, off_t to)
 {

@@ -20,6 +20,10 @@ int file_write_value(int dirfd, const char *path, const char *value);
 int file_replace(int dirfd, const char *path, const void *data, size_t len, mode_t mode,
 		 int durable);
 
+/* The files that file_replace() of this path has left where it was killed: how many there are; they go if remove is set.
+ * Nobody else may be replacing the file meanwhile. */
+int file_replace_leftovers(int at, const char *path, int remove);
+
 int file_write_all(int fd, const void *data, size_t len);
 /* Copies everything from fd in to fd out, keeping holes. */
 int file_copy_sparse(int in, int out);

@@ -76,9 +76,12 @@ static int check_run(const struct cli_context *cli, const void *values, char **a
 	const struct check_values *v = values;
 	_cleanup_listing_ struct listing listing = { NULL };
 	struct check_seen seen = { .listing = &listing };
-	const struct store_check how = {
-		.repair = v->repair, .found = check_found, .ctx = &seen, .progress = progress_show
-	};
+	size_t unsealed = 0;
+	const struct store_check how = { .repair = v->repair,
+					 .found = check_found,
+					 .ctx = &seen,
+					 .progress = progress_show,
+					 .n_unsealed = &unsealed };
 	int r;
 
 	listing_init(&listing, &check_ls_kind, &v->listing);
@@ -88,6 +91,10 @@ static int check_run(const struct cli_context *cli, const void *values, char **a
 		listing_print(&listing);
 	if (r < 0)
 		return r;
+	if (unsealed && !v->listing.json && !v->listing.quiet)
+		log_notice("of %zu layers only the heads were compared: they have no digest, "
+			   "since an older brig made them or their file system keeps none",
+			   unsealed);
 	if (!seen.problems && !v->listing.json && !v->listing.quiet)
 		log_notice("nothing is wrong");
 	return seen.problems > seen.mended ? CLI_FAILURE : 0;
@@ -109,7 +116,8 @@ const struct verb cli_check_verbs[] = {
 		.description =
 			"Reads every blob of the images and compares its digest; looks whether "
 			"each layer that an image or an instance needs is there, and is that "
-			"layer's, with the size and checksum that its head says; whether the "
+			"layer's, with the size and checksum that its head says and the bytes "
+			"that were written; whether the "
 			"records of instances, snapshots, volumes and kernels can be read, and "
 			"what they name is there; and whether something is left of what was "
 			"killed. Whatever is not as it should be is listed. It fails if "

@@ -152,7 +152,7 @@ static int snapshot_run_due(const struct cli_context *cli, const void *values _u
 	const struct schedule_events events = { .made = snapshot_run_made,
 						.failed = snapshot_run_failed,
 						.ctx = &failed };
-	int r = schedule_run(&home, units_now(), &events, err);
+	int r = schedule_run(&home, &events, err);
 
 	return r == 0 && failed ? CLI_FAILURE : r;
 }

@@ -4,6 +4,9 @@
 
 #include <nettle/sha2.h>
 #include <string.h>
+#include <unistd.h>
+
+#define DIGEST_CHUNK ((size_t)256 << 10)
 
 struct digest {
 	struct sha256_ctx sha256;
@@ -51,6 +54,25 @@ void digest_of(const void *data, size_t len, char hex[DIGEST_HEX_SIZE])
 
 	digest_add(digest, data, len);
 	digest_hex(digest, hex);
+}
+
+int digest_of_file(int fd, void (*each)(void *ctx, size_t n), void *ctx, char hex[DIGEST_HEX_SIZE])
+{
+	_cleanup_digest_ struct digest *digest = digest_new();
+	_cleanup_free_ char *chunk = mem_zalloc(DIGEST_CHUNK);
+	ssize_t n;
+
+	while ((n = read(fd, chunk, DIGEST_CHUNK)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		digest_add(digest, chunk, (size_t)n);
+		if (each)
+			each(ctx, (size_t)n);
+	}
+	digest_hex(digest, hex);
+	return 0;
 }
 
 int digest_is_hex(const char *s)

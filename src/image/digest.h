@@ -31,6 +31,8 @@ static inline void digest_freep(struct digest **digest)
 #define _cleanup_digest_ _cleanup_(digest_freep)
 
 void digest_of(const void *data, size_t len, char hex[DIGEST_HEX_SIZE]);
+/* Of a file from where fd stands. each() hears of the bytes that were read; it may be NULL. */
+int digest_of_file(int fd, void (*each)(void *ctx, size_t n), void *ctx, char hex[DIGEST_HEX_SIZE]);
 
 /* Exactly 64 lower-case hex digits? */
 int digest_is_hex(const char *s);

@@ -5,6 +5,7 @@
 #include "base/strv.h"
 #include "base/units.h"
 #include "image/compress.h"
+#include "image/layer_seal.h"
 #include "image/tar_reader.h"
 #include "image/unpack.h"
 #include "sys/child.h"
@@ -208,12 +209,16 @@ static int layer_pack(const struct work *work, const char *folder, const char *d
 	_cleanup_free_ char *to = mem_printf("%s/%s.erofs", work->path, folder);
 	_cleanup_free_ char *final = mem_printf("%s/layers/%s.erofs", work->path, diff_id);
 	_cleanup_close_ int fd = -EBADF;
+	int r;
 
 	if (layer_make_erofs(from, to, diff_id, compressed, err) < 0)
 		return err->code;
 	fd = open(to, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || rename(to, final) < 0)
-		return err_errno(err, -errno, "cannot store a layer");
+	r = fd < 0 ? -errno : layer_seal_set(fd);
+	if (r == 0 && rename(to, final) < 0)
+		r = -errno;
+	if (r < 0)
+		return err_errno(err, r, "cannot store a layer");
 	(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	return 0;
 }

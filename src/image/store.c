@@ -152,29 +152,14 @@ int store_read_index(const char *root, struct json **ret, struct err *err)
 	return 0;
 }
 
-/* Takes away the files, of file_replace(), of who was killed with the lock that we have now. */
-static void store_sweep_index(const char *root)
-{
-	_cleanup_free_ char *path = mem_printf("%s/images", root);
-	_cleanup_closedir_ DIR *dir = opendir(path);
-	struct dirent *entry;
-
-	while (dir && (entry = readdir(dir))) {
-		const char *dot = strrchr(entry->d_name, '.');
-
-		if (!strncmp(entry->d_name, STORE_INDEX ".", strlen(STORE_INDEX ".")) &&
-		    !strcmp(dot, ".tmp"))
-			(void)unlinkat(dirfd(dir), entry->d_name, 0);
-	}
-}
-
 static int store_write_index(const char *root, const struct json *index, struct err *err)
 {
 	_cleanup_free_ char *path = mem_printf("%s/images/" STORE_INDEX, root);
 	_cleanup_free_ char *text = json_text(index, 0);
 	int r;
 
-	store_sweep_index(root);
+	(void)file_replace_leftovers(AT_FDCWD, path,
+				     1); /* of who was killed with the lock that we have now */
 	r = file_replace(AT_FDCWD, path, text, strlen(text), 0644, 1);
 
 	return r < 0 ? err_errno(err, r, "cannot write %s", path) : 0;

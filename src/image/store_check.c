@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "image/erofs_head.h"
 #include "image/layer.h"
+#include "image/layer_seal.h"
 #include "image/store-internal.h"
 #include "image/work.h"
 
@@ -12,8 +13,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#define STORE_CHECK_CHUNK ((size_t)256 << 10)
-#define STORE_CHECK_STEP  ((int64_t)4 << 20)
+#define STORE_CHECK_STEP ((int64_t)4 << 20)
 
 /* What a layer can be made of. */
 struct store_source {
@@ -32,6 +32,7 @@ struct store_checking {
 	int unread;   /* something that may need more could not be read */
 	int leftover; /* there is something that nothing needs */
 	int64_t done, told, total;
+	size_t n_unsealed; /* layers without a digest */
 };
 
 static void store_checking_release(struct store_checking *checking)
@@ -101,8 +102,9 @@ static void store_check_images(struct store_checking *checking)
 
 /* --- blobs --- */
 
-static void store_check_progress(struct store_checking *checking, size_t n)
+static void store_check_progress(void *ctx, size_t n)
 {
+	struct store_checking *checking = ctx;
 	const struct store_check *check = checking->check;
 
 	checking->done += (int64_t)n;
@@ -116,23 +118,10 @@ static void store_check_progress(struct store_checking *checking, size_t n)
 static int store_check_digest(struct store_checking *checking, int dirfd, const char *hex)
 {
 	_cleanup_close_ int fd = openat(dirfd, hex, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	_cleanup_digest_ struct digest *digest = digest_new();
-	_cleanup_free_ char *chunk = mem_zalloc(STORE_CHECK_CHUNK);
 	char found[DIGEST_HEX_SIZE];
-	ssize_t n;
+	int r = fd < 0 ? -errno : digest_of_file(fd, store_check_progress, checking, found);
 
-	if (fd < 0)
-		return -errno;
-	while ((n = read(fd, chunk, STORE_CHECK_CHUNK)) != 0) {
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		digest_add(digest, chunk, (size_t)n);
-		store_check_progress(checking, (size_t)n);
-	}
-	digest_hex(digest, found);
-	return !strcmp(found, hex);
+	return r < 0 ? r : !strcmp(found, hex);
 }
 
 static void store_check_bad(struct store_checking *checking, const char *hex, const char *what)
@@ -158,6 +147,22 @@ static void store_check_blob(struct store_checking *checking, int blobs, const c
 				"again");
 }
 
+static void store_check_add_sizes(struct store_checking *checking)
+{
+	_cleanup_strv_ char **paths = NULL;
+
+	strv_for_each(hex, checking->needs.blobs)
+		strv_add_printf(&paths, "%s/images/blobs/sha256/%s", checking->root, *hex);
+	strv_for_each(diff_id, checking->needs.layers)
+		strv_add_printf(&paths, "%s/layers/%s" STORE_LAYER_END, checking->root, *diff_id);
+	strv_for_each(path, paths) {
+		struct stat st;
+
+		if (lstat(*path, &st) == 0)
+			checking->total += st.st_size;
+	}
+}
+
 static int store_check_blobs(struct store_checking *checking, struct err *err)
 {
 	_cleanup_free_ char *path = mem_printf("%s/images/blobs/sha256", checking->root);
@@ -168,12 +173,7 @@ static int store_check_blobs(struct store_checking *checking, struct err *err)
 		return errno == ENOENT && !checking->needs.blobs
 			       ? 0
 			       : err_errno(err, -errno, "cannot open %s", path);
-	strv_for_each(hex, checking->needs.blobs) {
-		struct stat st;
-
-		if (fstatat(blobs, *hex, &st, AT_SYMLINK_NOFOLLOW) == 0)
-			checking->total += st.st_size;
-	}
+	store_check_add_sizes(checking);
 	strv_for_each(hex, checking->needs.blobs) {
 		if (strv_has(seen, *hex))
 			continue;
@@ -185,18 +185,31 @@ static int store_check_blobs(struct store_checking *checking, struct err *err)
 
 /* --- layers --- */
 
-/* NULL: nothing is wrong with it. */
-static const char *store_check_layer_problem(const char *root, const char *diff_id)
+static const char *store_check_data(struct store_checking *checking, int fd)
 {
-	_cleanup_free_ char *path = store_layer_path(root, diff_id);
+	int r = layer_seal_check(fd, store_check_progress, checking);
+
+	if (r == -ENODATA) {
+		checking->n_unsealed++;
+		return NULL;
+	}
+	return r < 0 ? "cannot be read" : r ? NULL : "has other bytes than were written";
+}
+
+/* NULL: nothing is wrong with it. */
+static const char *store_check_layer_problem(struct store_checking *checking, const char *diff_id)
+{
+	_cleanup_free_ char *path = store_layer_path(checking->root, diff_id);
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	const char *what;
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return errno == ENOENT ? "is missing" : "cannot be read";
 	if (S_ISDIR(st.st_mode)) /* a user's, see image/layer.h */
 		return NULL;
-	return erofs_head_check(fd, diff_id);
+	what = erofs_head_check(fd, diff_id);
+	return what ? what : store_check_data(checking, fd);
 }
 
 static const struct store_source *store_check_source(const struct store_checking *checking,
@@ -261,7 +274,7 @@ static void store_check_layers(struct store_checking *checking)
 		if (strv_has(seen, *diff_id) || !digest_is_hex(*diff_id))
 			continue;
 		strv_add(&seen, *diff_id);
-		what = store_check_layer_problem(checking->root, *diff_id);
+		what = store_check_layer_problem(checking, *diff_id);
 		if (!what)
 			continue;
 		mended = checking->check->repair && store_check_rebuild(checking, *diff_id);
@@ -365,6 +378,8 @@ int store_check(const char *root, const struct store_check *check, struct err *e
 	if (store_check_blobs(&checking, err) < 0)
 		return err->code;
 	store_check_layers(&checking);
+	if (check->n_unsealed)
+		*check->n_unsealed = checking.n_unsealed;
 	store_check_works(&checking);
 	return store_check_sweep(&checking, err);
 }

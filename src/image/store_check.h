@@ -19,12 +19,13 @@ struct store_check {
 	void *ctx;
 	progress_fn progress; /* may be NULL */
 	void *progress_ctx;
+	size_t *n_unsealed; /* layers of which only the head could be compared; may be NULL */
 };
 
 /*
  * Looks through the images: that every document can be read, every blob is there and has its digest, every layer that an
- * image or instance needs is there and is that layer's, with the size and checksum that its head says (its files have no
- * digest of their own), and that there is nothing else. Holds the store's lock meanwhile. Of what is wrong, a repair makes
+ * image or instance needs is there and is that layer's, with the size and checksum that its head says and the bytes that
+ * were sealed (image/layer_seal.h), and that there is nothing else. Holds the store's lock meanwhile. Of what is wrong, a repair makes
  * layers anew of their blobs, and removes what nothing leads to; if a document or a record cannot be read, which would
  * say so, nothing is removed. An error means that it could not be looked through.
  */

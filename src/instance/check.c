@@ -153,7 +153,8 @@ static void check_left_in(const struct check *check, const char *name, int state
 	struct err why = ERR_INIT;
 	int alive = paths_keeper_pid(run_dir) != 0, mended = 0;
 
-	if (!alive && (own || access(run_dir, F_OK) == 0 || check_has_other_form(check, state))) {
+	if (!alive && (own || access(run_dir, F_OK) == 0 || check_has_other_form(check, state) ||
+		       file_replace_leftovers(state, PATHS_RECORD, 0))) {
 		if (check->how->repair)
 			mended = clean_view(check->home, name, &view, &why) == 0;
 		check_tell(check, "leftover", name,

@@ -136,6 +136,14 @@ int clean_forms(const struct instance_home *home, const char *state_dir, struct 
 	return r < 0 ? err_errno(err, r, "cannot remove what is left in %s", state_dir) : 0;
 }
 
+/* Only the keeper writes it without the instance's lock, and there is none. */
+static void clean_records(const char *state_dir)
+{
+	_cleanup_free_ char *record = mem_printf("%s/" PATHS_RECORD, state_dir);
+
+	(void)file_replace_leftovers(AT_FDCWD, record, 1);
+}
+
 int clean_leftovers(const struct instance_home *home, struct instance *record, const char *name,
 		    struct err *err)
 {
@@ -150,6 +158,7 @@ int clean_leftovers(const struct instance_home *home, struct instance *record, c
 	r = clean_rollback(home, state_dir, err);
 	if (r == 0)
 		r = clean_forms(home, state_dir, err);
+	clean_records(state_dir);
 	if (r < 0 || access(run_dir, F_OK) < 0)
 		return r;
 	if (!record->name)

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "instance/schedule.h"
+#include "base/file.h"
 #include "base/mem.h"
+#include "base/units.h"
 #include "instance/snapshot.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <time.h>
 
 #define SCHEDULE_MS INT64_C(1000000) /* in ns */
@@ -140,12 +144,31 @@ static int schedule_one(const struct instance_home *home, const struct schedule_
 	return r < 0 ? r : schedule_expire(home, item, &after, err);
 }
 
-int schedule_run(const struct instance_home *home, int64_t now,
-		 const struct schedule_events *events, struct err *err)
+/* Who comes meanwhile finds afterwards what is not due any more. */
+static int schedule_lock(const struct instance_home *home, int *ret, struct err *err)
+{
+	_cleanup_close_ int fd = open(home->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : err_errno(err, -errno, "cannot open %s", home->root);
+	r = file_lock(fd, LOCK_EX);
+	if (r < 0)
+		return err_errno(err, r, "cannot lock %s", home->root);
+	*ret = take_fd(&fd);
+	return 0;
+}
+
+int schedule_run(const struct instance_home *home, const struct schedule_events *events,
+		 struct err *err)
 {
 	_cleanup_(schedule_work_release) struct schedule_work work = { 0 };
-	int r = instance_each(home, schedule_note, &work, err);
+	_cleanup_close_ int lock = -EBADF;
+	int r = schedule_lock(home, &lock, err);
+	int64_t now = units_now(); /* not before: what another one has just made is no future */
 
+	if (r == 0)
+		r = instance_each(home, schedule_note, &work, err);
 	for (size_t i = 0; i < work.n && r == 0; i++) {
 		struct err problem = ERR_INIT;
 

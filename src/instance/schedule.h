@@ -24,9 +24,10 @@ struct schedule_events {
 	void *ctx;
 };
 
-/* All that is due at the time now, in ns since the epoch. One instance's failure is told, and does not stop the others. */
-int schedule_run(const struct instance_home *home, int64_t now,
-		 const struct schedule_events *events, struct err *err);
+/* All that is due now. One instance's failure is told, and does not stop the others.
+ * Waits for another one that runs. */
+int schedule_run(const struct instance_home *home, const struct schedule_events *events,
+		 struct err *err);
 
 /*
  * Whether the next one is due, if the newest is of then (0: there is none), and the instance stopped then (0: it runs);

@@ -70,7 +70,21 @@ def test_a_layer_is_made_anew_of_its_blob(brig, own_image):
         copy.rename(path)
 
     damaged(other_head)
+
+    def other_data():
+        copy = path.with_suffix(".new")
+        shutil.copy2(path, copy)  # with its attributes
+        flip(copy, copy.stat().st_size // 2)
+        copy.rename(path)
+
+    damaged(other_data)
     damaged(lambda: (path.unlink(), path.write_bytes(b"x" * 100)))
+
+
+def test_a_layer_of_an_older_brig_is_told_and_is_no_fault(brig, own_image):
+    os.removexattr(brig.root / "layers" / f"{own_image}.erofs", "trusted.brig.sha256")
+    assert check(brig) == []
+    assert "of 1 layers only the heads were compared" in brig("check").err
 
 
 def test_a_damaged_blob_is_named_and_nothing_is_made_of_it(brig, own_image):
@@ -124,6 +138,17 @@ def test_instances_and_what_is_theirs(brig, own_image):
     brig("volume", "create", "v")
     brig("snapshot", "rm", "a", "s")
     assert check(brig) == []
+
+
+def test_what_a_killed_change_of_a_record_left_goes(brig, own_image):
+    brig("create", "--name", "a", "own:1", "true")
+    left = brig.root / "instances/a/instance.json.4711.tmp"
+    left.write_text("{}")
+    assert check(brig, sound=False) == [("leftover", "a", False)]
+    assert check(brig, "--repair") == [("leftover", "a", True)] and not left.exists()
+    left.write_text("{}")
+    brig("start", "a")  # and with any verb that takes the lock
+    assert not left.exists()
 
 
 def test_leftovers_go(brig, own_image):

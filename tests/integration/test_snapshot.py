@@ -256,6 +256,15 @@ def test_what_is_stopped_gets_one_and_a_damaged_one_is_told(brig, busybox_image)
     assert "'b': " in result.err and "'a'" not in result.err
 
 
+def test_two_runs_of_the_schedule_at_once_make_one(brig, busybox_image):
+    for name in ("a", "b"):
+        brig("run", "--name", name, "--snapshot-every", "1h", busybox_image, "true")
+    results = [running.finish() for running in [brig.popen("snapshot", "run") for _ in range(6)]]
+    assert [result.code for result in results] == [0] * 6, [result.err for result in results]
+    assert sorted(line.split()[0] for result in results for line in result.out.splitlines()) == ["a", "b"]
+    assert len(snapshots(brig)) == len(snapshots(brig, "b")) == 1
+
+
 def test_a_schedule_can_be_changed_while_it_runs(brig, busybox_image):
     brig("run", "-d", "--name", "a", busybox_image, "sleep", "1000")
     assert brig("snapshot", "run").out == ""

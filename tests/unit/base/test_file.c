@@ -136,6 +136,23 @@ static void a_failed_replacement_leaves_the_old_file_and_no_litter(void **state 
 	assert_int_equal(entries("."), 2);
 }
 
+static void what_a_killed_replacement_left_is_found_and_nothing_else(void **state _unused_)
+{
+	static const char *const left[] = { "r.json.1.tmp", "r.json.4711.tmp" };
+	static const char *const kept[] = { "r.json",	     "r.json.tmp",   "r.json..tmp",
+					    "r.json.1x.tmp", "s.json.1.tmp", "r.json.1.tmp~" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(left); i++)
+		put(left[i], "");
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+		put(kept[i], "");
+	assert_int_equal(file_replace_leftovers(AT_FDCWD, "r.json", 0), 2);
+	assert_int_equal(file_replace_leftovers(AT_FDCWD, "./r.json", 1), 2);
+	assert_int_equal(file_replace_leftovers(AT_FDCWD, "r.json", 1), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+		assert_int_equal(access(kept[i], F_OK), 0);
+}
+
 static void a_planted_link_is_not_written_through(void **state _unused_)
 {
 	char name[64];
@@ -319,6 +336,7 @@ int main(void)
 		TEST(a_large_file_is_read_whole),
 		TEST(replacing_swaps_the_file_at_once),
 		TEST(a_failed_replacement_leaves_the_old_file_and_no_litter),
+		TEST(what_a_killed_replacement_left_is_found_and_nothing_else),
 		TEST(a_planted_link_is_not_written_through),
 		TEST(values_go_to_files_that_exist_only),
 		TEST(folders_are_made_with_their_parents),
