@@ -34,6 +34,9 @@ int mnt_set_idmap(int mnt, int userns, int recursive);
 
 int mnt_set_attributes(int mnt, uint64_t set, uint64_t clear, int recursive);
 
+/* Attributes and propagation of a mount and all below it. */
+int mnt_set_all(int mnt, uint64_t set, uint64_t clear, uint64_t propagation);
+
 /* propagation: MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE. No message. */
 int mnt_set_propagation(int mnt, uint64_t propagation, int recursive);
 
