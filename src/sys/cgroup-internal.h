@@ -64,7 +64,8 @@ void cgroup_host_enable(const struct cgroup_dir *dir, const char *group, unsigne
 char *cgroup_dir_path(const struct cgroup_dir *dir, const char *group, const char *file);
 /* The group's folder, which stays open with the group; -errno. */
 int cgroup_dir_open(const struct cgroup *cgroup, struct cgroup_dir *dir);
-/* Where the group has the controller, opened; or NULL. */
+/* Where the group has the controller, or NULL; and the same, opened. */
+struct cgroup_dir *cgroup_dir_find(const struct cgroup *cgroup, unsigned int controller);
 struct cgroup_dir *cgroup_dir_of(const struct cgroup *cgroup, unsigned int controller);
 
 /* One number in a file ("max" is UINT64_MAX); or the number behind key in a "key value" file. */

@@ -112,14 +112,20 @@ int cgroup_dir_open(const struct cgroup *cgroup, struct cgroup_dir *dir)
 	return dir->fd < 0 ? -errno : dir->fd;
 }
 
-struct cgroup_dir *cgroup_dir_of(const struct cgroup *cgroup, unsigned int controller)
+struct cgroup_dir *cgroup_dir_find(const struct cgroup *cgroup, unsigned int controller)
 {
 	for (size_t i = 0; cgroup && i < cgroup->n; i++) {
-		if (!(cgroup->dirs[i].controllers & controller))
-			continue;
-		return cgroup_dir_open(cgroup, &cgroup->dirs[i]) < 0 ? NULL : &cgroup->dirs[i];
+		if (cgroup->dirs[i].controllers & controller)
+			return &cgroup->dirs[i];
 	}
 	return NULL;
+}
+
+struct cgroup_dir *cgroup_dir_of(const struct cgroup *cgroup, unsigned int controller)
+{
+	struct cgroup_dir *dir = cgroup_dir_find(cgroup, controller);
+
+	return dir && cgroup_dir_open(cgroup, dir) >= 0 ? dir : NULL;
 }
 
 int cgroup_move(const struct cgroup *cgroup, pid_t pid)
@@ -346,7 +352,7 @@ void cgroup_keep_parents(struct cgroup *cgroup)
 
 int cgroup_version(const struct cgroup *cgroup, unsigned int controller)
 {
-	const struct cgroup_dir *dir = cgroup_dir_of(cgroup, controller);
+	const struct cgroup_dir *dir = cgroup_dir_find(cgroup, controller);
 
 	if (!dir)
 		return -ENOENT;

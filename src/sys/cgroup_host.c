@@ -177,16 +177,19 @@ enum cgroup_layout cgroup_host_scan(struct cgroup *cgroup, unsigned int need, co
 
 enum cgroup_layout cgroup_host_layout(void)
 {
+	static int has_v1; /* as `found` above */
 	enum cgroup_layout layout;
 
-	if (cgroup_host_v2_top(&layout))
+	if (cgroup_host_v2_top(&layout) || has_v1)
 		return layout;
 	for (size_t i = 0; i < ARRAY_SIZE(cgroup_host_names); i++) {
 		char path[CGROUP_TOP_MAX];
 
 		snprintf(path, sizeof(path), CGROUP_ROOT "/%s", cgroup_host_names[i].v1);
-		if (cgroup_host_is_root(path, CGROUP_SUPER_MAGIC))
+		if (cgroup_host_is_root(path, CGROUP_SUPER_MAGIC)) {
+			has_v1 = 1;
 			return layout;
+		}
 	}
 	return CGROUP_LAYOUT_NONE;
 }
