@@ -121,7 +121,7 @@ static int inner_begin(struct inner *inner, struct err *err)
 	if (inner_close_others(inner) < 0)
 		return err_errno(err, -errno, "cannot close the keeper's files");
 	/* these are to be seen for longer than a moment */
-	if (inner->spec->init || inner->spec->gated)
+	if (inner->spec->init || inner->in->gate >= 0)
 		spawn_hide_arguments();
 	/* a reaper stays as it is, and its child gets a session of its own */
 	if (!inner->spec->init && setsid() < 0)
@@ -230,16 +230,13 @@ static int inner_make_mounts(struct inner *inner, struct err *err)
 static int inner_attach_root(struct inner *inner, struct err *err)
 {
 	const char *path = inner->spec->hooks.times ? inner->spec->root_path : "/proc";
-	_cleanup_close_ int at = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int r = 0;
 
-	if (at < 0)
-		return err_errno(err, -errno, "cannot open %s", path);
 	if (inner->spec->unprivileged)
 		r = rootfs_mount(inner->spec, -EBADF, &inner->root, err);
 	else if (inner->root < 0)
 		r = inner_receive(inner, INNER_ROOT, &inner->root, err);
-	return r < 0 ? r : mnt_attach(inner->root, at, err);
+	return r < 0 ? r : mnt_attach_path(inner->root, path, err);
 }
 
 static int inner_enter_root(struct inner *inner, struct err *err)

@@ -205,6 +205,13 @@ int mnt_attach(int mnt, int target, struct err *err)
 	return mnt_move(mnt, target, "", MOVE_MOUNT_T_EMPTY_PATH, err);
 }
 
+int mnt_attach_path(int mnt, const char *path, struct err *err)
+{
+	int r = mnt_move(mnt, AT_FDCWD, path, MOVE_MOUNT_T_SYMLINKS, err);
+
+	return r < 0 ? err_wrap(err, "%s", path) : 0;
+}
+
 int mnt_attach_at(int mnt, int dir, const char *name, struct err *err)
 {
 	return mnt_move(mnt, dir, name, 0, err);
