@@ -27,6 +27,7 @@
 #include "sys/netif.h"
 #include "sys/procfs.h"
 #include "sys/pty.h"
+#include "sys/selfexec.h"
 #include "sys/spawn.h"
 #include "sys/userns.h"
 
@@ -118,6 +119,7 @@ static int inner_begin(struct inner *inner, struct err *err)
 		if (inner->in->stdio[i] >= 0 && dup2(inner->in->stdio[i], i) < 0)
 			return err_errno(err, -errno, "cannot set up the standard streams");
 	}
+	selfexec_release();
 	if (inner_close_others(inner) < 0)
 		return err_errno(err, -errno, "cannot close the keeper's files");
 	/* these are to be seen for longer than a moment */
