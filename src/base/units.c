@@ -250,15 +250,37 @@ const char *units_format_age(int64_t ns, char text[UNITS_TEXT_MAX])
 	return text;
 }
 
+/*
+ * The date of a day counted from 1970-01-01 on, in the proleptic Gregorian calendar. gmtime_r() would read the
+ * host's time zone for it. Years begin in March here, so that the day that not all have is their last.
+ */
+static void units_date(int64_t day, int64_t *ret_year, int64_t *ret_month, int64_t *ret_date)
+{
+	enum { DAYS_4 = 1461, DAYS_100 = 36524, DAYS_400 = 146097, DAYS_TO_1970 = 719468 };
+	int64_t since = day + DAYS_TO_1970; /* 0000-03-01 */
+	int64_t in_400 = since % DAYS_400;
+	int64_t year =
+		(in_400 - in_400 / (DAYS_4 - 1) + in_400 / DAYS_100 - in_400 / (DAYS_400 - 1)) /
+		365;
+	int64_t in_year = in_400 - (365 * year + year / 4 - year / 100);
+	int64_t month = (5 * in_year + 2) / 153; /* five months have 153 days */
+
+	*ret_date = in_year - (153 * month + 2) / 5 + 1;
+	*ret_month = month < 10 ? month + 3 : month - 9;
+	*ret_year = year + since / DAYS_400 * 400 + (*ret_month <= 2);
+}
+
 const char *units_format_time(int64_t ns, char text[UNITS_TEXT_MAX])
 {
-	time_t s = (time_t)(ns / 1000000000);
-	struct tm tm;
-	size_t used;
+	const int64_t day = INT64_C(86400) * 1000000000;
+	int64_t days = ns / day - (ns % day < 0), in_day = ns - days * day;
+	int64_t second = in_day / 1000000000, year, month, date;
 
-	gmtime_r(&s, &tm);
-	used = strftime(text, UNITS_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(text + used, UNITS_TEXT_MAX - used, ".%09lldZ", (long long)(ns % 1000000000));
+	units_date(days, &year, &month, &date);
+	snprintf(text, UNITS_TEXT_MAX, "%04u-%02u-%02uT%02u:%02u:%02u.%09uZ",
+		 (unsigned int)year % 10000, (unsigned int)month % 100, (unsigned int)date % 100,
+		 (unsigned int)(second / 3600) % 100, (unsigned int)(second / 60 % 60),
+		 (unsigned int)(second % 60), (unsigned int)(in_day % 1000000000));
 	return text;
 }
 

@@ -30,6 +30,7 @@
 #include "sys/procfs.h"
 #include "sys/procstat.h"
 #include "sys/pty.h"
+#include "sys/selfexec.h"
 #include "sys/spawn.h"
 #include "sys/userns.h"
 
@@ -230,6 +231,7 @@ static int attach_begin(struct attach *attach, struct err *err)
 
 	spawn_reset_signals();
 	umask(022);
+	selfexec_release();
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
 		return err_errno(err, -errno, "cannot protect the process");
 	for (int i = 0; i < 3; i++) {

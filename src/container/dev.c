@@ -235,7 +235,7 @@ int dev_make(const struct spec *spec, char *const *options, uint64_t attributes,
 	int r;
 
 	/* else it is made inside */
-	if (!spec->unprivileged) {
+	if (!spec->unprivileged && spec->idmap.n_uids) {
 		strv_add_printf(&all, "uid=%u", idmap_uid(&spec->idmap, 0));
 		strv_add_printf(&all, "gid=%u", idmap_gid(&spec->idmap, 0));
 	}
@@ -399,6 +399,11 @@ int dev_add_console(int root, int slave, struct err *err)
 	return dev_bind(root, slave, "/dev/console", err);
 }
 
+int dev_is_null(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) && st->st_rdev == DEV_NULL;
+}
+
 int dev_open_null(int root, struct err *err)
 {
 	_cleanup_close_ int fd = inroot_open(root, "/dev/null", O_PATH);
@@ -406,7 +411,7 @@ int dev_open_null(int root, struct err *err)
 
 	if (fd < 0)
 		return err_errno(err, fd, "cannot open the container's /dev/null");
-	if (fstat(fd, &st) < 0 || !S_ISCHR(st.st_mode) || st.st_rdev != DEV_NULL)
+	if (fstat(fd, &st) < 0 || !dev_is_null(&st))
 		return err_set(err, -ENODEV, "the container's /dev/null is not that device");
 	return take_fd(&fd);
 }

@@ -2,6 +2,8 @@
 #ifndef CONTAINER_DEV_H
 #define CONTAINER_DEV_H
 
+#include <sys/stat.h>
+
 #include "base/err.h"
 #include "container/spec.h"
 
@@ -35,6 +37,7 @@ const char *dev_standard_name(unsigned int i);
 /* /dev/console is the terminal behind slave. */
 int dev_add_console(int root, int slave, struct err *err);
 
+int dev_is_null(const struct stat *st);
 /* The container's /dev/null as an O_PATH descriptor; that it is one is checked. */
 int dev_open_null(int root, struct err *err);
 

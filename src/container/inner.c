@@ -27,6 +27,7 @@
 #include "sys/netif.h"
 #include "sys/procfs.h"
 #include "sys/pty.h"
+#include "sys/selfexec.h"
 #include "sys/spawn.h"
 #include "sys/userns.h"
 
@@ -92,7 +93,7 @@ static int inner_receive(const struct inner *inner, enum inner_kind kind, int *r
 static int inner_close_others(struct inner *inner)
 {
 	const struct inner_input *in = inner->in;
-	size_t n = 0, max = in->cgroup->n + inner->spec->n_mounts + NAMESPACES_MAX + 2;
+	size_t n = 0, max = in->cgroup->n + inner->spec->n_mounts + NAMESPACES_MAX + 3;
 	_cleanup_free_ int *keep = mem_zalloc(max * sizeof(*keep));
 
 	for (size_t i = 0; i < in->cgroup->n; i++)
@@ -100,6 +101,7 @@ static int inner_close_others(struct inner *inner)
 	for (size_t i = 0; i < inner->spec->n_mounts; i++)
 		keep[n++] = in->mounts[i];
 	n += namespaces_keep(in->joins, keep + n);
+	keep[n++] = in->root;
 	keep[n++] = in->sock;
 	keep[n++] = in->gate;
 	return spawn_close_others(3 + inner->spec->preserve_fds, keep, n);
@@ -117,10 +119,11 @@ static int inner_begin(struct inner *inner, struct err *err)
 		if (inner->in->stdio[i] >= 0 && dup2(inner->in->stdio[i], i) < 0)
 			return err_errno(err, -errno, "cannot set up the standard streams");
 	}
+	selfexec_release();
 	if (inner_close_others(inner) < 0)
 		return err_errno(err, -errno, "cannot close the keeper's files");
 	/* these are to be seen for longer than a moment */
-	if (inner->spec->init || inner->spec->gated)
+	if (inner->spec->init || inner->in->gate >= 0)
 		spawn_hide_arguments();
 	/* a reaper stays as it is, and its child gets a session of its own */
 	if (!inner->spec->init && setsid() < 0)
@@ -155,9 +158,17 @@ static int inner_unshare(struct inner *inner, struct err *err)
 	return 0;
 }
 
+int inner_awaits_maps(const struct spec *spec)
+{
+	const struct tuning *tuning = &spec->tuning;
+
+	return (spec->namespaces & CLONE_NEWUSER) || tuning->has_oom_score_adj ||
+	       tuning->has_io_priority || tuning->has_scheduler;
+}
+
 static int inner_become_root(struct inner *inner, struct err *err)
 {
-	int r = inner_receive(inner, INNER_MAPPED, NULL, err);
+	int r = inner_awaits_maps(inner->spec) ? inner_receive(inner, INNER_MAPPED, NULL, err) : 0;
 
 	if (r == 0)
 		r = namespaces_join(inner->in->joins, CLONE_NEWUSER, err);
@@ -221,16 +232,13 @@ static int inner_make_mounts(struct inner *inner, struct err *err)
 static int inner_attach_root(struct inner *inner, struct err *err)
 {
 	const char *path = inner->spec->hooks.times ? inner->spec->root_path : "/proc";
-	_cleanup_close_ int at = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int r;
+	int r = 0;
 
-	if (at < 0)
-		return err_errno(err, -errno, "cannot open %s", path);
 	if (inner->spec->unprivileged)
 		r = rootfs_mount(inner->spec, -EBADF, &inner->root, err);
-	else
+	else if (inner->root < 0)
 		r = inner_receive(inner, INNER_ROOT, &inner->root, err);
-	return r < 0 ? r : mnt_attach(inner->root, at, err);
+	return r < 0 ? r : mnt_attach_path(inner->root, path, err);
 }
 
 static int inner_enter_root(struct inner *inner, struct err *err)
@@ -294,7 +302,7 @@ static int inner_open_stdin(struct inner *inner, struct err *err)
 {
 	_cleanup_close_ int null = -EBADF;
 
-	if (inner->terminal >= 0 || inner->in->stdio[0] >= 0)
+	if (inner->terminal >= 0 || inner->in->stdio[0] >= 0 || inner->spec->inherit_stdio)
 		return 0;
 	null = inroot_open(inner->root, "/dev/null", O_RDONLY);
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0)
@@ -308,18 +316,19 @@ static int inner_reopen_null(struct inner *inner, struct err *err)
 {
 	_cleanup_close_ int null = -EBADF;
 	struct err ignored = ERR_INIT;
-	struct stat st, own;
+	struct stat st;
 
 	if (!inner->spec->inherit_stdio)
-		return 0;
-	null = dev_open_null(inner->root, &ignored);
-	if (null < 0 || fstat(null, &own) < 0)
 		return 0;
 	for (int fd = 0; fd < 3; fd++) {
 		_cleanup_close_ int again = -EBADF;
 
-		if (fstat(fd, &st) < 0 || !S_ISCHR(st.st_mode) || st.st_rdev != own.st_rdev)
+		if (fstat(fd, &st) < 0 || !dev_is_null(&st))
 			continue;
+		if (null < 0)
+			null = dev_open_null(inner->root, &ignored);
+		if (null < 0)
+			return 0;
 		again = inroot_open(inner->root, "/dev/null", fcntl(fd, F_GETFL) & O_ACCMODE);
 		if (again >= 0 && dup2(again, fd) < 0)
 			return err_errno(err, -errno, "cannot set up the standard streams");
@@ -563,7 +572,7 @@ void inner_main(const struct inner_input *input)
 		.spec = input->spec,
 		.sock = input->sock,
 		.proc = -EBADF,
-		.root = -EBADF,
+		.root = input->root,
 		.terminal = -EBADF,
 	};
 	struct err err = ERR_INIT;

@@ -13,8 +13,9 @@
  * The container's first process, from its clone to execve. It shares its keeper's memory as of the clone
  * and talks with it over one SOCK_SEQPACKET pair:
  *
- *   keeper: INNER_MAPPED once the id maps are written; then INNER_ROOT with the root's mount, unless it may not
- *           make one (spec->unprivileged)
+ *   keeper: INNER_MAPPED once the id maps are written and what only the host's root can set is set, if there is
+ *           something of that (inner_awaits_maps()); then INNER_ROOT with the root's mount, unless it came with the
+ *           clone or the keeper may not make one (spec->unprivileged)
  *   inner:  INNER_TERMINAL with the master, if it has one; then INNER_READY, the last before what a filter
  *           could refuse and execve; or INNER_FAILED with the error, even after INNER_READY; with a filter
  *           that is listened to, INNER_LISTENER with its descriptor, which whoever hears it passes on at
@@ -69,11 +70,15 @@ struct inner_input {
 	const struct filter *filter; /* NULL: none */
 	int *mounts;		     /* as mounts_make_outside() left them */
 	const struct namespaces *joins;
+	int root; /* or -EBADF */
 	int sock;
 	int gate; /* negative: none, then it cannot be detached */
 	int stdio
 		[3]; /* for descriptors 0 to 2; stdin negative: /dev/null; unused with a terminal */
 };
+
+/* Whether it waits for INNER_MAPPED. */
+int inner_awaits_maps(const struct spec *spec);
 
 _noreturn_ void inner_main(const struct inner_input *input);
 

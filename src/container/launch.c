@@ -6,6 +6,7 @@
  * undone by launch_release().
  */
 #include "container/launch.h"
+#include "base/fds.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "container/dev.h"
@@ -37,6 +38,7 @@ struct launch_parts {
 	struct namespaces joins;
 	struct filter filter;
 	int *mounts;
+	int root;     /* where there is no need of the container's user namespace to make it */
 	int sock;     /* the inner end */
 	int stdio[3]; /* the inner ends */
 };
@@ -46,12 +48,12 @@ static void launch_parts_release(struct launch_parts *parts)
 	cgroup_entry_release(&parts->entry);
 	filter_release(&parts->filter);
 	namespaces_release(&parts->joins);
-	for (size_t i = 0; parts->mounts && i < parts->spec->n_mounts; i++)
-		fd_close(parts->mounts[i]);
+	if (parts->mounts)
+		fds_close(parts->mounts, parts->spec->n_mounts);
 	free(parts->mounts);
+	fd_close(parts->root);
 	fd_close(parts->sock);
-	for (int i = 0; i < 3; i++)
-		fd_close(parts->stdio[i]);
+	fds_close(parts->stdio, 3);
 }
 
 /* Most hosts let a user make none; that matters if there is something that only a group can do. */
@@ -222,10 +224,6 @@ static int launch_make_streams(struct launch_parts *parts, struct err *err)
 		return err_errno(err, -errno, "cannot make a socket pair");
 	parts->launch->sock = pair[0];
 	parts->sock = pair[1];
-	for (int i = 0; i < 3 && parts->spec->inherit_stdio && r == 0; i++) {
-		parts->stdio[i] = fcntl(i, F_DUPFD_CLOEXEC, 3);
-		r = parts->stdio[i] < 0 ? -errno : 0;
-	}
 	if (process->tty || parts->spec->inherit_stdio)
 		first = 3;
 	for (int i = first; i < 3 && r == 0; i++)
@@ -244,6 +242,7 @@ static _noreturn_ void launch_become_inner(const struct launch_parts *parts)
 						: NULL,
 		.mounts = parts->mounts,
 		.joins = &parts->joins,
+		.root = parts->root,
 		.sock = parts->sock,
 		.gate = parts->gate,
 		.stdio = { parts->stdio[0], parts->stdio[1], parts->stdio[2] },
@@ -370,6 +369,8 @@ static int launch_map_ids(struct launch_parts *parts, struct err *err)
 	const struct spec *spec = parts->spec;
 	int r = 0;
 
+	if (!inner_awaits_maps(spec))
+		return 0;
 	if (spec->namespaces & CLONE_NEWUSER)
 		r = idmap_write(parts->launch->pid, &spec->idmap, err);
 	return r < 0 ? r : launch_tell(parts, INNER_MAPPED, -EBADF);
@@ -397,26 +398,37 @@ static int launch_open_userns(struct launch_parts *parts, struct err *err)
 	return fd < 0 ? err_errno(err, -errno, "cannot open the container's user namespace") : fd;
 }
 
+/* The ids of an instance's files are the user namespace's, which comes with the clone. */
+static int launch_root_waits(const struct spec *spec)
+{
+	return !spec->root_path && (spec->namespaces & CLONE_NEWUSER);
+}
+
 static int launch_mount_root(struct launch_parts *parts, struct err *err)
+{
+	if (parts->spec->unprivileged || launch_root_waits(parts->spec))
+		return 0;
+	return rootfs_mount(parts->spec, -EBADF, &parts->root, err);
+}
+
+static int launch_mount_mapped_root(struct launch_parts *parts, struct err *err)
 {
 	_cleanup_close_ int userns = -EBADF, root = -EBADF;
 	int r;
 
-	if (parts->spec->unprivileged)
+	if (parts->spec->unprivileged || !launch_root_waits(parts->spec))
 		return 0;
-	if (!parts->spec->root_path && (parts->spec->namespaces & CLONE_NEWUSER)) {
-		userns = launch_open_userns(parts, err);
-		if (userns < 0)
-			return userns;
-	}
+	userns = launch_open_userns(parts, err);
+	if (userns < 0)
+		return userns;
 	r = rootfs_mount(parts->spec, userns, &root, err);
 	return r < 0 ? r : launch_tell(parts, INNER_ROOT, root);
 }
 
 static int (*const launch_steps[])(struct launch_parts *parts, struct err *err) = {
-	launch_make_cgroup, launch_get_filter,	 launch_limit_devices, launch_open_joins,
-	launch_make_mounts, launch_make_streams, launch_clone,	       launch_tune,
-	launch_map_ids,	    launch_mount_root,
+	launch_make_cgroup, launch_get_filter, launch_limit_devices,	 launch_open_joins,
+	launch_make_mounts, launch_mount_root, launch_make_streams,	 launch_clone,
+	launch_tune,	    launch_map_ids,    launch_mount_mapped_root,
 };
 
 int launch_first_reason(struct launch *launch, struct err *err)
@@ -447,6 +459,7 @@ int launch_run(const struct spec *spec, const char *cache_dir, int gate, struct 
 		.gate = gate,
 		.launch = &launch,
 		.entry = CGROUP_ENTRY_INIT,
+		.root = -EBADF,
 		.sock = -EBADF,
 		.stdio = { -EBADF, -EBADF, -EBADF },
 	};

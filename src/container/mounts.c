@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "container/mounts.h"
+#include "base/fds.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/strv.h"
@@ -8,6 +9,7 @@
 #include "container/mount_options.h"
 #include "sys/inroot.h"
 #include "sys/mnt.h"
+#include "sys/procfs.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -53,6 +55,9 @@ static int mounts_clone(const struct spec_mount *mount, const struct mount_optio
 	_cleanup_close_ int fd = -EBADF;
 	int r;
 
+	/* mounts_finish_within() does the rest */
+	if (mount->within)
+		return mnt_clone_peer(AT_FDCWD, mount->source, 0, ret_fd, err);
 	if (!peers && !options->recursive && !options->set_all && !options->clear_all)
 		return mnt_clone_with(AT_FDCWD, mount->source, 0, options->set, options->clear,
 				      ret_fd, err);
@@ -333,22 +338,28 @@ static int mounts_make_file(int root, const char *path)
 	return inroot_make_file(root, target, 0644);
 }
 
-static int mounts_attach_one(const struct spec_mount *mount, int fd, int root, struct err *err)
+/* Whether the mount is a folder's, which only a bind may not be. */
+static int mounts_is_folder(const struct spec_mount *mount, int fd)
 {
-	_cleanup_close_ int target = -EBADF;
 	struct stat st;
-	int r;
+
+	return !mounts_is_bind(mount) || (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode));
+}
+
+static int mounts_attach_one(const struct spec_mount *mount, int fd, int root, struct fds *done,
+			     struct err *err)
+{
+	int is_folder = mounts_is_folder(mount, fd), target, r;
 
 	if (mount->unless_link && mounts_is_link(root, mount->destination))
 		return 0;
-	if (fstat(fd, &st) < 0)
-		return err_errno(err, -errno, "mount %s", mount->destination);
 	if (mount->if_exists)
 		target = inroot_open(root, mount->destination, O_PATH);
-	else if (S_ISDIR(st.st_mode))
+	else if (is_folder)
 		target = inroot_make_dir(root, mount->destination, 0755);
 	else
 		target = mounts_make_file(root, mount->destination);
+	fds_add(done, target);
 	if (target == -ENOENT && mount->if_exists)
 		return 0;
 	if (target < 0)
@@ -358,7 +369,7 @@ static int mounts_attach_one(const struct spec_mount *mount, int fd, int root, s
 	if (r < 0)
 		return r;
 	r = strcmp(mount->type, "tmpfs") ? 0 : mounts_liken(mount, fd, target);
-	if (mount->fill && S_ISDIR(st.st_mode))
+	if (mount->fill && is_folder)
 		r = mounts_fill(fd, target);
 	if (r < 0)
 		return err_errno(err, r, "mount %s: cannot copy what was there",
@@ -367,28 +378,112 @@ static int mounts_attach_one(const struct spec_mount *mount, int fd, int root, s
 	return r < 0 ? err_wrap(err, "mount %s", mount->destination) : 0;
 }
 
-/* There can be no symlink in the way, and nothing to look at before. */
-static int mounts_attach_within(const struct spec_mount *mount, int fd, int top, struct err *err)
+/* The part of the mount's destination below `above`, if that is one name; or NULL. */
+static const char *mounts_name_below(const struct spec_mount *mount, const char *above)
 {
-	const char *name = strrchr(mount->destination, '/') + 1;
-	int r = mkdirat(top, name, 0755) < 0 ? err_errno(err, -errno, "cannot make its folder")
-					     : mnt_attach_at(fd, top, name, err);
+	size_t len = strlen(above);
+	const char *at = mount->destination;
 
-	return r < 0 ? err_wrap(err, "mount %s", mount->destination) : 0;
+	if (strncmp(at, above, len) != 0 || at[len] != '/' || !at[len + 1])
+		return NULL;
+	at += len + 1;
+	return strchr(at, '/') || !strcmp(at, ".") || !strcmp(at, "..") ? NULL : at;
+}
+
+static int mounts_has_mode(const struct spec_mount *mount)
+{
+	strv_for_each(option, mount->options) {
+		if (!strncmp(*option, "mode=", 5))
+			return 1;
+	}
+	return 0;
+}
+
+/* A file system that needs to know nothing of what it covers. */
+static int mounts_is_plain(const struct spec_mount *mount)
+{
+	if (mounts_is_bind(mount) || mount->if_exists || mount->unless_link || mount->fill)
+		return 0;
+	return strcmp(mount->type, "tmpfs") != 0 ||
+	       (mounts_has_mode(mount) && !strv_has(mount->options, "tmpcopyup"));
+}
+
+/*
+ * In a tmpfs of ours there is no symlink in the way, and nothing to look at before. 1: attached; 0: something has the
+ * name already.
+ */
+static int mounts_attach_within(const struct spec_mount *mount, const char *name, int fd, int top,
+				struct err *err)
+{
+	int r;
+
+	if (mkdirat(top, name, 0755) < 0)
+		return errno == EEXIST
+			       ? 0
+			       : err_errno(err, -errno, "cannot make %s", mount->destination);
+	r = mnt_attach_at(fd, top, name, err);
+	return r < 0 ? err_wrap(err, "mount %s", mount->destination) : 1;
+}
+
+/* top: the mount before this one, or the one that it was attached within, if that is a fresh tmpfs; or NULL. */
+static int mounts_try_within(const struct spec *spec, size_t i, const int *fds, size_t top,
+			     struct err *err)
+{
+	const struct spec_mount *mount = &spec->mounts[i];
+	const char *name = NULL;
+
+	if (mount->within)
+		name = strrchr(mount->destination, '/') + 1;
+	else if (top && mounts_is_plain(mount))
+		name = mounts_name_below(mount, spec->mounts[top - 1].destination);
+	if (!name)
+		return 0;
+	return mounts_attach_within(mount, name, fds[i],
+				    fds[mount->within ? mount->within - 1 : top - 1], err);
+}
+
+/* The binds in a tmpfs have its options: all get them in one call, after which it still has to be writable. */
+static int mounts_finish_within(const struct spec *spec, size_t top, const int *fds,
+				struct err *err)
+{
+	const struct spec_mount *mount = &spec->mounts[top];
+	_cleanup_mount_options_ struct mount_options options = { 0 };
+	uint64_t set;
+	int r;
+
+	mount_options_parse(mount->options, &options);
+	set = options.set | options.set_all;
+	r = mnt_set_all(fds[top], set, options.clear | options.clear_all, MS_PRIVATE);
+	if (r == 0 && (set & MOUNT_ATTR_RDONLY))
+		r = mnt_set_attributes(fds[top], 0, MOUNT_ATTR_RDONLY, 0);
+	return r < 0 ? err_errno(err, r, "mount %s", mount->destination) : 0;
+}
+
+/* Whether this is the last of those that the specification puts in a tmpfs. */
+static int mounts_ends_within(const struct spec *spec, size_t i)
+{
+	size_t within = spec->mounts[i].within;
+
+	return within && (i + 1 == spec->n_mounts || spec->mounts[i + 1].within != within);
 }
 
 int mounts_attach(const struct spec *spec, const int *fds, int root, struct err *err)
 {
+	_cleanup_fds_ struct fds done = FDS_INIT;
+	size_t top =
+		0; /* 1 + a fresh tmpfs, as long as what came since has its place right in it */
+
 	for (size_t i = 0; i < spec->n_mounts; i++) {
 		const struct spec_mount *mount = &spec->mounts[i];
-		int r = 0;
+		int skip = fds[i] < 0 || mount->is_store;
+		int r = skip ? 1 : mounts_try_within(spec, i, fds, top, err);
 
-		if (fds[i] < 0 || mount->is_store)
-			continue;
-		if (mount->within)
-			r = mounts_attach_within(mount, fds[i], fds[mount->within - 1], err);
-		else
-			r = mounts_attach_one(mount, fds[i], root, err);
+		if (r == 0) {
+			r = mounts_attach_one(mount, fds[i], root, &done, err);
+			top = !strcmp(mount->type, "tmpfs") && mounts_is_plain(mount) ? i + 1 : 0;
+		}
+		if (r >= 0 && mounts_ends_within(spec, i))
+			r = mounts_finish_within(spec, mount->within - 1, fds, err);
 		if (r < 0)
 			return r;
 	}
@@ -396,76 +491,134 @@ int mounts_attach(const struct spec *spec, const int *fds, int root, struct err 
 }
 
 /* An empty folder for all of them: the first is a file system, the others are views of it. */
-static int mounts_mask_dir(int target, int *empty, struct err *err)
+static int mounts_new_empty(int *ret_fd, struct err *err)
 {
 	static char *const options[] = { (char *)(uintptr_t) "mode=555",
 					 (char *)(uintptr_t) "nr_blocks=1", NULL };
-	_cleanup_close_ int view = -EBADF;
-	int r;
 
-	if (*empty < 0) {
-		r = mnt_new("tmpfs", "tmpfs", options,
-			    MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-				    MOUNT_ATTR_NOEXEC,
-			    empty, err);
-		return r < 0 ? r : mnt_attach(*empty, target, err);
-	}
-	r = mnt_clone(*empty, "", 0, &view, err);
-	return r < 0 ? r : mnt_attach(view, target, err);
+	return mnt_new("tmpfs", "tmpfs", options,
+		       MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+		       ret_fd, err);
 }
 
-static int mounts_mask_one(const char *path, int root, int null, int *empty, struct err *err)
+/* The container's own null device, that nobody shares. */
+static int mounts_new_null(int root, int *ret_fd, struct err *err)
 {
-	_cleanup_close_ int target = inroot_open(root, path, O_PATH), view = -EBADF;
+	_cleanup_close_ int null = dev_open_null(root, err);
+
+	return null < 0 ? null : mnt_clone(null, "", 0, ret_fd, err);
+}
+
+/* What masking goes by. */
+struct mounts_mask {
+	int root;
+	int proc; /* the container's /proc, if that is a procfs: its names are the kernel's alone */
+	int empty, null; /* the first mount of each kind; the others are views of it */
+	struct fds done; /* places, and views of which there is no view */
+};
+
+/* A file to cover: a name in the folder `at`, or that descriptor itself (""). */
+struct mounts_place {
+	int at;
+	const char *name;
 	struct stat st;
+};
+
+static void mounts_mask_open_proc(struct mounts_mask *mask)
+{
+	mask->proc = inroot_open(mask->root, "/proc", O_PATH | O_DIRECTORY);
+	if (mask->proc >= 0 && procfs_verify(mask->proc) < 0)
+		mask->proc = fd_close(mask->proc);
+}
+
+/* -ENOENT: it is not there. */
+static int mounts_find_place(struct mounts_mask *mask, const char *path, struct mounts_place *ret)
+{
+	const char *name = strncmp(path, "/proc/", 6) ? "" : path + 6;
 	int r;
 
-	if (target == -ENOENT || target == -ENOTDIR)
+	if (mask->proc >= 0 && *name && !strchr(name, '/')) {
+		*ret = (struct mounts_place){ .at = mask->proc, .name = name };
+		if (fstatat(ret->at, name, &ret->st, AT_SYMLINK_NOFOLLOW) < 0)
+			return -errno;
+		if (!S_ISLNK(ret->st.st_mode))
+			return 0;
+	}
+	r = fds_add(&mask->done, inroot_open(mask->root, path, O_PATH));
+	if (r < 0)
+		return r == -ENOTDIR ? -ENOENT : r;
+	*ret = (struct mounts_place){ .at = r, .name = "" };
+	return fstat(r, &ret->st) < 0 ? -errno : 0;
+}
+
+static int mounts_attach_place(const struct mounts_place *place, int view, struct err *err)
+{
+	return *place->name ? mnt_attach_at(view, place->at, place->name, err)
+			    : mnt_attach(view, place->at, err);
+}
+
+static int mounts_mask_one(struct mounts_mask *mask, const char *path, struct err *err)
+{
+	struct mounts_place place;
+	int r = mounts_find_place(mask, path, &place), view = -EBADF, *first;
+
+	if (r == -ENOENT)
 		return 0;
-	if (target < 0 || fstat(target, &st) < 0)
-		return err_errno(err, target < 0 ? target : -errno, "cannot mask %s", path);
-	if (S_ISDIR(st.st_mode))
-		r = mounts_mask_dir(target, empty, err);
+	if (r < 0)
+		return err_errno(err, r, "cannot mask %s", path);
+	first = S_ISDIR(place.st.st_mode) ? &mask->empty : &mask->null;
+	if (*first >= 0)
+		r = mnt_clone_peer(*first, "", 0, &view, err);
+	else if (first == &mask->empty)
+		r = mounts_new_empty(&view, err);
 	else
-		r = mnt_clone(null, "", 0, &view, err);
-	if (r == 0 && view >= 0)
-		r = mnt_attach(view, target, err);
+		r = mounts_new_null(mask->root, &view, err);
+	if (r == 0)
+		r = mounts_attach_place(&place, view, err);
+	if (*first < 0)
+		*first = view;
+	else
+		fds_add(&mask->done, view);
 	return r < 0 ? err_wrap(err, "cannot mask %s", path) : 0;
 }
 
-static int mounts_make_readonly(const char *path, int root, struct err *err)
+static int mounts_make_readonly(struct mounts_mask *mask, const char *path, struct err *err)
 {
-	_cleanup_close_ int target = inroot_open(root, path, O_PATH), view = -EBADF;
-	int r;
+	struct mounts_place place;
+	int r = mounts_find_place(mask, path, &place), view = -EBADF;
 
-	if (target == -ENOENT || target == -ENOTDIR)
+	if (r == -ENOENT)
 		return 0;
-	if (target < 0)
-		return err_errno(err, target, "cannot protect %s", path);
-	r = mnt_clone_with(target, "", 1, MOUNT_ATTR_RDONLY, 0, &view, err);
+	if (r < 0)
+		return err_errno(err, r, "cannot protect %s", path);
+	r = mnt_clone_with(place.at, place.name, 1, MOUNT_ATTR_RDONLY, 0, &view, err);
 	if (r == 0)
-		r = mnt_attach(view, target, err);
+		r = mounts_attach_place(&place, view, err);
+	fds_add(&mask->done, view);
 	return r < 0 ? err_wrap(err, "cannot make %s read-only", path) : 0;
 }
 
 int mounts_mask(const struct spec *spec, int root, struct err *err)
 {
-	_cleanup_close_ int empty = -EBADF, null = -EBADF;
+	struct mounts_mask mask = {
+		.root = root, .empty = -EBADF, .null = -EBADF, .done = FDS_INIT
+	};
 	int r = 0;
 
-	if (spec->masked_paths)
-		r = null = dev_open_null(root, err);
-	if (r < 0)
-		return r;
+	if (!spec->masked_paths && !spec->readonly_paths)
+		return 0;
+	mounts_mask_open_proc(&mask);
 	strv_for_each(path, spec->masked_paths) {
-		r = mounts_mask_one(*path, root, null, &empty, err);
-		if (r < 0)
-			return r;
+		if (r == 0)
+			r = mounts_mask_one(&mask, *path, err);
 	}
 	strv_for_each(path, spec->readonly_paths) {
-		r = mounts_make_readonly(*path, root, err);
-		if (r < 0)
-			return r;
+		if (r == 0)
+			r = mounts_make_readonly(&mask, *path, err);
 	}
-	return 0;
+	fds_add(&mask.done, mask.proc);
+	fds_add(&mask.done, mask.empty);
+	fds_add(&mask.done, mask.null);
+	fds_release(&mask.done);
+	return r;
 }

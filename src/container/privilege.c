@@ -33,6 +33,9 @@ static int privilege_change_ids(const struct process_identity *identity, struct 
 {
 	int r;
 
+	/* root stays root, with all of them */
+	if (!identity->uid)
+		return process_become(identity, err);
 	/* capabilities survive the change of ids this once, so that it is for us to say which */
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		return err_errno(err, -errno, "cannot keep capabilities");

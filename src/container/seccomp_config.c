@@ -59,23 +59,27 @@ const char *const seccomp_config_archs[] = {
 	"SCMP_ARCH_RISCV64",  "SCMP_ARCH_LOONGARCH64", NULL,
 };
 
-/* The rules of one call on one architecture. */
+/* The rules with arguments of one call on one architecture; few calls have some. */
 struct seccomp_config_call {
+	int number;
 	struct seccomp_tree_rule *rules;
 	size_t n;
-	int decided; /* by a rule without arguments */
 };
 
 struct seccomp_config_table {
 	struct seccomp_tree_table tree;
-	struct seccomp_config_call calls[SECCOMP_TREE_NUMBERS];
+	uint8_t decided[SECCOMP_TREE_NUMBERS]; /* by a rule without arguments */
+	struct seccomp_config_call *calls;
+	size_t n_calls;
 	int highest; /* of the calls that rules name */
 };
 
 static void seccomp_config_table_free(struct seccomp_config_table *table)
 {
-	for (size_t i = 0; table && i < SECCOMP_TREE_NUMBERS; i++)
+	for (size_t i = 0; table && i < table->n_calls; i++)
 		free(table->calls[i].rules);
+	if (table)
+		free(table->calls);
 	free(table);
 }
 
@@ -186,21 +190,34 @@ static int seccomp_config_make_rules(struct seccomp_config_compiler *compiler, s
 	return 0;
 }
 
+static struct seccomp_config_call *seccomp_config_call_of(struct seccomp_config_table *table,
+							  int number)
+{
+	for (size_t i = 0; i < table->n_calls; i++) {
+		if (table->calls[i].number == number)
+			return &table->calls[i];
+	}
+	table->calls = mem_realloc(table->calls, table->n_calls + 1, sizeof(*table->calls));
+	table->calls[table->n_calls] = (struct seccomp_config_call){ .number = number };
+	return &table->calls[table->n_calls++];
+}
+
 static void seccomp_config_add(const struct seccomp_config_compiler *compiler,
 			       struct seccomp_config_table *table, int number)
 {
-	struct seccomp_config_call *call = &table->calls[number];
 	struct seccomp_tree_verdict *verdict = &table->tree.verdicts[number];
+	struct seccomp_config_call *call;
 
 	if (number > table->highest)
 		table->highest = number;
-	if (call->decided)
+	if (table->decided[number])
 		return;
 	if (!compiler->rules[0].n_tests) {
-		call->decided = 1;
+		table->decided[number] = 1;
 		*verdict = (struct seccomp_tree_verdict){ .action = compiler->rules[0].action };
 		return;
 	}
+	call = seccomp_config_call_of(table, number);
 	call->rules = mem_realloc(call->rules, call->n + compiler->n_rules, sizeof(*call->rules));
 	memcpy(call->rules + call->n, compiler->rules,
 	       compiler->n_rules * sizeof(*compiler->rules));

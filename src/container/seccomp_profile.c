@@ -16,7 +16,7 @@
 #include <string.h>
 
 /* Counts changes of how tables become a filter; changes of the tables are noticed by themselves. */
-#define SECCOMP_PROFILE_VERSION 3
+#define SECCOMP_PROFILE_VERSION 4
 #define SECCOMP_PROFILE_DENY	(SECCOMP_RET_ERRNO | EPERM)
 #define SECCOMP_PROFILE_MISSING (SECCOMP_RET_ERRNO | ENOSYS)
 

@@ -4,6 +4,10 @@
  * That matters: when a filter is installed, the kernel runs it for every number and compiles all of it,
  * and every call of the workload that it cannot answer from that goes through it.
  *
+ * A comparison can jump over at most 255 instructions, and only forward. So the tree is made of blocks that are shorter
+ * than that: the comparisons of a block, one instruction each, and behind them what its ranges lead to, once for each
+ * verdict. Above the blocks a comparison needs a second instruction to jump farther.
+ *
  * A rule is a chain of tests; each loads one half of an argument at a time, since the kernel's machine has 32 bits.
  * A test jumps to where it holds (the next test), or to where it fails (the next rule).
  */
@@ -231,22 +235,130 @@ static void seccomp_tree_make_ranges(struct seccomp_tree *tree,
 	}
 }
 
+#define SECCOMP_TREE_REACH 255 /* of a comparison: jt and jf are bytes */
+/* Two loads with a mask each, and three comparisons. */
+#define SECCOMP_TREE_TEST_LEN 7
+
+/* At most so many instructions. */
+static size_t seccomp_tree_verdict_len(const struct seccomp_tree_verdict *verdict)
+{
+	size_t len = 1;
+
+	for (size_t i = 0; i < verdict->n_rules; i++)
+		len += verdict->rules[i].n_tests * SECCOMP_TREE_TEST_LEN + 1;
+	return len;
+}
+
+/* A comparison's way to what a range leads to. */
+struct seccomp_tree_leaf {
+	size_t at;
+	int if_true;
+	const struct seccomp_tree_verdict *verdict; /* NULL: has arrived */
+};
+
+struct seccomp_tree_block {
+	struct seccomp_tree *tree;
+	struct seccomp_tree_leaf leaves[SECCOMP_TREE_REACH + 1];
+	size_t n;
+};
+
+/* Whether ranges [from, to) are a block: the same verdict may be counted twice. */
+static int seccomp_tree_is_block(const struct seccomp_tree *tree, size_t from, size_t to)
+{
+	size_t len = to - from - 1;
+
+	for (size_t i = from; i < to && len <= SECCOMP_TREE_REACH; i++) {
+		const struct seccomp_tree_verdict *verdict = tree->ranges[i].verdict;
+		size_t j = from;
+
+		while (!seccomp_tree_same(tree->ranges[j].verdict, verdict))
+			j++;
+		len += j == i ? seccomp_tree_verdict_len(verdict) : 0;
+	}
+	return len <= SECCOMP_TREE_REACH;
+}
+
+static void seccomp_tree_put_ways(struct seccomp_tree_block *block, size_t from, size_t to);
+
+/* Where the comparison `at` goes for ranges [from, to): the next instruction, or a verdict. */
+static void seccomp_tree_put_way(struct seccomp_tree_block *block, size_t at, int if_true,
+				 size_t from, size_t to)
+{
+	struct filter *filter = block->tree->filter;
+	uint8_t distance = (uint8_t)(filter->n - at - 1);
+
+	if (to - from == 1) {
+		block->leaves[block->n++] =
+			(struct seccomp_tree_leaf){ at, if_true,
+						    block->tree->ranges[from].verdict };
+		return;
+	}
+	if (if_true)
+		filter->code[at].jt = distance;
+	else
+		filter->code[at].jf = distance;
+	seccomp_tree_put_ways(block, from, to);
+}
+
+static void seccomp_tree_put_ways(struct seccomp_tree_block *block, size_t from, size_t to)
+{
+	size_t middle = from + (to - from) / 2;
+	size_t at = seccomp_tree_put(block->tree->filter, BPF_JMP | BPF_JGE | BPF_K,
+				     block->tree->ranges[middle].first);
+
+	seccomp_tree_put_way(block, at, 0, from, middle);
+	seccomp_tree_put_way(block, at, 1, middle, to);
+}
+
+/* All leaves with this one's verdict lead to here. */
+static void seccomp_tree_put_leaves(struct seccomp_tree_block *block, size_t first)
+{
+	const struct seccomp_tree_verdict *verdict = block->leaves[first].verdict;
+	struct filter *filter = block->tree->filter;
+
+	for (size_t i = first; i < block->n; i++) {
+		struct seccomp_tree_leaf *leaf = &block->leaves[i];
+		uint8_t distance = (uint8_t)(filter->n - leaf->at - 1);
+
+		if (!leaf->verdict || !seccomp_tree_same(leaf->verdict, verdict))
+			continue;
+		if (leaf->if_true)
+			filter->code[leaf->at].jt = distance;
+		else
+			filter->code[leaf->at].jf = distance;
+		leaf->verdict = NULL;
+	}
+	seccomp_tree_put_verdict(filter, verdict);
+}
+
+static void seccomp_tree_put_block(struct seccomp_tree *tree, size_t from, size_t to)
+{
+	struct seccomp_tree_block block = { .tree = tree };
+
+	seccomp_tree_put_ways(&block, from, to);
+	for (size_t i = 0; i < block.n; i++) {
+		if (block.leaves[i].verdict)
+			seccomp_tree_put_leaves(&block, i);
+	}
+}
+
 /* The tree over ranges [from, to): at most log2(512) = 9 levels deep. */
 static void seccomp_tree_put_tree(struct seccomp_tree *tree, size_t from, size_t to)
 {
-	size_t middle = from + (to - from) / 2, test, skip;
-	struct filter *filter = tree->filter;
+	size_t middle = from + (to - from) / 2, skip;
 
 	if (to - from == 1) {
-		seccomp_tree_put_verdict(filter, tree->ranges[from].verdict);
+		seccomp_tree_put_verdict(tree->filter, tree->ranges[from].verdict);
 		return;
 	}
-	test = seccomp_tree_put(filter, BPF_JMP | BPF_JGE | BPF_K, tree->ranges[middle].first);
-	skip = seccomp_tree_put(filter, BPF_JMP | BPF_JA, 0);
-	filter->code[test].jf = 1;
-	seccomp_tree_put_tree(tree, from, middle);
-	seccomp_tree_land(filter, skip);
+	if (seccomp_tree_is_block(tree, from, to)) {
+		seccomp_tree_put_block(tree, from, to);
+		return;
+	}
+	skip = seccomp_tree_put_skip(tree->filter, BPF_JGE, tree->ranges[middle].first);
 	seccomp_tree_put_tree(tree, middle, to);
+	seccomp_tree_land(tree->filter, skip);
+	seccomp_tree_put_tree(tree, from, middle);
 }
 
 static void seccomp_tree_put_table(struct filter *filter, const struct seccomp_tree_table *table,

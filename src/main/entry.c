@@ -4,6 +4,8 @@
  * to need one. It would do so from main() as well, and does where this fails; but by then libc has relocated the
  * program and asked the CPU for all of its features, a third of what a whole start costs, for nothing.
  *
+ * The view's descriptor stays open: closed by execve, it would have the program wait for the kernel before its start.
+ *
  * Nothing of libc can be used: no errno, no string functions, no stack protector, no pointer in static data. The
  * program's entry point is entry_start (see meson.build), which goes on to libc's own, _start.
  */
@@ -89,8 +91,7 @@ __attribute__((used, visibility("hidden"))) void entry_main(const long *stack)
 	    entry_call(SYS_statfs, (long)ENTRY_FILE, (long)&fs, 0, 0, 0) < 0 ||
 	    (fs.f_flags & ST_RDONLY))
 		return;
-	fd = entry_call(SYS_open_tree, AT_FDCWD, (long)ENTRY_FILE,
-			OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC, 0, 0);
+	fd = entry_call(SYS_open_tree, AT_FDCWD, (long)ENTRY_FILE, OPEN_TREE_CLONE, 0, 0);
 	if (fd < 0)
 		return;
 	if (entry_call(SYS_mount_setattr, fd, (long)"", AT_EMPTY_PATH, (long)&read_only,

@@ -3,7 +3,6 @@
 #include "container/driver.h"
 #include "instance/keeper.h"
 #include "net/steward.h"
-#include "oci/oci.h"
 #include "proto/driver.h"
 #include "qemu/driver.h"
 #include "vmm/driver.h"
@@ -22,8 +21,10 @@ struct role {
 };
 
 static const struct role roles[] = {
-	{ KEEPER_ROLE, keeper_main },	{ OCI_ROLE, oci_main }, { HULL_ROLE, role_main },
-	{ STEWARD_ROLE, steward_main }, { NULL, NULL },
+	{ KEEPER_ROLE, keeper_main },
+	{ HULL_ROLE, role_main },
+	{ STEWARD_ROLE, steward_main },
+	{ NULL, NULL },
 };
 
 /* The engines; the order is that of preference within a kind. */

@@ -28,7 +28,6 @@ int container_open(const struct oci_context *oci, const char *id, int lock, stru
 	int r;
 
 	*ret = CONTAINER_INIT;
-	ret->root = oci->root;
 	ret->systemd = oci->systemd;
 	r = store_open(oci->root, id, lock, &ret->store, err);
 	if (r < 0)
@@ -81,7 +80,7 @@ static int container_end(struct container *container, struct err *err)
 	if (container->pidfd >= 0)
 		(void)pidfd_send_signal(container->pidfd, SIGKILL, NULL, 0);
 	/* version 1's freezer holds the dying, too */
-	if (container_cgroup(container))
+	if (container_cgroup(container) && container->pidfd >= 0)
 		(void)cgroup_freeze(container->cgroup, 0, &ignored);
 	if (container->pidfd >= 0 && poll(&poller, 1, CONTAINER_END_MS) <= 0)
 		return err_set(err, -EBUSY, "the first process of '%s' does not end",
@@ -130,7 +129,7 @@ int container_remove(struct container *container, const struct spec *spec, struc
 		spec_hooks_run_last(spec);
 	else
 		container_run_last_hooks(container);
-	return store_delete(container->root, &container->store, err);
+	return store_delete(&container->store, err);
 }
 
 int container_write_pid(const char *path, pid_t pid, struct err *err)

@@ -9,7 +9,6 @@
 
 /* A container of the store with what its verbs work on. */
 struct container {
-	const char *root;
 	enum scope_manager systemd;
 	struct store_container store;
 	struct cgroup *cgroup; /* as container_cgroup() has found it */

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/loop.h"
 #include "sys/pty.h"
+#include "sys/selfexec.h"
 #include "sys/spawn.h"
 
 #include <fcntl.h>
@@ -156,6 +157,7 @@ int follow_process(int pidfd, int terminal, struct err *err)
 	_cleanup_(follow_release) struct follow follow = { .pidfd = pidfd, .terminal = terminal };
 	int r = follow_watch(&follow, err);
 
+	selfexec_release();
 	if (r == 0)
 		r = loop_run(follow.loop);
 	if (r < 0)

@@ -291,6 +291,8 @@ static int life_launch(struct life *life, int *ret_terminal, struct err *err)
 	scope_holder_release(&life->holder);
 	if (r == 0)
 		r = life_send_terminal(life, &terminal, err);
+	/* whom nobody else can start is on its way already */
+	life->store.started = life->gate < 0;
 	if (r == 0)
 		r = life_note_process(life, 1, err);
 	*ret_terminal = take_fd(&terminal);
@@ -326,7 +328,7 @@ void life_undo(struct life *life)
 	if (hooked)
 		spec_hooks_run_last(&life->spec);
 	if (life->stored)
-		(void)store_delete(life->oci->root, &life->store, &ignored);
+		(void)store_delete(&life->store, &ignored);
 }
 
 static int life_create(const struct oci_context *oci, const void *values, char **args,
@@ -434,11 +436,10 @@ int life_follow(struct life *life, int terminal, struct err *err)
 	status = follow_process(life->launch.pidfd, terminal, err);
 	life->launch.pid = 0;
 	container.cgroup = take_ptr(life->launch.cgroup);
-	container.root = life->oci->root;
 	container.systemd = life->oci->systemd;
 	container.store = life->store;
 	life->store = STORE_CONTAINER_INIT;
-	if (life->values->keep || store_relock(container.root, &container.store) < 0)
+	if (life->values->keep || store_relock(&container.store) < 0)
 		return status;
 	if (container_remove(&container, &life->spec, &ending) < 0)
 		log_error("%s", ending.msg);
@@ -447,10 +448,8 @@ int life_follow(struct life *life, int terminal, struct err *err)
 
 static int life_start_here(struct life *life, struct err *err)
 {
-	int r = life_set_started(&life->store, err);
+	int r = launch_start(&life->launch, &life->spec, err);
 
-	if (r == 0)
-		r = launch_start(&life->launch, &life->spec, err);
 	return r < 0 ? r : life_run_poststart(&life->spec, &life->store, life->launch.pidfd, err);
 }
 

@@ -163,8 +163,7 @@ static int oci_call(const struct verb *verb, const void *context, const void *va
 	return verb->run_oci(context, values, args, err);
 }
 
-static int oci_dispatch(const struct oci_values *values, char **argv, char **args,
-			const struct driver_ops *const *drivers, struct err *err)
+static int oci_dispatch(const struct oci_values *values, char **argv, char **args, struct err *err)
 {
 	_cleanup_free_ char *root = oci_root(values->root);
 	_cleanup_free_ char *log = values->log ? oci_absolute(values->log) : NULL;
@@ -178,14 +177,12 @@ static int oci_dispatch(const struct oci_values *values, char **argv, char **arg
 		.rootless = oci_is_rootless(values->rootless),
 		.log = log,
 		.log_json = values->log_format == 1,
-		.drivers = drivers,
 	};
 
 	return verb_dispatch(&oci_program, (int)strv_len(args), args, oci_call, &context, err);
 }
 
-static int oci_run(const struct oci_values *values, char **argv, char **args,
-		   const struct driver_ops *const *drivers, struct err *err)
+static int oci_run(const struct oci_values *values, char **argv, char **args, struct err *err)
 {
 	int r;
 
@@ -203,10 +200,10 @@ static int oci_run(const struct oci_values *values, char **argv, char **args,
 		return r;
 	if (!*args)
 		return err_set(err, -EINVAL, "no command; see '" OCI_NAME " help'");
-	return oci_dispatch(values, argv, args, drivers, err);
+	return oci_dispatch(values, argv, args, err);
 }
 
-int oci_main(int argc, char **argv, const struct driver_ops *const *drivers)
+int oci_main(int argc, char **argv)
 {
 	struct oci_values values = { 0 };
 	_cleanup_free_ char **args = NULL;
@@ -218,7 +215,7 @@ int oci_main(int argc, char **argv, const struct driver_ops *const *drivers)
 	r = option_parse(oci_options, OPTION_LEAD | OPTION_ONE_DASH, argc - 1, argv + 1, &values,
 			 &args, &err);
 	if (r == 0)
-		r = oci_run(&values, argv, args, drivers, &err);
+		r = oci_run(&values, argv, args, &err);
 	if (r >= 0 && fflush(stdout) == EOF)
 		r = err_errno(&err, -errno, "cannot write the output");
 	if (r < 0)

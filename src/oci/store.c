@@ -106,9 +106,12 @@ static int store_is_folder(int root, const char *id, int dir)
 	       opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
 }
 
-static void store_set_id(struct store_container *container, const char *id, int dir, int locked)
+/* Takes both descriptors over. */
+static void store_set_id(struct store_container *container, const char *id, int root, int dir,
+			 int locked)
 {
 	container->id = mem_strdup(id);
+	container->root = root;
 	container->dir = dir;
 	container->locked = locked;
 }
@@ -174,8 +177,11 @@ int store_create(const char *root, const char *id, struct store_container *ret, 
 	r = store_check_id(id, err);
 	if (r < 0)
 		return r;
-	r = file_mkdir_p(root, 0700);
-	root_fd = r < 0 ? r : store_open_root(root);
+	root_fd = store_open_root(root);
+	if (root_fd == -ENOENT) {
+		r = file_mkdir_p(root, 0700);
+		root_fd = r < 0 ? r : store_open_root(root);
+	}
 	if (root_fd < 0)
 		return err_errno(err, root_fd, "cannot make the folder %s", root);
 	do
@@ -185,7 +191,7 @@ int store_create(const char *root, const char *id, struct store_container *ret, 
 		return store_exists(id, err);
 	if (r < 0)
 		return err_errno(err, r, "cannot make the folder %s/%s", root, id);
-	store_set_id(ret, id, dir, 1);
+	store_set_id(ret, id, take_fd(&root_fd), dir, 1);
 	ret->created = mem_strdup(units_format_time(units_now(), created));
 	ret->owner = getuid();
 	return 0;
@@ -233,7 +239,7 @@ int store_open(const char *root, const char *id, int lock, struct store_containe
 		return store_missing(id, err);
 	if (r < 0)
 		return err_errno(err, r, "cannot open the folder %s/%s", root, id);
-	store_set_id(ret, id, dir, lock);
+	store_set_id(ret, id, take_fd(&root_fd), dir, lock);
 	r = record_load(&store_table, dir, STORE_STATE, ret, err);
 	if (r == -ENOENT) /* removed since; only who has no lock can see that */
 		return store_missing(id, err);
@@ -246,15 +252,14 @@ void store_unlock(struct store_container *container)
 	container->locked = 0;
 }
 
-int store_relock(const char *root, struct store_container *container)
+int store_relock(struct store_container *container)
 {
-	_cleanup_close_ int root_fd = store_open_root(root);
-	int r = root_fd < 0 ? root_fd : file_lock(container->dir, LOCK_EX);
+	int r = file_lock(container->dir, LOCK_EX);
 
 	if (r < 0)
 		return r;
 	container->locked = 1;
-	return store_is_folder(root_fd, container->id, container->dir) &&
+	return store_is_folder(container->root, container->id, container->dir) &&
 			       store_has_state(container->dir)
 		       ? 0
 		       : -ENOENT;
@@ -265,19 +270,19 @@ int store_save(struct store_container *container, struct err *err)
 	return record_save(&store_table, container, container->dir, STORE_STATE, 0, err);
 }
 
-int store_delete(const char *root, struct store_container *container, struct err *err)
+int store_delete(struct store_container *container, struct err *err)
 {
-	_cleanup_close_ int root_fd = store_open_root(root);
-	int r = root_fd < 0 ? root_fd : 0;
+	int r = 0;
 
 	/* the record first: who is killed in between leaves what the next one clears away */
-	if (r == 0 && unlinkat(container->dir, STORE_STATE, 0) < 0 && errno != ENOENT)
+	if (unlinkat(container->dir, STORE_STATE, 0) < 0 && errno != ENOENT)
 		r = -errno;
-	if (r == 0)
-		r = file_remove_tree(root_fd, container->id);
-	if (r < 0)
-		return err_errno(err, r, "cannot remove the folder %s/%s", root, container->id);
-	return 0;
+	(void)unlinkat(container->dir, STORE_CONFIG, 0);
+	/* mostly that was all */
+	if (r == 0 && unlinkat(container->root, container->id, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		r = file_remove_tree(container->root, container->id);
+	return r < 0 ? err_errno(err, r, "cannot remove the container's folder '%s'", container->id)
+		     : 0;
 }
 
 int store_remove_broken(const char *root, const char *id, struct err *err)
@@ -295,13 +300,13 @@ int store_remove_broken(const char *root, const char *id, struct err *err)
 		return store_missing(id, err);
 	if (dir < 0)
 		return err_errno(err, dir, "cannot open the folder %s/%s", root, id);
-	store_set_id(&container, id, dir, 1);
+	store_set_id(&container, id, take_fd(&root_fd), dir, 1);
 	r = file_lock(dir, LOCK_EX | LOCK_NB);
-	if (r == 0 && !store_is_folder(root_fd, id, dir))
+	if (r == 0 && !store_is_folder(container.root, id, dir))
 		return store_missing(id, err);
 	if (r < 0 || store_has_state(dir))
 		return err_set(err, -EBUSY, "container '%s' is being created", id);
-	return store_delete(root, &container, err);
+	return store_delete(&container, err);
 }
 
 int store_list(const char *root, char ***ret_ids, struct err *err)
@@ -331,7 +336,10 @@ int store_list(const char *root, char ***ret_ids, struct err *err)
 int store_save_config(struct store_container *container, const char *text, size_t len,
 		      struct err *err)
 {
-	int r = file_replace(container->dir, STORE_CONFIG, text, len, 0600, 0);
+	/* nobody reads it before there is a record */
+	_cleanup_close_ int fd = openat(container->dir, STORE_CONFIG,
+					O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int r = fd < 0 ? -errno : file_write_all(fd, text, len);
 
 	return r < 0 ? err_errno(err, r, "cannot keep the configuration") : 0;
 }
@@ -424,5 +432,6 @@ void store_release(struct store_container *container)
 	record_release(&store_table, container);
 	free(take_ptr(container->id));
 	container->dir = fd_close(container->dir);
+	container->root = fd_close(container->root);
 	container->locked = 0;
 }

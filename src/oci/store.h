@@ -31,6 +31,7 @@
 
 struct store_container {
 	char *id;
+	int root;   /* of ROOT, and */
 	int dir;    /* of ROOT/ID, for openat() */
 	int locked; /* it holds the lock; without, do not save or remove */
 	/* the record, all owned */
@@ -45,7 +46,7 @@ struct store_container {
 	int started;
 };
 
-#define STORE_CONTAINER_INIT ((struct store_container){ .dir = -EBADF })
+#define STORE_CONTAINER_INIT ((struct store_container){ .root = -EBADF, .dir = -EBADF })
 
 enum store_status {
 	STORE_CREATING,
@@ -74,11 +75,11 @@ int store_open(const char *root, const char *id, int lock, struct store_containe
 /* Lets others change it, while we only wait; the record may be another after that. */
 void store_unlock(struct store_container *container);
 /* Waits for the lock of what was let go of; -ENOENT: somebody has deleted it. */
-int store_relock(const char *root, struct store_container *container);
+int store_relock(struct store_container *container);
 /* The record, replaced at once. */
 int store_save(struct store_container *container, struct err *err);
 /* Removes the folder with what is in it; the container must be locked. */
-int store_delete(const char *root, struct store_container *container, struct err *err);
+int store_delete(struct store_container *container, struct err *err);
 /* What a killed `create` left of the ID is removed; nothing there is -ENOENT "container 'ID' does not exist". */
 int store_remove_broken(const char *root, const char *id, struct err *err);
 /* IDs of what exists, sorted; caller frees. No root is no container. */

@@ -5,8 +5,6 @@
 #include "base/verb.h"
 #include "container/scope.h"
 
-struct driver_ops;
-
 enum oci_cgroup_manager {
 	OCI_CGROUP_FILES,    /* we make the group ourselves */
 	OCI_CGROUP_SYSTEMD,  /* systemd makes a scope of it: --systemd-cgroup */
@@ -25,7 +23,6 @@ struct oci_context {
 	const char
 		*log; /* whole path of --log, NULL: stderr; base/log.h is set up for us already */
 	int log_json; /* --log-format json */
-	const struct driver_ops *const *drivers; /* NULL-terminated, from main's table */
 };
 
 /* The whole command line, and what its manual page says besides the rows. */

@@ -359,11 +359,13 @@ static int process_fail(struct err *err, int code, int exit_status)
 static int process_enter_cwd(const char *cwd, struct err *err)
 {
 	char path[PATH_MAX];
-	int r = chdir("/") < 0 ? -errno : 0;
+	/* what is no whole path begins at the root */
+	int whole = cwd && *cwd == '/';
+	int r = !whole && chdir("/") < 0 ? -errno : 0;
 
 	if (r == 0 && cwd && *cwd && chdir(cwd) < 0)
 		r = -errno;
-	if (r == -ENOENT) {
+	if (r == -ENOENT && cwd) {
 		r = file_mkdir_p(cwd, 0755);
 		if (r == 0 && chdir(cwd) < 0)
 			r = -errno;

@@ -5,6 +5,7 @@
  * without a deadline, since a container may hold processes that do not die.
  */
 #include "sys/cgroup.h"
+#include "base/fds.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -81,15 +82,50 @@ int cgroup_write_number(int fd, const char *file, int64_t value)
 
 struct cgroup *cgroup_free(struct cgroup *cgroup)
 {
+	_cleanup_fds_ struct fds fds = FDS_INIT;
+
 	if (!cgroup)
 		return NULL;
 	for (size_t i = 0; i < cgroup->n; i++) {
-		fd_close(cgroup->dirs[i].root);
-		fd_close(cgroup->dirs[i].fd);
+		fds_add(&fds, cgroup->dirs[i].root);
+		fds_add(&fds, cgroup->dirs[i].fd);
 	}
+	free(cgroup->dirs);
 	free(cgroup->path);
 	free(cgroup);
 	return NULL;
+}
+
+char *cgroup_dir_path(const struct cgroup_dir *dir, const char *group, const char *file)
+{
+	return mem_printf("%s%s%s%s", dir->top, group, *group && *file ? "/" : "", file);
+}
+
+int cgroup_dir_open(const struct cgroup *cgroup, struct cgroup_dir *dir)
+{
+	_cleanup_free_ char *path = NULL;
+
+	if (dir->fd >= 0)
+		return dir->fd;
+	path = cgroup_dir_path(dir, cgroup->path, "");
+	dir->fd = openat(dir->root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return dir->fd < 0 ? -errno : dir->fd;
+}
+
+struct cgroup_dir *cgroup_dir_find(const struct cgroup *cgroup, unsigned int controller)
+{
+	for (size_t i = 0; cgroup && i < cgroup->n; i++) {
+		if (cgroup->dirs[i].controllers & controller)
+			return &cgroup->dirs[i];
+	}
+	return NULL;
+}
+
+struct cgroup_dir *cgroup_dir_of(const struct cgroup *cgroup, unsigned int controller)
+{
+	struct cgroup_dir *dir = cgroup_dir_find(cgroup, controller);
+
+	return dir && cgroup_dir_open(cgroup, dir) >= 0 ? dir : NULL;
 }
 
 int cgroup_move(const struct cgroup *cgroup, pid_t pid)
@@ -98,7 +134,9 @@ int cgroup_move(const struct cgroup *cgroup, pid_t pid)
 
 	snprintf(text, sizeof(text), "%d", pid);
 	for (size_t i = 0; i < cgroup->n; i++) {
-		int r = file_write_value(cgroup->dirs[i].fd, "cgroup.procs", text);
+		struct cgroup_dir *dir = &cgroup->dirs[i];
+		_cleanup_free_ char *file = cgroup_dir_path(dir, cgroup->path, "cgroup.procs");
+		int r = file_write_value(dir->root, file, text);
 
 		if (r < 0)
 			return r;
@@ -137,13 +175,13 @@ static int cgroup_prune(int parent, const char *name, int depth)
 	return unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-static int cgroup_mkdir_parents(int root, const char *path)
+static int cgroup_mkdir_parents(const struct cgroup_dir *dir, const char *path)
 {
 	_cleanup_free_ char *copy = mem_strdup(path);
 
-	for (char *p = copy; (p = strchr(p, '/')); p++) {
+	for (char *p = copy + strlen(dir->top); (p = strchr(p, '/')); p++) {
 		*p = '\0';
-		if (mkdirat(root, copy, 0755) < 0 && errno != EEXIST)
+		if (mkdirat(dir->root, copy, 0755) < 0 && errno != EEXIST)
 			return -errno;
 		*p = '/';
 	}
@@ -151,18 +189,18 @@ static int cgroup_mkdir_parents(int root, const char *path)
 }
 
 /* Another instance's end may take away a parent that we have just made or found: then once more. */
-static int cgroup_mkdir(int root, const char *path)
+static int cgroup_mkdir(const struct cgroup_dir *dir, const char *path)
 {
 	int r = -ENOENT, above;
 
 	for (int round = 0; r == -ENOENT && round < CGROUP_ROUNDS_MAX; round++) {
-		if (mkdirat(root, path, 0755) == 0)
+		if (mkdirat(dir->root, path, 0755) == 0)
 			return 0;
 		r = -errno;
-		above = r == -ENOENT ? cgroup_mkdir_parents(root, path) : 0;
+		above = r == -ENOENT ? cgroup_mkdir_parents(dir, path) : 0;
 		if (above < 0 && above != -ENOENT)
 			r = above;
-		else if (r == -EEXIST && cgroup_prune(root, path, 0) == 0)
+		else if (r == -EEXIST && cgroup_prune(dir->root, path, 0) == 0)
 			r = -ENOENT;
 		else if (r == -EEXIST)
 			r = -EBUSY;
@@ -173,20 +211,19 @@ static int cgroup_mkdir(int root, const char *path)
 static int cgroup_make(struct cgroup_dir *dir, const char *path, int adopt, struct err *err)
 {
 	unsigned int wanted = dir->controllers & ~(unsigned int)CGROUP_CORE;
-	int there = adopt && faccessat(dir->root, path, F_OK, 0) == 0;
-	int r = there ? 0 : cgroup_mkdir(dir->root, path);
+	_cleanup_free_ char *whole = cgroup_dir_path(dir, path, "");
+	int there = adopt && faccessat(dir->root, whole, F_OK, 0) == 0;
+	int r = there ? 0 : cgroup_mkdir(dir, whole);
 
+	dir->made = r == 0 && !there;
 	if (r == -EBUSY)
 		return err_set(err, r, "the cgroup %s still has processes of an earlier run", path);
 	if (r < 0)
 		return err_errno(err, r, "cannot make the cgroup %s", path);
-	dir->fd = openat(dir->root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir->fd < 0)
-		return err_errno(err, -errno, "cannot open the cgroup %s", path);
-	if (dir->ops->version == 2 && cgroup_host_available(dir->fd, wanted) != wanted)
-		cgroup_host_enable(dir->root, path, wanted);
+	if (dir->ops->version == 2 && cgroup_host_available(dir, path, wanted) != wanted)
+		cgroup_host_enable(dir, path, wanted);
 	if (dir->ops->version == 1 && (wanted & CGROUP_CPUSET))
-		r = cgroup_v1_fill_cpuset(dir->root, path);
+		r = cgroup_v1_fill_cpuset(dir, path);
 	return r < 0 ? err_errno(err, r, "cannot give processors to the cgroup %s", path) : 0;
 }
 
@@ -238,8 +275,11 @@ int cgroup_create(const char *path, const struct cgroup_limits *limits, unsigned
 		r = cgroup_set_limits(cgroup, limits, err);
 	if (r < 0) {
 		for (size_t i = 0; i < cgroup->n; i++) {
-			if (cgroup->dirs[i].fd >= 0)
-				(void)cgroup_prune(cgroup->dirs[i].root, path, 0);
+			struct cgroup_dir *dir = &cgroup->dirs[i];
+			_cleanup_free_ char *whole = cgroup_dir_path(dir, path, "");
+
+			if (dir->made)
+				(void)cgroup_prune(dir->root, whole, 0);
 		}
 		return r;
 	}
@@ -290,9 +330,10 @@ int cgroup_open_for(const char *path, unsigned int need, struct cgroup **ret)
 	(void)cgroup_host_scan(cgroup, need, path);
 	for (size_t i = 0; i < cgroup->n; i++) {
 		struct cgroup_dir dir = cgroup->dirs[i];
+		_cleanup_free_ char *whole = cgroup_dir_path(&dir, path, "");
 
-		dir.fd = openat(dir.root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (dir.fd < 0)
+		/* of version 1 it is known */
+		if (dir.ops->version == 2 && faccessat(dir.root, whole, F_OK, 0) < 0)
 			fd_close(dir.root);
 		else
 			cgroup->dirs[kept++] = dir;
@@ -311,13 +352,13 @@ void cgroup_keep_parents(struct cgroup *cgroup)
 
 int cgroup_version(const struct cgroup *cgroup, unsigned int controller)
 {
-	const struct cgroup_dir *dir = cgroup_dir_of(cgroup, controller);
+	const struct cgroup_dir *dir = cgroup_dir_find(cgroup, controller);
 
 	if (!dir)
 		return -ENOENT;
 	/* what the root could hand out may have been lost on the way down */
 	if (dir->ops->version == 2 && controller != CGROUP_CORE &&
-	    !cgroup_host_available(dir->fd, controller))
+	    !cgroup_host_available(dir, cgroup->path, controller))
 		return -ENOENT;
 	return dir->ops->version;
 }
@@ -451,26 +492,30 @@ int cgroup_delegate(struct cgroup *cgroup, uid_t uid, gid_t gid, struct err *err
 void cgroup_entry_release(struct cgroup_entry *entry)
 {
 	entry->into = fd_close(entry->into);
-	for (size_t i = 0; i < entry->n; i++)
-		entry->fds[i] = fd_close(entry->fds[i]);
+	fds_close(entry->fds, entry->n);
 	entry->n = 0;
 }
 
-/* Opens the way into one hierarchy; folder: the group, or one below it. */
-static int cgroup_entry_add(struct cgroup_entry *entry, const struct cgroup_ops *ops, int folder)
+/* Opens the way into one hierarchy; group: the group, or one below it. */
+static int cgroup_entry_add(struct cgroup_entry *entry, const struct cgroup_dir *dir,
+			    const char *group)
 {
-	int fd = openat(folder, ops->join_file, O_WRONLY | O_CLOEXEC);
+	_cleanup_free_ char *file = cgroup_dir_path(dir, group, dir->ops->join_file);
+	_cleanup_free_ char *whole = NULL;
+	int fd = openat(dir->root, file, O_WRONLY | O_CLOEXEC);
 
 	if (fd < 0)
 		return -errno;
 	entry->fds[entry->n++] = fd;
-	if (ops->version == 2)
-		entry->into = fcntl(folder, F_DUPFD_CLOEXEC, 3);
-	return ops->version == 2 && entry->into < 0 ? -errno : 0;
+	if (dir->ops->version == 1)
+		return 0;
+	whole = cgroup_dir_path(dir, group, "");
+	entry->into = openat(dir->root, whole, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return entry->into < 0 ? -errno : 0;
 }
 
-/* The process's folder in version 2, if that is the group or below it. */
-static int cgroup_open_beside(const struct cgroup_dir *dir, const char *path, pid_t pid)
+/* The process's group in version 2, if that is the group or below it, or NULL. */
+static char *cgroup_find_beside(const char *path, pid_t pid)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t len = strlen(path);
@@ -478,18 +523,15 @@ static int cgroup_open_beside(const struct cgroup_dir *dir, const char *path, pi
 
 	snprintf(file, sizeof(file), "/proc/%d/cgroup", pid);
 	if (file_read(AT_FDCWD, file, CGROUP_FILE_MAX, &text, NULL) < 0)
-		return -ESRCH;
+		return NULL;
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		const char *at = line + 4;
-		int fd;
 
-		if (strncmp(line, "0::/", 4) || strncmp(at, path, len) ||
-		    (at[len] && at[len] != '/'))
-			continue;
-		fd = openat(dir->root, at, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		return fd < 0 ? -errno : fd;
+		if (!strncmp(line, "0::/", 4) && !strncmp(at, path, len) &&
+		    (!at[len] || at[len] == '/'))
+			return mem_strdup(at);
 	}
-	return -ENOENT;
+	return NULL;
 }
 
 int cgroup_entry_open_beside(const struct cgroup *cgroup, pid_t pid, struct cgroup_entry *ret,
@@ -498,12 +540,12 @@ int cgroup_entry_open_beside(const struct cgroup *cgroup, pid_t pid, struct cgro
 	*ret = CGROUP_ENTRY_INIT;
 	for (size_t i = 0; i < cgroup->n; i++) {
 		const struct cgroup_dir *dir = &cgroup->dirs[i];
-		_cleanup_close_ int beside = -EBADF;
+		_cleanup_free_ char *beside = NULL;
 		int r;
 
 		if (pid && dir->ops->version == 2)
-			beside = cgroup_open_beside(dir, cgroup->path, pid);
-		r = cgroup_entry_add(ret, dir->ops, beside >= 0 ? beside : dir->fd);
+			beside = cgroup_find_beside(cgroup->path, pid);
+		r = cgroup_entry_add(ret, dir, beside ? beside : cgroup->path);
 		if (r < 0) {
 			cgroup_entry_release(ret);
 			return err_errno(err, r, "cannot enter the cgroup %s", cgroup->path);
@@ -578,9 +620,11 @@ int cgroup_pids(const struct cgroup *cgroup, pid_t **ret, size_t *ret_n)
 {
 	struct cgroup_pid_list list = { 0 };
 
-	if (!cgroup->n)
-		return -ENOENT;
-	cgroup_list_tree(cgroup->dirs[0].fd, &list, 0);
+	int fd = cgroup->n ? cgroup_dir_open(cgroup, &cgroup->dirs[0]) : -ENOENT;
+
+	if (fd < 0)
+		return fd;
+	cgroup_list_tree(fd, &list, 0);
 	*ret = list.pids;
 	*ret_n = list.n;
 	return 0;
@@ -612,9 +656,11 @@ void cgroup_stats(const struct cgroup *cgroup, struct cgroup_stats *ret)
 
 	*ret = (struct cgroup_stats){ 0 };
 	for (size_t i = 0; i < cgroup->n; i++) {
-		const struct cgroup_dir *dir = &cgroup->dirs[i];
+		struct cgroup_dir *dir = &cgroup->dirs[i];
+		int fd = cgroup_dir_open(cgroup, dir);
 
-		dir->ops->stats(dir->fd, dir->controllers, ret);
+		if (fd >= 0)
+			dir->ops->stats(fd, dir->controllers, ret);
 		controllers |= dir->controllers;
 	}
 	if (!(controllers & CGROUP_PIDS) || !ret->pids) {
@@ -736,14 +782,17 @@ static void cgroup_wait_one(struct cgroup *cgroup, int64_t deadline_ns)
 }
 
 /* Parents that have become empty go too, but for the topmost: the next start wants it. */
-static void cgroup_prune_parents(int root, const char *path)
+static void cgroup_prune_parents(const struct cgroup_dir *dir, const char *group)
 {
-	_cleanup_free_ char *copy = mem_strdup(path);
+	_cleanup_free_ char *copy = mem_strdup(group);
 	char *slash;
 
 	while ((slash = strrchr(copy, '/'))) {
+		_cleanup_free_ char *path = NULL;
+
 		*slash = '\0';
-		if (!strchr(copy, '/') || unlinkat(root, copy, AT_REMOVEDIR) < 0)
+		path = cgroup_dir_path(dir, copy, "");
+		if (!strchr(copy, '/') || unlinkat(dir->root, path, AT_REMOVEDIR) < 0)
 			return;
 	}
 }
@@ -753,12 +802,14 @@ static int cgroup_prune_all(struct cgroup *cgroup)
 	int result = 0;
 
 	for (size_t i = 0; i < cgroup->n; i++) {
-		int r = cgroup_prune(cgroup->dirs[i].root, cgroup->path, 0);
+		const struct cgroup_dir *dir = &cgroup->dirs[i];
+		_cleanup_free_ char *path = cgroup_dir_path(dir, cgroup->path, "");
+		int r = cgroup_prune(dir->root, path, 0);
 
 		if (r < 0)
 			result = r;
 		else if (!cgroup->keep_parents)
-			cgroup_prune_parents(cgroup->dirs[i].root, cgroup->path);
+			cgroup_prune_parents(dir, cgroup->path);
 	}
 	return result;
 }

@@ -18,8 +18,6 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-#define CGROUP_HOST_TOP_MAX 64
-
 const char *const cgroup_host_layout_names[] = { "none", "unified", "hybrid", "legacy", NULL };
 
 static const struct {
@@ -44,17 +42,26 @@ static int cgroup_host_is_root(const char *path, long magic)
 	return statfs(path, &fs) == 0 && fs.f_type == magic;
 }
 
-/* Where version 2 is; NULL: nowhere, and version 1 may be there or not. */
-static const char *cgroup_host_v2_root(enum cgroup_layout *layout)
+/* Where version 2 is, with a slash; NULL: nowhere, and version 1 may be there or not. */
+static const char *cgroup_host_v2_top(enum cgroup_layout *layout)
 {
-	*layout = CGROUP_LAYOUT_UNIFIED;
-	if (cgroup_host_is_root(CGROUP_ROOT, CGROUP2_SUPER_MAGIC))
-		return CGROUP_ROOT;
-	*layout = CGROUP_LAYOUT_HYBRID;
-	if (cgroup_host_is_root(CGROUP_ROOT "/unified", CGROUP2_SUPER_MAGIC))
-		return CGROUP_ROOT "/unified";
-	*layout = CGROUP_LAYOUT_LEGACY;
-	return NULL;
+	static const char *const tops[] = {
+		[CGROUP_LAYOUT_UNIFIED] = CGROUP_ROOT "/",
+		[CGROUP_LAYOUT_HYBRID] = CGROUP_ROOT "/unified/",
+		[CGROUP_LAYOUT_LEGACY] = NULL,
+	};
+	static enum cgroup_layout found; /* it does not change under a host's feet */
+
+	if (found == CGROUP_LAYOUT_NONE) {
+		if (cgroup_host_is_root(CGROUP_ROOT, CGROUP2_SUPER_MAGIC))
+			found = CGROUP_LAYOUT_UNIFIED;
+		else if (cgroup_host_is_root(CGROUP_ROOT "/unified", CGROUP2_SUPER_MAGIC))
+			found = CGROUP_LAYOUT_HYBRID;
+		else
+			found = CGROUP_LAYOUT_LEGACY;
+	}
+	*layout = found;
+	return tops[found];
 }
 
 /*
@@ -78,68 +85,64 @@ static int cgroup_host_open_unmounted(uint64_t *ret_id)
 
 static void cgroup_host_add_v2(struct cgroup *cgroup, unsigned int need, enum cgroup_layout *layout)
 {
-	struct cgroup_dir dir = { .ops = &cgroup_v2_ops, .controllers = CGROUP_CORE, .fd = -EBADF };
-	const char *path = cgroup_host_v2_root(layout);
+	struct cgroup_dir dir = {
+		.ops = &cgroup_v2_ops, .controllers = CGROUP_CORE, .root = AT_FDCWD, .fd = -EBADF
+	};
+	const char *top = cgroup_host_v2_top(layout);
 
-	dir.root = path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -EBADF;
-	if (!path && (need & CGROUP_UNMOUNTED))
-		dir.root = cgroup_host_open_unmounted(&dir.id);
-	if (dir.root >= 0)
+	if (top)
+		snprintf(dir.top, sizeof(dir.top), "%s", top);
+	else
+		dir.root = need & CGROUP_UNMOUNTED ? cgroup_host_open_unmounted(&dir.id) : -EBADF;
+	if (top || dir.root >= 0)
 		cgroup->dirs[cgroup->n++] = dir;
 }
 
-/* A hierarchy of version 1, or -EBADF if that is none. A file system's ID is one only since Linux 6.7. */
-static int cgroup_host_open_v1(const char *path, uint64_t *ret_id)
+/* Whether that is of a hierarchy of version 1, and of which. A file system's ID is one only since Linux 6.7. */
+static int cgroup_host_is_v1(const char *path, uint64_t *ret_id)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct statfs fs;
 	struct stat st;
 
-	if (fd < 0 || fstatfs(fd, &fs) < 0 || fs.f_type != CGROUP_SUPER_MAGIC)
-		return -EBADF;
+	if (statfs(path, &fs) < 0 || fs.f_type != CGROUP_SUPER_MAGIC)
+		return 0;
 	memcpy(ret_id, &fs.f_fsid, sizeof(*ret_id));
-	if (!*ret_id && fstat(fd, &st) == 0)
+	if (!*ret_id && stat(path, &st) == 0)
 		*ret_id = st.st_dev;
-	return take_fd(&fd);
+	return 1;
 }
 
-/* Cheaper than to open a hierarchy that turns out not to have the group: most have not. */
-static int cgroup_host_is_in(const char *name, const char *group)
+static void cgroup_host_add_v1(struct cgroup *cgroup, const char *name, unsigned int controller,
+			       const char *group)
 {
-	_cleanup_free_ char *path = mem_printf(CGROUP_ROOT "/%s/%s", name, group);
+	struct cgroup_dir dir = {
+		.ops = &cgroup_v1_ops, .controllers = controller, .root = AT_FDCWD, .fd = -EBADF
+	};
+	_cleanup_free_ char *path = NULL;
 
-	return access(path, F_OK) == 0;
-}
-
-static void cgroup_host_add_v1(struct cgroup *cgroup, const char *name, unsigned int controller)
-{
-	struct cgroup_dir dir = { .ops = &cgroup_v1_ops, .controllers = controller, .fd = -EBADF };
-	char path[CGROUP_HOST_TOP_MAX];
-
-	snprintf(path, sizeof(path), CGROUP_ROOT "/%s", name);
-	dir.root = cgroup_host_open_v1(path, &dir.id);
-	if (dir.root < 0)
+	snprintf(dir.top, sizeof(dir.top), CGROUP_ROOT "/%s/", name);
+	path = cgroup_dir_path(&dir, group ? group : "", "");
+	if (!cgroup_host_is_v1(path, &dir.id))
 		return;
 	for (size_t i = 0; i < cgroup->n; i++) {
 		if (cgroup->dirs[i].id == dir.id) {
 			cgroup->dirs[i].controllers |= controller;
-			fd_close(dir.root);
 			return;
 		}
 	}
 	if (cgroup->n < CGROUP_HIERARCHIES_MAX)
 		cgroup->dirs[cgroup->n++] = dir;
-	else
-		fd_close(dir.root);
 }
 
-unsigned int cgroup_host_available(int folder, unsigned int need)
+unsigned int cgroup_host_available(const struct cgroup_dir *dir, const char *group,
+				   unsigned int need)
 {
+	_cleanup_free_ char *file = cgroup_dir_path(dir, group, "cgroup.controllers");
 	_cleanup_free_ char *text = NULL;
 	_cleanup_strv_ char **names = NULL;
 	unsigned int found = 0;
 
-	if (file_read(folder, "cgroup.controllers", CGROUP_FILE_MAX, &text, NULL) < 0)
+	if (file_read(dir->root, file, CGROUP_FILE_MAX, &text, NULL) < 0)
 		return 0;
 	names = strv_split(text, " \n");
 	for (size_t i = 0; i < ARRAY_SIZE(cgroup_host_names); i++) {
@@ -155,35 +158,38 @@ enum cgroup_layout cgroup_host_scan(struct cgroup *cgroup, unsigned int need, co
 	enum cgroup_layout layout;
 	unsigned int missing = need;
 
+	cgroup->dirs = mem_zalloc(CGROUP_HIERARCHIES_MAX * sizeof(*cgroup->dirs));
 	cgroup_host_add_v2(cgroup, need, &layout);
 	if (layout == CGROUP_LAYOUT_LEGACY && !group)
 		need |= CGROUP_FREEZER | CGROUP_CPUACCT | CGROUP_DEVICES;
 	for (size_t i = 0; layout != CGROUP_LAYOUT_UNIFIED && i < ARRAY_SIZE(cgroup_host_names);
 	     i++) {
-		if ((need & cgroup_host_names[i].controller) &&
-		    (!group || cgroup_host_is_in(cgroup_host_names[i].v1, group)))
+		if (need & cgroup_host_names[i].controller)
 			cgroup_host_add_v1(cgroup, cgroup_host_names[i].v1,
-					   cgroup_host_names[i].controller);
+					   cgroup_host_names[i].controller, group);
 	}
 	for (size_t i = 0; i < cgroup->n; i++)
 		missing &= ~cgroup->dirs[i].controllers;
 	if (layout != CGROUP_LAYOUT_LEGACY && missing)
-		cgroup->dirs[0].controllers |= cgroup_host_available(cgroup->dirs[0].root, missing);
+		cgroup->dirs[0].controllers |= cgroup_host_available(&cgroup->dirs[0], "", missing);
 	return cgroup->n ? layout : CGROUP_LAYOUT_NONE;
 }
 
 enum cgroup_layout cgroup_host_layout(void)
 {
+	static int has_v1; /* as `found` above */
 	enum cgroup_layout layout;
 
-	if (cgroup_host_v2_root(&layout))
+	if (cgroup_host_v2_top(&layout) || has_v1)
 		return layout;
 	for (size_t i = 0; i < ARRAY_SIZE(cgroup_host_names); i++) {
-		char path[CGROUP_HOST_TOP_MAX];
+		char path[CGROUP_TOP_MAX];
 
 		snprintf(path, sizeof(path), CGROUP_ROOT "/%s", cgroup_host_names[i].v1);
-		if (cgroup_host_is_root(path, CGROUP_SUPER_MAGIC))
+		if (cgroup_host_is_root(path, CGROUP_SUPER_MAGIC)) {
+			has_v1 = 1;
 			return layout;
+		}
 	}
 	return CGROUP_LAYOUT_NONE;
 }
@@ -244,13 +250,12 @@ static void cgroup_host_enable_at(int root, const char *file, unsigned int contr
 	}
 }
 
-void cgroup_host_enable(int root, const char *path, unsigned int controllers)
+void cgroup_host_enable(const struct cgroup_dir *dir, const char *group, unsigned int controllers)
 {
-	for (const char *end = path; end; end = strchr(end + 1, '/')) {
-		_cleanup_free_ char *file =
-			mem_printf("%.*s%scgroup.subtree_control", (int)(end - path), path,
-				   end == path ? "" : "/");
+	for (const char *end = group; end; end = strchr(end + 1, '/')) {
+		_cleanup_free_ char *above = mem_strndup(group, (size_t)(end - group));
+		_cleanup_free_ char *file = cgroup_dir_path(dir, above, "cgroup.subtree_control");
 
-		cgroup_host_enable_at(root, file, controllers);
+		cgroup_host_enable_at(dir->root, file, controllers);
 	}
 }

@@ -11,51 +11,62 @@
 /* Of a list of processors or nodes. */
 #define CGROUP_V1_LIST_MAX (1U << 16)
 
-/* level: a folder below root, "" for root itself */
 static char *cgroup_v1_cpuset_file(const char *level, int len, const char *name)
 {
 	return mem_printf("%.*s%scpuset.%s", len, level, len ? "/" : "", name);
 }
 
-/* The length of path without its last name; 0: it has but one. */
-static int cgroup_v1_parent(const char *path, int len)
+/* A way down from a hierarchy's top, whose own path ends at `top`. */
+struct cgroup_v1_way {
+	const char *path;
+	int root, top;
+};
+
+/* The length of the way's path without its last name. */
+static int cgroup_v1_parent(const struct cgroup_v1_way *way, int len)
 {
-	while (len > 0 && path[--len] != '/')
+	while (len > way->top && way->path[--len] != '/')
 		;
 	return len;
 }
 
 /* Asks the group first, and who is above only if it has none; all but the first container find one that has. */
-static int cgroup_v1_fill_from_above(int root, const char *path, int len, const char *name,
-				     char **ret)
+static int cgroup_v1_fill_from_above(const struct cgroup_v1_way *way, int len, int fresh,
+				     const char *name, char **ret)
 {
-	_cleanup_free_ char *file = cgroup_v1_cpuset_file(path, len, name);
+	_cleanup_free_ char *file = cgroup_v1_cpuset_file(way->path, len, name);
 	_cleanup_free_ char *value = NULL, *above = NULL;
-	int r = file_read(root, file, CGROUP_V1_LIST_MAX, &value, NULL);
+	int r = fresh ? 0 : file_read(way->root, file, CGROUP_V1_LIST_MAX, &value, NULL);
 
 	if (r < 0)
 		return r;
-	if (!len || strspn(value, " \n") != strlen(value)) {
+	if (value && (len <= way->top || strspn(value, " \n") != strlen(value))) {
 		*ret = take_ptr(value);
 		return 0;
 	}
-	r = cgroup_v1_fill_from_above(root, path, cgroup_v1_parent(path, len), name, &above);
+	r = cgroup_v1_fill_from_above(way, cgroup_v1_parent(way, len), 0, name, &above);
 	if (r == 0)
-		r = file_write_value(root, file, above);
+		r = file_write_value(way->root, file, above);
 	if (r == 0)
 		*ret = take_ptr(above);
 	return r;
 }
 
-int cgroup_v1_fill_cpuset(int root, const char *path)
+int cgroup_v1_fill_cpuset(const struct cgroup_dir *dir, const char *group)
 {
 	static const char *const names[] = { "cpus", "mems" };
+	_cleanup_free_ char *path = cgroup_dir_path(dir, group, "");
+	const struct cgroup_v1_way way = {
+		.path = path,
+		.root = dir->root,
+		.top = *dir->top ? (int)strlen(dir->top) - 1 : 0,
+	};
 	int r = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(names) && r == 0; i++) {
 		_cleanup_free_ char *value = NULL;
 
-		r = cgroup_v1_fill_from_above(root, path, (int)strlen(path), names[i], &value);
+		r = cgroup_v1_fill_from_above(&way, (int)strlen(path), dir->made, names[i], &value);
 	}
 	return r;
 }

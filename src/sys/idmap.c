@@ -174,6 +174,19 @@ static void idmap_of_nest(struct idmap *ret)
 	ret->n_uids = ret->n_gids = 2;
 }
 
+/* PROC_USER_INIT_INO, include/uapi/linux/nsfs.h */
+#define IDMAP_FIRST_USERNS "user:[4026531837]"
+
+/* It has all ids. */
+static int idmap_is_first_userns(void)
+{
+	char text[sizeof(IDMAP_FIRST_USERNS) + 1];
+	ssize_t n = readlink("/proc/self/ns/user", text, sizeof(text));
+
+	return n == (ssize_t)strlen(IDMAP_FIRST_USERNS) &&
+	       !memcmp(text, IDMAP_FIRST_USERNS, (size_t)n);
+}
+
 int idmap_is_host_root(void)
 {
 	_cleanup_free_ char *map = NULL;
@@ -181,6 +194,8 @@ int idmap_is_host_root(void)
 
 	if (geteuid())
 		return 0;
+	if (idmap_is_first_userns())
+		return 1;
 	if (file_read(AT_FDCWD, "/proc/self/uid_map", IDMAP_FILE_MAX, &map, NULL) < 0)
 		return 1;
 	words = strv_split(map, " \t\n");

@@ -184,6 +184,15 @@ int mnt_set_attributes(int mnt, uint64_t set, uint64_t clear, int recursive)
 	return mount_setattr(mnt, "", flags, &attr, sizeof(attr)) < 0 ? -errno : 0;
 }
 
+int mnt_set_all(int mnt, uint64_t set, uint64_t clear, uint64_t propagation)
+{
+	struct mount_attr attr = { .attr_set = set, .attr_clr = clear, .propagation = propagation };
+
+	return mount_setattr(mnt, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0
+		       ? -errno
+		       : 0;
+}
+
 static int mnt_move(int mnt, int dir, const char *name, unsigned int flags, struct err *err)
 {
 	if (move_mount(mnt, "", dir, name, MOVE_MOUNT_F_EMPTY_PATH | flags) < 0)
@@ -194,6 +203,13 @@ static int mnt_move(int mnt, int dir, const char *name, unsigned int flags, stru
 int mnt_attach(int mnt, int target, struct err *err)
 {
 	return mnt_move(mnt, target, "", MOVE_MOUNT_T_EMPTY_PATH, err);
+}
+
+int mnt_attach_path(int mnt, const char *path, struct err *err)
+{
+	int r = mnt_move(mnt, AT_FDCWD, path, MOVE_MOUNT_T_SYMLINKS, err);
+
+	return r < 0 ? err_wrap(err, "%s", path) : 0;
 }
 
 int mnt_attach_at(int mnt, int dir, const char *name, struct err *err)

@@ -34,11 +34,16 @@ int mnt_set_idmap(int mnt, int userns, int recursive);
 
 int mnt_set_attributes(int mnt, uint64_t set, uint64_t clear, int recursive);
 
+/* Attributes and propagation of a mount and all below it. */
+int mnt_set_all(int mnt, uint64_t set, uint64_t clear, uint64_t propagation);
+
 /* propagation: MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE. No message. */
 int mnt_set_propagation(int mnt, uint64_t propagation, int recursive);
 
 /* Puts the mount on what the descriptor `target` is. */
 int mnt_attach(int mnt, int target, struct err *err);
+/* The same on a path of the caller's, which may lead through symlinks. */
+int mnt_attach_path(int mnt, const char *path, struct err *err);
 /* The same on `name` in the folder dir, which must be no symlink. */
 int mnt_attach_at(int mnt, int dir, const char *name, struct err *err);
 

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "sys/selfexec.h"
 #include "base/file.h"
+#include "base/units.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/memfd.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -23,6 +27,32 @@ static int selfexec_is_view(void)
 	struct statvfs fs;
 
 	return statvfs(SELFEXEC_FILE, &fs) == 0 && (fs.f_flag & ST_RDONLY);
+}
+
+/* Of the view that we run from. */
+static int selfexec_view = -EBADF;
+
+/*
+ * execveat() of a descriptor has the program called by its number (fs/exec.c, alloc_bprm()). One that names a file, and
+ * gives no access to it, is nobody's but the first start's.
+ */
+static void selfexec_keep_view(void)
+{
+	static const char prefix[] = "/dev/fd/";
+	const char *name = (const char *)(uintptr_t)getauxval(AT_EXECFN);
+	struct err ignored = ERR_INIT;
+	int64_t fd = -EBADF;
+
+	if (!name || strncmp(name, prefix, strlen(prefix)) != 0 ||
+	    units_parse_int(name + strlen(prefix), 3, INT_MAX, &fd, &ignored) < 0)
+		return;
+	if ((fcntl((int)fd, F_GETFL) & O_PATH) && fcntl((int)fd, F_SETFD, FD_CLOEXEC) == 0)
+		selfexec_view = (int)fd;
+}
+
+void selfexec_release(void)
+{
+	selfexec_view = fd_close(selfexec_view);
 }
 
 static int selfexec_is_sealed(int exe)
@@ -77,8 +107,10 @@ int selfexec_protect(char **argv, struct err *err)
 {
 	_cleanup_close_ int exe = -EBADF, fd = -EBADF;
 
-	if (selfexec_is_view())
+	if (selfexec_is_view()) {
+		selfexec_keep_view();
 		return selfexec_keep_name();
+	}
 	exe = open(SELFEXEC_FILE, O_RDONLY | O_CLOEXEC);
 	if (exe < 0)
 		return err_errno(err, -errno, "cannot open our own program");

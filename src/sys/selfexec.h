@@ -15,4 +15,11 @@
  */
 int selfexec_protect(char **argv, struct err *err);
 
+/*
+ * Closes the view's descriptor, if it came along: the mount is then in use no more but by the program, and taking it
+ * down waits for an RCU grace period (0.1 to 0.2 ms). So: while there is nothing to do but to wait. Until then it is
+ * closed by an execve() alone.
+ */
+void selfexec_release(void);
+
 #endif

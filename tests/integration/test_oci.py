@@ -20,12 +20,6 @@ def test_the_version_is_what_podman_and_cri_o_show(oci):
         assert lines[1] == "spec: 1.3.0"
 
 
-def test_the_name_or_the_first_argument_chooses_the_role(oci):
-    brig = oci.program.with_name("brig")
-    out = subprocess.run([brig, "brig-oci", "--version"], check=True, capture_output=True, text=True).stdout
-    assert out == oci("--version").stdout
-
-
 def test_every_verb_explains_itself(oci):
     verbs = re.findall(r"^  (\w+)  +[A-Z]", oci("--help").stdout, re.M)
     assert {"state", "list", "features", "spec", "help"} <= set(verbs)

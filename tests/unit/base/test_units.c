@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <time.h>
 #include <cmocka.h>
 
 static void sizes_are_read_in_binary_units(void **state _unused_)
@@ -120,6 +121,23 @@ static void ages_and_times_are_shown_short_and_whole(void **state _unused_)
 			    "2026-01-31T10:00:00.000000001Z");
 }
 
+/* INT64_MIN to INT64_MAX nanoseconds are the years 1677 to 2262. */
+static void every_day_has_the_date_that_the_c_library_says(void **state _unused_)
+{
+	const int64_t day = INT64_C(86400) * 1000000000;
+
+	for (int64_t i = -106751; i <= 106750; i++) {
+		int64_t ns = i * day + INT64_C(45296) * 1000000000 + 789;
+		time_t second = (time_t)(i * 86400 + 45296);
+		char text[UNITS_TEXT_MAX], want[UNITS_TEXT_MAX];
+		struct tm tm;
+
+		strftime(want, sizeof(want), "%Y-%m-%dT%H:%M:%S.000000789Z",
+			 gmtime_r(&second, &tm));
+		assert_string_equal(units_format_time(ns, text), want);
+	}
+}
+
 static void sizes_are_shown_with_three_digits(void **state _unused_)
 {
 	char text[UNITS_TEXT_MAX];
@@ -140,6 +158,7 @@ int main(void)
 		cmocka_unit_test(times_that_nanoseconds_cannot_count_are_refused),
 		cmocka_unit_test(durations_and_counts_are_bounded),
 		cmocka_unit_test(ages_and_times_are_shown_short_and_whole),
+		cmocka_unit_test(every_day_has_the_date_that_the_c_library_says),
 		cmocka_unit_test(sizes_are_shown_with_three_digits),
 	};
 

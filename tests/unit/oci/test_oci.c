@@ -35,12 +35,12 @@ static int write_spec(const struct root *root, int rootless)
 {
 	_cleanup_strv_ char **argv = NULL;
 
-	strv_add(&argv, OCI_ROLE);
+	strv_add(&argv, "brig-oci");
 	strv_add(&argv, "spec");
 	strv_add_printf(&argv, "--bundle=%s", root->folder);
 	if (rootless)
 		strv_add(&argv, "--rootless");
-	return oci_main((int)strv_len(argv), argv, NULL);
+	return oci_main((int)strv_len(argv), argv);
 }
 
 static void load_spec(const struct root *root, struct config *ret)

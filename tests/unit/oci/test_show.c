@@ -15,12 +15,12 @@ static char *oci(const struct root *root, const char *line, int status)
 	_cleanup_free_ char *text = NULL;
 	int r;
 
-	strv_add(&argv, OCI_ROLE);
+	strv_add(&argv, "brig-oci");
 	strv_add_printf(&argv, "--root=%s", root->path);
 	strv_for_each(word, words)
 		strv_add(&argv, *word);
 	stdout_begin();
-	r = oci_main((int)strv_len(argv), argv, NULL);
+	r = oci_main((int)strv_len(argv), argv);
 	text = stdout_end();
 	assert_int_equal(r, status);
 	return take_ptr(text);

@@ -126,7 +126,7 @@ static void a_removed_container_is_gone_for_who_waited_for_it(void **state)
 		made.dir = fd_close(made.dir);
 		_exit(store_open(root->path, "a", 1, &waited, &err) == -ENOENT ? 0 : 1);
 	}
-	assert_int_equal(store_delete(root->path, &made, &err), 0);
+	assert_int_equal(store_delete(&made, &err), 0);
 	store_release(&made);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
