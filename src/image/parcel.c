@@ -144,8 +144,8 @@ struct parcel_reader {
 	struct decompress_stream *stream;
 	struct digest *digest;
 	int out;
-	char *piece;	/* room for the chunk in work */
-	char *checksum; /* DIGEST_HEX_SIZE bytes */
+	char *piece;			/* room for the chunk in work */
+	char checksum[DIGEST_HEX_SIZE]; /* once all was read */
 	size_t size;
 	struct err *err;
 };
@@ -299,15 +299,18 @@ static int parcel_read_all(struct parcel_reader *reader)
 
 int parcel_read(int in, int out, char checksum[DIGEST_HEX_SIZE], struct err *err)
 {
-	_cleanup_(parcel_reader_release) struct parcel_reader reader = { .out = out,
-									 .checksum = checksum,
-									 .err = err };
+	_cleanup_(parcel_reader_release) struct parcel_reader reader = { .out = out, .err = err };
+	int r;
 
 	reader.stream = decompress_stream_new(in, err);
 	if (!reader.stream)
 		return err->code;
 	reader.digest = digest_new();
-	return parcel_read_all(&reader);
+	r = parcel_read_all(&reader);
+	if (r < 0)
+		return r;
+	memcpy(checksum, reader.checksum, sizeof(reader.checksum));
+	return 0;
 }
 
 static int parcel_receive(int fd, void *data, size_t len, struct err *err)
