@@ -235,9 +235,9 @@ const struct verb cli_volume_verbs[] = {
 			"'brig run -v NAME:/path'. One that is there already stays as it is. 'run' "
 			"and 'create' make those they name, too. None is made for what an image "
 			"declares as a VOLUME: without -v that is written to the instance itself. "
-			"With --size it is a disk instead, of zeroes, that takes what is written "
-			"to it: 'brig run --vm --disk NAME' gives it to a VM as "
-			"/dev/disk/by-id/virtio-disk0, and to one VM at a time.",
+			"With --size it is a disk of zeroes instead, which takes what is written "
+			"to it, for one VM at a time. There it is /dev/disk/by-id/virtio-disk0, "
+			"by 'brig run --vm --disk NAME'.",
 		.examples = (const char *const[]){ "brig volume create db", "make it",
 						   "brig volume create --size 100g store",
 						   "make a disk for VMs",
