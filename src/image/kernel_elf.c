@@ -7,6 +7,7 @@
 
 #define KERNEL_ELF_SEGMENTS_MAX 64
 #define KERNEL_ELF_NOTES_MAX	4096
+#define KERNEL_ELF_PAGE		UINT64_C(4096)
 
 /* Xen's public/elfnote.h: the 32-bit physical address of the PVH entry point. */
 #define KERNEL_ELF_NOTE_PVH 18
@@ -149,6 +150,35 @@ int kernel_elf_check(const void *data, size_t len, struct err *err)
 	       elf.header.e_phnum * sizeof(Elf64_Phdr));
 	r = kernel_elf_check_segments(&elf, err);
 	return r < 0 ? r : kernel_elf_check_entry(&elf, err);
+}
+
+/* How much of a segment is to be read from the file, in whole pages. */
+static uint64_t kernel_elf_used(const char *segment, uint64_t len)
+{
+	uint64_t used = len, pages;
+
+	while (used > 1 && !segment[used - 1])
+		used--;
+	pages = (used + KERNEL_ELF_PAGE - 1) & ~(KERNEL_ELF_PAGE - 1);
+	return pages < len ? pages : len;
+}
+
+void kernel_elf_trim(void *data)
+{
+	char *bytes = data;
+	Elf64_Ehdr h;
+
+	memcpy(&h, bytes, sizeof(h));
+	for (int i = 0; i < h.e_phnum; i++) {
+		char *at = bytes + h.e_phoff + (size_t)i * sizeof(Elf64_Phdr);
+		Elf64_Phdr s;
+
+		memcpy(&s, at, sizeof(s));
+		if (s.p_type != PT_LOAD || !h.e_shnum || h.e_shoff < s.p_offset + s.p_filesz)
+			continue;
+		s.p_filesz = kernel_elf_used(bytes + s.p_offset, s.p_filesz);
+		memcpy(at, &s, sizeof(s));
+	}
 }
 
 int kernel_elf_release(const void *data, size_t len, char ret[BZIMAGE_RELEASE_MAX + 1],

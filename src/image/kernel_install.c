@@ -54,17 +54,16 @@ static int kernel_install_unpack(struct kernel_install_state *state, const char 
 				 struct err *err)
 {
 	const struct kernel_image *image = state->install->image;
-	_cleanup_free_ char *unpacked = NULL;
-	const char *elf = image->data;
+	_cleanup_free_ char *elf = NULL;
 	size_t len = image->len;
 
-	if (!kernel_elf_is(elf, len)) {
-		if (bzimage_unpack(elf, len, &unpacked, &len, err) < 0)
-			return err_wrap(err, "cannot unpack the kernel");
-		elf = unpacked;
-	}
+	if (kernel_elf_is(image->data, len))
+		elf = memcpy(mem_zalloc(len), image->data, len);
+	else if (bzimage_unpack(image->data, len, &elf, &len, err) < 0)
+		return err_wrap(err, "cannot unpack the kernel");
 	if (kernel_elf_check(elf, len, err) < 0)
 		return err_wrap(err, "cannot use the kernel");
+	kernel_elf_trim(elf);
 	if (mkdirat(state->work->kernels_fd, KERNEL_NAME_CACHE, 0755) < 0 && errno != EEXIST)
 		return err_errno(err, -errno, "cannot make the kernels' cache");
 	if (kernel_install_file(state->work->fd, "vmlinux", elf, len, err) < 0)

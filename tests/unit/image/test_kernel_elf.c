@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "image/kernel_elf.h"
+#include "base/mem.h"
 #include "kernel_fixture.h"
 
 #include <elf.h>
@@ -165,6 +166,51 @@ static void the_banner_tells_the_release(void **state _unused_)
 	assert_non_null(strstr(err.msg, "which release"));
 }
 
+/* A kernel with room for a segment of some pages and, if it has one, the section table behind them. */
+static char *kernel_with_zeroes(size_t used, size_t file_size, int sections, size_t *ret_len)
+{
+	size_t len, text;
+	_cleanup_free_ char *small = fixture_elf("6.1", &len);
+	char *elf;
+
+	text = segment(small, 0)->p_offset;
+	elf = mem_zalloc(text + file_size + sizeof(Elf64_Shdr));
+	memcpy(elf, small, len);
+	segment(elf, 0)->p_filesz = file_size;
+	segment(elf, 0)->p_memsz = file_size + 100;
+	elf[text + used - 1] = 1;
+	if (sections) {
+		header(elf)->e_shnum = 1;
+		header(elf)->e_shentsize = sizeof(Elf64_Shdr);
+		header(elf)->e_shoff = text + file_size;
+	}
+	*ret_len = text + file_size + sizeof(Elf64_Shdr);
+	return elf;
+}
+
+static void ends_at(size_t used, size_t file_size, int sections, size_t expected)
+{
+	struct err err = ERR_INIT;
+	size_t len;
+	_cleanup_free_ char *elf = kernel_with_zeroes(used, file_size, sections, &len);
+
+	assert_int_equal(kernel_elf_check(elf, len, &err), 0);
+	kernel_elf_trim(elf);
+	assert_int_equal(segment(elf, 0)->p_filesz, expected);
+	assert_int_equal(segment(elf, 0)->p_memsz, file_size + 100);
+	assert_int_equal(kernel_elf_check(elf, len, &err), 0);
+}
+
+static void zeroes_at_a_segments_end_are_not_read(void **state _unused_)
+{
+	ends_at(5000, 40000, 1, 8192);
+	ends_at(8192, 40000, 1, 8192);
+	ends_at(8193, 40000, 1, 12288);
+	ends_at(40000, 40000, 1, 40000);
+	ends_at(39000, 40000, 1, 40000);
+	ends_at(5000, 40000, 0, 40000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -173,6 +219,7 @@ int main(void)
 		cmocka_unit_test(a_wrong_segment_is_refused),
 		cmocka_unit_test(a_kernel_without_a_usable_pvh_entry_is_refused),
 		cmocka_unit_test(a_truncated_file_is_refused),
+		cmocka_unit_test(zeroes_at_a_segments_end_are_not_read),
 		cmocka_unit_test(the_banner_tells_the_release),
 	};
 
