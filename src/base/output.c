@@ -48,8 +48,14 @@ static int output_give_name(const struct output *output)
 
 	if (fsync(output->fd) < 0 || fstat(output->fd, &st) < 0)
 		return -errno;
-	if (!st.st_nlink && linkat(AT_FDCWD, from, AT_FDCWD, output->name, AT_SYMLINK_FOLLOW) < 0)
-		return -errno;
+	if (!st.st_nlink) {
+		/* Killed between two steps we would leave the other name, so where nothing is to be replaced it is one. */
+		if (linkat(AT_FDCWD, from, AT_FDCWD, output->path, AT_SYMLINK_FOLLOW) == 0)
+			return 0;
+		if (errno != EEXIST ||
+		    linkat(AT_FDCWD, from, AT_FDCWD, output->name, AT_SYMLINK_FOLLOW) < 0)
+			return -errno;
+	}
 	return rename(output->name, output->path) < 0 ? -errno : 0;
 }
 
