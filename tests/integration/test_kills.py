@@ -2,11 +2,10 @@
 """Some of what tests/faults/run does: of verbs whose steps no other test goes through, one step each, and the disk full
 under some."""
 
-import subprocess
-
 import pytest
 
 from support import faults, images
+from support.small_disk import disk_of
 
 pytestmark = pytest.mark.root
 
@@ -23,15 +22,9 @@ def test_a_kill_in_the_midst_of_a_verb_leaves_all_whole(brig, busybox_image):
 @pytest.fixture
 def small(brig, busybox_store, tmp_path):
     """brig's root on a disk of 64 MiB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m,mode=755", "tmpfs", folder], check=True)
-    brig.root, real = folder / "root", brig.root
-    images.clone(busybox_store, brig.root)
-    yield folder
-    brig("rm", "-f", *brig("ps", "-a", "-q").out.split())
-    brig.root = real
-    subprocess.run(["umount", folder], check=True)
+    with disk_of(brig, tmp_path / "small", 64) as folder:
+        images.clone(busybox_store, brig.root)
+        yield folder
 
 
 def test_a_full_disk_is_told_by_each_verb_and_changes_nothing(brig, small):

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from support import wait
+from support.small_disk import disk_of
 from support.trees import tree
 
 pytestmark = pytest.mark.root
@@ -373,17 +374,11 @@ def test_nothing_is_left_wherever_the_others_are_killed(brig, busybox_image):
 @pytest.fixture
 def small_disk(brig, busybox_store, tmp_path):
     """brig's root on a disk of 24 MiB."""
-    at = tmp_path / "small"
-    at.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", at], check=True)
-    brig.root, real = at / "root", brig.root
-    brig.root.mkdir()
-    for name in ("images", "layers"):
-        (brig.root / name).symlink_to(busybox_store / name)
-    yield
-    brig("rm", "-f", *brig("ps", "-a", "-q").out.split())
-    brig.root = real
-    subprocess.run(["umount", at], check=True)
+    with disk_of(brig, tmp_path / "small", 24):
+        brig.root.mkdir()
+        for name in ("images", "layers"):
+            (brig.root / name).symlink_to(busybox_store / name)
+        yield
 
 
 def test_a_full_disk_is_told_and_changes_nothing(brig, small_disk):
