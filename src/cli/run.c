@@ -185,7 +185,7 @@ static int run_run(const struct cli_context *cli, const void *values, char **arg
 	"(nothing that is mounted below), noidmap (owners as the host's), nocopy (an empty one "   \
 	"stays so, instead of getting what the image has at PATH), and mount(8)'s for "            \
 	"propagation, to containers. A virtual machine gets them from virtiofsd, which has to be " \
-	"installed, and only root's machines do.\n\n"
+	"installed; a user needs subordinate ids for it (see 'brig doctor').\n\n"
 
 #define RUN_SIZES                                                                                 \
 	"--disk-size bounds what a container writes in its own files, by a project quota of the " \

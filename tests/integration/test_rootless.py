@@ -311,7 +311,23 @@ def user_kernel(user_brig):
 def test_a_machine_of_a_user(user_brig, user_image, user_kernel):
     there = user_brig.folder / "home/there"
     user_brig.sh(f"echo hello > {there}")
-    user_brig("run", "-d", "--vm", "--name", "v", user_image, "sleep", "1000", timeout=180)
+    shares = []
+    if user_brig.many_ids:
+        user_brig.sh(f"mkdir {user_brig.folder}/home/shared")
+        user_brig("run", "--rm", "-v", "vol:/vol", user_image, "sh", "-c", "echo app > /vol/apps; chown 1000 /vol/apps")
+        shares = ["-v", f"{user_brig.folder}/home/shared:/shared", "-v", "vol:/vol", "-v", f"{there}:/there:ro"]
+    else:
+        refused = user_brig.fails("run", "--rm", "--vm", "-v", "vol:/vol", user_image, "true", timeout=180).err
+        assert "ids of your own" in refused and "/etc/subuid" in refused
+    user_brig("run", "-d", "--vm", "--name", "v", *shares, user_image, "sleep", "1000", timeout=180)
+    if shares:
+        # files have the owners that his containers see, and are his and his ids' on the host
+        inside = "id -u; cat /there; stat -c %u /vol/apps; echo of-root > /shared/r; touch /shared/a; chown 1000:1000 /shared/a"
+        assert user_brig("exec", "v", "sh", "-c", inside, timeout=120).out.split() == ["0", "hello", "1000"]
+        owners = [(user_brig.folder / "home/shared" / name).stat().st_uid for name in "ra"]
+        assert owners[0] == UID and owners[1] not in (UID, 0, 1000)
+        assert user_brig("run", "--rm", "-v", f"{user_brig.folder}/home/shared:/s", user_image, "stat", "-c", "%u",
+                         "/s/r", "/s/a").out.split() == ["0", "1000"]
     shown = user_brig("exec", "v", "sh", "-c", "id -u; stat -c %u /home/app; mount | grep ' / '", timeout=120).out.splitlines()
     assert shown[:2] == ["0", str(1000 if user_brig.many_ids else 0)]
     assert "userxattr" in shown[2]
