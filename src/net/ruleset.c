@@ -32,12 +32,17 @@ const char *ruleset_name(const struct network_home *home, char ret[RULESET_NAME_
  * What a port sends. An IPv6 address of the link alone is its own choice, but for the gateway's; the target of an advertisement
  * is read as it lies there, since nft 1.0.6 has no word for it. 0.0.0.0 and :: are of who has no address yet, and asks after
  * none but its own. In a first fragment of IPv6 no other header comes between (RFC 7112): the message might begin in a later
- * one, where nothing tells what it is.
+ * one, where nothing tells what it is. Only what br_netfilter sends to a published port may come back to who sent it
+ * (wire_refresh_port()): one that heard its own questions would take its address for another's.
  */
 static const char ruleset_stations[] =
 	"	chain prerouting {\n"
 	"		type filter hook prerouting priority -300\n"
 	"		iifname @ports jump station\n"
+	"	}\n"
+	"	chain forward {\n"
+	"		type filter hook forward priority 0\n"
+	"		meta pkttype { broadcast, multicast } iifname . oifname @loops drop\n"
 	"	}\n"
 	"	chain station {\n"
 	"		iifname . ether saddr != @macs drop\n"
@@ -533,9 +538,17 @@ static int ruleset_change_port(const struct network_home *home, const struct por
 	return r < 0 ? err_wrap(err, "packet filter, port %s", port->device) : 0;
 }
 
+/* A table that lacks a set was made by an earlier brig; what is made of the records has the port in it. */
 int ruleset_add_port(const struct network_home *home, const struct port *port, struct err *err)
 {
-	return ruleset_change_port(home, port, nftset_add, err);
+	struct err problem = ERR_INIT;
+	int r = ruleset_change_port(home, port, nftset_add, &problem);
+
+	if (r == -ENOENT)
+		return ruleset_apply(home, err);
+	if (r < 0)
+		*err = problem;
+	return r;
 }
 
 int ruleset_remove_port(const struct network_home *home, const struct port *port, struct err *err)
