@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "net/acl_chain.h"
+#include "net/acl_talk.h"
 #include "net/element.h"
 #include "net/subnet.h"
 #include "sys/child.h"
@@ -432,14 +433,22 @@ static int ruleset_can_reject(void)
 
 int ruleset_apply(const struct network_home *home, struct err *err)
 {
+	_cleanup_acl_talks_ struct acl_talks talks = { 0 };
 	_cleanup_buf_ struct buf text = BUF_INIT;
+	char name[RULESET_NAME_MAX];
 	int r = ruleset_text(home, 1, &text, err);
 
 	if (r == 0 && strstr(text.data, "reject with") && !ruleset_can_reject()) {
 		buf_release(&text);
 		r = ruleset_text(home, 0, &text, err);
 	}
-	return r < 0 ? r : ruleset_run(&text, 0, err);
+	if (r < 0)
+		return r;
+	acl_talks_load(home, ruleset_name(home, name), &talks);
+	r = ruleset_run(&text, 0, err);
+	if (r == 0)
+		acl_talks_restore(name, &talks);
+	return r;
 }
 
 int ruleset_remove(const struct network_home *home, struct err *err)
