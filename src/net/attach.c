@@ -12,6 +12,7 @@
 #include "net/resolver.h"
 #include "net/ruleset.h"
 #include "net/wire.h"
+#include "sys/netlink.h"
 
 #include <string.h>
 
@@ -685,13 +686,18 @@ static void attach_sift(struct attach *attach, char *const *ports)
 static int attach_move_port(struct attach *attach, struct port *port, char *const *ports,
 			    struct err *err)
 {
-	int r = ruleset_remove_port(&attach->home, port, err);
+	_cleanup_close_ int sock = netlink_open(NETLINK_ROUTE, -EBADF, err);
+	int r = sock < 0 ? sock : ruleset_remove_port(&attach->home, port, err);
 
+	if (sock < 0)
+		return sock;
 	strv_free(port->publish);
 	port->publish = strv_dup(ports);
 	if (r == 0)
 		r = port_save(&attach->home, port, err);
-	return r < 0 ? r : ruleset_add_port(&attach->home, port, err);
+	if (r == 0)
+		r = ruleset_add_port(&attach->home, port, err);
+	return r < 0 ? r : wire_refresh_port(sock, port, err);
 }
 
 int attach_republish(struct attach *attach, char *const *ports, struct err *err)

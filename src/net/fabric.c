@@ -232,7 +232,7 @@ int fabric_open_loopback(const char *bridge, struct err *err)
 	return fabric_set(path, "1", err);
 }
 
-/* Of ports that lost their bridge: somebody deleted it under them. */
+/* Some may have lost their bridge: somebody deleted it under them. */
 static void fabric_plug_ports(int sock, const struct network_home *home,
 			      const struct network *network, int bridge)
 {
@@ -243,9 +243,11 @@ static void fabric_plug_ports(int sock, const struct network_home *home,
 		struct err ignored = ERR_INIT;
 		struct link link;
 
-		if (link_find(sock, ports.items[i].device, &link, &ignored) == 0 &&
-		    link.master != bridge &&
-		    link_set_master(sock, link.index, bridge, &ignored) == 0)
+		if (link_find(sock, ports.items[i].device, &link, &ignored) < 0)
+			continue;
+		if (link.master == bridge)
+			(void)wire_refresh_port(sock, &ports.items[i], &ignored);
+		else if (link_set_master(sock, link.index, bridge, &ignored) == 0)
 			(void)wire_set_port(sock, &ports.items[i], &ignored);
 		if (ports.items[i].publish)
 			(void)fabric_open_loopback(network->device, &ignored);

@@ -25,10 +25,24 @@ static int wire_find_host(int sock, const struct wire_way *way, int *ret_index, 
 	return r;
 }
 
+static int wire_is_on(const char *path)
+{
+	_cleanup_free_ char *value = NULL;
+
+	return file_read(AT_FDCWD, path, 16, &value, NULL) == 0 && *value && *value != '0';
+}
+
+static int wire_is_filtered(void)
+{
+	return wire_is_on("/proc/sys/net/bridge/bridge-nf-call-iptables") ||
+	       wire_is_on("/proc/sys/net/bridge/bridge-nf-call-ip6tables");
+}
+
 static unsigned int wire_port_flags(const struct port *port)
 {
 	return (port->trusted ? LINK_PORT_LEARNING : 0) | LINK_PORT_BPDU_GUARD |
-	       LINK_PORT_ROOT_BLOCK | (port->isolated ? LINK_PORT_ISOLATED : 0);
+	       LINK_PORT_ROOT_BLOCK | (port->isolated ? LINK_PORT_ISOLATED : 0) |
+	       (port->publish && wire_is_filtered() ? LINK_PORT_HAIRPIN : 0);
 }
 
 /* What goes out of the host's end comes in to the instance, and the other way round. */
@@ -53,6 +67,14 @@ static int wire_set_station(int sock, int link, const struct port *port, struct 
 	if (port->trusted || nic_parse_mac(port->mac, mac) < 0)
 		return 0;
 	return link_add_station(sock, link, mac, err);
+}
+
+int wire_refresh_port(int sock, const struct port *port, struct err *err)
+{
+	struct link link;
+	int r = link_find(sock, port->device, &link, err);
+
+	return r < 0 ? r : link_set_port(sock, link.index, wire_port_flags(port), err);
 }
 
 int wire_set_port(int sock, const struct port *port, struct err *err)

@@ -4,11 +4,12 @@
 import json
 import os
 import signal
+import socket
 from pathlib import Path
 
 import pytest
 from support import images, wait
-from support.wires import HOST, HOST6, WORLD, WORLD6
+from support.wires import HOST, HOST6, WORLD, WORLD6, Joined
 
 pytestmark = pytest.mark.root
 
@@ -110,6 +111,52 @@ def test_published_ports(net_brig, wires):
     with pytest.raises(OSError):
         wires.world.fetch(HOST, 8080, timeout=2)
     start(net_brig, "again", "-p", "8080:80")
+
+
+def test_published_ports_where_bridges_are_filtered(net_brig, wires):
+    if not wires.host.filter_bridges(1):
+        pytest.skip("the kernel has no br_netfilter")
+    serve(net_brig, "web", "-p", "8080:80", eighty=80, eightyone=81)
+    start(net_brig, "other")
+
+    def reaches(name, port):
+        return [net_brig("exec", name, "nc", "-w", "5", to, port, check=False).out for to in (HOST, HOST6)]
+
+    for name in ("web", "other"):
+        assert reaches(name, "8080") == ["eighty\n"] * 2
+    net_brig("set", "web", "ports=8081:81")
+    assert reaches("web", "8081") == ["eightyone\n"] * 2 and reaches("web", "8080") == [""] * 2
+    with inside(net_brig, "web").inside(raw_socket) as sock:  # nobody hears himself
+        mac, own = sock.getsockname()[4], socket.inet_aton(address(net_brig, "web"))
+        frame = b"\xff" * 6 + mac + b"\x08\x06" + bytes.fromhex("0001080006040001") + mac + own + bytes(6) + own
+        sock.send(frame)
+        ping(net_brig, "web", address(net_brig, "other"))
+        assert frame not in received(sock)
+    wires.host.filter_bridges(0)
+    net_brig("network", "repair")
+    assert reaches("web", "8081") == ["eightyone\n"] * 2
+
+
+def inside(brig, name):
+    return Joined(brig.json("inspect", name)[0]["run"]["pid"])
+
+
+def raw_socket():
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003))
+    sock.bind(("eth0", 0x0003))
+    return sock
+
+
+def received(sock):
+    """All that it has got so far from others, and not sent itself."""
+    frames = []
+    while True:
+        try:
+            frame, (_, _, kind, *_) = sock.recvfrom(2048, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return frames
+        if kind != socket.PACKET_OUTGOING:
+            frames.append(frame)
 
 
 def test_networks_are_apart(net_brig):
