@@ -92,6 +92,18 @@ def test_addresses_that_are_asked_for(net_brig):
     assert net_brig("ps", "-a", "-q").out.split() == ["a"]
 
 
+def test_who_gets_anothers_address_is_reached_at_once(net_brig, wires):
+    net_brig("network", "create", "--ipv4", "10.77.0.0/24", "--ipv6", "fd77::/64", "lan")
+    both = "10.77.0.9", "fd77::9"
+    start(net_brig, "peer", "--network", "lan")
+    for name in "first", "second":
+        start(net_brig, name, "--network", f"lan,ip={both[0]},ip6={both[1]}")
+        for to in both:
+            net_brig("exec", "peer", "ping", "-c", "1", "-W", "1", to)
+            wires.host.run("busybox", "ping", "-c", "1", "-W", "1", to)
+        net_brig("rm", "-f", name)
+
+
 def test_published_ports(net_brig, wires):
     serve(net_brig, "web", "-p", "8080:80", "-p", f"{HOST}:8081:81", eighty=80, eightyone=81)
     start(net_brig, "other")
@@ -266,6 +278,10 @@ def test_networks_that_cannot_be_are_refused(net_brig, wires):
     assert net_brig("network", "ls", "-q").out.split() == ["lan"]
 
 
+def lessees(brig, network):
+    return {lease["instance"] for lease in brig.json("network", "leases", network)}
+
+
 def test_what_is_changed_while_an_instance_runs(net_brig, wires):
     net_brig("network", "create", "--ipv4", "10.77.0.1/24", "lan")
     serve(net_brig, "a", word=80)
@@ -289,7 +305,12 @@ def test_what_is_changed_while_an_instance_runs(net_brig, wires):
     assert {row["network"] for row in rows} == {"brig0", "lan"} and all(row["rx_packets"] for row in rows)
     net_brig("network", "disconnect", "lan", "a")
     assert "eth1" not in net_brig("exec", "a", "ls", "/sys/class/net").out
-    net_brig("stop", "-t", "0", "a")
+    assert lessees(net_brig, "lan") == {"b"}
+    start(net_brig, "c", "--network", "lan", "--ip", "10.77.0.50")
+    assert "address of 'c'" in net_brig.fails("network", "connect", "--ip", "10.77.0.50", "lan", "a").err
+    net_brig("stop", "-t", "0", "a", "c")
+    net_brig("network", "disconnect", "lan", "c")
+    assert lessees(net_brig, "lan") == {"b"}
     net_brig("start", "a")
     assert len(addresses(net_brig, "a")) == 2
     start(net_brig, "apart", "--network", "none")
