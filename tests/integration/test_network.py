@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 from pathlib import Path
@@ -226,12 +227,14 @@ def test_an_mtu_follows_that_of_the_way_out(net_brig, wires):
     def inside(name):
         return int(net_brig("exec", name, "cat", "/sys/class/net/eth0/mtu").out)
 
-    start(net_brig, "a")
+    start(net_brig, "a", "--cap-add", "NET_RAW")
     bridge = net_brig.json("network", "inspect", "brig0")[0]["device"]
-    assert mtu(bridge) == inside("a") == 1500
+    assert mtu(bridge) == inside("a") == 1500 == offered(net_brig, "a")
     wires.host.run("ip", "link", "set", "up0", "mtu", "1400")
+    wait.file_contains(Path(net_brig.run, ".net/brig0/dnsmasq.conf"), "option:mtu,1400")
+    assert mtu(bridge) == 1400 == offered(net_brig, "a")
     start(net_brig, "b")
-    assert mtu(bridge) == inside("b") == 1400 and inside("a") == 1500
+    assert inside("b") == 1400 and inside("a") == 1500
     for there in ("b", WORLD, WORLD6):
         net_brig("exec", "a", "ping", "-c", "1", "-W", "5", "-s", "1300", there)
     wires.host.run("ip", "link", "set", "up0", "mtu", "1500")
@@ -244,6 +247,20 @@ def test_an_mtu_follows_that_of_the_way_out(net_brig, wires):
     net_brig("network", "repair")
     assert mtu(bridge) == 1280  # IPv6 has no smaller one
     ping(net_brig, start(net_brig, "c"), address(net_brig, "a", 6))
+    net_brig("network", "set", "brig0", "mtu=1450")
+    assert mtu(bridge) == 1280  # of c
+    net_brig("rm", "-f", "c")
+    net_brig("network", "set", "brig0", "mtu=1450")
+    assert mtu(bridge) == 1450 == offered(net_brig, "a")
+    ping(net_brig, start(net_brig, "d"), address(net_brig, "a", 6))
+    assert inside("d") == 1450
+
+
+def offered(brig, name):
+    """The MTU that DHCP says."""
+    script = "echo '#!/bin/sh\n[ \"$1\" != bound ] || echo mtu $mtu' >/tmp/said; chmod +x /tmp/said"
+    done = brig("exec", name, "sh", "-c", f"{script}; udhcpc -i eth0 -n -q -f -t 10 -T 1 -O mtu -s /tmp/said")
+    return int(re.search(r"^mtu (\d+)", done.out, re.M).group(1))
 
 
 def test_a_killed_keeper_leaves_nothing_of_its_ports(net_brig, wires):
