@@ -14,6 +14,7 @@
 #include "instance/paths.h"
 #include "instance/schedule.h"
 #include "instance/volume.h"
+#include "net/attach.h"
 #include "net/publish.h"
 #include "proto/nic.h"
 #include "proto/share.h"
@@ -235,14 +236,34 @@ static int settings_apply_nothing(const struct instance_home *home _unused_,
 	return 0;
 }
 
+/*
+ * Before the record is kept, so that a kill in between leaves an instance that is given others at its next start, and no
+ * address that nobody has. Of one that runs its keeper does it.
+ */
+static int settings_apply_disconnect(const struct instance_home *home,
+				     const struct instance_view *view,
+				     const struct instance *record, struct err *err _unused_)
+{
+	const struct network_home networks = { .root = home->root, .run = home->run };
+	_cleanup_strv_ char **gone = NULL;
+
+	strv_for_each(text, view->record.networks) {
+		if (!strv_has(record->networks, *text))
+			strv_add(&gone, *text);
+	}
+	if (!view->alive)
+		attach_forget(&networks, record->name, gone);
+	return 0;
+}
+
 const struct settings_row settings_table[] = {
 	{ "disk", settings_set_disk, settings_apply_disk },
 	{ "snapshots.schedule", settings_set_schedule, settings_apply_nothing },
 	{ "snapshots.expiry", settings_set_expiry, settings_apply_nothing },
 	{ "ports", settings_set_ports, settings_apply_nothing },
 	{ SETTINGS_CONNECT, settings_connect, settings_apply_nothing, .hidden = 1 },
-	{ SETTINGS_DISCONNECT, settings_disconnect, settings_apply_nothing, .hidden = 1 },
-	{ SETTINGS_PULL, settings_disconnect, settings_apply_nothing, .hidden = 1 },
+	{ SETTINGS_DISCONNECT, settings_disconnect, settings_apply_disconnect, .hidden = 1 },
+	{ SETTINGS_PULL, settings_disconnect, settings_apply_disconnect, .hidden = 1 },
 	{ SETTINGS_ATTACH, settings_attach, settings_apply_nothing, .hidden = 1 },
 	{ SETTINGS_DETACH, settings_detach, settings_apply_nothing, .hidden = 1 },
 	{ SETTINGS_SEVER, settings_detach, settings_apply_nothing, .hidden = 1 },

@@ -344,6 +344,22 @@ int fabric_repair(const struct network_home *home, const struct network *network
 	return r < 0 ? r : fabric_make(home, network, 1, &mtu, err);
 }
 
+int fabric_follows(const struct network *network)
+{
+	return network->type == NETWORK_BRIDGE && !network->mtu &&
+	       (network->parent || !network->internal);
+}
+
+int fabric_follow(const struct network_home *home, const struct network *network, struct err *err)
+{
+	_cleanup_close_ int sock = netlink_open(NETLINK_ROUTE, -EBADF, err);
+	_cleanup_close_ int lock = sock < 0 ? -EBADF : network_try_lock(home, err);
+	struct link bridge;
+	int r = sock < 0 || lock < 0 ? err->code : link_find(sock, network->device, &bridge, err);
+
+	return r < 0 ? r : fabric_follow_mtu(sock, home, network, &bridge, err);
+}
+
 int fabric_is_up(const struct network *network)
 {
 	struct err ignored = ERR_INIT;

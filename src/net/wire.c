@@ -3,8 +3,10 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "net/subnet.h"
+#include "proto/announce.h"
 #include "sys/link.h"
 #include "sys/netlink.h"
+#include "sys/netns.h"
 #include "sys/rate.h"
 #include "sys/route.h"
 #include "sys/tap.h"
@@ -12,6 +14,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define WIRE_VHOST "/dev/vhost-net"
 
@@ -175,6 +178,17 @@ static int wire_set_up_inside(int sock, const struct nic_setup *setup, struct er
 	return r;
 }
 
+/* Neighbours may remember another who had the address. */
+static void wire_announce(int sock, int netns, const struct nic_setup *setup)
+{
+	struct err ignored = ERR_INIT;
+	_cleanup_close_ int inside = netns_socket(netns, AF_PACKET, SOCK_RAW, 0, &ignored);
+	struct link link;
+
+	if (inside >= 0 && link_find(sock, setup->name, &link, &ignored) == 0)
+		announce_send(inside, link.index, setup);
+}
+
 int wire_container(const struct wire_way *way, pid_t pid, struct err *err)
 {
 	_cleanup_close_ int sock = netlink_open(NETLINK_ROUTE, -EBADF, err);
@@ -199,6 +213,8 @@ int wire_container(const struct wire_way *way, pid_t pid, struct err *err)
 	/* its first packets would be lost else; they are sent again, should this fail */
 	if (r == 0 && !way->parent)
 		(void)link_settle(way->port->device, &ignored);
+	if (r == 0)
+		wire_announce(inside, netns, way->setup);
 	return r < 0 ? err_wrap(err, "interface %s", way->setup->name) : 0;
 }
 

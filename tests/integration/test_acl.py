@@ -113,7 +113,8 @@ def receiver(brig, name, wires, port):
 
 
 def test_a_conversation_outlives_changes_for_as_long_as_it_is_allowed(pair, wires):
-    pair("acl", "add", "web", "egress allow tcp port 7000", "egress allow tcp port 7001", "egress drop", "ingress drop")
+    for rule in "egress allow tcp port 7000", "egress allow tcp port 7001", "egress drop", "ingress drop":
+        pair("acl", "add", "web", rule)
     with receiver(pair, "web", wires, 7000) as (kept, hears), receiver(pair, "web", wires, 7001) as (cut, _):
         # the one who has something to say did not begin it
         for word, change in (("one", ["network", "create", "--internal", "another"]), ("two", ["network", "repair"]),

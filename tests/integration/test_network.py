@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 from pathlib import Path
@@ -90,6 +91,18 @@ def test_addresses_that_are_asked_for(net_brig):
                          (["--network", "nolan"], "no network 'nolan'")):
         assert why in net_brig.fails("run", "--rm", *options, "busybox", "true").err
     assert net_brig("ps", "-a", "-q").out.split() == ["a"]
+
+
+def test_who_gets_anothers_address_is_reached_at_once(net_brig, wires):
+    net_brig("network", "create", "--ipv4", "10.77.0.0/24", "--ipv6", "fd77::/64", "lan")
+    both = "10.77.0.9", "fd77::9"
+    start(net_brig, "peer", "--network", "lan")
+    for name in "first", "second":
+        start(net_brig, name, "--network", f"lan,ip={both[0]},ip6={both[1]}")
+        for to in both:
+            net_brig("exec", "peer", "ping", "-c", "1", "-W", "1", to)
+            wires.host.run("busybox", "ping", "-c", "1", "-W", "1", to)
+        net_brig("rm", "-f", name)
 
 
 def test_published_ports(net_brig, wires):
@@ -214,12 +227,14 @@ def test_an_mtu_follows_that_of_the_way_out(net_brig, wires):
     def inside(name):
         return int(net_brig("exec", name, "cat", "/sys/class/net/eth0/mtu").out)
 
-    start(net_brig, "a")
+    start(net_brig, "a", "--cap-add", "NET_RAW")
     bridge = net_brig.json("network", "inspect", "brig0")[0]["device"]
-    assert mtu(bridge) == inside("a") == 1500
+    assert mtu(bridge) == inside("a") == 1500 == offered(net_brig, "a")
     wires.host.run("ip", "link", "set", "up0", "mtu", "1400")
+    wait.file_contains(Path(net_brig.run, ".net/brig0/dnsmasq.conf"), "option:mtu,1400")
+    assert mtu(bridge) == 1400 == offered(net_brig, "a")
     start(net_brig, "b")
-    assert mtu(bridge) == inside("b") == 1400 and inside("a") == 1500
+    assert inside("b") == 1400 and inside("a") == 1500
     for there in ("b", WORLD, WORLD6):
         net_brig("exec", "a", "ping", "-c", "1", "-W", "5", "-s", "1300", there)
     wires.host.run("ip", "link", "set", "up0", "mtu", "1500")
@@ -232,6 +247,20 @@ def test_an_mtu_follows_that_of_the_way_out(net_brig, wires):
     net_brig("network", "repair")
     assert mtu(bridge) == 1280  # IPv6 has no smaller one
     ping(net_brig, start(net_brig, "c"), address(net_brig, "a", 6))
+    net_brig("network", "set", "brig0", "mtu=1450")
+    assert mtu(bridge) == 1280  # of c
+    net_brig("rm", "-f", "c")
+    net_brig("network", "set", "brig0", "mtu=1450")
+    assert mtu(bridge) == 1450 == offered(net_brig, "a")
+    ping(net_brig, start(net_brig, "d"), address(net_brig, "a", 6))
+    assert inside("d") == 1450
+
+
+def offered(brig, name):
+    """The MTU that DHCP says."""
+    script = "echo '#!/bin/sh\n[ \"$1\" != bound ] || echo mtu $mtu' >/tmp/said; chmod +x /tmp/said"
+    done = brig("exec", name, "sh", "-c", f"{script}; udhcpc -i eth0 -n -q -f -t 10 -T 1 -O mtu -s /tmp/said")
+    return int(re.search(r"^mtu (\d+)", done.out, re.M).group(1))
 
 
 def test_a_killed_keeper_leaves_nothing_of_its_ports(net_brig, wires):
@@ -266,6 +295,10 @@ def test_networks_that_cannot_be_are_refused(net_brig, wires):
     assert net_brig("network", "ls", "-q").out.split() == ["lan"]
 
 
+def lessees(brig, network):
+    return {lease["instance"] for lease in brig.json("network", "leases", network)}
+
+
 def test_what_is_changed_while_an_instance_runs(net_brig, wires):
     net_brig("network", "create", "--ipv4", "10.77.0.1/24", "lan")
     serve(net_brig, "a", word=80)
@@ -289,7 +322,12 @@ def test_what_is_changed_while_an_instance_runs(net_brig, wires):
     assert {row["network"] for row in rows} == {"brig0", "lan"} and all(row["rx_packets"] for row in rows)
     net_brig("network", "disconnect", "lan", "a")
     assert "eth1" not in net_brig("exec", "a", "ls", "/sys/class/net").out
-    net_brig("stop", "-t", "0", "a")
+    assert lessees(net_brig, "lan") == {"b"}
+    start(net_brig, "c", "--network", "lan", "--ip", "10.77.0.50")
+    assert "address of 'c'" in net_brig.fails("network", "connect", "--ip", "10.77.0.50", "lan", "a").err
+    net_brig("stop", "-t", "0", "a", "c")
+    net_brig("network", "disconnect", "lan", "c")
+    assert lessees(net_brig, "lan") == {"b"}
     net_brig("start", "a")
     assert len(addresses(net_brig, "a")) == 2
     start(net_brig, "apart", "--network", "none")
