@@ -33,7 +33,8 @@ int container_open(const struct oci_context *oci, const char *id, int lock, stru
 	if (r < 0)
 		return r;
 	ret->pidfd = store_pidfd(&ret->store);
-	ret->status = store_status(&ret->store, ret->pidfd >= 0 && container_is_frozen(ret));
+	ret->status =
+		store_status(&ret->store, ret->pidfd, ret->pidfd >= 0 && container_is_frozen(ret));
 	/* nobody creates it while the lock is ours; who did has been killed */
 	if (lock && !ret->store.pid)
 		ret->status = STORE_STOPPED;

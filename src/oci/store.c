@@ -411,14 +411,11 @@ static enum store_status store_status_without_pid(const struct store_container *
 	return STORE_STOPPED;
 }
 
-enum store_status store_status(const struct store_container *container, int frozen)
+enum store_status store_status(const struct store_container *container, int pidfd, int frozen)
 {
-	_cleanup_close_ int fd = -EBADF;
-
 	if (!container->pid)
 		return store_status_without_pid(container);
-	fd = store_pidfd(container);
-	if (fd < 0)
+	if (pidfd < 0)
 		return STORE_STOPPED;
 	if (frozen)
 		return STORE_PAUSED;

@@ -97,8 +97,8 @@ int store_load_config(const struct store_container *container, struct config *re
 int store_set_pid(struct store_container *container, pid_t pid);
 /* A pidfd of init, surely of it and not of who has its number now; -ESRCH if it ended. Caller closes. */
 int store_pidfd(const struct store_container *container);
-/* frozen: whether the container's cgroup is (callers who do not care: 0). */
-enum store_status store_status(const struct store_container *container, int frozen);
+/* pidfd: what store_pidfd() gave; frozen: whether the container's cgroup is (callers who do not care: 0). */
+enum store_status store_status(const struct store_container *container, int pidfd, int frozen);
 
 void store_release(struct store_container *container);
 #define _cleanup_store_ _cleanup_(store_release)

@@ -177,6 +177,13 @@ static void hostile_records_are_errors(void **state)
 	}
 }
 
+static enum store_status status_of(const struct store_container *container, int frozen)
+{
+	_cleanup_close_ int pidfd = store_pidfd(container);
+
+	return store_status(container, pidfd, frozen);
+}
+
 static void the_status_follows_the_process_and_the_socket(void **state)
 {
 	_cleanup_store_ struct store_container made = STORE_CONTAINER_INIT,
@@ -192,31 +199,31 @@ static void the_status_follows_the_process_and_the_socket(void **state)
 	}
 	root_make(root, "a", 0, &made);
 	assert_int_equal(store_open(root->path, "a", 0, &found, &err), 0);
-	assert_int_equal(store_status(&found, 0), STORE_CREATING);
+	assert_int_equal(status_of(&found, 0), STORE_CREATING);
 	assert_int_equal(store_set_pid(&made, child), 0);
-	assert_int_equal(store_status(&made, 0), STORE_CREATING);
+	assert_int_equal(status_of(&made, 0), STORE_CREATING);
 	root_write(root, "a", STORE_START_SOCKET, "");
-	assert_int_equal(store_status(&made, 0), STORE_CREATED);
+	assert_int_equal(status_of(&made, 0), STORE_CREATED);
 	made.started = 1;
-	assert_int_equal(store_status(&made, 0), STORE_CREATED);
+	assert_int_equal(status_of(&made, 0), STORE_CREATED);
 	assert_int_equal(unlinkat(made.dir, STORE_START_SOCKET, 0), 0);
-	assert_int_equal(store_status(&made, 0), STORE_RUNNING);
-	assert_int_equal(store_status(&made, 1), STORE_PAUSED);
+	assert_int_equal(status_of(&made, 0), STORE_RUNNING);
+	assert_int_equal(status_of(&made, 1), STORE_PAUSED);
 	/* another process of that number */
 	made.start_time++;
-	assert_int_equal(store_status(&made, 0), STORE_STOPPED);
+	assert_int_equal(status_of(&made, 0), STORE_STOPPED);
 	assert_int_equal(store_pidfd(&made), -ESRCH);
 	made.start_time--;
 	/* a zombie has ended, waited for or not */
 	kill(child, SIGKILL);
 	assert_int_equal(waitid(P_PID, (id_t)child, &(siginfo_t){ 0 }, WEXITED | WNOWAIT), 0);
-	assert_int_equal(store_status(&made, 1), STORE_STOPPED);
+	assert_int_equal(status_of(&made, 1), STORE_STOPPED);
 	assert_int_equal(waitpid(child, NULL, 0), child);
-	assert_int_equal(store_status(&made, 0), STORE_STOPPED);
+	assert_int_equal(status_of(&made, 0), STORE_STOPPED);
 	assert_int_equal(store_set_pid(&made, child), -ESRCH);
 	/* without a process, and nobody at work on it */
 	store_release(&made);
-	assert_int_equal(store_status(&found, 0), STORE_STOPPED);
+	assert_int_equal(status_of(&found, 0), STORE_STOPPED);
 }
 
 #define STORE_TEST(fn) cmocka_unit_test_setup_teardown(fn, root_setup, root_teardown)
