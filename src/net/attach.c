@@ -429,7 +429,7 @@ static int attach_make_card(struct attach_nic *nic, unsigned int cpus, struct er
 		.mtu = nic->setup.mtu,
 		.queues = nic->taps.n,
 		.taps = nic->taps.fds,
-		.vhosts = nic->taps.has_vhosts ? nic->taps.vhosts : NULL,
+		.vhost = nic->taps.vhost,
 		.stream = -EBADF,
 	};
 	memcpy(nic->card.mac, nic->nic.mac, sizeof(nic->card.mac));
