@@ -505,7 +505,6 @@ void attach_unplug_all(struct attach *attach)
 	for (size_t i = 0; i < NIC_MAX && lock >= 0; i++) {
 		struct attach_nic *nic = &attach->nics[i];
 
-		wire_taps_release(&nic->taps);
 		ignored = ERR_INIT;
 		if (nic->noted &&
 		    attach_unplug(&attach->home, &nic->port, &nic->left, &ignored) == 0)
