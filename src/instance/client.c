@@ -219,7 +219,9 @@ static int client_stop_locked(const struct instance_home *home, const char *name
 	wire_put_u32(&payload, timeout_ms < 0 || timeout_ms >= UINT32_MAX ? UINT32_MAX
 									  : (uint32_t)timeout_ms);
 	r = instance_request(home, name, MESSAGE_STOP, payload.data, payload.len, &failure);
-	client_wait_process((pid_t)view->run.keeper_pid);
+	/* after its word everything is in its place; what it has to do then is nobody's to wait for */
+	if (r < 0)
+		client_wait_process((pid_t)view->run.keeper_pid);
 	/* a keeper that died while it stopped the instance has stopped it too */
 	if (r < 0 && r != -EPIPE && r != -ESRCH) {
 		*err = failure;

@@ -384,6 +384,9 @@ int instance_remove(const struct instance_home *home, const char *name, int forc
 	if (view.alive && !force)
 		return err_set(err, -EBUSY, "'%s' is running; stop it first, or use rm -f", name);
 	r = clean_kill_keeper(home, name, err);
+	/* an end that nobody will read is not worth the wait for the disk */
+	if (!view.record.finished)
+		view.record.finished = units_now();
 	if (r == 0)
 		r = clean_leftovers(home, &view.record, name, err);
 	return r < 0 ? r : instance_discard(home, name, err);

@@ -430,7 +430,7 @@ static int attach_make_card(struct attach_nic *nic, unsigned int cpus, struct er
 		.mtu = nic->setup.mtu,
 		.queues = nic->taps.n,
 		.taps = nic->taps.fds,
-		.vhosts = nic->taps.has_vhosts ? nic->taps.vhosts : NULL,
+		.vhost = nic->taps.vhost,
 		.stream = -EBADF,
 	};
 	memcpy(nic->card.mac, nic->nic.mac, sizeof(nic->card.mac));
@@ -506,7 +506,6 @@ void attach_unplug_all(struct attach *attach)
 	for (size_t i = 0; i < NIC_MAX && lock >= 0; i++) {
 		struct attach_nic *nic = &attach->nics[i];
 
-		wire_taps_release(&nic->taps);
 		ignored = ERR_INIT;
 		if (nic->noted &&
 		    attach_unplug(&attach->home, &nic->port, &nic->left, &ignored) == 0)

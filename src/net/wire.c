@@ -10,13 +10,12 @@
 #include "sys/rate.h"
 #include "sys/route.h"
 #include "sys/tap.h"
+#include "sys/vhost.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-
-#define WIRE_VHOST "/dev/vhost-net"
 
 /* Among the host's links: the bridge, or the interface below a macvlan. */
 static int wire_find_host(int sock, const struct wire_way *way, int *ret_index, struct err *err)
@@ -220,11 +219,8 @@ int wire_container(const struct wire_way *way, pid_t pid, struct err *err)
 
 void wire_taps_release(struct wire_taps *taps)
 {
-	for (unsigned int i = 0; i < taps->n; i++) {
+	for (unsigned int i = 0; i < taps->n; i++)
 		fd_close(taps->fds[i]);
-		if (taps->has_vhosts)
-			fd_close(taps->vhosts[i]);
-	}
 	*taps = WIRE_TAPS_INIT;
 }
 
@@ -250,15 +246,11 @@ static int wire_open_queues(const struct wire_way *way, unsigned int n, struct w
 }
 
 /* Without it packets go through the VMM, which is slower and nothing else. */
-static void wire_open_vhosts(struct wire_taps *taps)
+static int wire_has_vhost(void)
 {
-	unsigned int n = 0;
+	_cleanup_close_ int fd = vhost_net_open();
 
-	while (n < taps->n && (taps->vhosts[n] = open(WIRE_VHOST, O_RDWR | O_CLOEXEC)) >= 0)
-		n++;
-	taps->has_vhosts = n == taps->n;
-	while (!taps->has_vhosts && n > 0)
-		fd_close(taps->vhosts[--n]);
+	return fd >= 0;
 }
 
 static int wire_plug_tap(const struct wire_way *way, struct err *err)
@@ -301,7 +293,7 @@ int wire_vm(const struct wire_way *way, unsigned int cpus, struct wire_taps *ret
 		wire_taps_release(&taps);
 		return r;
 	}
-	wire_open_vhosts(&taps);
+	taps.vhost = wire_has_vhost();
 	*ret = taps;
 	return 0;
 }

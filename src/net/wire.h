@@ -34,9 +34,9 @@ int wire_refresh_port(int sock, const struct port *port, struct err *err);
 #define WIRE_QUEUES_MAX 8
 
 struct wire_taps {
-	int fds[WIRE_QUEUES_MAX], vhosts[WIRE_QUEUES_MAX];
+	int fds[WIRE_QUEUES_MAX];
 	unsigned int n;
-	int has_vhosts; /* the host has vhost-net, and one device for each queue */
+	int vhost; /* the host has vhost-net */
 };
 #define WIRE_TAPS_INIT ((struct wire_taps){ .n = 0 })
 

@@ -55,10 +55,10 @@ struct driver_host_ops {
 
 struct driver_nic {
 	uint8_t mac[6];
-	uint16_t mtu;	   /* 0: the guest is not told */
-	uint32_t queues;   /* pairs: as many taps; 0: it is the stream */
-	const int *taps;   /* sys/tap.h */
-	const int *vhosts; /* as many vhost-net devices, or NULL */
+	uint16_t mtu;	 /* 0: the guest is not told */
+	uint32_t queues; /* pairs: as many taps; 0: it is the stream */
+	const int *taps; /* sys/tap.h */
+	int vhost; /* the host has vhost-net: the engine opens as many for its process (sys/vhost.h) */
 	int stream;
 };
 

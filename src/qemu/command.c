@@ -196,7 +196,7 @@ static char *command_netdev(const struct driver_nic *nic, size_t i, int fd)
 		return mem_printf("stream,id=net%zu,server=off,addr.type=fd,addr.str=%d", i, fd);
 	buf_printf(&text, "tap,id=net%zu", i);
 	command_add_fds(&text, "fds", fd, nic->queues);
-	if (nic->vhosts) {
+	if (nic->vhost) {
 		buf_add_str(&text, ",vhost=on");
 		command_add_fds(&text, "vhostfds", fd + (int)nic->queues, nic->queues);
 	}
@@ -205,7 +205,7 @@ static char *command_netdev(const struct driver_nic *nic, size_t i, int fd)
 
 size_t command_nic_fds(const struct driver_nic *nic)
 {
-	return nic->queues ? (nic->vhosts ? 2 : 1) * nic->queues : 1;
+	return nic->queues ? (nic->vhost ? 2 : 1) * nic->queues : 1;
 }
 
 /* Without a ROM to boot from. A vector for each queue, the control queue's and the configuration's among them. */

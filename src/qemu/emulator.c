@@ -14,6 +14,7 @@
 #include "sys/ext4.h"
 #include "sys/kvm_probe.h"
 #include "sys/tsc.h"
+#include "sys/vhost.h"
 #include "sys/virtiofsd.h"
 
 #include <fcntl.h>
@@ -268,6 +269,16 @@ static int emulator_add_copies(struct emulator *emulator, const int *fds, size_t
 	return 0;
 }
 
+static int emulator_add_vhost(struct emulator *emulator, struct err *err)
+{
+	int fd = vhost_net_open();
+
+	if (fd < 0)
+		return err_errno(err, fd, "cannot open vhost-net");
+	emulator->fds[emulator->n_fds++] = fd;
+	return 0;
+}
+
 static int emulator_add_nics(struct emulator *emulator, const struct driver_host *host,
 			     struct err *err)
 {
@@ -284,8 +295,8 @@ static int emulator_add_nics(struct emulator *emulator, const struct driver_host
 			r = emulator_add_copies(emulator, &nic->stream, 1, err);
 		else
 			r = emulator_add_copies(emulator, nic->taps, nic->queues, err);
-		if (r == 0 && nic->queues && nic->vhosts)
-			r = emulator_add_copies(emulator, nic->vhosts, nic->queues, err);
+		for (uint32_t pair = 0; r == 0 && nic->vhost && pair < nic->queues; pair++)
+			r = emulator_add_vhost(emulator, err);
 	}
 	return r;
 }

@@ -13,6 +13,7 @@
 #include "sys/cgroup-internal.h"
 #include "sys/idmap.h"
 #include "sys/cgroup_bpf.h"
+#include "sys/procstat.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -26,6 +27,8 @@
 #define CGROUP_DEPTH_MAX       16
 #define CGROUP_DESCENDANTS_MAX 4096
 #define CGROUP_ROUNDS_MAX      64
+/* include/linux/sched.h: PF_KTHREAD */
+#define CGROUP_PF_KTHREAD 0x00200000
 /* The kernel takes no quota below 1 ms per period of 100 ms. */
 #define CGROUP_CPUS_MILLI_MIN 10
 #define CGROUP_CPUS_MILLI_MAX 1000000000
@@ -814,11 +817,45 @@ static int cgroup_prune_all(struct cgroup *cgroup)
 	return result;
 }
 
+static int cgroup_is_kernels(pid_t pid)
+{
+	uint64_t flags;
+
+	return procstat_fields(pid, PROCSTAT_FLAGS, &flags, 1) == 0 && flags & CGROUP_PF_KTHREAD;
+}
+
+/*
+ * KVM's and vhost's threads of a machine were born in its group (before Linux 6.4 vhost's, before 6.14 KVM's), no signal
+ * ends them, and they last until the kernel has taken the machine apart. The top is where other threads of the
+ * kernel's are. One who may not move them waits for them.
+ */
+static void cgroup_let_go_of_kernels(const struct cgroup *cgroup)
+{
+	_cleanup_free_ pid_t *pids = NULL;
+	size_t n = 0;
+
+	(void)cgroup_pids(cgroup, &pids, &n);
+	for (size_t i = 0; i < n; i++) {
+		if (!cgroup_is_kernels(pids[i]))
+			continue;
+		for (size_t j = 0; j < cgroup->n; j++) {
+			const struct cgroup_dir *dir = &cgroup->dirs[j];
+			_cleanup_free_ char *path = cgroup_dir_path(dir, "", "cgroup.procs");
+
+			(void)cgroup_write_number(dir->root, path, pids[i]);
+		}
+	}
+}
+
 int cgroup_destroy(struct cgroup *cgroup, int timeout_ms, struct err *err)
 {
 	int64_t deadline = units_monotonic() + (int64_t)timeout_ms * 1000000;
 	int r = cgroup_prune_all(cgroup);
 
+	if (r == -EBUSY) {
+		cgroup_let_go_of_kernels(cgroup);
+		r = cgroup_prune_all(cgroup);
+	}
 	for (int round = 0; r == -EBUSY && round < CGROUP_ROUNDS_MAX; round++) {
 		(void)cgroup_kill(cgroup);
 		cgroup_wait_one(cgroup, deadline);

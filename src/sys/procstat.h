@@ -15,6 +15,7 @@
 enum {
 	PROCSTAT_FIRST =
 		4, /* behind the name, which may hold anything, and the state, which is a letter */
+	PROCSTAT_FLAGS = 9,	  /* the kernel's PF_* (linux/sched.h) */
 	PROCSTAT_START_TIME = 22, /* clock ticks since boot */
 	PROCSTAT_ARG_START = 48,  /* arg_end, env_start and env_end follow */
 };

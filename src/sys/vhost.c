@@ -2,12 +2,20 @@
 #include "sys/vhost.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
 static int vhost_call(int fd, unsigned long request, const void *data)
 {
 	return ioctl(fd, request, data) < 0 ? -errno : 0;
+}
+
+int vhost_net_open(void)
+{
+	int fd = open("/dev/vhost-net", O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
 }
 
 int vhost_own(int fd)

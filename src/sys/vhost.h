@@ -8,6 +8,12 @@
 
 /* A vhost device: the kernel serves virtqueues. All return 0 or -errno. */
 
+/*
+ * One for a queue pair of a network card: a descriptor. Who holds one that has been owned holds the owner's memory, and
+ * its thread of the kernel's (before Linux 6.4 in the owner's control group), so it is opened for one process and
+ * kept by nobody else.
+ */
+int vhost_net_open(void);
 /* The memory is from now on that of the calling process; once for a descriptor. */
 int vhost_own(int fd);
 int vhost_features(int fd, uint64_t *ret);

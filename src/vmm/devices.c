@@ -100,6 +100,15 @@ static int devices_make_blk(struct devices_site *site, uint32_t i, struct virtio
 	return r < 0 ? r : blk_new(&site->host, disk, &blk, ret, err);
 }
 
+static int devices_next_trailing(struct devices_site *site)
+{
+	int fd = devices_next_fd(site);
+
+	if (site->trail)
+		trail_add(site->trail, fd);
+	return fd;
+}
+
 static int devices_make_net(struct devices_site *site, uint32_t i, struct virtio **ret,
 			    struct err *err)
 {
@@ -115,9 +124,9 @@ static int devices_make_net(struct devices_site *site, uint32_t i, struct virtio
 	options.is_stream = !config->queues;
 	options.pairs = options.is_stream ? 1 : config->queues;
 	for (uint32_t pair = 0; pair < options.pairs; pair++) {
-		taps[pair] = devices_next_fd(site);
+		taps[pair] = devices_next_trailing(site);
 		if (config->vhost)
-			vhosts[pair] = devices_next_fd(site);
+			vhosts[pair] = devices_next_trailing(site);
 	}
 	memcpy(options.mac, config->mac, sizeof(options.mac));
 	if (net_new(&site->host, &options, ret, &net, err) == 0)

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "proto/vmm.h"
+#include "sys/trail.h"
 #include "vmm/bus/hv.h"
 #include "vmm/bus/msi.h"
 #include "vmm/bus/pci.h"
@@ -16,8 +17,9 @@ struct devices_site {
 	struct pci *pci;
 	struct msi *msi;
 	struct hv hv;
-	const int *fds; /* what the devices take, in their order; or NULL and */
-	int next_fd;	/* of proto/vmm.h's, at first VMM_FD_FIRST */
+	const int *fds;	     /* what the devices take, in their order; or NULL and */
+	int next_fd;	     /* of proto/vmm.h's, at first VMM_FD_FIRST */
+	struct trail *trail; /* sys/trail.h; or NULL */
 };
 
 /* How many devices more than at its start a machine has room for. */

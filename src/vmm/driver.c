@@ -10,6 +10,7 @@
 #include "proto/vm_driver.h"
 #include "proto/wire.h"
 #include "sys/cgroup.h"
+#include "sys/vhost.h"
 #include "vmm/hull.h"
 
 #include <signal.h>
@@ -254,24 +255,44 @@ static int driver_has_vhost(const struct vm_engine *engine)
 	return 0;
 }
 
-static size_t driver_fill_card(const struct vm_engine *engine, const struct driver_nic *nic,
-			       struct vmm_net *ret, int *fds)
+static void driver_describe_card(const struct vm_engine *engine, const struct driver_nic *nic,
+				 struct vmm_net *ret)
 {
-	const int *vhosts = driver_has_vhost(engine) ? nic->vhosts : NULL;
-	size_t n = 0;
-
 	*ret = (struct vmm_net){ .mtu = nic->mtu,
 				 .queues = nic->queues,
-				 .vhost = nic->queues && vhosts };
+				 .vhost = nic->queues && nic->vhost && driver_has_vhost(engine) };
 	memcpy(ret->mac, nic->mac, sizeof(ret->mac));
+}
+
+/* What it is sent with; which of it is ours is ours to close (vhost_net_open()). */
+struct driver_card_fds {
+	int all[VMM_PLUG_FDS_MAX], ours[VMM_PLUG_FDS_MAX];
+	size_t n, n_ours;
+};
+
+static void driver_card_fds_release(struct driver_card_fds *fds)
+{
+	while (fds->n_ours)
+		fd_close(fds->ours[--fds->n_ours]);
+}
+
+static int driver_open_card(const struct driver_nic *nic, int vhost, struct driver_card_fds *fds,
+			    struct err *err)
+{
 	if (!nic->queues)
-		fds[n++] = nic->stream;
+		fds->all[fds->n++] = nic->stream;
 	for (uint32_t pair = 0; pair < nic->queues; pair++) {
-		fds[n++] = nic->taps[pair];
-		if (vhosts)
-			fds[n++] = vhosts[pair];
+		int fd;
+
+		fds->all[fds->n++] = nic->taps[pair];
+		if (!vhost)
+			continue;
+		fd = vhost_net_open();
+		if (fd < 0)
+			return err_errno(err, fd, "cannot open vhost-net");
+		fds->all[fds->n++] = fds->ours[fds->n_ours++] = fd;
 	}
-	return n;
+	return 0;
 }
 
 /* The frame is small and its descriptors go with its first byte, so nothing may be before it. */
@@ -320,14 +341,16 @@ static int driver_engine_grow(struct vm_engine *engine, const struct driver_devi
 static int driver_engine_change(struct vm_engine *engine, const struct driver_device *device,
 				int plugged, struct err *err)
 {
+	_cleanup_(driver_card_fds_release) struct driver_card_fds fds = { .n = 0 };
 	_cleanup_buf_ struct buf payload = BUF_INIT;
-	int fds[VMM_PLUG_FDS_MAX];
 	struct vmm_plug plug = { .kind = VMM_PLUG_NET };
-	size_t n = driver_fill_card(engine, device->nic, &plug.net, fds);
 
+	driver_describe_card(engine, device->nic, &plug.net);
+	if (plugged && driver_open_card(device->nic, plug.net.vhost, &fds, err) < 0)
+		return err->code;
 	vmm_plug_put(&payload, &plug);
-	return driver_send_with(engine, plugged ? VMM_PLUG : VMM_UNPLUG, &payload, fds,
-				plugged ? n : 0, err);
+	return driver_send_with(engine, plugged ? VMM_PLUG : VMM_UNPLUG, &payload, fds.all, fds.n,
+				err);
 }
 
 static int driver_engine_plug(struct vm_engine *engine, const struct driver_device *device,

@@ -14,6 +14,7 @@
 #include "sys/ext4.h"
 #include "sys/kvm_probe.h"
 #include "sys/sandbox.h"
+#include "sys/vhost.h"
 #include "sys/virtiofsd.h"
 #include "vmm/cpu/vm.h"
 
@@ -138,7 +139,7 @@ static int hull_configure_nets(struct vmm_config *config, const struct driver_ho
 		memcpy(net->mac, nic->mac, sizeof(net->mac));
 		net->mtu = nic->mtu;
 		net->queues = nic->queues;
-		net->vhost = nic->queues && nic->vhosts;
+		net->vhost = nic->queues && nic->vhost;
 	}
 	return 0;
 }
@@ -233,6 +234,16 @@ static int hull_add_copy(struct hull *hull, int fd, struct err *err)
 	return 0;
 }
 
+static int hull_add_vhost(struct hull *hull, struct err *err)
+{
+	int fd = vhost_net_open();
+
+	if (fd < 0)
+		return err_errno(err, fd, "cannot open vhost-net");
+	hull->fds[hull->n_fds++] = fd;
+	return 0;
+}
+
 static int hull_add_nets(struct hull *hull, const struct driver_host *host, struct err *err)
 {
 	int r = 0;
@@ -244,8 +255,8 @@ static int hull_add_nets(struct hull *hull, const struct driver_host *host, stru
 			r = hull_add_copy(hull, nic->stream, err);
 		for (uint32_t pair = 0; r == 0 && pair < nic->queues; pair++) {
 			r = hull_add_copy(hull, nic->taps[pair], err);
-			if (r == 0 && nic->vhosts)
-				r = hull_add_copy(hull, nic->vhosts[pair], err);
+			if (r == 0 && nic->vhost)
+				r = hull_add_vhost(hull, err);
 		}
 		if (r < 0)
 			return r;

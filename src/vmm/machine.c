@@ -16,6 +16,7 @@
  */
 #include "vmm/machine.h"
 #include "base/mem.h"
+#include "sys/trail.h"
 #include "vmm/acpi/acpi.h"
 #include "vmm/acpi/ged.h"
 #include "vmm/acpi/power.h"
@@ -70,6 +71,7 @@ struct machine {
 	struct err end_err;
 
 	int kvm;
+	struct trail trail; /* the VM, its CPUs, vhosts and taps */
 	struct ram *ram;
 	struct vm *vm;
 	struct bus *ports, *memory;
@@ -386,6 +388,8 @@ static int machine_make_vm(struct machine *machine, struct err *err)
 	r = vm_new(machine->kvm, machine->ram, &window, &machine->vm, err);
 	if (r < 0)
 		return r;
+	trail_open(&machine->trail);
+	trail_add(&machine->trail, vm_fd(machine->vm));
 	hv = vm_hv(machine->vm);
 	machine->msi = msi_new(&hv);
 	return 0;
@@ -447,6 +451,7 @@ static struct devices_site machine_site(struct machine *machine)
 		.msi = machine->msi,
 		.hv = vm_hv(machine->vm),
 		.next_fd = VMM_FD_FIRST,
+		.trail = &machine->trail,
 	};
 }
 
@@ -470,6 +475,7 @@ static int machine_make_vcpus(struct machine *machine, struct err *err)
 
 		if (r < 0)
 			return r;
+		trail_add(&machine->trail, vcpu_fd(machine->vcpus[machine->n_vcpus]));
 	}
 	return 0;
 }
@@ -589,7 +595,8 @@ int machine_new(struct loop *loop, const struct vmm_config *config, const struct
 				     .changed = PTHREAD_COND_INITIALIZER,
 				     .may_run = UINT64_MAX,
 				     .kvm = VMM_FD_KVM,
-				     .end_fd = -EBADF };
+				     .end_fd = -EBADF,
+				     .trail = TRAIL_INIT };
 	machine_lock(machine);
 	loop_set_wait_hooks(loop, machine_unlock, machine_lock, machine);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(machine_steps); i++)
@@ -614,11 +621,16 @@ static void machine_end_vcpus(struct machine *machine)
 	free(machine->vcpus);
 }
 
+/*
+ * The VM's descriptor goes before what devices have given it: KVM would wait for a grace period for each of
+ * their interrupts, and takes them all away at once with the VM.
+ */
 struct machine *machine_free(struct machine *machine)
 {
 	if (!machine)
 		return NULL;
 	machine_end_vcpus(machine);
+	vm_close(machine->vm);
 	gdb_free(machine->gdb);
 	machine->end_source = loop_source_free(machine->end_source);
 	machine->last_words = loop_source_free(machine->last_words);
@@ -634,6 +646,7 @@ struct machine *machine_free(struct machine *machine)
 	bus_free(machine->ports);
 	bus_free(machine->memory);
 	ram_free(machine->ram);
+	trail_close(&machine->trail);
 	loop_set_wait_hooks(machine->loop, NULL, NULL, NULL);
 	machine_unlock(machine);
 	free(machine);
@@ -694,6 +707,7 @@ int machine_plug(struct machine *machine, const struct vmm_plug *plug, const int
 	struct devices_site site = machine_site(machine);
 
 	site.fds = fds;
+	site.trail = NULL; /* the jail lets nothing be registered any more */
 	return devices_plug(machine->devices, &site, plug, err);
 }
 

@@ -142,6 +142,12 @@ int vm_new(int kvm, const struct ram *ram, const struct vm_window *window, struc
 	return 0;
 }
 
+void vm_close(struct vm *vm)
+{
+	if (vm)
+		vm->fd = fd_close(vm->fd);
+}
+
 struct vm *vm_free(struct vm *vm)
 {
 	if (!vm)

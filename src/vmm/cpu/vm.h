@@ -32,6 +32,8 @@ struct vm_window {
  */
 int vm_new(int kvm, const struct ram *ram, const struct vm_window *window, struct vm **ret,
 	   struct err *err);
+/* After its vCPUs: nothing is asked of KVM from then on, what vm_hv() is told is told to nobody. */
+void vm_close(struct vm *vm);
 /* After its vCPUs. Returns NULL. */
 struct vm *vm_free(struct vm *vm);
 

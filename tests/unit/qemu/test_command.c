@@ -118,7 +118,7 @@ static void cards_come_as_taps_or_a_stream_after_all_other_descriptors(void **st
 	static const int some[2];
 	static const struct driver_nic nics[] = {
 		{ .mac = { 2, 0x62, 0, 0, 0, 1 }, .mtu = 1500, .queues = 2, .taps = some },
-		{ .mac = { 2, 0x62, 0, 0, 0, 2 }, .queues = 1, .taps = some, .vhosts = some },
+		{ .mac = { 2, 0x62, 0, 0, 0, 2 }, .queues = 1, .taps = some, .vhost = 1 },
 		{ .mac = { 2, 0x62, 0, 0, 0, 3 } },
 	};
 	struct command command = usual;
