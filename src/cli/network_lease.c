@@ -67,9 +67,9 @@ const struct verb cli_network_lease_verbs[] = {
 		.group = "Networks",
 		.args = "NAME",
 		.summary = "List the addresses that a network's instances have",
-		.description =
-			"An instance keeps its addresses as long as it is there, whether or not it "
-			"runs.",
+		.description = "An instance keeps its addresses as long as it is there and on the "
+			       "network, "
+			       "whether or not it runs.",
 		.options = listing_options_table,
 		.min_args = 1,
 		.max_args = 1,

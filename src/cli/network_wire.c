@@ -320,8 +320,9 @@ const struct verb cli_network_wire_verbs[] = {
 		.args = "NETWORK INSTANCE",
 		.summary = "Take an instance off a network",
 		.description =
-			"The instance loses its interface there, and the connections over it; at "
-			"once if it runs. A VM's guest is asked to let go of the card first, and "
+			"The instance loses its interface there, its addresses and the connections "
+			"over it; at once if it runs. A VM's guest is asked to let go of the card "
+			"first, and "
 			"keeps it if it does not do so in time. As for 'connect', a VM on the "
 			"engine 'qemu' has to be stopped for it.",
 		.options = network_disconnect_table,

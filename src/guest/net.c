@@ -7,6 +7,7 @@
 #include "guest/net.h"
 #include "base/file.h"
 #include "guest/uevent.h"
+#include "proto/announce.h"
 #include "proto/nic.h"
 
 #include <fcntl.h>
@@ -287,6 +288,15 @@ static int net_set_up_card(int fd, const struct net_card *card, struct err *err)
 				 !IN6_IS_ADDR_UNSPECIFIED(&setup->via6), err);
 }
 
+/* Neighbours may remember another who had the address. A kernel without packet sockets does without. */
+static void net_announce(const struct net_cards *cards)
+{
+	_cleanup_close_ int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+
+	for (size_t i = 0; fd >= 0 && i < cards->n; i++)
+		announce_send(fd, (int)cards->cards[i].index, &cards->cards[i].setup);
+}
+
 int net_set_up(char *const *nics, int uevents, int64_t timeout_ms, struct err *err)
 {
 	_cleanup_close_ int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
@@ -301,6 +311,8 @@ int net_set_up(char *const *nics, int uevents, int64_t timeout_ms, struct err *e
 		r = net_move_aside(&cards, err);
 	for (size_t i = 0; r == 0 && i < cards.n; i++)
 		r = net_set_up_card(fd, &cards.cards[i], err);
+	if (r == 0)
+		net_announce(&cards);
 	return r;
 }
 

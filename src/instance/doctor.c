@@ -123,8 +123,8 @@ static const struct doctor_check doctor_checks[] = {
 		 "CHAIN oifname brig0 accept" },
 	{ "bridge-filter", "filters on bridges", 0, DOCTOR_OF_ROOT, doctor_net_bridge_filter,
 	  .cost = "what instances of one network say to each other passes other firewalls' "
-		  "forward chains, and an instance does not reach itself by a port that it "
-		  "publishes",
+		  "forward chains; if it came while instances ran, one reaches itself by a port "
+		  "that it publishes only after 'brig network repair'",
 	  .fix = "sysctl -w net.bridge.bridge-nf-call-iptables=0 "
 		 "net.bridge.bridge-nf-call-ip6tables=0, unless docker or Kubernetes are here, "
 		 "which want it" },

@@ -354,7 +354,7 @@ int instance_set_aside(const struct instance_home *home, const char *name, char 
 	if (rename(path, aside) < 0 && errno != ENOENT)
 		return err_errno(err, -errno, "cannot remove %s", path);
 	if (known)
-		attach_forget(&networks, &record);
+		attach_forget(&networks, name, record.networks);
 	*ret_path = take_ptr(aside);
 	return 0;
 }

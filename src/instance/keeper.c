@@ -388,34 +388,77 @@ static int keeper_keep_setting(struct keeper *keeper, struct err *err)
 	return r < 0 && !err_is_set(err) ? err_errno(err, r, "cannot keep the setting") : r;
 }
 
+void keeper_change_release(struct keeper_change *change)
+{
+	free(change->network);
+	free(change->card.setup);
+	free(change->share);
+	free(change->setup);
+	free(change->name);
+}
+
+static void keeper_settings_save(const struct instance *record, struct keeper_settings *ret)
+{
+	*ret = (struct keeper_settings){ .networks = strv_dup(record->networks),
+					 .ports = strv_dup(record->ports),
+					 .volumes = strv_dup(record->volumes),
+					 .disk_size = record->disk_size };
+}
+
+static void keeper_settings_release(struct keeper_settings *settings)
+{
+	strv_free(settings->networks);
+	strv_free(settings->ports);
+	strv_free(settings->volumes);
+	*settings = (struct keeper_settings){ .disk_size = 0 };
+}
+
+static void keeper_settings_restore(struct keeper_settings *settings, struct instance *record)
+{
+	strv_free(record->networks);
+	strv_free(record->ports);
+	strv_free(record->volumes);
+	record->networks = take_ptr(settings->networks);
+	record->ports = take_ptr(settings->ports);
+	record->volumes = take_ptr(settings->volumes);
+	record->disk_size = settings->disk_size;
+}
+
+/* What has changed in the record comes to hold. 1: keeper->change sees to it. */
+static int keeper_settings_hold(struct keeper *keeper, const struct keeper_settings *before,
+				int forced, struct err *err)
+{
+	int r = keeper_network_change(keeper, before->networks, before->ports, forced, err);
+
+	if (r == 0)
+		r = keeper_disk_change(keeper, before->disk_size, err);
+	if (r == 0)
+		r = keeper_share_change(keeper, before->volumes, forced, err);
+	return r;
+}
+
 int keeper_set(struct keeper *keeper, const char *assignment, struct err *err)
 {
 	struct instance *record = &keeper->record;
-	_cleanup_strv_ char **networks = strv_dup(record->networks);
-	_cleanup_strv_ char **ports = strv_dup(record->ports);
-	int forced = assignment_value(assignment, SETTINGS_PULL) != NULL;
-	int64_t disk_size = record->disk_size;
-	int r = keeper->change.active
-			? err_set(err, -EBUSY, "another change of '%s' is under way; try again",
-				  record->name)
-			: settings_assign(record, assignment, err);
+	int forced = assignment_value(assignment, SETTINGS_PULL) ||
+		     assignment_value(assignment, SETTINGS_SEVER);
+	struct keeper_settings before;
+	int r;
 
+	if (keeper->change.active)
+		return err_set(err, -EBUSY, "another change of '%s' is under way; try again",
+			       record->name);
+	keeper_settings_save(record, &before);
+	r = settings_assign(record, assignment, err);
 	if (r == 0)
-		r = keeper_network_change(keeper, networks, ports, forced, err);
-	if (r == 0)
-		r = keeper_disk_change(keeper, disk_size, err);
+		r = keeper_settings_hold(keeper, &before, forced, err);
 	if (r > 0) {
-		keeper->change.networks = take_ptr(networks);
-		keeper->change.disk_size = disk_size;
+		keeper->change.before = before;
 		return r;
 	}
-	if (r < 0 && !keeper->change.active) {
-		strv_free(record->networks);
-		strv_free(record->ports);
-		record->networks = take_ptr(networks);
-		record->ports = take_ptr(ports);
-		record->disk_size = disk_size;
-	}
+	if (r < 0)
+		keeper_settings_restore(&before, record);
+	keeper_settings_release(&before);
 	return r < 0 ? r : keeper_keep_setting(keeper, err);
 }
 
@@ -427,15 +470,12 @@ void keeper_change_done(struct keeper *keeper, const struct err *err)
 	keeper->change = (struct keeper_change){ .active = 0 };
 	if (err) {
 		failure = *err;
-		strv_free(keeper->record.networks);
-		keeper->record.networks = take_ptr(change.networks);
-		keeper->record.disk_size = change.disk_size;
+		keeper_settings_restore(&change.before, &keeper->record);
 	} else {
 		(void)keeper_keep_setting(keeper, &failure);
 	}
-	strv_free(change.networks);
-	free(change.network);
-	free(change.card.setup);
+	keeper_settings_release(&change.before);
+	keeper_change_release(&change);
 	if (change.session)
 		keeper_session_changed(change.session, err_is_set(&failure) ? &failure : NULL);
 }

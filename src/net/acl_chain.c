@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "net/acl_chain.h"
+#include "net/acl_talk.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -116,7 +117,7 @@ static void acl_chain_put_sets(const struct acl_chain_family *family, struct buf
 	struct acl_chain_keys keys = acl_chain_make_keys(&acl_chain_sides[ACL_EGRESS], family);
 
 	buf_printf(ret,
-		   "\tset acl_talks%s { type ifname . %s . %s . inet_proto . inet_service . "
+		   "\tset " ACL_TALK_SET "%s { type ifname . %s . %s . inet_proto . inet_service . "
 		   "inet_service; size %d; flags dynamic,timeout; }\n",
 		   family->suffix, family->type, family->type, ACL_CHAIN_TALKS);
 	buf_printf(ret, "\tset acl_pings%s { typeof %s; size %d; flags dynamic,timeout; }\n",

@@ -16,8 +16,8 @@
  * 1. A conversation is one port's alone: what others send, to whatever address, opens nothing for it.
  * 2. What begins one lasts ACL_CHAIN_BEGUN; only what comes in makes that longer, so an instance that speaks to nobody fills
  *    the sets for no longer. A full set begins none: the packet passes, the answer does not.
- * 3. Whenever the table is made anew conversations are forgotten. Their next packet that a rule allows begins them again, so a
- *    changed ACL holds for those that were there, too.
+ * 3. A changed ACL holds for conversations that were there, too: when the table is made anew, those are taken over that one of both
+ *    sides may still begin (net/acl_talk.h), and the others end. One that began meanwhile is begun again by its next packet.
  * 4. Fragments behind the first, which have no ports, pass if the first one did.
  *
  * Closed directions let pass besides: ARP, neighbour discovery, MLD; DHCP with the network's gateway and to all on the link;

@@ -12,6 +12,7 @@
 #include "net/resolver.h"
 #include "net/ruleset.h"
 #include "net/wire.h"
+#include "sys/netlink.h"
 
 #include <string.h>
 
@@ -561,6 +562,16 @@ static int attach_connect_at(struct attach *attach, size_t place, const char *te
 	return wire_container(&way, in->pid, err);
 }
 
+/* What it had of a network that its instance is not on any more: the next time it gets others. */
+static void attach_give_back(struct attach *attach, const struct attach_nic *nic)
+{
+	struct err ignored = ERR_INIT;
+
+	if (nic->network.name)
+		(void)lease_drop(&attach->home, nic->network.name, attach->record->name,
+				 nic->nic.mac, &ignored);
+}
+
 static int attach_connect_by(struct attach *attach, const char *text,
 			     const struct attach_way_in *in, size_t *ret_place, struct err *err)
 {
@@ -583,6 +594,7 @@ static int attach_connect_by(struct attach *attach, const char *text,
 		else if (attach->nics[place].nic.bridge)
 			(void)ruleset_trim(&attach->home, &ignored);
 		wire_sweep(left);
+		attach_give_back(attach, &attach->nics[place]);
 		attach_nic_release(&attach->nics[place]);
 	}
 	attach_list(attach);
@@ -662,8 +674,10 @@ int attach_disconnect(struct attach *attach, const char *network, struct err *er
 	r = wire_remove(nic->port.device, err);
 	if (r == 0)
 		r = attach_unplug(&attach->home, &nic->port, &left, err);
-	if (r == 0)
+	if (r == 0) {
+		attach_give_back(attach, nic);
 		attach_nic_release(nic);
+	}
 	attach_list(attach);
 	return r;
 }
@@ -685,13 +699,18 @@ static void attach_sift(struct attach *attach, char *const *ports)
 static int attach_move_port(struct attach *attach, struct port *port, char *const *ports,
 			    struct err *err)
 {
-	int r = ruleset_remove_port(&attach->home, port, err);
+	_cleanup_close_ int sock = netlink_open(NETLINK_ROUTE, -EBADF, err);
+	int r = sock < 0 ? sock : ruleset_remove_port(&attach->home, port, err);
 
+	if (sock < 0)
+		return sock;
 	strv_free(port->publish);
 	port->publish = strv_dup(ports);
 	if (r == 0)
 		r = port_save(&attach->home, port, err);
-	return r < 0 ? r : ruleset_add_port(&attach->home, port, err);
+	if (r == 0)
+		r = ruleset_add_port(&attach->home, port, err);
+	return r < 0 ? r : wire_refresh_port(sock, port, err);
 }
 
 int attach_republish(struct attach *attach, char *const *ports, struct err *err)
@@ -773,21 +792,21 @@ int attach_clean(const struct network_home *home, const char *instance, struct e
 	return 0;
 }
 
-void attach_forget(const struct network_home *home, const struct instance *record)
+void attach_forget(const struct network_home *home, const char *instance, char *const *networks)
 {
 	struct err ignored = ERR_INIT;
 	_cleanup_close_ int lock = -EBADF;
 
-	for (size_t i = 0; record->networks && record->networks[i]; i++) {
+	for (size_t i = 0; networks && networks[i]; i++) {
 		_cleanup_nic_ struct nic nic = { 0 };
 
 		ignored = ERR_INIT;
-		if (nic_parse(record->networks[i], i, &nic, &ignored) < 0 || !nic.network ||
+		if (nic_parse(networks[i], i, &nic, &ignored) < 0 || !nic.network ||
 		    !network_exists(home, nic.network))
 			continue;
 		if (lock < 0)
 			lock = network_lock(home, &ignored);
 		if (lock >= 0)
-			(void)lease_drop(home, nic.network, record->name, nic.mac, &ignored);
+			(void)lease_drop(home, nic.network, instance, nic.mac, &ignored);
 	}
 }

@@ -36,7 +36,7 @@ int attach_make_cards(struct attach *attach, unsigned int cpus, struct err *err)
 
 /*
  * While it runs. A container gets one interface more, into the network namespace of process pid; or loses that of a network
- * (bridge: "bridge=NAME"), with all connections over it. -ENOENT: it has none there.
+ * (bridge: "bridge=NAME"), with all connections over it and its addresses there. -ENOENT: it has none there.
  */
 int attach_connect(struct attach *attach, const char *text, pid_t pid, struct err *err);
 int attach_disconnect(struct attach *attach, const char *network, struct err *err);
@@ -72,7 +72,7 @@ void attach_free(struct attach *attach);
 void attach_silence(const struct network_home *home, const struct instance *record);
 /* What a killed keeper of the instance has left. Quick if there is nothing. */
 int attach_clean(const struct network_home *home, const char *instance, struct err *err);
-/* The instance's addresses are free for others: it is removed. */
-void attach_forget(const struct network_home *home, const struct instance *record);
+/* Its addresses on these networks, as texts of proto/nic.h, are free for others: it is removed, or leaves them. */
+void attach_forget(const struct network_home *home, const char *instance, char *const *networks);
 
 #endif

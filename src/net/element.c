@@ -13,6 +13,7 @@
 enum element_field {
 	ELEMENT_END,
 	ELEMENT_IFNAME,
+	ELEMENT_OIFNAME,
 	ELEMENT_MAC,
 	ELEMENT_IP,
 	ELEMENT_IP6,
@@ -72,6 +73,7 @@ static const struct {
 	void (*format)(const uint8_t *at, struct buf *text);
 } element_fields[] = {
 	[ELEMENT_IFNAME] = { "iifname", IFNAMSIZ, element_format_ifname },
+	[ELEMENT_OIFNAME] = { "oifname", IFNAMSIZ, element_format_ifname },
 	[ELEMENT_MAC] = { "ether saddr", 8, element_format_mac },
 	[ELEMENT_IP] = { "ip saddr", 4, element_format_ip },
 	[ELEMENT_IP6] = { "ip6 saddr", 16, element_format_ip6 },
@@ -100,6 +102,7 @@ static const struct {
 	[ELEMENT_ADDRESSES6] = { "addresses6", { ELEMENT_IFNAME, ELEMENT_IP6 }, { 0 } },
 	[ELEMENT_TARGETS6] = { "targets6", { ELEMENT_IFNAME, ELEMENT_TARGET }, { 0 } },
 	[ELEMENT_UNBOUND] = { "unbound", { ELEMENT_IFNAME }, { 0 } },
+	[ELEMENT_LOOPS] = { "loops", { ELEMENT_IFNAME, ELEMENT_OIFNAME }, { 0 } },
 	[ELEMENT_ACL_IN] = { "acl_in", { ELEMENT_IFNAME }, { ELEMENT_VERDICT } },
 	[ELEMENT_ACL_OUT] = { "acl_out", { ELEMENT_IFNAME }, { ELEMENT_VERDICT } },
 	ELEMENT_PLACE(1),
@@ -196,6 +199,14 @@ static void elements_add_bound(struct elements *elements, enum element_set set, 
 	nftset_add_key(&element->of, name, sizeof(name));
 	if (len)
 		nftset_add_key(&element->of, value, len);
+}
+
+static void elements_add_loop(struct elements *elements, const char *device)
+{
+	char name[IFNAMSIZ] = { 0 };
+
+	memcpy(name, device, strlen(device));
+	elements_add_bound(elements, ELEMENT_LOOPS, device, name, sizeof(name));
 }
 
 static void elements_add_station(struct elements *elements, const struct port *port)
@@ -313,6 +324,8 @@ void elements_of_port(const struct network_home *home, const struct port *port,
 	if (!port->trusted)
 		elements_add_station(ret, port);
 	elements_add_acls(ret, home, port);
+	if (port->publish)
+		elements_add_loop(ret, port->device);
 	strv_for_each(text, port->publish) {
 		struct publish publish;
 		struct err ignored = ERR_INIT;

@@ -18,6 +18,7 @@ enum element_set {
 	ELEMENT_ADDRESSES6,
 	ELEMENT_TARGETS6, /* the same ones, for neighbour advertisements */
 	ELEMENT_UNBOUND,  /* ports whose addresses nobody here gives, and so knows */
+	ELEMENT_LOOPS,	  /* from a port to itself, of those that may get back what they sent */
 	ELEMENT_ACL_IN, /* what becomes of what a port with ACLs gets: all is let in, or its ACLs decide */
 	ELEMENT_ACL_OUT,
 	ELEMENT_ACL_IN1, /* and the rules of each, up to ACLS_MAX places */

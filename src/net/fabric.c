@@ -232,7 +232,7 @@ int fabric_open_loopback(const char *bridge, struct err *err)
 	return fabric_set(path, "1", err);
 }
 
-/* Of ports that lost their bridge: somebody deleted it under them. */
+/* Some may have lost their bridge: somebody deleted it under them. */
 static void fabric_plug_ports(int sock, const struct network_home *home,
 			      const struct network *network, int bridge)
 {
@@ -243,9 +243,11 @@ static void fabric_plug_ports(int sock, const struct network_home *home,
 		struct err ignored = ERR_INIT;
 		struct link link;
 
-		if (link_find(sock, ports.items[i].device, &link, &ignored) == 0 &&
-		    link.master != bridge &&
-		    link_set_master(sock, link.index, bridge, &ignored) == 0)
+		if (link_find(sock, ports.items[i].device, &link, &ignored) < 0)
+			continue;
+		if (link.master == bridge)
+			(void)wire_refresh_port(sock, &ports.items[i], &ignored);
+		else if (link_set_master(sock, link.index, bridge, &ignored) == 0)
 			(void)wire_set_port(sock, &ports.items[i], &ignored);
 		if (ports.items[i].publish)
 			(void)fabric_open_loopback(network->device, &ignored);
@@ -340,6 +342,22 @@ int fabric_repair(const struct network_home *home, const struct network *network
 	int r = lease_repair(home, network->name, err);
 
 	return r < 0 ? r : fabric_make(home, network, 1, &mtu, err);
+}
+
+int fabric_follows(const struct network *network)
+{
+	return network->type == NETWORK_BRIDGE && !network->mtu &&
+	       (network->parent || !network->internal);
+}
+
+int fabric_follow(const struct network_home *home, const struct network *network, struct err *err)
+{
+	_cleanup_close_ int sock = netlink_open(NETLINK_ROUTE, -EBADF, err);
+	_cleanup_close_ int lock = sock < 0 ? -EBADF : network_try_lock(home, err);
+	struct link bridge;
+	int r = sock < 0 || lock < 0 ? err->code : link_find(sock, network->device, &bridge, err);
+
+	return r < 0 ? r : fabric_follow_mtu(sock, home, network, &bridge, err);
 }
 
 int fabric_is_up(const struct network *network)

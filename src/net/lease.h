@@ -8,7 +8,7 @@
 
 /*
  * What addresses instances have in a network: ROOT/networks/NAME/leases.json. An interface is known by its MAC, so it keeps its
- * addresses as long as its instance is there, whatever that is called and of whichever kind. Those of an instance that is gone when it ends
+ * addresses as long as its instance is there and on the network, whatever that is called and of whichever kind. Those of an instance that is gone when it ends
  * (--rm) are in RUN/.net/NAME/leases.json instead, which nobody waits for a disk for. The caller holds the networks' lock
  * (network_lock()) for each of these.
  */

@@ -121,8 +121,8 @@ static void names_conf_dns(const struct network *network, const char *resolver, 
 		buf_printf(conf, "resolv-file=%s\ndns-loop-detect\n", resolver);
 }
 
-static void names_conf_dhcp4(const struct network *network, const struct names_pool *pool,
-			     struct buf *conf)
+static void names_conf_dhcp4(const struct network *network, uint32_t mtu,
+			     const struct names_pool *pool, struct buf *conf)
 {
 	struct in_addr address, mask;
 	unsigned int prefix;
@@ -147,16 +147,15 @@ static void names_conf_dhcp4(const struct network *network, const struct names_p
 		buf_add_str(conf, "dhcp-option=option:dns-server\n");
 	else
 		buf_add_str(conf, "dhcp-option=option:domain-search," NETWORK_DOMAIN "\n");
-	if (network->mtu)
-		buf_printf(conf, "dhcp-option=option:mtu,%jd\n", (intmax_t)network->mtu);
+	buf_printf(conf, "dhcp-option=option:mtu,%u\n", mtu);
 }
 
 /*
  * The flag M alone, so that all have the address that DHCPv6 gives them, and none that they make themselves. A router's
  * lifetime of 0 is no default route.
  */
-static void names_conf_dhcp6(const struct network *network, const struct names_pool *pool,
-			     struct buf *conf)
+static void names_conf_dhcp6(const struct network *network, uint32_t mtu,
+			     const struct names_pool *pool, struct buf *conf)
 {
 	char a[INET6_ADDRSTRLEN], b[INET6_ADDRSTRLEN];
 
@@ -165,9 +164,7 @@ static void names_conf_dhcp6(const struct network *network, const struct names_p
 	buf_printf(conf, "enable-ra\nquiet-ra\nquiet-dhcp6\ndhcp-range=%s,%s,64,1h\n",
 		   inet_ntop(AF_INET6, &pool->first6, a, sizeof(a)),
 		   inet_ntop(AF_INET6, &pool->last6, b, sizeof(b)));
-	buf_printf(conf, "ra-param=%s,", network->device);
-	if (network->mtu)
-		buf_printf(conf, "mtu:%jd,", (intmax_t)network->mtu);
+	buf_printf(conf, "ra-param=%s,mtu:%u,", network->device, mtu);
 	buf_add_str(conf, network->internal ? "0,0\n" : "0,1800\n");
 	if (!network->dns)
 		buf_add_str(conf, "dhcp-option=option6:dns-server\n");
@@ -175,14 +172,14 @@ static void names_conf_dhcp6(const struct network *network, const struct names_p
 		buf_add_str(conf, "dhcp-option=option6:domain-search," NETWORK_DOMAIN "\n");
 }
 
-char *names_conf(const struct network *network, unsigned int index, const char *user,
+char *names_conf(const struct network *network, const struct link *bridge, const char *user,
 		 const char *resolver)
 {
 	_cleanup_buf_ struct buf conf = BUF_INIT;
 	struct names_pool pool;
 
 	names_pool(network, &pool);
-	buf_printf(&conf, "# %s has the index %u: %s %s\n", network->device, index,
+	buf_printf(&conf, "# %s has the index %d: %s %s\n", network->device, bridge->index,
 		   network->ipv4 ? network->ipv4 : "-", network->ipv6 ? network->ipv6 : "-");
 	buf_printf(&conf,
 		   "user=%s\nlog-facility=-\npid-file=/" NAMES_STATE_INSIDE "/" NAMES_READY "\n"
@@ -196,8 +193,8 @@ char *names_conf(const struct network *network, unsigned int index, const char *
 			   "dhcp-leasefile=/" NAMES_STATE_INSIDE "/" NAMES_LEASES "\n"
 			   "dhcp-hostsdir=/" NAMES_INSIDE "/" NAMES_DHCP "\n",
 			   NAMES_LEASE_MAX);
-		names_conf_dhcp4(network, &pool, &conf);
-		names_conf_dhcp6(network, &pool, &conf);
+		names_conf_dhcp4(network, bridge->mtu, &pool, &conf);
+		names_conf_dhcp6(network, bridge->mtu, &pool, &conf);
 	}
 	return buf_take(&conf);
 }

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "net/network.h"
+#include "sys/link.h"
 
 /*
  * Names and addresses by DHCP of a network: what its dnsmasq (net/steward.h) is told, and what it says. All of it is
@@ -65,10 +66,10 @@ void names_resolver_release(struct names_resolver *resolver);
 #define NAMES_RESOLVER "/etc/resolv.conf"
 
 /*
- * The text of dnsmasq.conf for a bridge whose index is known. user: whom it runs as; resolver: names_resolver.inside. The
+ * The text of dnsmasq.conf for a bridge whose index and MTU are known. user: whom it runs as; resolver: names_resolver.inside. The
  * caller frees.
  */
-char *names_conf(const struct network *network, unsigned int index, const char *user,
+char *names_conf(const struct network *network, const struct link *bridge, const char *user,
 		 const char *resolver);
 
 struct names_host {

@@ -110,7 +110,7 @@ static void network_sweep(int parent)
 	}
 }
 
-int network_lock(const struct network_home *home, struct err *err)
+static int network_lock_by(const struct network_home *home, int operation, struct err *err)
 {
 	_cleanup_free_ char *path = mem_printf("%s/networks", home->root);
 	_cleanup_close_ int fd = -EBADF;
@@ -121,11 +121,21 @@ int network_lock(const struct network_home *home, struct err *err)
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return err_errno(err, -errno, "cannot open %s", path);
-	r = file_lock(fd, LOCK_EX);
+	r = file_lock(fd, operation);
 	if (r < 0)
 		return err_errno(err, r, "cannot lock %s", path);
 	network_sweep(fd);
 	return take_fd(&fd);
+}
+
+int network_lock(const struct network_home *home, struct err *err)
+{
+	return network_lock_by(home, LOCK_EX, err);
+}
+
+int network_try_lock(const struct network_home *home, struct err *err)
+{
+	return network_lock_by(home, LOCK_EX | LOCK_NB, err);
 }
 
 int network_exists(const struct network_home *home, const char *name)

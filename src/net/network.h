@@ -67,6 +67,8 @@ void network_init(struct network *network);
 
 /* Makes the folder ROOT/networks if it is not there; the lock, to be closed, or -errno. */
 int network_lock(const struct network_home *home, struct err *err);
+/* The same for who others wait for while they have it: -EWOULDBLOCK. */
+int network_try_lock(const struct network_home *home, struct err *err);
 
 /* -ENOENT with the nearest name there is. Of one that cannot be read ret has the name; release it in any case. */
 int network_load(const struct network_home *home, const char *name, struct network *ret,

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "net/acl_chain.h"
+#include "net/acl_talk.h"
 #include "net/element.h"
 #include "net/subnet.h"
 #include "sys/child.h"
@@ -32,12 +33,17 @@ const char *ruleset_name(const struct network_home *home, char ret[RULESET_NAME_
  * What a port sends. An IPv6 address of the link alone is its own choice, but for the gateway's; the target of an advertisement
  * is read as it lies there, since nft 1.0.6 has no word for it. 0.0.0.0 and :: are of who has no address yet, and asks after
  * none but its own. In a first fragment of IPv6 no other header comes between (RFC 7112): the message might begin in a later
- * one, where nothing tells what it is.
+ * one, where nothing tells what it is. Only what br_netfilter sends to a published port may come back to who sent it
+ * (wire_refresh_port()): one that heard its own questions would take its address for another's.
  */
 static const char ruleset_stations[] =
 	"	chain prerouting {\n"
 	"		type filter hook prerouting priority -300\n"
 	"		iifname @ports jump station\n"
+	"	}\n"
+	"	chain forward {\n"
+	"		type filter hook forward priority 0\n"
+	"		meta pkttype { broadcast, multicast } iifname . oifname @loops drop\n"
 	"	}\n"
 	"	chain station {\n"
 	"		iifname . ether saddr != @macs drop\n"
@@ -427,14 +433,22 @@ static int ruleset_can_reject(void)
 
 int ruleset_apply(const struct network_home *home, struct err *err)
 {
+	_cleanup_acl_talks_ struct acl_talks talks = { 0 };
 	_cleanup_buf_ struct buf text = BUF_INIT;
+	char name[RULESET_NAME_MAX];
 	int r = ruleset_text(home, 1, &text, err);
 
 	if (r == 0 && strstr(text.data, "reject with") && !ruleset_can_reject()) {
 		buf_release(&text);
 		r = ruleset_text(home, 0, &text, err);
 	}
-	return r < 0 ? r : ruleset_run(&text, 0, err);
+	if (r < 0)
+		return r;
+	acl_talks_load(home, ruleset_name(home, name), &talks);
+	r = ruleset_run(&text, 0, err);
+	if (r == 0)
+		acl_talks_restore(name, &talks);
+	return r;
 }
 
 int ruleset_remove(const struct network_home *home, struct err *err)
@@ -533,9 +547,17 @@ static int ruleset_change_port(const struct network_home *home, const struct por
 	return r < 0 ? err_wrap(err, "packet filter, port %s", port->device) : 0;
 }
 
+/* A table that lacks a set was made by an earlier brig; what is made of the records has the port in it. */
 int ruleset_add_port(const struct network_home *home, const struct port *port, struct err *err)
 {
-	return ruleset_change_port(home, port, nftset_add, err);
+	struct err problem = ERR_INIT;
+	int r = ruleset_change_port(home, port, nftset_add, &problem);
+
+	if (r == -ENOENT)
+		return ruleset_apply(home, err);
+	if (r < 0)
+		*err = problem;
+	return r;
 }
 
 int ruleset_remove_port(const struct network_home *home, const struct port *port, struct err *err)

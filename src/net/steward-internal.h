@@ -5,6 +5,8 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "net/network.h"
+#include "sys/link.h"
 
 /* What the steward and who starts it agree on. */
 #define STEWARD_REPORT_FD 3
@@ -13,6 +15,9 @@
 
 /* Waits until neither steward nor dnsmasq has the FIFO open, which is made if it is not there. dir: RUN/.net/NAME. */
 int steward_wait_gone(int dir, struct err *err);
+
+/* What dnsmasq is told of it goes into its configuration. */
+int steward_find_bridge(const struct network *network, struct link *ret, struct err *err);
 
 /* Whom dnsmasq runs as: the package's user, else nobody. The caller frees the name. */
 char *steward_find_user(uid_t *ret_uid, gid_t *ret_gid);

@@ -8,7 +8,8 @@
  *   any of them -- SIGTERM --> ENDING -- dnsmasq ends --> gone
  *
  * SIGHUP goes on to dnsmasq, which reads hosts and dhcp again. After SIGUSR1 it is ended and started again at once, for
- * it forgets leases only so.
+ * it forgets leases only so. When interfaces or routes of the host's change the bridge follows the MTU of the way out, if
+ * it is to, and dnsmasq is started again with what it has become.
  *
  * Invariants:
  *  1. Whoever holds the record lock of steward.lock is the network's steward. dnsmasq.conf is what dnsmasq was started
@@ -16,7 +17,8 @@
  *  2. dnsmasq dies with the steward (PDEATHSIG), a moment later. Both have the FIFO `said` open for writing: who finds no
  *     writer there knows that both are gone, and only then is dnsmasq started.
  *  3. dnsmasq remembers leases of the pool only: names_prune_leases() comes before each start.
- *  4. What dnsmasq writes reaches the disk by way of the steward, and no more of it than STEWARD_LOG_MAX twice.
+ *  4. The steward never waits for the networks' lock: who has it may be waiting for the steward.
+ *  5. What dnsmasq writes reaches the disk by way of the steward, and no more of it than STEWARD_LOG_MAX twice.
  *
  * Privilege. The steward is root in the host's namespaces, with the capabilities of steward_capabilities alone and without
  * a way to more; it takes nothing from anybody but signals, its record, and the file of leases, which is parsed as bytes
@@ -29,6 +31,7 @@
 #include "base/file.h"
 #include "base/loop.h"
 #include "base/mem.h"
+#include "net/fabric.h"
 #include "net/names.h"
 #include "net/steward-internal.h"
 #include "sys/caps.h"
@@ -39,7 +42,6 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <net/if.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -57,6 +59,9 @@
 /* It has so long to end by SIGTERM, in which it writes its leases, and to answer. */
 #define STEWARD_END_MS	 1000
 #define STEWARD_READY_MS 20000
+
+/* Interfaces and routes change several times in a row; then it is looked once what became of them. */
+#define STEWARD_LINKS_MS 250
 
 #define STEWARD_FILES_MAX 256
 #define STEWARD_LINE_MAX  400
@@ -87,8 +92,11 @@ struct steward {
 	struct sandbox sandbox;
 	int64_t delay_ms, started_ms;
 	int has_answered, again;
+	int links;    /* see link_watch_open() */
+	uint32_t mtu; /* of the bridge, as dnsmasq was told */
 	struct loop *loop;
 	struct loop_source *end_source, *said_source, *ready_source, *signals, *timer;
+	struct loop_source *links_source, *links_timer;
 };
 
 static int64_t steward_now(void)
@@ -252,10 +260,15 @@ static void steward_begin(struct steward *steward);
 static int steward_configure(struct steward *steward, const struct names_resolver *resolver,
 			     struct err *err)
 {
-	_cleanup_free_ char *conf =
-		names_conf(&steward->network, if_nametoindex(steward->network.device),
-			   steward->user, resolver->inside);
-	int r = file_replace(steward->dir, NAMES_CONF, conf, strlen(conf), 0644, 0);
+	_cleanup_free_ char *conf = NULL;
+	struct link bridge = { 0 };
+	int r = steward_find_bridge(&steward->network, &bridge, err);
+
+	if (r < 0)
+		return r;
+	steward->mtu = bridge.mtu;
+	conf = names_conf(&steward->network, &bridge, steward->user, resolver->inside);
+	r = file_replace(steward->dir, NAMES_CONF, conf, strlen(conf), 0644, 0);
 
 	return r < 0 ? err_errno(err, r, "cannot write " NAMES_CONF) : 0;
 }
@@ -380,6 +393,51 @@ static void steward_end_it(struct steward *steward)
 	loop_timer_set(steward->timer, STEWARD_END_MS);
 }
 
+static void steward_start_again(struct steward *steward)
+{
+	steward->again = steward->sandbox.pid > 0;
+	steward_end_it(steward);
+}
+
+static void steward_on_links(void *ctx, uint32_t events _unused_)
+{
+	struct steward *steward = ctx;
+
+	link_watch_drain(steward->links);
+	loop_timer_set(steward->links_timer, STEWARD_LINKS_MS);
+}
+
+/* Who changes the bridge, or its record, has the lock, and may be waiting for us to end. */
+static void steward_on_links_timer(void *ctx)
+{
+	struct steward *steward = ctx;
+	struct err busy = ERR_INIT, err = ERR_INIT;
+	struct link bridge;
+	int r = fabric_follow(&steward->home, &steward->network, &busy);
+
+	if (r == -EWOULDBLOCK)
+		loop_timer_set(steward->links_timer, STEWARD_LINKS_MS);
+	if (steward->phase == STEWARD_ANSWERING &&
+	    steward_find_bridge(&steward->network, &bridge, &err) == 0 &&
+	    bridge.mtu != steward->mtu)
+		steward_start_again(steward);
+}
+
+static int steward_watch_links(struct steward *steward, struct err *err)
+{
+	if (!fabric_follows(&steward->network))
+		return 0;
+	steward->links = link_watch_open(err);
+	if (steward->links < 0)
+		return steward->links;
+	steward->links_source =
+		loop_watch_fd(steward->loop, steward->links, EPOLLIN, steward_on_links, steward);
+	steward->links_timer = loop_add_timer(steward->loop, steward_on_links_timer, steward);
+	return steward->links_source && steward->links_timer
+		       ? 0
+		       : err_errno(err, -errno, "cannot watch network interfaces");
+}
+
 static void steward_on_signal(void *ctx, int signal)
 {
 	struct steward *steward = ctx;
@@ -392,8 +450,7 @@ static void steward_on_signal(void *ctx, int signal)
 		return;
 	}
 	if (signal == SIGUSR1) {
-		steward->again = steward->sandbox.pid > 0;
-		steward_end_it(steward);
+		steward_start_again(steward);
 		return;
 	}
 	steward->phase = STEWARD_ENDING;
@@ -422,7 +479,7 @@ static int steward_watch(struct steward *steward, struct err *err)
 	steward->timer = loop_add_timer(steward->loop, steward_on_timer, steward);
 	if (!steward->signals || !steward->said_source || !steward->ready_source || !steward->timer)
 		return err_errno(err, -errno, "cannot watch for dnsmasq");
-	return 0;
+	return steward_watch_links(steward, err);
 }
 
 static int steward_mark(struct steward *steward, struct err *err)
@@ -505,10 +562,13 @@ static void steward_release(struct steward *steward)
 	loop_source_free(steward->ready_source);
 	loop_source_free(steward->signals);
 	loop_source_free(steward->timer);
+	loop_source_free(steward->links_source);
+	loop_source_free(steward->links_timer);
 	sandbox_release(&steward->sandbox);
 	loop_free(steward->loop);
 	fd_close(steward->log);
 	fd_close(steward->watch);
+	fd_close(steward->links);
 	fd_close(steward->said);
 	fd_close(steward->said_write);
 	fd_close(steward->state);
@@ -528,6 +588,7 @@ int steward_main(int argc, char **argv, const struct driver_ops *const *drivers 
 				   .said = -EBADF,
 				   .said_write = -EBADF,
 				   .watch = -EBADF,
+				   .links = -EBADF,
 				   .log = -EBADF,
 				   .sandbox = SANDBOX_INIT,
 				   .delay_ms = STEWARD_DELAY_MIN_MS };

@@ -6,10 +6,10 @@
 #include "net/steward-internal.h"
 #include "net/steward.h"
 #include "sys/child.h"
+#include "sys/netlink.h"
 #include "sys/portuser.h"
 
 #include <fcntl.h>
-#include <net/if.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -320,8 +320,15 @@ static int steward_renew(const struct network_home *home, const struct network *
 	return steward_explain_rival(network, err);
 }
 
+int steward_find_bridge(const struct network *network, struct link *ret, struct err *err)
+{
+	_cleanup_close_ int sock = netlink_open(NETLINK_ROUTE, -EBADF, err);
+
+	return sock < 0 ? sock : link_find(sock, network->device, ret, err);
+}
+
 /* Whether a steward runs, and its dnsmasq as it should. */
-static int steward_is_right(const struct network *network, unsigned int index, int dir)
+static int steward_is_right(const struct network *network, const struct link *bridge, int dir)
 {
 	_cleanup_(names_resolver_release) struct names_resolver resolver = { 0 };
 	_cleanup_free_ char *user = NULL, *conf = NULL, *is = NULL;
@@ -334,7 +341,7 @@ static int steward_is_right(const struct network *network, unsigned int index, i
 		return 0;
 	user = steward_find_user(&uid, &gid);
 	names_find_resolver(NAMES_RESOLVER, &resolver);
-	conf = names_conf(network, index, user, resolver.inside);
+	conf = names_conf(network, bridge, user, resolver.inside);
 	return !strcmp(is, conf);
 }
 
@@ -342,13 +349,13 @@ static int steward_run(const struct network_home *home, const struct network *ne
 		       struct err *err)
 {
 	_cleanup_free_ char *tool = child_find("dnsmasq");
-	unsigned int index = if_nametoindex(network->device);
+	struct link bridge;
 
 	if (!tool)
 		return err_set(err, -ENOENT, "there is no dnsmasq; install dnsmasq-base");
-	if (!index)
-		return err_errno(err, -errno, "interface %s", network->device);
-	if (steward_is_right(network, index, dir))
+	if (steward_find_bridge(network, &bridge, err) < 0)
+		return err->code;
+	if (steward_is_right(network, &bridge, dir))
 		return 0;
 	return steward_renew(home, network, dir, err);
 }

@@ -3,8 +3,10 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "net/subnet.h"
+#include "proto/announce.h"
 #include "sys/link.h"
 #include "sys/netlink.h"
+#include "sys/netns.h"
 #include "sys/rate.h"
 #include "sys/route.h"
 #include "sys/tap.h"
@@ -12,6 +14,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define WIRE_VHOST "/dev/vhost-net"
 
@@ -25,10 +28,24 @@ static int wire_find_host(int sock, const struct wire_way *way, int *ret_index, 
 	return r;
 }
 
+static int wire_is_on(const char *path)
+{
+	_cleanup_free_ char *value = NULL;
+
+	return file_read(AT_FDCWD, path, 16, &value, NULL) == 0 && *value && *value != '0';
+}
+
+static int wire_is_filtered(void)
+{
+	return wire_is_on("/proc/sys/net/bridge/bridge-nf-call-iptables") ||
+	       wire_is_on("/proc/sys/net/bridge/bridge-nf-call-ip6tables");
+}
+
 static unsigned int wire_port_flags(const struct port *port)
 {
 	return (port->trusted ? LINK_PORT_LEARNING : 0) | LINK_PORT_BPDU_GUARD |
-	       LINK_PORT_ROOT_BLOCK | (port->isolated ? LINK_PORT_ISOLATED : 0);
+	       LINK_PORT_ROOT_BLOCK | (port->isolated ? LINK_PORT_ISOLATED : 0) |
+	       (port->publish && wire_is_filtered() ? LINK_PORT_HAIRPIN : 0);
 }
 
 /* What goes out of the host's end comes in to the instance, and the other way round. */
@@ -53,6 +70,14 @@ static int wire_set_station(int sock, int link, const struct port *port, struct 
 	if (port->trusted || nic_parse_mac(port->mac, mac) < 0)
 		return 0;
 	return link_add_station(sock, link, mac, err);
+}
+
+int wire_refresh_port(int sock, const struct port *port, struct err *err)
+{
+	struct link link;
+	int r = link_find(sock, port->device, &link, err);
+
+	return r < 0 ? r : link_set_port(sock, link.index, wire_port_flags(port), err);
 }
 
 int wire_set_port(int sock, const struct port *port, struct err *err)
@@ -153,6 +178,17 @@ static int wire_set_up_inside(int sock, const struct nic_setup *setup, struct er
 	return r;
 }
 
+/* Neighbours may remember another who had the address. */
+static void wire_announce(int sock, int netns, const struct nic_setup *setup)
+{
+	struct err ignored = ERR_INIT;
+	_cleanup_close_ int inside = netns_socket(netns, AF_PACKET, SOCK_RAW, 0, &ignored);
+	struct link link;
+
+	if (inside >= 0 && link_find(sock, setup->name, &link, &ignored) == 0)
+		announce_send(inside, link.index, setup);
+}
+
 int wire_container(const struct wire_way *way, pid_t pid, struct err *err)
 {
 	_cleanup_close_ int sock = netlink_open(NETLINK_ROUTE, -EBADF, err);
@@ -177,6 +213,8 @@ int wire_container(const struct wire_way *way, pid_t pid, struct err *err)
 	/* its first packets would be lost else; they are sent again, should this fail */
 	if (r == 0 && !way->parent)
 		(void)link_settle(way->port->device, &ignored);
+	if (r == 0)
+		wire_announce(inside, netns, way->setup);
 	return r < 0 ? err_wrap(err, "interface %s", way->setup->name) : 0;
 }
 

@@ -25,6 +25,12 @@ int wire_container(const struct wire_way *way, pid_t pid, struct err *err);
 /* How the bridge treats the port, after it was given to it. sock: as of sys/link.h. */
 int wire_set_port(int sock, const struct port *port, struct err *err);
 
+/*
+ * The same of a port that is plugged in, after it began or ended to publish, or br_netfilter came or went: where that brings what stays
+ * on the bridge to the packet filter, a published port is looked up there, and who sent that himself gets it back by his own port.
+ */
+int wire_refresh_port(int sock, const struct port *port, struct err *err);
+
 #define WIRE_QUEUES_MAX 8
 
 struct wire_taps {

@@ -381,3 +381,27 @@ int link_settle(const char *name, struct err *err)
 		return err_errno(err, -errno, "cannot ask for the link of %s", name);
 	return 0;
 }
+
+int link_watch_open(struct err *err)
+{
+	static const int groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE };
+	_cleanup_close_ int fd = netlink_open(NETLINK_ROUTE, -EBADF, err);
+
+	if (fd < 0)
+		return fd;
+	for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
+		if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i],
+			       sizeof(groups[i])) < 0)
+			return err_errno(err, -errno, "cannot watch network interfaces");
+	}
+	return take_fd(&fd);
+}
+
+void link_watch_drain(int fd)
+{
+	char byte;
+
+	while (recv(fd, &byte, sizeof(byte), MSG_DONTWAIT) >= 0 || errno == EINTR ||
+	       errno == ENOBUFS)
+		;
+}

@@ -39,6 +39,13 @@ int link_get(int sock, int index, struct link *ret, struct err *err);
 /* All there are; caller frees. */
 int link_list(int sock, struct link **ret, size_t *ret_count, struct err *err);
 
+/*
+ * A socket (caller closes) that is ready to read whenever an interface or a route of our namespace may have changed. link_watch_drain()
+ * makes it wait for the next time.
+ */
+int link_watch_open(struct err *err);
+void link_watch_drain(int fd);
+
 /* What a new one is to be. What is 0 is left to the kernel. */
 struct link_new {
 	const char *name;

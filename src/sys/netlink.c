@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "sys/netlink.h"
+#include "base/file.h"
+#include "sys/netns.h"
 
-#include <fcntl.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -25,23 +25,9 @@ static int netlink_connect(int sock, struct err *err)
 
 int netlink_open(int protocol, int netns, struct err *err)
 {
-	_cleanup_close_ int sock = -EBADF, ours = -EBADF;
-	int r;
+	_cleanup_close_ int sock = netns_socket(netns, AF_NETLINK, SOCK_RAW, protocol, err);
+	int r = sock < 0 ? sock : netlink_connect(sock, err);
 
-	if (netns >= 0) {
-		ours = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-		if (ours < 0)
-			return err_errno(err, -errno, "cannot open our own network namespace");
-		if (setns(netns, CLONE_NEWNET) < 0)
-			return err_errno(err, -errno, "cannot reach a network namespace");
-	}
-	sock = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
-	r = sock < 0 ? -errno : 0;
-	if (netns >= 0 && setns(ours, CLONE_NEWNET) < 0)
-		return err_errno(err, -errno, "cannot go back to our own network namespace");
-	if (r < 0)
-		return err_errno(err, r, "cannot open a netlink socket");
-	r = netlink_connect(sock, err);
 	return r < 0 ? r : take_fd(&sock);
 }
 

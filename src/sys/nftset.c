@@ -9,6 +9,7 @@
 #include "sys/netlink.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <string.h>
@@ -90,6 +91,10 @@ static void nftset_put(struct netlink_request *request, const char *table,
 		nftset_put_jump(request, element->jump);
 	else if (element->data_len)
 		nftset_put_value(request, NFTA_SET_ELEM_DATA, element->data, element->data_len);
+	if (element->timeout_ms) {
+		netlink_put_u64(request, NFTA_SET_ELEM_TIMEOUT, htobe64(element->timeout_ms));
+		netlink_put_u64(request, NFTA_SET_ELEM_EXPIRATION, htobe64(element->left_ms));
+	}
 	netlink_end(request, place);
 	netlink_end(request, list);
 }
@@ -149,6 +154,91 @@ int nftset_delete(int sock, uint8_t family, const char *table,
 {
 	if (nftset_change(sock, family, table, NFT_MSG_DELSETELEM, elements, count, err) < 0)
 		return err_wrap(err, "cannot delete from the table %s of nftables", table);
+	return 0;
+}
+
+/* --- what there is --- */
+
+struct nftset_listing {
+	const char *set;
+	nftset_each *each;
+	void *ctx;
+};
+
+static void nftset_read_key(const struct netlink_attribute *key, struct nftset_element *element)
+{
+	struct netlink_view view = netlink_nested(key);
+	struct netlink_attribute value;
+
+	while (netlink_next(&view, &value)) {
+		if (value.type != NFTA_DATA_VALUE || value.len > NFTSET_BYTES_MAX)
+			continue;
+		memcpy(element->key, value.data, value.len);
+		element->key_len = value.len;
+	}
+}
+
+static void nftset_read(const struct netlink_attribute *item, struct nftset_element *element)
+{
+	struct netlink_view view = netlink_nested(item);
+	struct netlink_attribute part;
+
+	while (netlink_next(&view, &part)) {
+		if (part.type == NFTA_SET_ELEM_KEY)
+			nftset_read_key(&part, element);
+		else if (part.type == NFTA_SET_ELEM_TIMEOUT)
+			netlink_get(&part, &element->timeout_ms, sizeof(element->timeout_ms));
+		else if (part.type == NFTA_SET_ELEM_EXPIRATION)
+			netlink_get(&part, &element->left_ms, sizeof(element->left_ms));
+	}
+	element->timeout_ms = be64toh(element->timeout_ms);
+	element->left_ms = be64toh(element->left_ms);
+	/* newer kernels leave the first one as it was when a rule updates an element, and do not take the two back so */
+	if (element->timeout_ms && element->left_ms > element->timeout_ms)
+		element->timeout_ms = element->left_ms;
+}
+
+static void nftset_read_list(const struct nftset_listing *listing,
+			     const struct netlink_attribute *list)
+{
+	struct netlink_view view = netlink_nested(list);
+	struct netlink_attribute item;
+
+	while (netlink_next(&view, &item)) {
+		struct nftset_element element = { .set = listing->set };
+
+		nftset_read(&item, &element);
+		if (element.key_len)
+			listing->each(listing->ctx, &element);
+	}
+}
+
+static void nftset_on_message(void *ctx, const struct nlmsghdr *message)
+{
+	struct netlink_view view = netlink_attributes(message, sizeof(struct nfgenmsg));
+	struct netlink_attribute attribute;
+	struct nfgenmsg header;
+
+	if (!netlink_read(message, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSETELEM, &header,
+			  sizeof(header)))
+		return;
+	while (netlink_next(&view, &attribute)) {
+		if (attribute.type == NFTA_SET_ELEM_LIST_ELEMENTS)
+			nftset_read_list(ctx, &attribute);
+	}
+}
+
+int nftset_list(int sock, uint8_t family, const char *table, const char *set, nftset_each *each,
+		void *ctx, struct err *err)
+{
+	struct nftset_listing listing = { .set = set, .each = each, .ctx = ctx };
+	_cleanup_netlink_ struct netlink_request request = NETLINK_REQUEST_INIT;
+
+	nftset_begin(&request, NFT_MSG_GETSETELEM, NLM_F_DUMP, family);
+	netlink_put_string(&request, NFTA_SET_ELEM_LIST_TABLE, table);
+	netlink_put_string(&request, NFTA_SET_ELEM_LIST_SET, set);
+	if (netlink_ask(sock, &request, nftset_on_message, &listing, err) < 0)
+		return err_wrap(err, "cannot list the set %s of nftables", set);
 	return 0;
 }
 

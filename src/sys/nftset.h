@@ -22,6 +22,8 @@ struct nftset_element {
 	uint8_t key[NFTSET_BYTES_MAX], data[NFTSET_BYTES_MAX];
 	size_t key_len, data_len;    /* data: of a map's, else 0 */
 	char jump[NFTSET_CHAIN_MAX]; /* the chain that a map of verdicts jumps to; else "" */
+	uint64_t timeout_ms,
+		left_ms; /* it is gone after so long, of which so much is left; 0: as its set says */
 };
 
 /*
@@ -42,5 +44,10 @@ int nftset_add(int sock, uint8_t family, const char *table, const struct nftset_
 	       size_t count, struct err *err);
 int nftset_delete(int sock, uint8_t family, const char *table,
 		  const struct nftset_element *elements, size_t count, struct err *err);
+
+/* Calls each for all elements of a set, once all are here: keys and times. `set` is the caller's. -ENOENT: there is no such set. */
+typedef void nftset_each(void *ctx, const struct nftset_element *element);
+int nftset_list(int sock, uint8_t family, const char *table, const char *set, nftset_each *each,
+		void *ctx, struct err *err);
 
 #endif

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """ACLs: what instances may send and get, between each other and with the world."""
 
+import contextlib
+import socket
+
 import pytest
 from support.wires import WORLD, WORLD6
 
 pytestmark = pytest.mark.root
 
+TCP_USER_TIMEOUT = 18  # ms, of linux/tcp.h
 SERVE = "while :; do echo {0} | nc -l -p {0}; done"
 
 
@@ -95,6 +99,34 @@ def test_a_networks_acl_is_for_all_on_it_and_stays_over_other_changes(pair):
     fetches(pair, "peer", "web", 80)
     pair("network", "set", "lan", "acls=none")
     fetches(pair, "web", "peer", 90)
+
+
+@contextlib.contextmanager
+def receiver(brig, name, wires, port):
+    """A connection from an instance to the world, which says nothing more on it: its end in the world, and what it hears."""
+    with wires.world.listen(port) as listener, \
+            brig.popen("exec", name, "sh", "-c", f"(echo begun; sleep 1000) | nc {WORLD} {port}") as hears:
+        connection, _ = listener.accept()
+        assert connection.recv(6) == b"begun\n"
+        yield connection, hears
+        connection.close()
+
+
+def test_a_conversation_outlives_changes_for_as_long_as_it_is_allowed(pair, wires):
+    for rule in "egress allow tcp port 7000", "egress allow tcp port 7001", "egress drop", "ingress drop":
+        pair("acl", "add", "web", rule)
+    with receiver(pair, "web", wires, 7000) as (kept, hears), receiver(pair, "web", wires, 7001) as (cut, _):
+        # the one who has something to say did not begin it
+        for word, change in (("one", ["network", "create", "--internal", "another"]), ("two", ["network", "repair"]),
+                             ("three", ["acl", "drop", "web", "2"])):
+            pair(*change)
+            kept.sendall(f"{word}\n".encode())
+            hears.expect(word)
+        cut.setsockopt(socket.IPPROTO_TCP, TCP_USER_TIMEOUT, 1000)
+        cut.sendall(b"four\n")
+        with pytest.raises(TimeoutError):
+            cut.recv(1)
+        pair("rm", "-f", "web")
 
 
 def test_acls_are_kept_while_they_are_used(net_brig):

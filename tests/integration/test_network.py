@@ -3,12 +3,14 @@
 
 import json
 import os
+import re
 import signal
+import socket
 from pathlib import Path
 
 import pytest
 from support import images, wait
-from support.wires import HOST, HOST6, WORLD, WORLD6
+from support.wires import HOST, HOST6, WORLD, WORLD6, Joined
 
 pytestmark = pytest.mark.root
 
@@ -91,6 +93,18 @@ def test_addresses_that_are_asked_for(net_brig):
     assert net_brig("ps", "-a", "-q").out.split() == ["a"]
 
 
+def test_who_gets_anothers_address_is_reached_at_once(net_brig, wires):
+    net_brig("network", "create", "--ipv4", "10.77.0.0/24", "--ipv6", "fd77::/64", "lan")
+    both = "10.77.0.9", "fd77::9"
+    start(net_brig, "peer", "--network", "lan")
+    for name in "first", "second":
+        start(net_brig, name, "--network", f"lan,ip={both[0]},ip6={both[1]}")
+        for to in both:
+            net_brig("exec", "peer", "ping", "-c", "1", "-W", "1", to)
+            wires.host.run("busybox", "ping", "-c", "1", "-W", "1", to)
+        net_brig("rm", "-f", name)
+
+
 def test_published_ports(net_brig, wires):
     serve(net_brig, "web", "-p", "8080:80", "-p", f"{HOST}:8081:81", eighty=80, eightyone=81)
     start(net_brig, "other")
@@ -110,6 +124,52 @@ def test_published_ports(net_brig, wires):
     with pytest.raises(OSError):
         wires.world.fetch(HOST, 8080, timeout=2)
     start(net_brig, "again", "-p", "8080:80")
+
+
+def test_published_ports_where_bridges_are_filtered(net_brig, wires):
+    if not wires.host.filter_bridges(1):
+        pytest.skip("the kernel has no br_netfilter")
+    serve(net_brig, "web", "-p", "8080:80", eighty=80, eightyone=81)
+    start(net_brig, "other")
+
+    def reaches(name, port):
+        return [net_brig("exec", name, "nc", "-w", "5", to, port, check=False).out for to in (HOST, HOST6)]
+
+    for name in ("web", "other"):
+        assert reaches(name, "8080") == ["eighty\n"] * 2
+    net_brig("set", "web", "ports=8081:81")
+    assert reaches("web", "8081") == ["eightyone\n"] * 2 and reaches("web", "8080") == [""] * 2
+    with inside(net_brig, "web").inside(raw_socket) as sock:  # nobody hears himself
+        mac, own = sock.getsockname()[4], socket.inet_aton(address(net_brig, "web"))
+        frame = b"\xff" * 6 + mac + b"\x08\x06" + bytes.fromhex("0001080006040001") + mac + own + bytes(6) + own
+        sock.send(frame)
+        ping(net_brig, "web", address(net_brig, "other"))
+        assert frame not in received(sock)
+    wires.host.filter_bridges(0)
+    net_brig("network", "repair")
+    assert reaches("web", "8081") == ["eightyone\n"] * 2
+
+
+def inside(brig, name):
+    return Joined(brig.json("inspect", name)[0]["run"]["pid"])
+
+
+def raw_socket():
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003))
+    sock.bind(("eth0", 0x0003))
+    return sock
+
+
+def received(sock):
+    """All that it has got so far from others, and not sent itself."""
+    frames = []
+    while True:
+        try:
+            frame, (_, _, kind, *_) = sock.recvfrom(2048, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return frames
+        if kind != socket.PACKET_OUTGOING:
+            frames.append(frame)
 
 
 def test_networks_are_apart(net_brig):
@@ -167,12 +227,14 @@ def test_an_mtu_follows_that_of_the_way_out(net_brig, wires):
     def inside(name):
         return int(net_brig("exec", name, "cat", "/sys/class/net/eth0/mtu").out)
 
-    start(net_brig, "a")
+    start(net_brig, "a", "--cap-add", "NET_RAW")
     bridge = net_brig.json("network", "inspect", "brig0")[0]["device"]
-    assert mtu(bridge) == inside("a") == 1500
+    assert mtu(bridge) == inside("a") == 1500 == offered(net_brig, "a")
     wires.host.run("ip", "link", "set", "up0", "mtu", "1400")
+    wait.file_contains(Path(net_brig.run, ".net/brig0/dnsmasq.conf"), "option:mtu,1400")
+    assert mtu(bridge) == 1400 == offered(net_brig, "a")
     start(net_brig, "b")
-    assert mtu(bridge) == inside("b") == 1400 and inside("a") == 1500
+    assert inside("b") == 1400 and inside("a") == 1500
     for there in ("b", WORLD, WORLD6):
         net_brig("exec", "a", "ping", "-c", "1", "-W", "5", "-s", "1300", there)
     wires.host.run("ip", "link", "set", "up0", "mtu", "1500")
@@ -185,6 +247,20 @@ def test_an_mtu_follows_that_of_the_way_out(net_brig, wires):
     net_brig("network", "repair")
     assert mtu(bridge) == 1280  # IPv6 has no smaller one
     ping(net_brig, start(net_brig, "c"), address(net_brig, "a", 6))
+    net_brig("network", "set", "brig0", "mtu=1450")
+    assert mtu(bridge) == 1280  # of c
+    net_brig("rm", "-f", "c")
+    net_brig("network", "set", "brig0", "mtu=1450")
+    assert mtu(bridge) == 1450 == offered(net_brig, "a")
+    ping(net_brig, start(net_brig, "d"), address(net_brig, "a", 6))
+    assert inside("d") == 1450
+
+
+def offered(brig, name):
+    """The MTU that DHCP says."""
+    script = "echo '#!/bin/sh\n[ \"$1\" != bound ] || echo mtu $mtu' >/tmp/said; chmod +x /tmp/said"
+    done = brig("exec", name, "sh", "-c", f"{script}; udhcpc -i eth0 -n -q -f -t 10 -T 1 -O mtu -s /tmp/said")
+    return int(re.search(r"^mtu (\d+)", done.out, re.M).group(1))
 
 
 def test_a_killed_keeper_leaves_nothing_of_its_ports(net_brig, wires):
@@ -219,6 +295,10 @@ def test_networks_that_cannot_be_are_refused(net_brig, wires):
     assert net_brig("network", "ls", "-q").out.split() == ["lan"]
 
 
+def lessees(brig, network):
+    return {lease["instance"] for lease in brig.json("network", "leases", network)}
+
+
 def test_what_is_changed_while_an_instance_runs(net_brig, wires):
     net_brig("network", "create", "--ipv4", "10.77.0.1/24", "lan")
     serve(net_brig, "a", word=80)
@@ -242,7 +322,12 @@ def test_what_is_changed_while_an_instance_runs(net_brig, wires):
     assert {row["network"] for row in rows} == {"brig0", "lan"} and all(row["rx_packets"] for row in rows)
     net_brig("network", "disconnect", "lan", "a")
     assert "eth1" not in net_brig("exec", "a", "ls", "/sys/class/net").out
-    net_brig("stop", "-t", "0", "a")
+    assert lessees(net_brig, "lan") == {"b"}
+    start(net_brig, "c", "--network", "lan", "--ip", "10.77.0.50")
+    assert "address of 'c'" in net_brig.fails("network", "connect", "--ip", "10.77.0.50", "lan", "a").err
+    net_brig("stop", "-t", "0", "a", "c")
+    net_brig("network", "disconnect", "lan", "c")
+    assert lessees(net_brig, "lan") == {"b"}
     net_brig("start", "a")
     assert len(addresses(net_brig, "a")) == 2
     start(net_brig, "apart", "--network", "none")

@@ -29,8 +29,13 @@ class Namespace:
         self.holder.stdout.readline()
         self.run("ip", "link", "set", "lo", "up")
         # Where br_netfilter is built in, a new namespace has it on; on most hosts it is off.
-        self.run("sh", "-c", "for f in /proc/sys/net/bridge/bridge-nf-call-*; do [ ! -e $f ] || echo 0 >$f; done")
+        self.filter_bridges(0)
         return self
+
+    def filter_bridges(self, is_on):
+        """What br_netfilter does there; False where the kernel has none."""
+        knobs = "/proc/sys/net/bridge/bridge-nf-call-*"
+        return "/" in self.run("sh", "-c", f"for f in {knobs}; do [ ! -e $f ] || {{ echo {is_on:d} >$f; echo $f; }}; done")
 
     def __exit__(self, *_):
         self.holder.stdin.close()

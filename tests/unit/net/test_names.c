@@ -69,13 +69,15 @@ static void assert_has_no(const char *text, const char *part)
 		fail_msg("'%s' in:\n%s", part, text);
 }
 
+static const struct link bridge7 = { .index = 7, .mtu = 1400 };
+static const struct link bridge8 = { .index = 8, .mtu = 1400 };
+
 static void a_network_with_names_and_addresses_has_all_of_it(void **state)
 {
 	struct place *place = *state;
 	_cleanup_free_ char *conf = NULL;
 
-	place->network.mtu = 1400;
-	conf = names_conf(&place->network, 7, "dnsmasq", "/etc/resolv.conf");
+	conf = names_conf(&place->network, &bridge7, "dnsmasq", "/etc/resolv.conf");
 	assert_has(conf, "user=dnsmasq");
 	assert_has(conf, "interface=brig0");
 	assert_has(conf, "bind-dynamic");
@@ -98,10 +100,10 @@ static void an_internal_network_has_no_way_out(void **state)
 	_cleanup_free_ char *conf = NULL;
 
 	place->network.internal = 1;
-	conf = names_conf(&place->network, 7, "dnsmasq", "/etc/resolv.conf");
+	conf = names_conf(&place->network, &bridge7, "dnsmasq", "/etc/resolv.conf");
 	assert_has(conf, "no-resolv");
 	assert_has(conf, "dhcp-option=option:router");
-	assert_has(conf, "ra-param=brig0,0,0");
+	assert_has(conf, "ra-param=brig0,mtu:1400,0,0");
 	assert_has_no(conf, "resolv-file");
 }
 
@@ -111,25 +113,32 @@ static void what_a_network_does_not_have_is_not_answered(void **state)
 	_cleanup_free_ char *names = NULL, *dhcp = NULL;
 
 	place->network.dhcp = 0;
-	names = names_conf(&place->network, 7, "dnsmasq", "/etc/resolv.conf");
+	names = names_conf(&place->network, &bridge7, "dnsmasq", "/etc/resolv.conf");
 	assert_has_no(names, "dhcp");
 	assert_has_no(names, "enable-ra");
 	place->network.dhcp = 1;
 	place->network.dns = 0;
-	dhcp = names_conf(&place->network, 7, "dnsmasq", "/etc/resolv.conf");
+	dhcp = names_conf(&place->network, &bridge7, "dnsmasq", "/etc/resolv.conf");
 	assert_has(dhcp, "port=0");
 	assert_has(dhcp, "dhcp-option=option:dns-server");
 	assert_has_no(dhcp, "resolv-file");
 }
 
 /* steward_start() compares the texts: who has a new bridge has to have a new text. */
-static void another_bridge_is_another_configuration(void **state)
+static void another_bridge_or_mtu_is_another_configuration(void **state)
 {
+	const struct link smaller = { .index = 7, .mtu = 1300 };
 	struct place *place = *state;
-	_cleanup_free_ char *a = names_conf(&place->network, 7, "dnsmasq", "/etc/resolv.conf");
-	_cleanup_free_ char *b = names_conf(&place->network, 8, "dnsmasq", "/etc/resolv.conf");
+	_cleanup_free_ char *a =
+		names_conf(&place->network, &bridge7, "dnsmasq", "/etc/resolv.conf");
+	_cleanup_free_ char *b =
+		names_conf(&place->network, &bridge8, "dnsmasq", "/etc/resolv.conf");
+
+	_cleanup_free_ char *c =
+		names_conf(&place->network, &smaller, "dnsmasq", "/etc/resolv.conf");
 
 	assert_string_not_equal(a, b);
+	assert_string_not_equal(a, c);
 }
 
 static void assert_resolver(const char *path, const char *inside, const char *shown,
@@ -163,7 +172,7 @@ static void the_hosts_resolver_is_found_behind_its_links(void **state)
 static void a_host_without_a_resolver_has_only_our_own_names(void **state)
 {
 	struct place *place = *state;
-	_cleanup_free_ char *conf = names_conf(&place->network, 7, "dnsmasq", NULL);
+	_cleanup_free_ char *conf = names_conf(&place->network, &bridge7, "dnsmasq", NULL);
 
 	assert_has(conf, "no-resolv");
 	assert_has_no(conf, "resolv-file");
@@ -362,7 +371,7 @@ int main(void)
 		PLACE_TEST(a_network_with_names_and_addresses_has_all_of_it),
 		PLACE_TEST(an_internal_network_has_no_way_out),
 		PLACE_TEST(what_a_network_does_not_have_is_not_answered),
-		PLACE_TEST(another_bridge_is_another_configuration),
+		PLACE_TEST(another_bridge_or_mtu_is_another_configuration),
 		PLACE_TEST(the_hosts_resolver_is_found_behind_its_links),
 		PLACE_TEST(a_host_without_a_resolver_has_only_our_own_names),
 		cmocka_unit_test(the_pool_is_the_upper_quarter),

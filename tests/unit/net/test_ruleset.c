@@ -106,6 +106,7 @@ static void the_rules_follow_from_networks_and_ports(void **state)
 	has(&text, "elements = { 10.1.3.0/24, 10.1.2.0/24 }");
 	has(&text, "\"vb0\" . 02:62:00:00:00:01");
 	has(&text, "\"vb0\" . 10.1.2.3");
+	has(&text, "set loops { typeof iifname . oifname; elements = { \"vb0\" . \"vb0\" }; }");
 	has(&text, "\"vb0\" . 0xfd000000000000000000000000000003");
 	has(&text, "tcp . 8080 : 10.1.2.3 . 80, tcp . 8081 : 10.1.2.3 . 81");
 	has(&text, "tcp . 8081 : fd00::3 . 81");

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/if_packet.h>
 #include <linux/rtnetlink.h>
+#include <poll.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -162,6 +163,32 @@ static void test_a_link_changes(void **state)
 	link = find(place.here, "c");
 	assert_false(link.is_up);
 	assert_int_equal(link.master, 0);
+}
+
+static int is_told(int watch)
+{
+	struct pollfd change = { .fd = watch, .events = POLLIN };
+
+	return poll(&change, 1, 0);
+}
+
+static void test_changes_are_told_until_they_are_seen(void **state)
+{
+	_cleanup_close_ int watch = -EBADF;
+	struct err err = ERR_INIT;
+	struct link lo;
+
+	(void)state;
+	need_root();
+	watch = link_watch_open(&err);
+	assert_true(watch >= 0);
+	lo = find(place.here, "lo");
+	link_watch_drain(watch);
+	assert_int_equal(is_told(watch), 0);
+	check(link_set_mtu(place.here, lo.index, 1400, &problem));
+	assert_int_equal(is_told(watch), 1);
+	link_watch_drain(watch);
+	assert_int_equal(is_told(watch), 0);
 }
 
 /* What the kernel says of a port: attributes are shown by their number. */
@@ -357,6 +384,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_a_bridge_is_as_asked_and_goes, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_changes_are_told_until_they_are_seen, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_a_pair_is_born_across_namespaces, setup,
 						teardown),

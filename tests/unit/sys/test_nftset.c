@@ -22,7 +22,8 @@ static const char table[] =
 	"add chain inet brig other\n"
 	"add map inet brig ways { type ifname : verdict; }\n"
 	"add map inet brig forwards { type ipv4_addr . inet_proto . inet_service"
-	" : ipv4_addr . inet_service; }\n";
+	" : ipv4_addr . inet_service; }\n"
+	"add set inet brig talks { type ipv4_addr . inet_service; flags dynamic,timeout; }\n";
 
 /* In a new namespace, with the table. */
 static int sock = -EBADF;
@@ -241,6 +242,50 @@ static void test_thousands_go_in_one_batch(void **state)
 	assert_listed("set inet brig ports", "elements", 0);
 }
 
+struct listed {
+	struct nftset_element items[4];
+	size_t n;
+};
+
+static void note(void *ctx, const struct nftset_element *element)
+{
+	struct listed *listed = ctx;
+
+	if (listed->n < ARRAY_SIZE(listed->items))
+		listed->items[listed->n++] = *element;
+}
+
+static void test_what_is_listed_can_be_put_back_with_the_time_that_it_has(void **state)
+{
+	const uint8_t ip[4] = { 10, 1, 2, 3 };
+	const uint16_t service = htons(80);
+	struct nftset_element talk = { .set = "talks", .timeout_ms = 600000, .left_ms = 300000 };
+	struct listed listed = { .n = 0 };
+	struct err err = ERR_INIT;
+
+	(void)state;
+	need_root();
+	nftset_add_key(&talk, ip, sizeof(ip));
+	nftset_add_key(&talk, &service, sizeof(service));
+	check(add(&talk, 1, &problem));
+	for (int i = 0; i < 2; i++) {
+		const struct nftset_element *item = &listed.items[0];
+
+		listed.n = 0;
+		check(nftset_list(sock, NFPROTO_INET, "brig", "talks", note, &listed, &problem));
+		assert_int_equal(listed.n, 1);
+		assert_int_equal(item->key_len, talk.key_len);
+		assert_memory_equal(item->key, talk.key, talk.key_len);
+		assert_int_equal(item->timeout_ms, 600000);
+		assert_in_range(item->left_ms, 1, 300000);
+		check(erase(item, 1, &problem));
+		check(add(item, 1, &problem));
+	}
+	check(erase(&talk, 1, &problem));
+	assert_int_equal(nftset_list(sock, NFPROTO_INET, "brig", "nowhere", note, &listed, &err),
+			 -ENOENT);
+}
+
 static void test_parts_that_do_not_fit_are_left_out(void **state)
 {
 	struct nftset_element element = { .set = "ports" };
@@ -268,6 +313,7 @@ int main(void)
 		TEST(test_an_element_leads_to_a_chain),
 		TEST(test_a_table_is_looked_up),
 		TEST(test_thousands_go_in_one_batch),
+		TEST(test_what_is_listed_can_be_put_back_with_the_time_that_it_has),
 		cmocka_unit_test(test_parts_that_do_not_fit_are_left_out),
 	};
 
