@@ -160,15 +160,20 @@ int file_spare(int dirfd, const char *path, size_t size, mode_t mode)
 	return r;
 }
 
-/* name.PID.tmp */
+/* Whether it is NAME.PID.tmp; no name is any. */
 static int file_is_temporary_of(const char *name, const char *entry)
 {
-	size_t len = strlen(name), digits;
+	static const char suffix[] = ".tmp";
+	size_t len = strlen(entry), end;
 
-	if (strncmp(entry, name, len) != 0 || entry[len] != '.')
+	if (len < strlen(suffix) || strcmp(entry + len - strlen(suffix), suffix) != 0)
 		return 0;
-	digits = strspn(entry + len + 1, "0123456789");
-	return digits && !strcmp(entry + len + 1 + digits, ".tmp");
+	len -= strlen(suffix);
+	for (end = len; end && entry[end - 1] >= '0' && entry[end - 1] <= '9'; end--)
+		;
+	if (end == len || end < 2 || entry[end - 1] != '.')
+		return 0;
+	return !*name || (strlen(name) == end - 1 && !memcmp(entry, name, end - 1));
 }
 
 int file_replace_leftovers(int at, const char *path, int remove)

@@ -26,7 +26,7 @@ int file_replace(int dirfd, const char *path, const void *data, size_t len, mode
 int file_spare(int dirfd, const char *path, size_t size, mode_t mode);
 
 /* The files that file_replace() of this path has left where it was killed: how many there are; they go if remove is set.
- * Nobody else may be replacing the file meanwhile. */
+ * A path that ends in '/' is all files of the folder. Nobody else may be replacing the file meanwhile. */
 int file_replace_leftovers(int at, const char *path, int remove);
 
 int file_write_all(int fd, const void *data, size_t len);

@@ -28,6 +28,7 @@ static struct json *df_item_json(const struct space_item *item)
 	json_object_add(object, "name", json_new_string(item->name));
 	json_object_add(object, "size", json_new_int(item->size));
 	json_object_add(object, "own", json_new_int(item->own));
+	json_object_add(object, "limit", item->limit ? json_new_int(item->limit) : json_new_null());
 	json_object_add(object, "used_by", json_new_strv(item->users));
 	return object;
 }
@@ -75,17 +76,23 @@ static void df_print_groups(const struct space *space, int with_header)
 
 static void df_print_items(const struct space *space, int with_header)
 {
-	static const char *const headings[] = { "TYPE", "NAME", "SIZE", "OWN", "USED BY", NULL };
+	static const char *const headings[] = { "TYPE",	 "NAME",    "SIZE", "OWN",
+						"LIMIT", "USED BY", NULL };
 	_cleanup_table_ struct table *table = table_new(headings);
 
 	for (int kind = 0; kind < SPACE_KINDS; kind++) {
 		for (size_t i = 0; i < space->groups[kind].n; i++) {
 			const struct space_item *item = &space->groups[kind].items[i];
 			_cleanup_free_ char *size = df_size(item->size), *own = df_size(item->own);
+			_cleanup_free_ char *limit = item->limit ? df_size(item->limit) : NULL;
 			_cleanup_free_ char *users =
 				item->users ? strv_join(item->users, ", ") : NULL;
-			char *cells[] = { (char *)(uintptr_t)space_kind_names[kind], item->name,
-					  size, own, users };
+			char *cells[] = { (char *)(uintptr_t)space_kind_names[kind],
+					  item->name,
+					  size,
+					  own,
+					  limit,
+					  users };
 
 			table_add(table, cells);
 		}
@@ -208,7 +215,8 @@ static const char *const df_prune_examples[] = {
 #define DF_DESCRIPTION                                                                             \
 	"Sizes are what files take on the disk: of a VM's disk what has been written, of a layer " \
 	"that several images have once. SIZE of an image is all that it needs, OWN what would go " \
-	"with it alone. FREED BY PRUNE is what 'brig prune' would give back: for instances, that " \
+	"with it alone, LIMIT what an instance may write (--disk-size). FREED BY PRUNE is what "   \
+	"'brig prune' would give back: for instances, that "                                       \
 	"of those that are stopped."
 
 #define DF_PRUNE_DESCRIPTION                                                                       \

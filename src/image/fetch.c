@@ -263,6 +263,22 @@ static int fetch_copy(struct fetch *fetch, const struct registry_image *image,
 	return r;
 }
 
+/* skopeo leaves out what by its media type is "foreign": licences of old forbade registries to have it. */
+static int fetch_check_layers(const struct fetch *fetch, const struct manifest *manifest,
+			      struct err *err)
+{
+	for (size_t i = 0; i < manifest->n_layers; i++) {
+		const struct descriptor *layer = &manifest->layers[i];
+
+		if (faccessat(fetch->blobs, layer->hex, F_OK, 0) < 0)
+			return err_set(err, -ENOENT,
+				       "its layer sha256:%.12s is to be had elsewhere than in the "
+				       "registry (%.80s); ask for an image that is whole",
+				       layer->hex, layer->media_type);
+	}
+	return 0;
+}
+
 /* skopeo writes docker's configurations anew, as OCI's; we want the one that the manifest names. */
 static int fetch_config(const struct fetch *fetch, const struct registry_image *image,
 			struct err *err)
@@ -326,6 +342,8 @@ int fetch_image(const struct registry_call *call, const struct registry_image *i
 	fetch_add_all_known(&fetch, &image->manifest);
 	if (fetch.n_total)
 		r = fetch_copy(&fetch, image, work, err);
+	if (r == 0)
+		r = fetch_check_layers(&fetch, &image->manifest, err);
 	if (r == 0 && faccessat(fetch.blobs, image->manifest.config.hex, F_OK, 0) < 0)
 		r = fetch_config(&fetch, image, err);
 	return r < 0 ? r : fetch_name(work, image, err);

@@ -79,12 +79,14 @@ static int space_each_instance(struct instance_view *view, void *ctx)
 	struct instance *record = &view->record;
 	struct space_look *look = ctx;
 	struct space_need *need;
+	struct space_item *item;
 	char **users = NULL;
 
 	if (view->alive || view->damaged || view->state == INSTANCE_CHECKPOINTED)
 		strv_add(&users, record->name);
-	space_add(look, SPACE_INSTANCES, record->name, users)->path =
-		paths_state(look->home, record->name);
+	item = space_add(look, SPACE_INSTANCES, record->name, users);
+	item->path = paths_state(look->home, record->name);
+	item->limit = record->kind == INSTANCE_VM || record->bounded ? record->disk_size : 0;
 	look->needs = mem_realloc(look->needs, look->n_needs + 1, sizeof(*look->needs));
 	need = &look->needs[look->n_needs++];
 	need->name = mem_strdup(record->name);

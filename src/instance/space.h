@@ -15,10 +15,11 @@ extern const char *const space_kind_names[]; /* "images", ... */
 
 struct space_item {
 	char *name;
-	char *path;   /* where its files are; NULL: an image's, which are in several places */
-	int64_t size; /* bytes */
-	int64_t own;  /* of these, what goes with it if it is removed alone */
-	char **users; /* instances that need it; an instance itself, unless it is stopped */
+	char *path;    /* where its files are; NULL: an image's, which are in several places */
+	int64_t size;  /* bytes */
+	int64_t own;   /* of these, what goes with it if it is removed alone */
+	int64_t limit; /* of an instance: what it may write, --disk-size; 0: none */
+	char **users;  /* instances that need it; an instance itself, unless it is stopped */
 };
 
 struct space_group {

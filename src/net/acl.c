@@ -11,9 +11,8 @@
 #include <fcntl.h>
 #include <string.h>
 
-#define ACL_VERSION   1
-#define ACL_SUFFIX    ".json"
-#define ACL_TEMPORARY ".tmp" /* of file_replace() */
+#define ACL_VERSION 1
+#define ACL_SUFFIX  ".json"
 
 #define FIELD(kind, member) RECORD_FIELD(kind, struct acl, member)
 
@@ -323,17 +322,11 @@ int acl_load(const struct network_home *home, const char *name, struct acl *ret,
 }
 
 /* What a killed process was writing; who holds the lock writes now. */
-static void acl_sweep(const char *folder)
+static void acl_sweep(const struct network_home *home)
 {
-	_cleanup_closedir_ DIR *dir = opendir(folder);
-	struct dirent *entry;
+	_cleanup_free_ char *folder = mem_printf("%s/acls/", home->root);
 
-	while (dir && (entry = readdir(dir))) {
-		size_t len = strlen(entry->d_name), suffix = strlen(ACL_TEMPORARY);
-
-		if (len > suffix && !strcmp(entry->d_name + len - suffix, ACL_TEMPORARY))
-			(void)unlinkat(dirfd(dir), entry->d_name, 0);
-	}
+	(void)file_replace_leftovers(AT_FDCWD, folder, 1);
 }
 
 int acl_save(const struct network_home *home, const struct acl *acl, struct err *err)
@@ -346,7 +339,7 @@ int acl_save(const struct network_home *home, const struct acl *acl, struct err 
 	if (strv_len(acl->rules) > ACL_RULES_MAX)
 		return err_set(err, -EINVAL, "an ACL has at most %d rules", ACL_RULES_MAX);
 	r = file_mkdir_p(folder, 0700);
-	acl_sweep(folder);
+	acl_sweep(home);
 	return r < 0 ? err_errno(err, r, "cannot make %s", folder)
 		     : record_save(&acl_table, acl, AT_FDCWD, path, 1, err);
 }
@@ -357,6 +350,7 @@ int acl_remove(const struct network_home *home, const char *name, struct err *er
 
 	if (!acl_exists(home, name))
 		return acl_unknown(home, name, err);
+	acl_sweep(home);
 	return unlink(path) < 0 ? err_errno(err, -errno, "cannot remove %s", path) : 0;
 }
 

@@ -786,6 +786,8 @@ int attach_clean(const struct network_home *home, const char *instance, struct e
 			return r;
 		wire_sweep(left);
 	}
+	if (lock >= 0)
+		port_sweep(home);
 	return 0;
 }
 

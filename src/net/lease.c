@@ -110,6 +110,7 @@ static int leases_save(const struct network_home *home, const char *network,
 		if (leases->items[i].transient == transient)
 			items[part.n++] = leases->items[i];
 	}
+	(void)file_replace_leftovers(AT_FDCWD, path, 1);
 	return r < 0 ? err_errno(err, r, "cannot make %s", folder)
 		     : record_save(&leases_table, &part, AT_FDCWD, path, !transient, err);
 }

@@ -203,6 +203,7 @@ static int network_write(const char *path, const struct network *network, struct
 
 	if (dir < 0)
 		return err_errno(err, -errno, "cannot open %s", path);
+	(void)file_replace_leftovers(dir, NETWORK_RECORD, 1);
 	return record_save(&network_table, network, dir, NETWORK_RECORD, 1, err);
 }
 

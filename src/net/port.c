@@ -102,6 +102,13 @@ int port_load(const struct network_home *home, const char *device, struct port *
 	return r;
 }
 
+void port_sweep(const struct network_home *home)
+{
+	_cleanup_free_ char *folder = mem_printf("%s/.net/ports/", home->run);
+
+	(void)file_replace_leftovers(AT_FDCWD, folder, 1);
+}
+
 void port_remove(const struct network_home *home, const char *device)
 {
 	_cleanup_free_ char *path = port_path(home, device);

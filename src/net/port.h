@@ -39,6 +39,8 @@ int port_save(const struct network_home *home, const struct port *port, struct e
 /* -ENOENT without a message if there is none. */
 int port_load(const struct network_home *home, const char *device, struct port *ret,
 	      struct err *err);
+/* Removes what killed processes were writing; the caller holds the lock of networks. */
+void port_sweep(const struct network_home *home);
 void port_remove(const struct network_home *home, const char *device);
 
 struct port_list {

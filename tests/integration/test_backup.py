@@ -287,5 +287,14 @@ def test_a_users_instances_come_back_too(user_brig, user_image):
     assert files(brig) == before
     brig("start", "a")
     assert brig("exec", "a", "sh", "-c", "cat /d/g; ls /etc/passwd", check=False).out == "one\n"
+    brig("exec", "a", "sh", "-c", "rm /d/g; echo two >> /d/f; rm /etc/group; mkdir /d/n")
+    brig("stop", "-t", "0", "a")
+    full, increment = brig.folder / "home/full", brig.folder / "home/increment"
+    full.write_bytes(data)
+    full.chmod(0o644)
+    brig("export", "a", increment, "--since", full)
+    brig("import", increment, "b", "--since", full)
+    assert files(brig, "b") == files(brig)
+    brig("rm", "b")
     assert brig("check").err == "brig: nothing is wrong\n"
     brig("rm", "-f", "a")

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Increments: what changed since a backup is a small file, and comes back only on exactly that backup."""
 
+import json
+
 import pytest
 
-from test_backup import files, folder, instances, stopped
+from test_backup import chunks, files, folder, instances, sealed, stopped
 
 pytestmark = pytest.mark.root
 
@@ -63,3 +65,17 @@ echo 1 | dd of=big bs=1 seek=3000000 conv=notrunc; echo 1 | dd of=sparse bs=1M s
                        ((tmp_path / "x", "--since", "/dev/null"), "no backup")):
         assert told in brig.fails("export", "a", *args).err, args
         assert sorted(tmp_path.iterdir()) == listed
+
+
+def test_a_backup_of_before_increments_is_built_on(brig, busybox_image, tmp_path):
+    stopped(brig, busybox_image, "dd if=/dev/urandom of=/big bs=1M count=2; echo one > /f")
+    old, new = tmp_path / "old", tmp_path / "new"
+    head, *rest = list(chunks(brig("export", "a", "-", "--compression", "none", text=False).out))[:-1]
+    fields = json.loads(head[1])
+    of_before = {key: value for key, value in fields.items() if not key.startswith("since")} | {"version": 1}
+    old.write_bytes(sealed([(1, json.dumps(of_before).encode()), *rest]))
+    (folder(brig) / "upper/f").write_text("two\n")
+    brig("export", "a", new, "--since", old)
+    assert new.stat().st_size < 100 << 10
+    brig("import", new, "b", "--since", old)
+    assert files(brig, "b") == files(brig)

@@ -85,6 +85,15 @@ def test_what_is_written_and_deleted_is_seen(brig, busybox_image):
     assert [line.split()[:2] for line in table.splitlines()] == [["images", "busybox:latest"], ["instances", "a"]]
 
 
+def test_what_an_instance_may_write_is_shown(brig, busybox_image):
+    brig("create", "--name", "a", busybox_image, "true")
+    assert item(sizes(brig)["instances"], "a")["limit"] is None
+    brig("convert", "a", "--vm")
+    limit = brig.json("inspect", "a")[0]["disk_size"]
+    assert item(sizes(brig)["instances"], "a")["limit"] == limit
+    assert brig("df", "-v", "--no-header").out.splitlines()[-1].split()[4] == f"{limit >> 30}G"
+
+
 def test_the_cache_is_made_anew(brig, busybox_image):
     brig("run", "--rm", busybox_image, "true")
     assert os.listdir(brig.root / "cache")

@@ -308,18 +308,34 @@ def lies():
             pass
         handler.close_connection = True
 
-    def other_sizes(fake, at):
-        document = json.loads(fake.blobs[fake.manifests["lie", "1"]["digest"][7:]])
-        document["layers"][0]["size"] += 1
-        fake.answers[at["manifest"]] = encode(document)
-        fake.answers[f"/v2/lie/manifests/sha256:{sha256(encode(document))}"] = encode(document)
+    def other_manifest(change):
+        def tell(fake, at):
+            document = json.loads(fake.blobs[fake.manifests["lie", "1"]["digest"][7:]])
+            change(document["layers"][0])
+            fake.answers[at["manifest"]] = encode(document)
+            fake.answers[f"/v2/lie/manifests/sha256:{sha256(encode(document))}"] = encode(document)
+
+        return tell
+
+    def index_of_itself(fake, at):
+        kind = "application/vnd.oci.image.index.v1+json"
+        text = encode({"schemaVersion": 2, "mediaType": kind, "manifests": [
+            {"mediaType": kind, "digest": f"sha256:{'a' * 64}", "size": 300,
+             "platform": {"architecture": "amd64", "os": "linux"}}]})
+        for path in (at["manifest"], f"/v2/lie/manifests/sha256:{'a' * 64}"):
+            fake.answers[path] = lambda handler: fake.send(handler, text, kind)
+
+    elsewhere = {"mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "urls": ["file:///etc/shadow"]}
 
     return {"another layer": answer("layer", b"x" * 1000), "a cut layer": answer("layer", b""),
             "a layer without end": answer("layer", endless), "garbage for a manifest": answer("manifest", b"\x00garbage"),
             "a deep manifest": answer("manifest", b"[" * 100000),
             "a manifest of another version": answer("manifest", b'{"schemaVersion":1}'),
             "a huge manifest": answer("manifest", b" " * (5 << 20)),
-            "wrong sizes": other_sizes,
+            "wrong sizes": other_manifest(lambda layer: layer.update(size=layer["size"] + 1)),
+            "a negative size": other_manifest(lambda layer: layer.update(size=-1)),
+            "a layer of elsewhere": other_manifest(lambda layer: layer.update(elsewhere)),
+            "an index of itself": index_of_itself,
             "another configuration": answer("config", b"{}")}
 
 
@@ -338,6 +354,16 @@ def test_what_a_registry_lies_about_leaves_nothing(brig):
             assert not [path for path in leftovers(brig) if not path.startswith("tmp/fetched")], lie
         fake.answers.clear()  # and an honest one is believed afterwards
         pull(brig, f"{fake.address}/lie:1")
+
+
+def test_two_pulls_at_once_of_an_image_with_a_layer_twice(brig):
+    with FakeRegistry(Oci().add("twice:1", ONE, BIG, ONE)) as fake:
+        name = f"{fake.address}/twice:1"
+        pulls = [brig.popen("pull", "--tls-verify=false", name) for _ in range(2)]
+        assert [running.finish(60).code for running in pulls] == [0, 0]
+    assert len(json.loads(brig("image", "inspect", name).out)["layers"]) == 3
+    sound(brig)
+    assert not list((brig.root / "tmp").iterdir())
 
 
 def test_a_pull_that_is_killed_goes_on_where_it_was(brig):

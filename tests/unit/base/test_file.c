@@ -149,6 +149,9 @@ static void what_a_killed_replacement_left_is_found_and_nothing_else(void **stat
 	assert_int_equal(file_replace_leftovers(AT_FDCWD, "r.json", 0), 2);
 	assert_int_equal(file_replace_leftovers(AT_FDCWD, "./r.json", 1), 2);
 	assert_int_equal(file_replace_leftovers(AT_FDCWD, "r.json", 1), 0);
+	put(left[0], "");
+	assert_int_equal(file_replace_leftovers(AT_FDCWD, "./", 1), 2);
+	put(kept[4], "");
 	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
 		assert_int_equal(access(kept[i], F_OK), 0);
 }

@@ -29,6 +29,7 @@ static void ports_are_there_until_they_are_removed(void **state _unused_)
 	char folder[] = "/tmp/brig-port-XXXXXX";
 	const struct network_home home = { .root = "/nowhere", .run = mkdtemp(folder) };
 	_cleanup_free_ char *broken = mem_printf("%s/.net/ports/vb0.json", folder);
+	_cleanup_free_ char *left = mem_printf("%s/.net/ports/vb0.json.1.tmp", folder);
 	_cleanup_port_list_ struct port_list all = { 0 }, lan = { 0 }, none = { 0 };
 	_cleanup_port_ struct port port = { 0 };
 	struct err err = ERR_INIT;
@@ -38,6 +39,9 @@ static void ports_are_there_until_they_are_removed(void **state _unused_)
 	save(&home, "vb2", "lan");
 	save(&home, "vb1", "dmz");
 	assert_int_equal(file_replace(AT_FDCWD, broken, "{", 1, 0600, 0), 0);
+	assert_int_equal(file_replace(AT_FDCWD, left, "{", 1, 0600, 0), 0);
+	port_sweep(&home);
+	assert_int_equal(access(left, F_OK), -1);
 	port_list_load(&home, NULL, &all);
 	assert_int_equal(all.n, 2);
 	assert_string_equal(all.items[0].device, "vb1");
