@@ -4,6 +4,7 @@
 #include "base/mem.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/file.h>
@@ -91,14 +92,13 @@ static int file_sync_parent(int dirfd, const char *path)
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
-int file_replace(int dirfd, const char *path, const void *data, size_t len, mode_t mode,
-		 int durable)
+static int file_write_new(int dirfd, const char *path, const char *temporary, const void *data,
+			  size_t len, mode_t mode, int durable)
 {
-	_cleanup_free_ char *temporary = mem_printf("%s.%d.tmp", path, getpid());
-	_cleanup_close_ int fd = -EBADF;
+	_cleanup_close_ int fd = openat(
+		dirfd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
 	int r;
 
-	fd = openat(dirfd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
 	if (fd < 0)
 		return -errno;
 	r = file_write_all(fd, data, len);
@@ -106,11 +106,58 @@ int file_replace(int dirfd, const char *path, const void *data, size_t len, mode
 		r = -errno;
 	if (r == 0 && renameat(dirfd, temporary, dirfd, path) < 0)
 		r = -errno;
-	if (r < 0) {
+	if (r < 0)
 		unlinkat(dirfd, temporary, 0);
+	return r;
+}
+
+/* Of no process, and a leftover like those of processes. */
+static char *file_spare_name(const char *path)
+{
+	return mem_printf("%s.0.tmp", path);
+}
+
+/* What the file was is the spare afterwards, so that there is always one. */
+static int file_write_spare(int dirfd, const char *path, const void *data, size_t len, int durable)
+{
+	_cleanup_free_ char *spare = file_spare_name(path);
+	_cleanup_close_ int fd = openat(dirfd, spare, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	int r;
+
+	if (fd < 0)
+		return -ENOSPC;
+	r = file_write_all(fd, data, len);
+	if (r < 0)
 		return r;
-	}
+	if (ftruncate(fd, (off_t)len) < 0 || (durable && fsync(fd) < 0))
+		return -errno;
+	/* musl has no function for it */
+	return syscall(SYS_renameat2, dirfd, spare, dirfd, path, RENAME_EXCHANGE) < 0 ? -errno : 0;
+}
+
+int file_replace(int dirfd, const char *path, const void *data, size_t len, mode_t mode,
+		 int durable)
+{
+	_cleanup_free_ char *temporary = mem_printf("%s.%d.tmp", path, getpid());
+	int r = file_write_new(dirfd, path, temporary, data, len, mode, durable);
+
+	if (r == -ENOSPC || r == -EDQUOT)
+		r = file_write_spare(dirfd, path, data, len, durable);
+	if (r < 0)
+		return r;
 	return durable ? file_sync_parent(dirfd, path) : 0;
+}
+
+int file_spare(int dirfd, const char *path, size_t size, mode_t mode)
+{
+	_cleanup_free_ char *spare = file_spare_name(path);
+	_cleanup_close_ int fd =
+		openat(dirfd, spare, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+	int r = fd < 0 ? -errno : -posix_fallocate(fd, 0, (off_t)size);
+
+	if (r < 0 && fd >= 0)
+		unlinkat(dirfd, spare, 0);
+	return r;
 }
 
 /* name.PID.tmp */

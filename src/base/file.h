@@ -16,9 +16,14 @@ int file_read(int dirfd, const char *path, size_t max, char **ret, size_t *ret_l
 /* Writes an existing file in one write(2), as /proc, /sys and cgroup files want it. */
 int file_write_value(int dirfd, const char *path, const char *value);
 
-/* Replaces a file: temporary name, write, (fsync if durable), rename, (fsync of the folder). */
+/* Replaces a file: temporary name, write, (fsync if durable), rename, (fsync of the folder). On a full disk it writes to
+ * the spare, if there is one. */
 int file_replace(int dirfd, const char *path, const void *data, size_t len, mode_t mode,
 		 int durable);
+
+/* Makes the spare of a file: room for size bytes of what will replace it when the disk is full, again and again. It goes
+ * with file_replace_leftovers(). */
+int file_spare(int dirfd, const char *path, size_t size, mode_t mode);
 
 /* The files that file_replace() of this path has left where it was killed: how many there are; they go if remove is set.
  * Nobody else may be replacing the file meanwhile. */

@@ -8,6 +8,8 @@
 
 /* A record holds names, options and an environment; more than this is no record of ours. */
 #define RECORD_SIZE_MAX (4U << 20)
+/* A run's end is noted with an error at most, and a setting changed. */
+#define RECORD_SPARE_MORE 8192
 
 /* Where in the document something stands, from the inside out. */
 struct record_where {
@@ -493,6 +495,18 @@ int record_save(const struct record_table *table, const void *record, int dirfd,
 
 	if (r < 0)
 		return err_errno(err, r, "cannot write the %s %s", table->what, path);
+	return 0;
+}
+
+int record_spare(const struct record_table *table, const void *record, int dirfd, const char *path,
+		 struct err *err)
+{
+	_cleanup_json_ struct json *json = record_to_json(table, record);
+	_cleanup_free_ char *text = json_text(json, 1);
+	int r = file_spare(dirfd, path, strlen(text) + RECORD_SPARE_MORE, 0600);
+
+	if (r < 0)
+		return err_errno(err, r, "cannot reserve room for the %s %s", table->what, path);
 	return 0;
 }
 

@@ -76,6 +76,9 @@ void record_release(const struct record_table *table, void *record);
 /* Atomic and, if durable, fsynced; see file_replace(). */
 int record_save(const struct record_table *table, const void *record, int dirfd, const char *path,
 		int durable, struct err *err);
+/* Room for a record somewhat larger than this one, to be saved on a full disk; see file_spare(). */
+int record_spare(const struct record_table *table, const void *record, int dirfd, const char *path,
+		 struct err *err);
 int record_load(const struct record_table *table, int dirfd, const char *path, void *record,
 		struct err *err);
 

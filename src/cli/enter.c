@@ -76,7 +76,8 @@ static int enter_run(const struct instance_home *home, const char *name, const s
 	if (r == 0)
 		r = enter_fill(&record, v, argv, &process, err);
 	if (r == 0)
-		r = instance_exec(home, name, &process, stdio, &status, err);
+		r = v->detach ? instance_exec_behind(home, name, &process, err)
+			      : instance_exec(home, name, &process, stdio, &status, err);
 	return r < 0 ? r : status;
 }
 
@@ -86,11 +87,9 @@ static int enter_exec(const struct cli_context *cli, const void *values, char **
 	const struct instance_home home = home_of(cli);
 	const struct enter_exec *v = values;
 
-	if (v->detach)
-		return err_set(err, -EOPNOTSUPP,
-			       "option --detach: not built yet; have a shell in it do so: "
-			       "brig exec %s sh -c 'COMMAND >/dev/null 2>&1 &'",
-			       args[0]);
+	if (v->detach && v->interactive)
+		return err_set(err, -EINVAL,
+			       "option --detach: has no input, so it does not go with -i");
 	return enter_run(&home, args[0], v, args + 1, err);
 }
 
@@ -188,7 +187,8 @@ static const struct option enter_exec_options[] = {
 	ENTER("user", 'u', OPTION_STRING, "USER[:GROUP]", user, "run as this user"),
 	ENTER("privileged", 0, OPTION_FLAG, NULL, privileged,
 	      "with every capability and without the system call filter"),
-	ENTER("detach", 'd', OPTION_FLAG, NULL, detach, "not built yet: run it in the background"),
+	ENTER("detach", 'd', OPTION_FLAG, NULL, detach,
+	      "let it run in the background, without input and output"),
 	OPTION_END,
 };
 
@@ -210,6 +210,8 @@ static const char *const enter_exec_examples[] = {
 	"run a command, and end with its exit status",
 	"brig exec -it -u app web sh",
 	"a shell as the user 'app', on this terminal",
+	"brig exec -d web sh -c 'backup.sh > /var/log/backup 2>&1'",
+	"return as soon as it runs",
 	NULL,
 };
 
@@ -253,7 +255,9 @@ const struct verb cli_enter_verbs[] = {
 	  .description =
 		  "Runs a program inside, with the instance's environment, user and limits. Its "
 		  "exit status is "
-		  "brig's; 126 says that it cannot be executed, 127 that there is none such.",
+		  "brig's; 126 says that it cannot be executed, 127 that there is none such.\n\n"
+		  "With -d it is 0 once the program runs; what becomes of it is not told. A "
+		  "process of brig's waits behind it, and it ends with that one.",
 	  .examples = enter_exec_examples,
 	  .options = enter_exec_options,
 	  .mode = OPTION_LEAD,

@@ -69,6 +69,11 @@ extern const struct option recipe_options[];
  */
 int recipe_check(const struct recipe *recipe, struct err *err);
 
+/*
+ * SOURCE:PATH[:OPTION,...] as a record has it, of what is on the host now; "./web" begins where we are. Caller frees.
+ */
+int recipe_make_share(const char *text, char **ret, struct err *err);
+
 /* KEY=VALUE or KEY, in UTF-8. */
 int recipe_check_labels(char *const *labels, struct err *err);
 

@@ -54,8 +54,7 @@ static int recipe_check_twice(const struct share *share, char *const *others, st
 	return 0;
 }
 
-/* Takes SOURCE:PATH[:OPTIONS] into the record, whatever way it was said. */
-static int recipe_add_share(const char *text, struct instance *ret, struct err *err)
+int recipe_make_share(const char *text, char **ret, struct err *err)
 {
 	_cleanup_share_ struct share share = { 0 };
 	_cleanup_free_ char *whole = NULL;
@@ -63,10 +62,24 @@ static int recipe_add_share(const char *text, struct instance *ret, struct err *
 
 	if (r == 0)
 		r = share_parse(whole, &share, err);
-	if (r == 0 && ret->kind == INSTANCE_VM)
-		r = share_check_vm(&share, err);
 	if (r == 0 && !share.is_volume)
 		r = recipe_check_source(share.source, err);
+	if (r == 0)
+		*ret = take_ptr(whole);
+	return r;
+}
+
+/* Takes SOURCE:PATH[:OPTIONS] into the record, whatever way it was said. */
+static int recipe_add_share(const char *text, struct instance *ret, struct err *err)
+{
+	_cleanup_share_ struct share share = { 0 };
+	_cleanup_free_ char *whole = NULL;
+	int r = recipe_make_share(text, &whole, err);
+
+	if (r == 0)
+		r = share_parse(whole, &share, err);
+	if (r == 0 && ret->kind == INSTANCE_VM)
+		r = share_check_vm(&share, err);
 	if (r == 0)
 		r = recipe_check_twice(&share, ret->volumes, err);
 	if (r == 0)

@@ -60,22 +60,6 @@ static int run_check_networks(const struct instance_home *home, const struct ins
 	return r;
 }
 
-/* The volumes that it names, and the lock that keeps them until its record does; -EBADF without any. */
-static int run_make_volumes(const struct instance_home *home, const struct instance *record,
-			    int *ret_lock, struct err *err)
-{
-	_cleanup_close_ int lock = -EBADF;
-	int r;
-
-	if (!record->volumes && !record->drives)
-		return 0;
-	lock = volume_lock(home, err);
-	r = lock < 0 ? lock : volume_make_all(home, record, err);
-	if (r == 0)
-		*ret_lock = take_fd(&lock);
-	return r;
-}
-
 /*
  * Finds the image, and fetches it first if it has to be. *ret_lock keeps its layers until the record names
  * them.
@@ -118,7 +102,7 @@ static int run_make(const struct instance_home *home, const struct recipe *recip
 	if (r == 0)
 		r = run_check_vm(home, ret, err);
 	if (r == 0)
-		r = run_make_volumes(home, ret, &volumes, err);
+		r = volume_hold_all(home, ret, &volumes, err);
 	return r < 0 ? r : instance_create(home, ret, err);
 }
 
@@ -185,7 +169,7 @@ static int run_run(const struct cli_context *cli, const void *values, char **arg
 	"(nothing that is mounted below), noidmap (owners as the host's), nocopy (an empty one "   \
 	"stays so, instead of getting what the image has at PATH), and mount(8)'s for "            \
 	"propagation, to containers. A virtual machine gets them from virtiofsd, which has to be " \
-	"installed, and only root's machines do.\n\n"
+	"installed; a user needs subordinate ids for it (see 'brig doctor').\n\n"
 
 #define RUN_SIZES                                                                                 \
 	"--disk-size bounds what a container writes in its own files, by a project quota of the " \

@@ -37,6 +37,7 @@ extern const struct verb cli_commit_verbs[];
 extern const struct verb cli_build_verbs[];
 extern const struct verb cli_kernel_verbs[];
 extern const struct verb cli_volume_verbs[];
+extern const struct verb cli_attach_verbs[];
 extern const struct verb cli_network_verbs[];
 extern const struct verb cli_network_lease_verbs[];
 extern const struct verb cli_network_wire_verbs[];

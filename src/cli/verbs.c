@@ -18,6 +18,7 @@ static const struct verb *const verbs_tables[] = {
 	cli_build_verbs,
 	cli_kernel_verbs,
 	cli_volume_verbs,
+	cli_attach_verbs,
 	cli_network_verbs,
 	cli_network_lease_verbs,
 	cli_network_wire_verbs,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * How it works: the caller forks a child, which joins the container through a pidfd of its first process and
+ * How it works: the caller clones a child, which joins the container through a pidfd of its first process and
  * tells over a socket how far it came (container/inner.h). The child is in the container's pid namespace
  * from birth, since joining one counts only for children.
  *
@@ -231,7 +231,7 @@ static int attach_begin(struct attach *attach, struct err *err)
 
 	spawn_reset_signals();
 	umask(022);
-	selfexec_release();
+	selfexec_leave();
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
 		return err_errno(err, -errno, "cannot protect the process");
 	for (int i = 0; i < 3; i++) {
@@ -394,8 +394,9 @@ static _noreturn_ void attach_fail(const struct attach *attach, const struct err
 	_exit(ATTACH_CANNOT_RUN);
 }
 
-static _noreturn_ void attach_main(struct attach *attach)
+static void attach_main(void *ctx)
 {
+	struct attach *attach = ctx;
 	struct err err = ERR_INIT;
 	int r = 0;
 
@@ -404,6 +405,16 @@ static _noreturn_ void attach_main(struct attach *attach)
 	if (!err_is_set(&err))
 		err_set(&err, -EIO, "the process could not be set up");
 	attach_fail(attach, &err);
+}
+
+/*
+ * The child may share our memory up to execve where it is as much the host's root as we are, whatever bytes of the
+ * container's it reads; and where we are not needed to pass on a filter's descriptor meanwhile.
+ */
+static int attach_shares_memory(const struct spec *spec)
+{
+	return !spec->notifies &&
+	       !(spec_namespaces(spec) & (uint64_t)(CLONE_NEWUSER | CLONE_NEWTIME));
 }
 
 /* Clones into the container's pid namespace, by being in it for our children for a moment. */
@@ -419,7 +430,9 @@ static pid_t attach_clone(struct attach *attach, int *ret_pidfd, struct err *err
 		joins |= CLONE_NEWUSER;
 	if (ours < 0 || (joins && setns(attach->init, joins) < 0))
 		return err_errno(err, -errno, "cannot join the container's processes");
-	pid = spawn_clone(0, attach->entry.into, ret_pidfd);
+	pid = attach_shares_memory(attach->spec)
+		      ? spawn_call(0, attach->entry.into, attach_main, attach, ret_pidfd)
+		      : spawn_clone(0, attach->entry.into, ret_pidfd);
 	if (!pid)
 		attach_main(attach);
 	if (joins == CLONE_NEWPID)

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "container/attach.h"
+#include "container/binding.h"
 #include "container/checkpoint.h"
 #include "container/inner.h"
 #include "container/launch.h"
@@ -56,6 +57,7 @@ struct driver {
 	struct streams streams;
 	struct loop_source *sock_source, *pid_source, *restored;
 	enum driver_phase phase;
+	struct binding *binding; /* that comes or goes */
 	int has_reaper;
 	int ready; /* the next word is execve's success */
 	int status;
@@ -201,12 +203,23 @@ static void driver_on_socket(void *ctx, _unused_ uint32_t events)
 	}
 }
 
+/* Its child is gone before anybody hears of it. */
+static void driver_end_binding(struct driver *driver, const struct err *err)
+{
+	if (!driver->binding)
+		return;
+	driver->binding = binding_free(driver->binding);
+	driver->host->ops->changed(driver->host->ctx, err);
+}
+
 static void driver_finish(struct driver *driver)
 {
 	const struct driver_host *host = driver->host;
-	struct err err = ERR_INIT;
+	struct err err = ERR_INIT, ended = ERR_INIT;
 	int failed = driver->phase == DRIVER_FAILED;
 
+	err_set(&ended, -ESRCH, "the container has ended meanwhile");
+	driver_end_binding(driver, &ended);
 	host->run->oom_killed = driver_was_oom(driver);
 	if (!failed)
 		driver_deliver_u32(driver, MESSAGE_EXIT, (uint32_t)driver->status);
@@ -264,6 +277,7 @@ static void driver_free(struct driver *driver)
 	loop_source_free(driver->sock_source);
 	loop_source_free(driver->pid_source);
 	loop_source_free(driver->restored);
+	binding_free(driver->binding);
 	streams_release(&driver->streams);
 	launch_release(&driver->launch);
 	free(driver);
@@ -579,6 +593,40 @@ static int driver_pause(struct driver *driver, int paused, struct err *err)
 	return cgroup_freeze(driver->launch.cgroup, paused, err);
 }
 
+static void driver_on_binding(void *ctx, const struct err *err)
+{
+	driver_end_binding(ctx, err);
+}
+
+static int driver_bind(struct driver *driver, const struct driver_device *device, int comes,
+		       int forced, struct err *err)
+{
+	const struct binding_spec spec = { .share = device->share,
+					   .comes = comes,
+					   .forced = forced,
+					   .init = driver->launch.pidfd };
+
+	if (device->kind != MESSAGE_DEVICE_SHARE)
+		return err_set(err, -EOPNOTSUPP, "a container has no such devices");
+	if (driver->phase != DRIVER_RUNNING)
+		return err_set(err, -EBUSY, "the container is %s; try again",
+			       driver->phase == DRIVER_SETTING_UP ? "still starting" : "ending");
+	if (driver->binding)
+		return err_set(err, -EBUSY, "another mount comes or goes just now");
+	return binding_start(driver->host, &spec, driver_on_binding, driver, &driver->binding, err);
+}
+
+static int driver_plug(struct driver *driver, const struct driver_device *device, struct err *err)
+{
+	return driver_bind(driver, device, 1, 0, err);
+}
+
+static int driver_unplug(struct driver *driver, const struct driver_device *device, int forced,
+			 struct err *err)
+{
+	return driver_bind(driver, device, 0, forced, err);
+}
+
 /*
  * Where version 1 has hierarchies that the instance is in no group of, CRIU would take the host's whole tree of groups
  * there for the instance's. It stands still, so nobody is born meanwhile.
@@ -656,6 +704,8 @@ const struct driver_ops container_driver = {
 	.send = driver_send,
 	.consumed = driver_consumed,
 	.pause = driver_pause,
+	.plug = driver_plug,
+	.unplug = driver_unplug,
 	.kill = driver_kill,
 	.free = driver_free,
 	.exec = attach_exec,

@@ -119,7 +119,7 @@ static int inner_begin(struct inner *inner, struct err *err)
 		if (inner->in->stdio[i] >= 0 && dup2(inner->in->stdio[i], i) < 0)
 			return err_errno(err, -errno, "cannot set up the standard streams");
 	}
-	selfexec_release();
+	selfexec_leave();
 	if (inner_close_others(inner) < 0)
 		return err_errno(err, -errno, "cannot close the keeper's files");
 	/* these are to be seen for longer than a moment */

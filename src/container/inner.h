@@ -10,8 +10,8 @@
 #include "sys/filter.h"
 
 /*
- * The container's first process, from its clone to execve. It shares its keeper's memory as of the clone
- * and talks with it over one SOCK_SEQPACKET pair:
+ * The container's first process, from its clone to execve. It has its keeper's memory as of the clone, or shares it
+ * (spec->at_once: then it says what follows, and nobody answers), and talks with it over one SOCK_SEQPACKET pair:
  *
  *   keeper: INNER_MAPPED once the id maps are written and what only the host's root can set is set, if there is
  *           something of that (inner_awaits_maps()); then INNER_ROOT with the root's mount, unless it came with the

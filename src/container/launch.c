@@ -231,8 +231,19 @@ static int launch_make_streams(struct launch_parts *parts, struct err *err)
 	return r < 0 ? err_errno(err, r, "cannot make the container's streams") : 0;
 }
 
-static _noreturn_ void launch_become_inner(const struct launch_parts *parts)
+/* The mounts' descriptors that it opens are none of ours, even if their list is in memory that we share. */
+static int *launch_copy_mounts(const struct launch_parts *parts)
 {
+	size_t n = parts->spec->n_mounts;
+	int *copy = mem_zalloc((n + 1) * sizeof(*copy));
+
+	memcpy(copy, parts->mounts, n * sizeof(*copy));
+	return copy;
+}
+
+static void launch_become_inner(void *ctx)
+{
+	const struct launch_parts *parts = ctx;
 	const struct inner_input input = {
 		.spec = parts->spec,
 		.cgroup = &parts->entry,
@@ -240,7 +251,7 @@ static _noreturn_ void launch_become_inner(const struct launch_parts *parts)
 		.filter = parts->spec->filter.n ? &parts->spec->filter
 			  : parts->filter.n	? &parts->filter
 						: NULL,
-		.mounts = parts->mounts,
+		.mounts = launch_copy_mounts(parts),
 		.joins = &parts->joins,
 		.root = parts->root,
 		.sock = parts->sock,
@@ -315,6 +326,9 @@ static pid_t launch_clone_entered(struct launch_parts *parts, struct err *err)
 
 	if ((flags & CLONE_NEWPID) && namespaces_has(&parts->joins, CLONE_NEWUSER))
 		pid = launch_clone_by_middle(parts, flags, err);
+	else if (parts->spec->at_once)
+		pid = spawn_call(flags, parts->entry.into, launch_become_inner, parts,
+				 &parts->launch->pidfd);
 	else
 		pid = spawn_clone(flags, parts->entry.into, &parts->launch->pidfd);
 	if (pid < 0 && !err_is_set(err))
@@ -430,6 +444,14 @@ static int (*const launch_steps[])(struct launch_parts *parts, struct err *err) 
 	launch_make_mounts, launch_mount_root, launch_make_streams,	 launch_clone,
 	launch_tune,	    launch_map_ids,    launch_mount_mapped_root,
 };
+
+int launch_can_go_at_once(const struct spec *spec)
+{
+	uint64_t apart = spec_namespaces(spec) & (uint64_t)(CLONE_NEWUSER | CLONE_NEWTIME);
+
+	return !apart && !spec->unprivileged && !spec->init && !spec->wired && !spec->notifies &&
+	       !spec->hooks.times && !spec->n_net_devices && !inner_awaits_maps(spec);
+}
 
 int launch_first_reason(struct launch *launch, struct err *err)
 {

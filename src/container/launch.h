@@ -34,6 +34,13 @@ struct launch {
 int launch_run(const struct spec *spec, const char *cache_dir, int gate, struct launch *ret,
 	       struct err *err);
 
+/*
+ * Whether the launcher has nothing to do for it from its clone to its program, and it may share our memory until then
+ * (sys/spawn.h): if spec->at_once says so it does, and launch_run() returns when its program runs, or will not. What it
+ * said waits in the socket: launch_wait_exec() hears it.
+ */
+int launch_can_go_at_once(const struct spec *spec);
+
 /* If the first process has failed before us, our own failure, err, is only what followed from that: its is put in its
  * place. The value is its code. */
 int launch_first_reason(struct launch *launch, struct err *err);

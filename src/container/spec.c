@@ -73,20 +73,6 @@ int spec_needs_proc(const struct spec *spec)
 	       (labels && labels->selinux_label && *labels->selinux_label);
 }
 
-/* The ids are given then; the root only knows where that user is at home, if it can be read at all. */
-static void spec_find_home(struct process_identity *identity)
-{
-	struct process_identity found = { 0 };
-	struct err ignored = ERR_INIT;
-	char uid[16];
-
-	snprintf(uid, sizeof(uid), "%u", identity->uid);
-	if (process_identify(uid, &found, &ignored) == 0)
-		memcpy(identity->home, found.home, sizeof(identity->home));
-	else
-		snprintf(identity->home, sizeof(identity->home), "/");
-}
-
 /* By its name or number in the root; where it is but one of the few ids that a user has. */
 static int spec_identify_user(const struct spec *spec, struct process_identity *ret,
 			      struct err *err)
@@ -114,8 +100,9 @@ int spec_identify(const struct spec *spec, struct process_identity *ret, struct 
 		return spec_identify_user(spec, ret, err);
 	*ret = spec->identity;
 	ret->keep_groups = spec->unprivileged;
+	/* the root only knows where that user is at home, if it can be read at all */
 	if (!strv_env_get(spec->process.env, "HOME"))
-		spec_find_home(ret);
+		process_find_home(ret);
 	return 0;
 }
 

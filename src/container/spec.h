@@ -91,7 +91,8 @@ struct spec {
 	int inherit_stdio;		     /* our own 0 to 2, instead of pipes */
 	unsigned int preserve_fds;	     /* so many from 3 up are passed on */
 	int keep_keyring;		     /* it stays in the caller's session keyring */
-	int gated; /* set up, it waits for launch_start() or somebody at the gate */
+	int gated;   /* set up, it waits for launch_start() or somebody at the gate */
+	int at_once; /* see launch_can_go_at_once(); not gated */
 
 	/*
 	 * root: the folder root_path; or else layers (erofs images, or folders if it is unprivileged), lowest

@@ -2,6 +2,9 @@
 /*
  * Both ways are a tree stream through a pipe. This process receives it and makes the files; it trusts the sender for
  * nothing, and the two ends hold only their own end of the pipe, so that the death of one is the other's end of file.
+ *
+ * The files of a user's instance are of his ids, so root of these makes and reads them (sys/userns.h): of the way from a
+ * disk the receiver, of the way to one mke2fs(8), which takes the place of the stream, since a user mounts no disk.
  */
 #include "image/carry.h"
 #include "base/file.h"
@@ -12,11 +15,15 @@
 #include "proto/tree.h"
 #include "sys/confine.h"
 #include "sys/ext4.h"
+#include "sys/mnt.h"
 #include "sys/spawn.h"
+#include "sys/userns.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -24,6 +31,7 @@
 #define CARRY_PIPE	 (1 << 20) /* what a user without privilege may have, too */
 #define CARRY_MEMORY_MAX (UINT64_C(1) << 30)
 #define CARRY_JAIL	 "jail"
+#define CARRY_ROOT	 "root"
 /* A disk is not filled to the last byte: the file system's own blocks are of it, and others write, too. */
 #define CARRY_RESERVE ((int64_t)32 << 20)
 
@@ -101,6 +109,26 @@ static int carry_open_jail(int work, struct err *err)
 	return carry_open_folder(work, CARRY_JAIL, err);
 }
 
+struct carry_receiving {
+	int dir, in;
+	const struct tree_bounds *bounds;
+};
+
+static int64_t carry_receive_child(void *ctx, struct err *err)
+{
+	const struct carry_receiving *to = ctx;
+
+	return tree_receive_exact(to->dir, INSTANCE_UPPER, to->bounds, to->in, err);
+}
+
+static int carry_receive(int dir, const struct tree_bounds *bounds, int in, struct err *err)
+{
+	struct carry_receiving to = { dir, in, bounds };
+
+	return (int)(geteuid() ? userns_run(carry_receive_child, &to, err)
+			       : carry_receive_child(&to, err));
+}
+
 static int carry_receive_read(int image, int work, const struct tree_bounds *bounds,
 			      int *ret_absent, struct err *err)
 {
@@ -128,7 +156,7 @@ static int carry_receive_read(int image, int work, const struct tree_bounds *bou
 	if (confine_start(&spec, &child, err) < 0)
 		return err->code;
 	out = fd_close(out);
-	received_r = tree_receive_exact(work, INSTANCE_UPPER, bounds, in, &received);
+	received_r = carry_receive(work, bounds, in, &received);
 	in = fd_close(in);
 	sent_r = confine_read(&child, &done, &result, sizeof(result), &sent);
 	*ret_absent = sent_r == 0 && received_r == -EPIPE && result.absent;
@@ -142,7 +170,7 @@ static int carry_read_disk(int *image, const char *work, int workfd,
 	int r = carry_receive_read(*image, workfd, bounds, ret_absent, &unclean);
 
 	if (r == -EUCLEAN) {
-		r = file_remove_tree(workfd, INSTANCE_UPPER);
+		r = userns_remove_tree(workfd, INSTANCE_UPPER);
 		if (r < 0)
 			return err_errno(err, r, "cannot start again");
 		r = disk_layer_repair(image, 0, 0, work, err);
@@ -154,13 +182,14 @@ static int carry_read_disk(int *image, const char *work, int workfd,
 }
 
 int carry_from_disk(const char *disk, const char *work, progress_fn progress, void *ctx,
-		    int *ret_absent, struct err *err)
+		    struct err *err)
 {
 	_cleanup_close_ int image = open(disk, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), workfd = -EBADF;
-	struct carry_progress shown = { progress, ctx, "reading the VM's disk", 0 };
+	struct carry_progress shown = { geteuid() ? NULL : progress, ctx, "reading the VM's disk",
+					0 };
 	struct tree_bounds bounds = { .progress = carry_on_bytes, .ctx = &shown };
 	struct stat st;
-	int r;
+	int absent, r;
 
 	if (image < 0 || fstat(image, &st) < 0)
 		return err_errno(err, -errno, "cannot open the disk %s", disk);
@@ -170,7 +199,7 @@ int carry_from_disk(const char *disk, const char *work, progress_fn progress, vo
 	shown.total = (int64_t)st.st_blocks * 512;
 	/* each small file counts as a block that it may not have there */
 	bounds.bytes_max = 2 * (int64_t)st.st_size;
-	r = carry_read_disk(&image, work, workfd, &bounds, ret_absent, err);
+	r = carry_read_disk(&image, work, workfd, &bounds, &absent, err);
 	if (r == 0 && syncfs(workfd) < 0)
 		r = err_errno(err, -errno, "cannot write what was on the disk");
 	return r;
@@ -223,7 +252,7 @@ static int carry_receive_sent(int state, int root, const struct tree_bounds *bou
 	}
 	out = fd_close(out);
 	theirs = fd_close(theirs);
-	received_r = tree_receive_exact(root, INSTANCE_UPPER, bounds, in, &received);
+	received_r = carry_receive(root, bounds, in, &received);
 	in = fd_close(in);
 	sent_r = carry_collect(pidfd, report, &sent);
 	return carry_verdict(received_r, &received, sent_r, &sent, err);
@@ -268,6 +297,43 @@ int carry_room(int dirfd, int64_t *ret, struct err *err)
 	return *ret > 0 ? 0 : err_set(err, -ENOSPC, "there is no room left on the disk");
 }
 
+/* mke2fs takes a folder whole: this one has nothing else in it. */
+static int carry_show_alone(const char *state, const char *root, struct err *err)
+{
+	_cleanup_free_ char *upper = mem_printf("%s/" INSTANCE_UPPER, state);
+	_cleanup_free_ char *place = mem_printf("%s/" INSTANCE_UPPER, root);
+	_cleanup_close_ int view = -EBADF;
+
+	if (file_mkdir_p(place, 0755) < 0 || unshare(CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return err_errno(err, -errno, "cannot make a mount namespace");
+	if (mnt_clone(AT_FDCWD, upper, 0, &view, err) < 0)
+		return err->code;
+	return mnt_attach_path(view, place, err);
+}
+
+struct carry_packing {
+	const char *state, *root, *disk;
+	int64_t size;
+};
+
+static int64_t carry_pack_child(void *ctx, struct err *err)
+{
+	const struct carry_packing *packing = ctx;
+	int r = carry_show_alone(packing->state, packing->root, err);
+
+	return r < 0 ? r : ext4_create_from(packing->root, packing->disk, packing->size, err);
+}
+
+static int carry_pack_disk(const char *state, const char *work, const char *disk, int64_t size,
+			   struct err *err)
+{
+	_cleanup_free_ char *root = mem_printf("%s/" CARRY_ROOT, work);
+	struct carry_packing packing = { state, root, disk, size };
+
+	return (int)userns_run(carry_pack_child, &packing, err);
+}
+
 int carry_to_disk(const char *state, const char *work, const char *cache, int64_t size,
 		  progress_fn progress, void *ctx, struct err *err)
 {
@@ -275,7 +341,7 @@ int carry_to_disk(const char *state, const char *work, const char *cache, int64_
 	_cleanup_close_ int statefd = carry_open_folder(AT_FDCWD, state, err), workfd = -EBADF;
 	struct carry_progress shown = { progress, ctx, "writing the VM's disk", 0 };
 	struct tree_bounds bounds = { .progress = carry_on_bytes, .ctx = &shown };
-	int r;
+	int by_user = geteuid() != 0, r;
 
 	if (statefd < 0)
 		return statefd;
@@ -283,14 +349,14 @@ int carry_to_disk(const char *state, const char *work, const char *cache, int64_
 	if (workfd < 0)
 		return workfd;
 	r = carry_room(workfd, &bounds.bytes_max, err);
-	if (r == 0)
+	if (r == 0 && !by_user)
 		r = ext4_create(cache, disk, size, err);
-	if (r == 0) {
-		r = carry_fill_disk(statefd, disk, &bounds, err);
-		if (r < 0)
-			return err_wrap(err, "cannot fill the VM's disk of %jd MiB",
-					(intmax_t)(size >> 20));
-		r = carry_check_disk(disk, err);
-	}
-	return r;
+	if (r < 0)
+		return r;
+	r = by_user ? carry_pack_disk(state, work, disk, size, err)
+		    : carry_fill_disk(statefd, disk, &bounds, err);
+	if (r < 0)
+		return err_wrap(err, "cannot fill the VM's disk of %jd MiB",
+				(intmax_t)(size >> 20));
+	return carry_check_disk(disk, err);
 }

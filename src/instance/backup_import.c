@@ -24,6 +24,7 @@
 #include "instance/data.h"
 #include "instance/paths.h"
 #include "instance/snapshot-internal.h"
+#include "instance/volume.h"
 #include "net/publish.h"
 #include "proto/drive.h"
 #include "proto/nic.h"
@@ -509,8 +510,7 @@ static int backup_import_fill(int dir, void *ctx, struct err *err)
 		r = data_run(backup_import_arrange, import, err);
 	if (r == 0)
 		r = backup_import_tidy(import, err);
-	return r < 0 ? r
-		     : snapshot_make_volumes(import->home, import->record, &import->volumes, err);
+	return r < 0 ? r : volume_hold_all(import->home, import->record, &import->volumes, err);
 }
 
 /* --- what the user has to know --- */

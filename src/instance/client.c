@@ -490,7 +490,7 @@ static int client_target_get(const struct instance_home *home, const char *name,
 
 static int client_exec_session(const struct instance_home *home, const char *name,
 			       const struct process *process, const struct session_options *options,
-			       int *ret_status, struct err *err)
+			       int *started, int *ret_status, struct err *err)
 {
 	_cleanup_buf_ struct buf payload = BUF_INIT;
 	int fd = -EBADF;
@@ -509,11 +509,19 @@ static int client_exec_session(const struct instance_home *home, const char *nam
 		fd_close(fd);
 		return client_not_running(home, name, err);
 	}
+	if (started && session_wait_started(fd, err) < 0) {
+		fd_close(fd);
+		return err->code;
+	}
+	if (started)
+		*started = fd_close(*started);
 	return session_run(fd, options, ret_status, err);
 }
 
-int instance_exec(const struct instance_home *home, const char *name, const struct process *process,
-		  const int stdio[3], int *ret_status, struct err *err)
+/* started: NULL, or a descriptor that is closed once the process runs. */
+static int client_exec(const struct instance_home *home, const char *name,
+		       const struct process *process, const int stdio[3], int *started,
+		       int *ret_status, struct err *err)
 {
 	_cleanup_(client_target_release) struct client_target t = { 0 };
 	struct session_options options = {
@@ -533,11 +541,75 @@ int instance_exec(const struct instance_home *home, const char *name, const stru
 	if (t.view.state == INSTANCE_PAUSED)
 		return err_set(err, -EBUSY, "'%s' is paused; resume it first", name);
 	if (t.ops->sessions)
-		return client_exec_session(home, name, process, &options, ret_status, err);
+		return client_exec_session(home, name, process, &options, started, ret_status, err);
 	if (!process->interactive)
 		child_stdio[0] = null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	r = t.ops->exec(&t.target, process, child_stdio, &pid, &pty, err);
-	return r < 0 ? r : session_run_child(pid, pty, &options, ret_status, err);
+	if (r < 0)
+		return r;
+	if (started)
+		*started = fd_close(*started);
+	return session_run_child(pid, pty, &options, ret_status, err);
+}
+
+int instance_exec(const struct instance_home *home, const char *name, const struct process *process,
+		  const int stdio[3], int *ret_status, struct err *err)
+{
+	return client_exec(home, name, process, stdio, NULL, ret_status, err);
+}
+
+static _noreturn_ void client_exec_stay(const struct instance_home *home, const char *name,
+					const struct process *process, int report)
+{
+	const int stdio[3] = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO };
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), started, status = 0;
+	struct err err = ERR_INIT;
+	ssize_t n;
+
+	started = fcntl(report, F_DUPFD_CLOEXEC, 3);
+	if (null < 0 || started < 0 || setsid() < 0 || chdir("/") < 0 || dup2(null, 0) < 0 ||
+	    dup2(null, 1) < 0 || dup2(null, 2) < 0)
+		err_errno(&err, -errno, "cannot go to the background");
+	report = fd_close(report);
+	null = fd_close(null);
+	if (!err_is_set(&err))
+		(void)client_exec(home, name, process, stdio, &started, &status, &err);
+	/* after the start nobody is there any more */
+	n = started >= 0 && err_is_set(&err) ? write(started, &err, sizeof(err)) : 0;
+	_exit(n < 0);
+}
+
+int instance_exec_behind(const struct instance_home *home, const char *name,
+			 const struct process *process, struct err *err)
+{
+	struct err failure = ERR_INIT;
+	int fds[2];
+	ssize_t n;
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return err_errno(err, -errno, "cannot make a pipe");
+	pid = fork();
+	if (!pid) {
+		fd_close(fds[0]);
+		client_exec_stay(home, name, process, fds[1]);
+	}
+	fd_close(fds[1]);
+	if (pid < 0) {
+		int code = -errno;
+
+		fd_close(fds[0]);
+		return err_errno(err, code, "cannot start a process");
+	}
+	do {
+		n = read(fds[0], &failure, sizeof(failure));
+	} while (n < 0 && errno == EINTR);
+	fd_close(fds[0]);
+	if (n == (ssize_t)sizeof(failure)) {
+		*err = failure;
+		return failure.code;
+	}
+	return 0;
 }
 
 static int client_check_checkpoint(const struct client_target *t, int leave_running,

@@ -142,19 +142,20 @@ static int convert_check_view(const struct instance_view *view, int kind, struct
 			       "'%s' is checkpointed, and its processes go with its kind; "
 			       "'brig start' and stop it first",
 			       name);
-	if (!idmap_is_host_root())
+	/* the marks of overlayfs are a user's in his containers and VMs, but its root's in a container's VM alone */
+	if (!geteuid() && !idmap_is_host_root())
 		return err_set(err, -EOPNOTSUPP,
-			       "not built yet: converting an instance of a user who is not root");
+			       "root of a container cannot convert an instance; do it outside");
 	return convert_check(&view->record, kind, err);
 }
 
-/* Only then files have on the host's disk the owners that they have in a VM. */
+/* Only then files have the owners that they have in a VM: for root on the host's disk, for a user in his namespace. */
 static int convert_check_owners(const char *path, struct err *err)
 {
 	struct err why = ERR_INIT;
 	int owners = data_owners(path, &why);
 
-	if (owners == DATA_OWNERS_INSIDE)
+	if (owners == DATA_OWNERS_INSIDE || owners == DATA_OWNERS_USER)
 		return 0;
 	*err = why;
 	return why.code;
@@ -163,6 +164,7 @@ static int convert_check_owners(const char *path, struct err *err)
 struct convert {
 	const struct instance_home *home;
 	struct instance *record;
+	int kind; /* the new one */
 	char *state, *work;
 	int statefd;
 	progress_fn progress;
@@ -181,60 +183,49 @@ static int convert_exists(const struct convert *convert, const char *name)
 	return faccessat(convert->statefd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* The instance may have written nothing yet: *ret_form is NULL then. */
-static int convert_make_form(const struct convert *convert, int kind, const char **ret_form,
-			     struct err *err)
+static int convert_make_form(const struct convert *convert, struct err *err)
 {
 	_cleanup_free_ char *disk = mem_printf("%s/" INSTANCE_DISK, convert->state);
 	_cleanup_free_ char *cache = mem_printf("%s/cache", convert->home->root);
-	int absent = 0, r = 0;
 
-	*ret_form = NULL;
-	if (!convert_exists(convert, kind == INSTANCE_VM ? INSTANCE_UPPER : INSTANCE_DISK))
-		return 0;
-	if (kind == INSTANCE_VM)
-		r = carry_to_disk(convert->state, convert->work, cache, convert->record->disk_size,
-				  convert->progress, convert->ctx, err);
-	else
-		r = carry_from_disk(disk, convert->work, convert->progress, convert->ctx, &absent,
-				    err);
-	if (r == 0 && !absent)
-		*ret_form = kind == INSTANCE_VM ? INSTANCE_DISK : INSTANCE_UPPER;
-	return r;
+	if (convert->kind == INSTANCE_VM)
+		return carry_to_disk(convert->state, convert->work, cache,
+				     convert->record->disk_size, convert->progress, convert->ctx,
+				     err);
+	return carry_from_disk(disk, convert->work, convert->progress, convert->ctx, err);
 }
 
 static int convert_place(const struct convert *convert, const char *form, struct err *err)
 {
-	_cleanup_free_ char *from = NULL;
+	_cleanup_free_ char *from = mem_printf(PATHS_CONVERT "/%s", form);
 
-	if (form) {
-		from = mem_printf(PATHS_CONVERT "/%s", form);
-		if (renameat(convert->statefd, from, convert->statefd, form) < 0)
-			return err_errno(err, -errno, "cannot put what was converted in its place");
-	}
+	if (convert_exists(convert, from) &&
+	    renameat(convert->statefd, from, convert->statefd, form) < 0)
+		return err_errno(err, -errno, "cannot put what was converted in its place");
 	return fsync(convert->statefd) < 0
 		       ? err_errno(err, -errno, "cannot write %s", convert->state)
 		       : 0;
 }
 
-static int convert_change(const struct convert *convert, int kind, struct err *err)
+static int convert_change(struct convert *convert, struct err *err)
 {
-	const char *form = NULL;
-	int r;
+	int vm = convert->kind == INSTANCE_VM, r = 0;
 
 	if (mkdirat(convert->statefd, PATHS_CONVERT, 0700) < 0)
 		return err_errno(err, -errno, "cannot make %s", convert->work);
-	r = convert_make_form(convert, kind, &form, err);
+	/* the instance may have written nothing yet */
+	if (convert_exists(convert, vm ? INSTANCE_UPPER : INSTANCE_DISK))
+		r = convert_make_form(convert, err);
 	if (r == 0)
-		r = convert_place(convert, form, err);
+		r = convert_place(convert, vm ? INSTANCE_DISK : INSTANCE_UPPER, err);
 	if (r < 0)
 		return r;
-	convert->record->kind = kind;
+	convert->record->kind = convert->kind;
 	return record_save(&instance_table, convert->record, convert->statefd, PATHS_RECORD, 1,
 			   err);
 }
 
-static int convert_locked(struct convert *convert, int kind, struct err *err)
+static int convert_locked(struct convert *convert, struct err *err)
 {
 	struct err unclean = ERR_INIT;
 	int r;
@@ -247,8 +238,8 @@ static int convert_locked(struct convert *convert, int kind, struct err *err)
 	r = convert_check_owners(convert->state, err);
 	if (r < 0)
 		return r;
-	r = convert_change(convert, kind, err);
-	if (r == 0 && kind == INSTANCE_VM)
+	r = convert_change(convert, err);
+	if (r == 0 && convert->kind == INSTANCE_VM)
 		bound_release(convert->statefd);
 	/* which of the two is the old one, the record says; that it stays for now does no harm */
 	if (clean_forms(convert->home, convert->state, &unclean) < 0)
@@ -263,6 +254,7 @@ int convert_instance(const struct instance_home *home, const char *name, int kin
 	_cleanup_instance_view_ struct instance_view view = { 0 };
 	_cleanup_(convert_release) struct convert convert = { .home = home,
 							      .record = &view.record,
+							      .kind = kind,
 							      .statefd = -EBADF,
 							      .progress = progress,
 							      .ctx = ctx };
@@ -278,6 +270,6 @@ int convert_instance(const struct instance_home *home, const char *name, int kin
 		return 0;
 	r = convert_check_view(&view, kind, err);
 	if (r == 0)
-		r = convert_locked(&convert, kind, err);
+		r = convert_locked(&convert, err);
 	return r < 0 ? err_wrap(err, "cannot make '%s' a %s", name, instance_kind_names[kind]) : 0;
 }

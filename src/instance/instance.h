@@ -137,6 +137,12 @@ int instance_rename(const struct instance_home *home, const char *name, const ch
  * ends; *ret_status its exit status. See instance/session.h for how tty and signals pass. */
 int instance_exec(const struct instance_home *home, const char *name, const struct process *process,
 		  const int stdio[3], int *ret_status, struct err *err);
+/*
+ * The same without stdio: returns once the process runs. One of ours stays behind it until it ends, whoever the caller
+ * is of; both end with the instance.
+ */
+int instance_exec_behind(const struct instance_home *home, const char *name,
+			 const struct process *process, struct err *err);
 
 /* The instance's end of a copy: a tree stream (proto/tree.h) to or from fd. Returns when it is through. */
 int instance_tree_get(const struct instance_home *home, const char *name, const char *path,

@@ -40,15 +40,21 @@ enum keeper_phase {
 	KEEPER_DONE,
 };
 
-/* A setting of a VM that runs, which its guest has a part in: it holds, or has failed, some time later. */
+/* What of the record a setting of an instance that runs changes. */
+struct keeper_settings {
+	char **networks, **ports, **volumes;
+	int64_t disk_size;
+};
+
+/* A setting that a guest, or a process in a container, has a part in: it holds, or has failed, some time later. */
 struct keeper_change {
 	int active;
 	struct keeper_session *session; /* who is to hear of it; NULL: is gone */
-	char **networks;		/* the record's before */
-	int64_t disk_size;		/* the record's before */
-	char *network;			/* the one that comes or goes; NULL: the disk grows */
+	struct keeper_settings before;	/* the record's */
+	char *network;			/* the one that comes or goes; NULL: it is another device */
 	int comes;
 	struct attach_card card;
+	char *share, *setup, *name; /* what struct driver_device borrows */
 };
 
 struct keeper {
@@ -99,12 +105,20 @@ int keeper_hold(struct keeper *keeper, struct err *err);
 void keeper_hold_end(struct keeper *keeper);
 /* A setting, as KEY=VALUE (instance/settings.h), into the record. 1: keeper_session_changed() is to follow. */
 int keeper_set(struct keeper *keeper, const char *assignment, struct err *err);
+void keeper_change_release(struct keeper_change *change);
 /* What it has done so far is kept, and whoever asked is told; err NULL: it holds. */
 void keeper_change_done(struct keeper *keeper, const struct err *err);
 int keeper_press(struct keeper *keeper, enum message_button button, struct err *err);
 
-/* keeper_disk.c: the record's size has changed from this one, as keeper_network_change() has it. */
+/* keeper_disk.c, keeper_share.c: the record has changed from this, as keeper_network_change() has it. */
 int keeper_disk_change(struct keeper *keeper, int64_t before, struct err *err);
+int keeper_share_change(struct keeper *keeper, char *const *volumes, int forced, struct err *err);
+
+/* keeper_device.c: whether a device can come or go now; else: what happens instead with an engine that cannot. */
+int keeper_device_ready(const struct keeper *keeper, const char *instead, struct err *err);
+/* The engine's part of keeper->change, which is active. 1, or what it borrows is free again. */
+int keeper_device_begin(struct keeper *keeper, const struct driver_device *device, int forced,
+			struct err *err);
 
 /* keeper_network.c */
 int keeper_network_up(struct keeper *keeper, struct err *err);

@@ -14,6 +14,7 @@
  *     then tells the clients; who hears the end finds everything in its place.
  *  3. A request to stop ends the restart policy for this run.
  *  4. Whatever the keeper's end, nothing of the instance runs on: drivers tie everything to its life.
+ *  5. Both records have spares before anything starts, so what happens is noted on full disks too.
  */
 #include "instance/keeper.h"
 #include "base/assignment.h"
@@ -50,12 +51,16 @@
 static void keeper_begin(struct keeper *keeper);
 
 /* The run record tells other commands; that it is not durable is right, it means nothing after a crash. */
+static int keeper_write_run(struct keeper *keeper, struct err *err)
+{
+	return record_save(&instance_run_table, &keeper->run, keeper->run_fd, PATHS_RUN, 0, err);
+}
+
 void keeper_save_run(struct keeper *keeper)
 {
 	struct err ignored = ERR_INIT;
 
-	(void)record_save(&instance_run_table, &keeper->run, keeper->run_fd, PATHS_RUN, 0,
-			  &ignored);
+	(void)keeper_write_run(keeper, &ignored);
 }
 
 static int keeper_save_record(struct keeper *keeper, int durable)
@@ -291,8 +296,8 @@ static void keeper_begin(struct keeper *keeper)
 	keeper->phase = KEEPER_STARTING;
 	keeper->run.started = units_now();
 	keeper->run.oom_killed = 0;
-	keeper_set_state(keeper, INSTANCE_RUNNING);
-	if (keeper_network_begin(keeper, &err) < 0 ||
+	keeper->run.state = (int)INSTANCE_RUNNING;
+	if (keeper_write_run(keeper, &err) < 0 || keeper_network_begin(keeper, &err) < 0 ||
 	    keeper->ops->start(&keeper->host, &keeper->driver, &err) < 0) {
 		keeper_note_failure(keeper, &err);
 		keeper_note_end(keeper);
@@ -383,34 +388,77 @@ static int keeper_keep_setting(struct keeper *keeper, struct err *err)
 	return r < 0 && !err_is_set(err) ? err_errno(err, r, "cannot keep the setting") : r;
 }
 
+void keeper_change_release(struct keeper_change *change)
+{
+	free(change->network);
+	free(change->card.setup);
+	free(change->share);
+	free(change->setup);
+	free(change->name);
+}
+
+static void keeper_settings_save(const struct instance *record, struct keeper_settings *ret)
+{
+	*ret = (struct keeper_settings){ .networks = strv_dup(record->networks),
+					 .ports = strv_dup(record->ports),
+					 .volumes = strv_dup(record->volumes),
+					 .disk_size = record->disk_size };
+}
+
+static void keeper_settings_release(struct keeper_settings *settings)
+{
+	strv_free(settings->networks);
+	strv_free(settings->ports);
+	strv_free(settings->volumes);
+	*settings = (struct keeper_settings){ .disk_size = 0 };
+}
+
+static void keeper_settings_restore(struct keeper_settings *settings, struct instance *record)
+{
+	strv_free(record->networks);
+	strv_free(record->ports);
+	strv_free(record->volumes);
+	record->networks = take_ptr(settings->networks);
+	record->ports = take_ptr(settings->ports);
+	record->volumes = take_ptr(settings->volumes);
+	record->disk_size = settings->disk_size;
+}
+
+/* What has changed in the record comes to hold. 1: keeper->change sees to it. */
+static int keeper_settings_hold(struct keeper *keeper, const struct keeper_settings *before,
+				int forced, struct err *err)
+{
+	int r = keeper_network_change(keeper, before->networks, before->ports, forced, err);
+
+	if (r == 0)
+		r = keeper_disk_change(keeper, before->disk_size, err);
+	if (r == 0)
+		r = keeper_share_change(keeper, before->volumes, forced, err);
+	return r;
+}
+
 int keeper_set(struct keeper *keeper, const char *assignment, struct err *err)
 {
 	struct instance *record = &keeper->record;
-	_cleanup_strv_ char **networks = strv_dup(record->networks);
-	_cleanup_strv_ char **ports = strv_dup(record->ports);
-	int forced = assignment_value(assignment, SETTINGS_PULL) != NULL;
-	int64_t disk_size = record->disk_size;
-	int r = keeper->change.active
-			? err_set(err, -EBUSY, "another change of '%s' is under way; try again",
-				  record->name)
-			: settings_assign(record, assignment, err);
+	int forced = assignment_value(assignment, SETTINGS_PULL) ||
+		     assignment_value(assignment, SETTINGS_SEVER);
+	struct keeper_settings before;
+	int r;
 
+	if (keeper->change.active)
+		return err_set(err, -EBUSY, "another change of '%s' is under way; try again",
+			       record->name);
+	keeper_settings_save(record, &before);
+	r = settings_assign(record, assignment, err);
 	if (r == 0)
-		r = keeper_network_change(keeper, networks, ports, forced, err);
-	if (r == 0)
-		r = keeper_disk_change(keeper, disk_size, err);
+		r = keeper_settings_hold(keeper, &before, forced, err);
 	if (r > 0) {
-		keeper->change.networks = take_ptr(networks);
-		keeper->change.disk_size = disk_size;
+		keeper->change.before = before;
 		return r;
 	}
-	if (r < 0 && !keeper->change.active) {
-		strv_free(record->networks);
-		strv_free(record->ports);
-		record->networks = take_ptr(networks);
-		record->ports = take_ptr(ports);
-		record->disk_size = disk_size;
-	}
+	if (r < 0)
+		keeper_settings_restore(&before, record);
+	keeper_settings_release(&before);
 	return r < 0 ? r : keeper_keep_setting(keeper, err);
 }
 
@@ -422,15 +470,12 @@ void keeper_change_done(struct keeper *keeper, const struct err *err)
 	keeper->change = (struct keeper_change){ .active = 0 };
 	if (err) {
 		failure = *err;
-		strv_free(keeper->record.networks);
-		keeper->record.networks = take_ptr(change.networks);
-		keeper->record.disk_size = change.disk_size;
+		keeper_settings_restore(&change.before, &keeper->record);
 	} else {
 		(void)keeper_keep_setting(keeper, &failure);
 	}
-	strv_free(change.networks);
-	free(change.network);
-	free(change.card.setup);
+	keeper_settings_release(&change.before);
+	keeper_change_release(&change);
 	if (change.session)
 		keeper_session_changed(change.session, err_is_set(&failure) ? &failure : NULL);
 }
@@ -542,6 +587,22 @@ static int keeper_find_kernel(struct keeper *keeper, struct err *err)
 	return 0;
 }
 
+/* One that is removed at its end needs no note of it. */
+static int keeper_reserve(struct keeper *keeper, struct err *err)
+{
+	int r = record_spare(&instance_run_table, &keeper->run, keeper->run_fd, PATHS_RUN, err);
+
+	if (r == 0 && !keeper->record.remove)
+		r = record_spare(&instance_table, &keeper->record, keeper->state_fd, PATHS_RECORD,
+				 err);
+	return r;
+}
+
+static void keeper_release_spare(struct keeper *keeper)
+{
+	(void)file_replace_leftovers(keeper->state_fd, PATHS_RECORD, 1);
+}
+
 static void keeper_fill_host(struct keeper *keeper)
 {
 	struct instance *record = &keeper->record;
@@ -614,17 +675,20 @@ static int keeper_prepare(struct keeper *keeper, const char *name, struct err *e
 	keeper->record.restarts = 0;
 	keeper->record.started = 0;
 	keeper_fill_host(keeper);
-	return keeper_network_up(keeper, err);
+	r = keeper_reserve(keeper, err);
+	return r < 0 ? r : keeper_network_up(keeper, err);
 }
 
 /*
  * Invariant 2: first everything in its place, then the news. The files of one that is removed are no
- * longer in any place; nobody waits for the disk to forget them.
+ * longer in any place; nobody waits for the disk to forget them. Where the end cannot be noted, what is left of the run
+ * tells the next command that there was one (instance/clean.c).
  */
 static void keeper_finish(struct keeper *keeper)
 {
 	_cleanup_free_ char *aside = NULL;
 	struct err ignored = ERR_INIT;
+	int r = 0;
 
 	keeper_network_down(keeper);
 	if (keeper->record.remove) {
@@ -632,9 +696,11 @@ static void keeper_finish(struct keeper *keeper)
 		(void)flock(keeper->state_fd, LOCK_EX | LOCK_NB);
 		(void)instance_set_aside(&keeper->home, keeper->record.name, &aside, &ignored);
 	} else {
-		(void)keeper_save_record(keeper, 1);
+		r = keeper_save_record(keeper, 1);
+		keeper_release_spare(keeper);
 	}
-	(void)file_remove_tree(AT_FDCWD, keeper->run_dir);
+	if (r == 0)
+		(void)file_remove_tree(AT_FDCWD, keeper->run_dir);
 	keeper_session_end_all(keeper);
 	if (aside)
 		(void)userns_remove_tree(AT_FDCWD, aside);
@@ -677,8 +743,10 @@ static int keeper_run(struct keeper *keeper, const char *name, const char *mode)
 	if (keeper_prepare(keeper, name, &err) < 0) {
 		keeper->failure = err;
 		keeper_network_down(keeper);
-		if (keeper->mark_fd >= 0)
+		if (keeper->mark_fd >= 0) {
+			keeper_release_spare(keeper);
 			(void)file_remove_tree(AT_FDCWD, keeper->run_dir);
+		}
 		if (keeper->record.remove &&
 		    instance_set_aside(&keeper->home, name, &aside, &ignored) == 0)
 			(void)userns_remove_tree(AT_FDCWD, aside);

@@ -27,27 +27,17 @@ int keeper_disk_change(struct keeper *keeper, int64_t before, struct err *err)
 {
 	const struct instance *record = &keeper->record;
 	struct keeper_change *change = &keeper->change;
-	struct driver_device device = { .nic = NULL };
+	struct driver_device device = { .kind = MESSAGE_DEVICE_DISK };
 	int r;
 
 	if (record->kind != INSTANCE_VM || record->disk_size == before)
 		return 0;
-	if (!keeper->ops->plug)
-		return err_set(err, -EBUSY,
-			       "'%s' is a VM that runs, and with the engine '%s' its disk grows at "
-			       "its next start; stop it first",
-			       record->name, keeper->ops->engine);
-	if (!keeper->driver)
-		return err_set(err, -EBUSY, "'%s' is between two starts; try again", record->name);
-	r = keeper_disk_grow_file(keeper, &device.disk_size, err);
+	r = keeper_device_ready(keeper, "its disk grows at its next start", err);
+	if (r == 0)
+		r = keeper_disk_grow_file(keeper, &device.disk_size, err);
 	if (r < 0)
 		return r;
-	*change = (struct keeper_change){ .active = 1 };
-	device.setup = change->card.setup = mem_printf("%ju", (uintmax_t)device.disk_size);
-	r = keeper->ops->plug(keeper->driver, &device, err);
-	if (r < 0) {
-		free(change->card.setup);
-		*change = (struct keeper_change){ .active = 0 };
-	}
-	return r < 0 ? r : 1;
+	*change = (struct keeper_change){ .active = 1, .comes = 1 };
+	device.setup = change->setup = mem_printf("%ju", (uintmax_t)device.disk_size);
+	return keeper_device_begin(keeper, &device, 0, err);
 }

@@ -225,38 +225,33 @@ static int keeper_network_begin_change(struct keeper *keeper, const char *text, 
 				       int forced, struct err *err)
 {
 	struct keeper_change *change = &keeper->change;
-	struct driver_device device;
+	struct driver_device device = { .kind = MESSAGE_DEVICE_CARD };
 	struct err ignored = ERR_INIT;
-	int r;
+	_cleanup_free_ char *network = keeper_network_name(text);
+	char mac[NIC_MAC_TEXT];
+	int r = keeper_device_ready(keeper, "it gets no other cards", err);
 
-	if (!keeper->ops->plug)
-		return err_set(err, -EBUSY,
-			       "'%s' is a VM that runs, and the engine '%s' gives it no other "
-			       "cards; stop it first",
-			       keeper->record.name, keeper->ops->engine);
-	if (!keeper->driver)
-		return err_set(err, -EBUSY, "'%s' is between two starts; try again",
-			       keeper->record.name);
-	if (keeper_network_need_attach(keeper, err) < 0)
-		return err->code;
+	if (r == 0)
+		r = keeper_network_need_attach(keeper, err);
+	if (r < 0)
+		return r;
 	*change = (struct keeper_change){ .active = 1, .comes = comes };
-	change->network = keeper_network_name(text);
+	change->network = mem_strdup(network);
 	r = comes ? attach_connect_card(keeper->attach, text, keeper_network_cpus(&keeper->record),
 					&change->card, err)
-		  : attach_card(keeper->attach, change->network, &change->card, err);
-	device = (struct driver_device){ .nic = &change->card.nic, .setup = change->card.setup };
-	if (r == 0) {
-		r = comes ? keeper->ops->plug(keeper->driver, &device, err)
-			  : keeper->ops->unplug(keeper->driver, &device, forced, err);
-		if (r < 0 && comes)
-			(void)attach_disconnect(keeper->attach, change->network, &ignored);
-	}
+		  : attach_card(keeper->attach, network, &change->card, err);
 	if (r < 0) {
-		free(change->network);
-		free(change->card.setup);
+		keeper_change_release(change);
 		*change = (struct keeper_change){ .active = 0 };
+		return r;
 	}
-	return r < 0 ? r : 1;
+	device.nic = &change->card.nic;
+	device.setup = change->card.setup;
+	device.name = change->name = mem_strdup(nic_format_mac(change->card.nic.mac, mac));
+	r = keeper_device_begin(keeper, &device, forced, err);
+	if (r < 0 && comes)
+		(void)attach_disconnect(keeper->attach, network, &ignored);
+	return r;
 }
 
 void keeper_network_changed(void *ctx, const struct err *err)

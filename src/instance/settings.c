@@ -13,9 +13,11 @@
 #include "instance/clean.h"
 #include "instance/paths.h"
 #include "instance/schedule.h"
+#include "instance/volume.h"
 #include "net/attach.h"
 #include "net/publish.h"
 #include "proto/nic.h"
+#include "proto/share.h"
 
 #include <string.h>
 
@@ -138,6 +140,94 @@ static int settings_disconnect(struct instance *record, const char *value, struc
 	return 0;
 }
 
+/* Which one of the record's it is: by its path inside, or its source. */
+static int settings_find_share(const struct instance *record, const char *value, size_t *ret,
+			       struct err *err)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; record->volumes && record->volumes[i]; i++) {
+		_cleanup_share_ struct share share = { 0 };
+
+		if (share_parse(record->volumes[i], &share, err) < 0)
+			return err->code;
+		if (strcmp(share.target, value) != 0 && strcmp(share.source, value) != 0)
+			continue;
+		*ret = i;
+		if (!strcmp(share.target, value))
+			return 0;
+		found++;
+	}
+	if (found > 1)
+		return err_set(
+			err, -ENOTUNIQ,
+			"'%s' shows %.200s at more than one path: say which, as it is inside",
+			record->name, value);
+	return found ? 0
+		     : err_set(err, -ENOENT,
+			       "'%s' has nothing of the host's at %.200s; 'brig inspect %s' lists "
+			       "its 'volumes'",
+			       record->name, value, record->name);
+}
+
+/* Which of the others has its place in this one, or at the same path. */
+static int settings_check_below(const struct instance *record, const char *target, int same,
+				struct err *err)
+{
+	size_t len = strlen(target);
+
+	strv_for_each(text, record->volumes) {
+		_cleanup_share_ struct share share = { 0 };
+
+		if (share_parse(*text, &share, err) < 0)
+			return err->code;
+		if (strncmp(share.target, target, len) == 0 &&
+		    share.target[len] == (same ? '\0' : '/'))
+			return err_set(err, same ? -EEXIST : -EBUSY,
+				       "'%s' has %.200s at %.200s; 'brig volume detach %.200s %s' "
+				       "first",
+				       record->name, share.source, share.target, share.target,
+				       record->name);
+	}
+	return 0;
+}
+
+static int settings_attach(struct instance *record, const char *value, struct err *err)
+{
+	_cleanup_share_ struct share share = { 0 };
+	int r = share_parse(value, &share, err);
+
+	if (r == 0 && record->kind == INSTANCE_VM)
+		r = share_check_vm(&share, err);
+	if (r == 0)
+		r = settings_check_below(record, share.target, 1, err);
+	if (r == 0)
+		strv_add(&record->volumes, value);
+	return r;
+}
+
+static int settings_detach(struct instance *record, const char *value, struct err *err)
+{
+	_cleanup_strv_ char **volumes = NULL;
+	_cleanup_share_ struct share share = { 0 };
+	size_t place = 0;
+	int r = settings_find_share(record, value, &place, err);
+
+	if (r == 0)
+		r = share_parse(record->volumes[place], &share, err);
+	if (r == 0)
+		r = settings_check_below(record, share.target, 0, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; record->volumes[i]; i++) {
+		if (i != place)
+			strv_add(&volumes, record->volumes[i]);
+	}
+	strv_free(record->volumes);
+	record->volumes = take_ptr(volumes);
+	return 0;
+}
+
 /* For who reads the record whenever it counts. */
 static int settings_apply_nothing(const struct instance_home *home _unused_,
 				  const struct instance_view *view _unused_,
@@ -174,6 +264,9 @@ const struct settings_row settings_table[] = {
 	{ SETTINGS_CONNECT, settings_connect, settings_apply_nothing, .hidden = 1 },
 	{ SETTINGS_DISCONNECT, settings_disconnect, settings_apply_disconnect, .hidden = 1 },
 	{ SETTINGS_PULL, settings_disconnect, settings_apply_disconnect, .hidden = 1 },
+	{ SETTINGS_ATTACH, settings_attach, settings_apply_nothing, .hidden = 1 },
+	{ SETTINGS_DETACH, settings_detach, settings_apply_nothing, .hidden = 1 },
+	{ SETTINGS_SEVER, settings_detach, settings_apply_nothing, .hidden = 1 },
 	{ .name = NULL },
 };
 
@@ -234,12 +327,18 @@ static int settings_keep(const struct instance_home *home, const struct instance
 	return r;
 }
 
+/* Volumes that it did not name before are there from now on, and stay until the record does. */
+static int settings_names_more(const struct instance *before, const struct instance *record)
+{
+	return strv_len(record->volumes) > strv_len(before->volumes);
+}
+
 int settings_change(const struct instance_home *home, const char *name, char *const *assignments,
 		    struct err *err)
 {
 	_cleanup_instance_view_ struct instance_view view = { 0 };
 	_cleanup_instance_ struct instance record = { 0 };
-	_cleanup_close_ int lock = -EBADF;
+	_cleanup_close_ int lock = -EBADF, volumes = -EBADF;
 	int r = instance_lock(home, name, &lock, err);
 
 	if (r == 0)
@@ -250,6 +349,8 @@ int settings_change(const struct instance_home *home, const char *name, char *co
 		if (r == 0)
 			r = settings_assign(&record, *assignment, err);
 	}
+	if (r == 0 && settings_names_more(&view.record, &record))
+		r = volume_hold_all(home, &record, &volumes, err);
 	if (r == 0)
 		r = settings_apply(home, &view, &record, assignments, err);
 	return r < 0 ? r : settings_keep(home, &view, &record, assignments, err);

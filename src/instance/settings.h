@@ -23,6 +23,11 @@ struct settings_row {
 #define SETTINGS_DISCONNECT "network.disconnect"
 #define SETTINGS_PULL	    "network.pull" /* the same, whether a VM lets go of the card or not */
 
+/* A share, as the record has it (proto/share.h); and its path inside, or its source if that is shown once. */
+#define SETTINGS_ATTACH "volume.attach"
+#define SETTINGS_DETACH "volume.detach"
+#define SETTINGS_SEVER	"volume.sever" /* the same, whether it is in use inside or not */
+
 extern const struct settings_row settings_table[]; /* ended by a NULL name */
 
 /* One assignment into a record, for who has it; nothing is made to hold. */

@@ -43,8 +43,5 @@ int snapshot_load(const struct snapshot_place *place, const char *snap, int *ret
 void snapshot_make_other(struct instance *record, const char *name, const char *new_name);
 /* -EEXIST if the name is in use. */
 int snapshot_check_free(const struct instance_home *home, const char *name, struct err *err);
-/* The volumes that the record names, and the lock that keeps them until it is written; without any, *ret_lock stays. */
-int snapshot_make_volumes(const struct instance_home *home, const struct instance *record,
-			  int *ret_lock, struct err *err);
 
 #endif

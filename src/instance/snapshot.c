@@ -413,18 +413,6 @@ static void snapshot_take_history(struct instance *record, const struct instance
 	mem_replace(&record->error, from->error);
 }
 
-/* Volumes outlive their instances, but a snapshot's may have been removed: then there is an empty one. */
-int snapshot_make_volumes(const struct instance_home *home, const struct instance *record,
-			  int *ret_lock, struct err *err)
-{
-	int r = 0;
-
-	if (!record->volumes && !record->drives)
-		return 0;
-	r = *ret_lock = volume_lock(home, err);
-	return r < 0 ? r : volume_make_all(home, record, err);
-}
-
 int snapshot_restore(const struct instance_home *home, const char *name, const char *snap,
 		     struct err *err)
 {
@@ -444,7 +432,7 @@ int snapshot_restore(const struct instance_home *home, const char *name, const c
 	/* what makes snapshots does not end by the use of one */
 	record.snapshots_every_ms = place.view.record.snapshots_every_ms;
 	record.snapshots_expiry_ms = place.view.record.snapshots_expiry_ms;
-	r = snapshot_make_volumes(home, &record, &volumes, err);
+	r = volume_hold_all(home, &record, &volumes, err);
 	return r < 0 ? r : rollback_to(home, place.lock, from, &record, err);
 }
 
@@ -480,8 +468,8 @@ static int snapshot_fill(int dir, void *ctx, struct err *err)
 				   : snapshot_clone_current(copying->place, dir, err);
 
 	return r < 0 ? r
-		     : snapshot_make_volumes(copying->place->home, copying->record,
-					     &copying->volumes, err);
+		     : volume_hold_all(copying->place->home, copying->record, &copying->volumes,
+				       err);
 }
 
 /* What the copy is, of what it comes from. */

@@ -224,6 +224,21 @@ int volume_make_all(const struct instance_home *home, const struct instance *rec
 	return 0;
 }
 
+int volume_hold_all(const struct instance_home *home, const struct instance *record, int *ret_lock,
+		    struct err *err)
+{
+	_cleanup_close_ int lock = -EBADF;
+	int r;
+
+	if (!record->volumes && !record->drives)
+		return 0;
+	lock = volume_lock(home, err);
+	r = lock < 0 ? lock : volume_make_all(home, record, err);
+	if (r == 0)
+		*ret_lock = take_fd(&lock);
+	return r;
+}
+
 /* Sorted. An absent folder is none. */
 static int volume_names(const struct instance_home *home, char ***ret, struct err *err)
 {

@@ -41,6 +41,9 @@ int volume_make(const struct instance_home *home, const char *name, char *const 
  */
 int volume_make_all(const struct instance_home *home, const struct instance *record,
 		    struct err *err);
+/* The same, for who has no lock yet: *ret_lock keeps them until the record names them; untouched if it names none. */
+int volume_hold_all(const struct instance_home *home, const struct instance *record, int *ret_lock,
+		    struct err *err);
 
 /* Refuses one that an instance uses. */
 int volume_remove(const struct instance_home *home, const char *name, struct err *err);

@@ -7,6 +7,8 @@
  *  2. the record with the cgroup's path, before there is a cgroup, and before systemd makes it;
  *  3. the first process, which dies with us until the last step;
  *  4. the record with its pid, and the pid file; then the first process is let go of.
+ *
+ * `run` in the foreground never lets go of it. Where nothing has to be done meanwhile its program runs before step 4.
  */
 #include "base/file.h"
 #include "base/log.h"
@@ -273,6 +275,15 @@ int life_start_scope(struct life *life, struct err *err)
 	return r;
 }
 
+static int life_wait(struct life *life, int *ret_terminal, struct err *err)
+{
+	struct launch *launch = &life->launch;
+
+	return life->spec.at_once
+		       ? launch_wait_exec(launch->sock, launch->pid, NULL, ret_terminal, err)
+		       : launch_wait(launch, &life->spec, ret_terminal, err);
+}
+
 /* *ret_terminal: the master, if nobody has got it. */
 static int life_launch(struct life *life, int *ret_terminal, struct err *err)
 {
@@ -287,7 +298,7 @@ static int life_launch(struct life *life, int *ret_terminal, struct err *err)
 	if (r == 0)
 		r = life_join_rdt(life, err);
 	if (r == 0)
-		r = launch_wait(&life->launch, &life->spec, &terminal, err);
+		r = life_wait(life, &terminal, err);
 	scope_holder_release(&life->holder);
 	if (r == 0)
 		r = life_send_terminal(life, &terminal, err);
@@ -312,6 +323,8 @@ static int life_prepare(struct life *life, const char *given, int detached, int 
 	/* who stays starts it itself */
 	if (r == 0 && detached)
 		r = life->gate = gate_listen(life->store.dir, STORE_START_SOCKET, err);
+	life->spec.at_once = !detached && life->rdt_root < 0 && launch_can_go_at_once(&life->spec);
+	life->spec.gated = !life->spec.at_once;
 	return r < 0 ? r : life_launch(life, ret_terminal, err);
 }
 
@@ -448,7 +461,7 @@ int life_follow(struct life *life, int terminal, struct err *err)
 
 static int life_start_here(struct life *life, struct err *err)
 {
-	int r = launch_start(&life->launch, &life->spec, err);
+	int r = life->spec.at_once ? 0 : launch_start(&life->launch, &life->spec, err);
 
 	return r < 0 ? r : life_run_poststart(&life->spec, &life->store, life->launch.pidfd, err);
 }

@@ -62,13 +62,15 @@ struct driver_nic {
 	int stream;
 };
 
-/* What a VM that runs can get and lose. The descriptors are the keeper's. */
+/* What an instance that runs can get and lose: a VM all of it, a container shares. The descriptors are the keeper's. */
 struct driver_device {
+	enum message_device kind;
 	const struct driver_nic *nic; /* a card; of one that goes its address counts */
 	uint64_t
-		disk_size; /* without a card: the instance's own disk has become that large, in bytes; it only grows */
-	const char *
-		setup; /* what it is to be inside: struct nic_setup as text, or the size in digits */
+		disk_size; /* the instance's own disk has become that large, in bytes; it only grows */
+	const char *share; /* a share, as the record has it (proto/share.h) */
+	/* What the guest is told (enum message_device) of one that comes, and of one that goes. */
+	const char *setup, *name;
 };
 
 /* What a keeper gives to start(); everything outlives the driver. */
@@ -126,9 +128,10 @@ struct driver_ops {
 	/* Of a VM, also one that boots; what comes of it is the guest's affair. NULL: has no buttons. */
 	int (*press)(struct driver *driver, enum message_button button, struct err *err);
 	/*
-	 * A VM that runs gets a device, which the guest is told of and sets up; or loses it, once the guest has let go of
-	 * it (forced: whether it has or not). One at a time. After 0 changed() says how it went: always, and before
-	 * ended(). The device stays the caller's and has to be there until then. NULL: not with this engine.
+	 * An instance that runs gets a device, which a guest is told of and sets up; or loses it, once the guest has let
+	 * go of it, or nothing in the container uses it (forced: whether that is so or not). One at a time. After 0 changed()
+	 * says how it went: always, and before ended(). The device stays the caller's and has to be there until then.
+	 * NULL: not with this engine.
 	 */
 	int (*plug)(struct driver *driver, const struct driver_device *device, struct err *err);
 	int (*unplug)(struct driver *driver, const struct driver_device *device, int forced,

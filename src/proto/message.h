@@ -81,9 +81,15 @@ enum message_type {
 
 /*
  * A card: struct nic_setup (proto/nic.h) as text; of one that goes its MAC alone. A disk: of the instance's own, which only
- * grows, the size in bytes that it comes to, in digits.
+ * grows, the size in bytes that it comes to, in digits. A share: as one of struct guest_config's (proto/guest.h); of one
+ * that goes PATH, or PATH:force if it goes also while it is in use.
  */
-enum message_device { MESSAGE_DEVICE_CARD, MESSAGE_DEVICE_DISK, MESSAGE_DEVICES };
+enum message_device {
+	MESSAGE_DEVICE_CARD,
+	MESSAGE_DEVICE_DISK,
+	MESSAGE_DEVICE_SHARE,
+	MESSAGE_DEVICES
+};
 
 /* What a machine has on its outside. */
 enum message_button { MESSAGE_BUTTON_POWER, MESSAGE_BUTTON_NMI, MESSAGE_BUTTONS };

@@ -16,7 +16,8 @@
 #define PROCESS_TERM "xterm"
 
 /* more than any real /etc/passwd or /etc/group */
-#define PROCESS_DATABASE_MAX (1U << 20)
+#define PROCESS_DATABASE_MAX   (1 << 20)
+#define PROCESS_DATABASE_SMALL 4000
 
 /* (uid_t)-1 means "no change" to the kernel and is nobody's. */
 #define PROCESS_ID_MAX (UINT32_MAX - 1)
@@ -300,6 +301,7 @@ int process_identify_text(const char *user, const char *passwd, size_t passwd_le
 static int process_read_database(const char *path, struct buf *ret, struct err *err)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	size_t room = PROCESS_DATABASE_SMALL;
 	struct stat st;
 	ssize_t n = 1;
 
@@ -309,9 +311,12 @@ static int process_read_database(const char *path, struct buf *ret, struct err *
 		return err_errno(err, -errno, "cannot read the image's %s", path);
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, -EINVAL, "the image's %s is not a file", path);
-	buf_reserve(ret, PROCESS_DATABASE_MAX + 1);
-	while (n > 0 && ret->len <= PROCESS_DATABASE_MAX) {
-		n = read(fd, ret->data + ret->len, PROCESS_DATABASE_MAX + 1 - ret->len);
+	if (st.st_size > PROCESS_DATABASE_SMALL)
+		room = st.st_size > PROCESS_DATABASE_MAX ? PROCESS_DATABASE_MAX + 1
+							 : (size_t)st.st_size + 1;
+	for (; n > 0 && ret->len <= PROCESS_DATABASE_MAX; room = PROCESS_DATABASE_SMALL) {
+		buf_reserve(ret, room);
+		n = read(fd, ret->data + ret->len, room);
 		if (n < 0)
 			return err_errno(err, -errno, "cannot read the image's %s", path);
 		ret->len += (size_t)n;
@@ -334,6 +339,21 @@ int process_identify(const char *user, struct process_identity *ret, struct err 
 		return r;
 	return process_identify_text(user, passwd.data, passwd.len, group.data, group.len, ret,
 				     err);
+}
+
+void process_find_home(struct process_identity *identity)
+{
+	const struct process_span nobody = { 0 };
+	_cleanup_buf_ struct buf passwd = BUF_INIT;
+	struct process_passwd entry = { 0 };
+	struct err ignored = ERR_INIT;
+
+	process_copy(identity->home, sizeof(identity->home), process_span("/"));
+	if (process_read_database("/etc/passwd", &passwd, &ignored) < 0)
+		return;
+	if (process_find_passwd((struct process_span){ .p = passwd.data, .len = passwd.len },
+				nobody, identity->uid, &entry) == 0)
+		process_copy(identity->home, sizeof(identity->home), entry.home);
 }
 
 int process_become(const struct process_identity *identity, struct err *err)

@@ -48,7 +48,10 @@ struct process_identity {
  */
 int process_identify(const char *user, struct process_identity *ret, struct err *err);
 
-/* The same by the text of the two files, which is hostile and need not be terminated. */
+/* Where identity->uid is at home by the current root's /etc/passwd, as far as that tells; else "/". */
+void process_find_home(struct process_identity *identity);
+
+/* Who `user` is by the text of the two files, which is hostile and need not be terminated. */
 int process_identify_text(const char *user, const char *passwd, size_t passwd_len,
 			  const char *group, size_t group_len, struct process_identity *ret,
 			  struct err *err);

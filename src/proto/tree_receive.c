@@ -476,6 +476,10 @@ static int tree_receive_node(struct tree_receiver *receiver, const struct tree_e
 			      is_device ? makedev(entry->major, entry->minor) : 0) < 0) {
 		if (errno == EPERM && !receiver->exact)
 			return 0;
+		if (errno == EPERM && is_device)
+			return err_set(receiver->err, -EPERM,
+				       "'%s' is a device, which only the host's root can make",
+				       tree_show(entry->name).text);
 		r = -errno;
 	}
 	if (r == 0)

@@ -18,7 +18,6 @@
 #include "proto/vm_plug.h"
 #include "base/mem.h"
 #include "proto/message.h"
-#include "proto/nic.h"
 #include "proto/wire.h"
 
 enum vm_plug_phase {
@@ -55,11 +54,9 @@ static void vm_plug_done(struct vm_plug *plug, const struct err *err)
 static void vm_plug_ask(struct vm_plug *plug, uint16_t type)
 {
 	_cleanup_buf_ struct buf payload = BUF_INIT;
-	char mac[NIC_MAC_TEXT];
 
-	wire_put_u8(&payload, plug->device.nic ? MESSAGE_DEVICE_CARD : MESSAGE_DEVICE_DISK);
-	wire_put_str(&payload, type == MESSAGE_PLUG ? plug->device.setup
-						    : nic_format_mac(plug->device.nic->mac, mac));
+	wire_put_u8(&payload, (uint8_t)plug->device.kind);
+	wire_put_str(&payload, type == MESSAGE_PLUG ? plug->device.setup : plug->device.name);
 	plug->asked = 1;
 	agent_host_send(plug->agent, VM_PLUG_CHANNEL, type, payload.data, payload.len);
 	loop_timer_set(plug->deadline, VM_PLUG_GUEST_MS);
@@ -94,7 +91,8 @@ static void vm_plug_take_away(struct vm_plug *plug, enum vm_plug_phase phase)
 static void vm_plug_on_guest(struct vm_plug *plug, const struct err *err)
 {
 	int comes = plug->phase == VM_PLUG_GREETING;
-	int is_taken = comes ? err && plug->device.nic : !err || plug->forced;
+	int stays = plug->device.kind == MESSAGE_DEVICE_DISK;
+	int is_taken = comes ? err && !stays : !err || plug->forced;
 
 	plug->why = err ? *err : (struct err)ERR_INIT;
 	if (is_taken)

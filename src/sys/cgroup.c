@@ -391,7 +391,7 @@ int cgroup_read(const struct cgroup *cgroup, unsigned int controller, const char
 static int cgroup_limit(struct cgroup *cgroup, unsigned int controller, int64_t value,
 			const char *what, struct err *err)
 {
-	const struct cgroup_dir *dir = cgroup_dir_of(cgroup, controller);
+	const struct cgroup_dir *dir = value ? cgroup_dir_of(cgroup, controller) : NULL;
 	int r;
 
 	if (!value)

@@ -2,6 +2,7 @@
 #include "sys/ext4.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/strv.h"
 #include "sys/child.h"
 #include "sys/loopdev.h"
 #include "sys/mnt.h"
@@ -26,28 +27,33 @@
  * spares the guest's kernel from doing it in the background. Without the resize inode a fresh file
  * system of any usual size takes some 300 KiB; it can be grown all the same.
  */
-static int ext4_make(const char *path, int64_t size, struct err *err)
+static int ext4_make(const char *path, int64_t size, const char *folder, struct err *err)
 {
-	char *const argv[] = { (char *)"mke2fs",
-			       (char *)"-q",
-			       (char *)"-F",
-			       (char *)"-t",
-			       (char *)"ext4",
-			       (char *)"-b",
-			       (char *)"4096",
-			       (char *)"-m",
-			       (char *)"0",
-			       (char *)"-O",
-			       (char *)"has_journal,^resize_inode",
-			       (char *)"-E",
-			       (char *)"discard,lazy_itable_init=1,lazy_journal_init=1",
-			       (char *)path,
-			       NULL };
+	static const char *const options[] = { "mke2fs",
+					       "-q",
+					       "-F",
+					       "-t",
+					       "ext4",
+					       "-b",
+					       "4096",
+					       "-m",
+					       "0",
+					       "-O",
+					       "has_journal,^resize_inode",
+					       "-E",
+					       "discard,lazy_itable_init=1,lazy_journal_init=1",
+					       NULL };
+	_cleanup_strv_ char **argv = strv_dup((char *const *)options);
 	struct child_spec spec = CHILD_SPEC_INIT;
 	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
 	if (fd < 0 || ftruncate(fd, size) < 0)
 		return err_errno(err, -errno, "cannot make %s", path);
+	if (folder) {
+		strv_add(&argv, "-d");
+		strv_add(&argv, folder);
+	}
+	strv_add(&argv, path);
 	spec.argv = argv;
 	spec.hint = "install e2fsprogs";
 	return child_run(&spec, err);
@@ -65,7 +71,7 @@ static int ext4_make_cached(const char *cache, const char *path, int64_t size, s
 	if (r < 0)
 		return err_errno(err, r, "cannot make %s", cache);
 	(void)unlink(temporary);
-	r = ext4_make(temporary, size, err);
+	r = ext4_make(temporary, size, NULL, err);
 	if (r == 0 && rename(temporary, path) < 0)
 		r = err_errno(err, -errno, "cannot keep %s", path);
 	if (r < 0)
@@ -107,6 +113,11 @@ int ext4_create(const char *cache, const char *path, int64_t size, struct err *e
 		r = -errno;
 	(void)unlink(temporary);
 	return r < 0 ? err_errno(err, r, "cannot make the disk %s", path) : 0;
+}
+
+int ext4_create_from(const char *folder, const char *path, int64_t size, struct err *err)
+{
+	return ext4_make(path, ext4_round(size), folder, err);
 }
 
 static int ext4_grow(int fd, int64_t size)

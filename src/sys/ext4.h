@@ -15,6 +15,12 @@
 int ext4_create(const char *cache, const char *path, int64_t size, struct err *err);
 
 /*
+ * The same with what is in the folder, for who cannot mount it: owners are as the caller sees them, and times are whole
+ * seconds.
+ */
+int ext4_create_from(const char *folder, const char *path, int64_t size, struct err *err);
+
+/*
  * Opens the disk at path for reading and writing, made first if there is none, and made larger if it is smaller: whoever
  * mounts it grows the file system. *ret_fd is the caller's.
  */

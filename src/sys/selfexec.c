@@ -55,6 +55,11 @@ void selfexec_release(void)
 	selfexec_view = fd_close(selfexec_view);
 }
 
+void selfexec_leave(void)
+{
+	fd_close(selfexec_view);
+}
+
 static int selfexec_is_sealed(int exe)
 {
 	int seals = fcntl(exe, F_GET_SEALS);

@@ -22,4 +22,7 @@ int selfexec_protect(char **argv, struct err *err);
  */
 void selfexec_release(void);
 
+/* The same in a child, which may share our memory (spawn_call()): there is no waiting for a copy of the descriptor. */
+void selfexec_leave(void);
+
 #endif

@@ -16,6 +16,15 @@
  */
 pid_t spawn_clone(uint64_t flags, int into_cgroup, int *ret_pidfd);
 
+/*
+ * The same, but the child calls fn, which does not return, and shares our memory, as after vfork(2), where that can be
+ * had; we stand still until it executes a program or ends. Nothing is copied then, and no page touched for a second
+ * time. What fn changes in memory is changed for us, too: it must close no descriptor by a variable of ours, and read
+ * bytes of outsiders only with as much privilege as we have. One that is killed meanwhile may leave the heap torn: what
+ * is left for us to do is to say so and end. It may be in no user or time namespace of its own (setns(2)).
+ */
+pid_t spawn_call(uint64_t flags, int into_cgroup, void (*fn)(void *ctx), void *ctx, int *ret_pidfd);
+
 /* Waits for the child behind pidfd; its status as a shell would say it: 0-255, 128+N for signal N. */
 int spawn_wait(int pidfd);
 

@@ -3,8 +3,10 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/strv.h"
+#include "sys/idmap.h"
 #include "sys/mnt.h"
 #include "sys/spawn.h"
+#include "sys/userns.h"
 
 #include <fcntl.h>
 #include <linux/mount.h>
@@ -15,6 +17,7 @@
 #include <sys/mount.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -81,6 +84,9 @@ static char **virtiofsd_arguments(const char *program, const char *folder)
 	strv_add(&args, "-o");
 	strv_add(&args, "sandbox=namespace,xattr,cache=auto,modcaps=-mknod");
 	strv_add(&args, "-f");
+	/* it wants a million descriptors, which a user may not have: he has what virtiofsd_raise_files() got */
+	if (geteuid())
+		strv_add(&args, "--rlimit-nofile=0");
 	return args;
 }
 
@@ -134,8 +140,33 @@ struct virtiofsd_child {
 	const char *folder; /* what is served: the share's own, or that for its file */
 	char **args;
 	int listening;
+	int userns; /* of a user, with his ids; -EBADF: root needs none */
 	pid_t parent;
 };
+
+/* Each file that the guest's kernel has in mind is one. */
+static void virtiofsd_raise_files(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return;
+	files.rlim_cur = files.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &files);
+}
+
+/* A user's server is root of his ids, as his containers are: what they say that a file's owner is, the guest is told,
+ * too. The cgroup is joined before it, since it is not of that namespace. */
+static int virtiofsd_become_user(const struct virtiofsd_child *child, struct err *err)
+{
+	int r;
+
+	if (child->userns < 0)
+		return 0;
+	virtiofsd_raise_files();
+	r = userns_enter(child->userns);
+	return r < 0 ? err_errno(err, r, "cannot become root of your ids") : 0;
+}
 
 _noreturn_ static void virtiofsd_become(const struct virtiofsd_child *child)
 {
@@ -149,15 +180,17 @@ _noreturn_ static void virtiofsd_become(const struct virtiofsd_child *child)
 	spawn_reset_signals();
 	/* above those that are given away, so that none of them is lost */
 	listening = fcntl(child->listening, F_DUPFD_CLOEXEC, VIRTIOFSD_SOCKET + 1);
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != child->parent)
-		_exit(1);
 	if (null < 0 || listening < 0 || dup2(spec->errors_fd, 2) < 0)
 		_exit(1);
 	if ((spec->prepare && spec->prepare(spec->ctx, &err) < 0) ||
+	    virtiofsd_become_user(child, &err) < 0 ||
 	    virtiofsd_make_view(child->share, child->folder, &err) < 0) {
 		dprintf(2, "virtiofsd: %s\n", err.msg);
 		_exit(1);
 	}
+	/* after the change of ids, which takes it away */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != child->parent)
+		_exit(1);
 	(void)file_write_value(AT_FDCWD, "/proc/self/oom_score_adj", "1000");
 	if (dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(listening, VIRTIOFSD_SOCKET) < 0)
 		_exit(1);
@@ -171,9 +204,6 @@ static int virtiofsd_check(const struct virtiofsd_share *share, const char *run_
 	const char *source = share->source;
 	struct stat st;
 
-	if (geteuid())
-		return err_set(err, -EOPNOTSUPP,
-			       "not built yet: folders shared with a VM by a user who is not root");
 	if (stat(source, &st) < 0)
 		return err_errno(err, -errno, "cannot share %s", source);
 	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
@@ -189,6 +219,26 @@ static int virtiofsd_check(const struct virtiofsd_share *share, const char *run_
 	return 0;
 }
 
+/* -EBADF without an error: root needs none. It gives its groups up, which one id alone may not. */
+static int virtiofsd_open_userns(struct err *err)
+{
+	struct idmap map;
+	int fd = -EBADF;
+
+	if (!geteuid())
+		return fd;
+	idmap_of_user(&map);
+	if (idmap_is_single(&map))
+		err_set(err, -EPERM,
+			"a VM is shown folders with ids of your own, and you have none: install "
+			"uidmap, and have root add you to /etc/subuid and /etc/subgid (see 'brig "
+			"doctor')");
+	else
+		fd = idmap_make_userns(&map, err);
+	idmap_release(&map);
+	return fd;
+}
+
 static void virtiofsd_release_one(struct virtiofsd_server *server)
 {
 	fd_close(server->socket);
@@ -202,12 +252,15 @@ static void virtiofsd_release_one(struct virtiofsd_server *server)
 static int virtiofsd_start(struct virtiofsd_server *server, struct virtiofsd_child *child,
 			   struct err *err)
 {
-	_cleanup_close_ int listening = -EBADF;
-	int r = virtiofsd_connect(child->spec->run_dir, &listening, &server->socket, err);
+	_cleanup_close_ int listening = -EBADF, userns = virtiofsd_open_userns(err);
+	int r = err_is_set(err)
+			? err->code
+			: virtiofsd_connect(child->spec->run_dir, &listening, &server->socket, err);
 
 	if (r < 0)
 		return r;
 	child->listening = listening;
+	child->userns = userns;
 	child->parent = getpid();
 	server->pid = spawn_clone(0, child->spec->into_cgroup, &server->pidfd);
 	if (server->pid < 0)

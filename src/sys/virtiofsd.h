@@ -12,6 +12,9 @@
  * A folder of the host's for one guest, served by virtiofsd (QEMU's of Debian 12, or the one in Rust after it). It
  * makes a jail of its own: namespaces whose root is the folder, a few capabilities, a system call filter. It ends
  * with its only connection, and with us (PDEATHSIG).
+ *
+ * A user's is root of a user namespace with his ids (idmap_of_user()): a file has the same owner for his VM as for his
+ * containers. With one id alone none is started.
  */
 struct virtiofsd_share {
 	const char *source; /* a folder, or a file: that is VIRTIOFSD_FILE, alone in a folder */

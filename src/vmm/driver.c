@@ -335,8 +335,15 @@ static int driver_engine_plug(struct vm_engine *engine, const struct driver_devi
 {
 	engine->done = done;
 	engine->done_ctx = ctx;
-	return device->nic ? driver_engine_change(engine, device, 1, err)
-			   : driver_engine_grow(engine, device, err);
+	switch (device->kind) {
+	case MESSAGE_DEVICE_CARD:
+		return driver_engine_change(engine, device, 1, err);
+	case MESSAGE_DEVICE_DISK:
+		return driver_engine_grow(engine, device, err);
+	default:
+		return err_set(err, -EBUSY,
+			       "a VM that runs is shown no other folders; stop it first");
+	}
 }
 
 static int driver_engine_unplug(struct vm_engine *engine, const struct driver_device *device,
@@ -344,6 +351,8 @@ static int driver_engine_unplug(struct vm_engine *engine, const struct driver_de
 {
 	engine->done = done;
 	engine->done_ctx = ctx;
+	if (device->kind != MESSAGE_DEVICE_CARD)
+		return err_set(err, -EBUSY, "a VM that runs keeps its folders; stop it first");
 	return driver_engine_change(engine, device, 0, err);
 }
 

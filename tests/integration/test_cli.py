@@ -60,7 +60,7 @@ def test_help_does_not_reach_into_the_workloads_words(brig):
     (["run", "nowhere"], "nowhere"),
     (["create", "-d", "x"], "-d"),
     (["exec", "x"], "usage: brig exec"),
-    (["exec", "-d", "x", "true"], "not built yet"),
+    (["exec", "-di", "x", "true"], "does not go with -i"),
     (["rename", "x"], "usage: brig rename"),
     (["kill", "-s", "FLY", "x"], "'FLY' is not a signal"),
     (["stop", "-t", "soon", "x"], "'soon' is not a duration"),

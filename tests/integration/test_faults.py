@@ -4,6 +4,7 @@
 That nothing is left is checked by the brig fixture after every test.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from support import wait
+from support.small_disk import disk_of
 
 pytestmark = pytest.mark.root
 
@@ -199,17 +201,9 @@ def test_a_machine_that_never_reaches_its_agent_has_a_deadline(brig, busybox_ima
 @pytest.fixture
 def cramped(brig, tmp_path):
     """brig's root on a disk of 64 MiB."""
-    small = tmp_path / "small"
-    small.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", small], check=True)
-    brig.root, real = small / "root", brig.root
-    brig.root.mkdir()
-    yield
-    names = brig("ps", "-a", "-q").out.split()
-    if names:
-        brig("rm", "-f", *names)
-    brig.root = real
-    subprocess.run(["umount", small], check=True)
+    with disk_of(brig, tmp_path / "small", 64) as small:
+        brig.root.mkdir()
+        yield small
 
 
 def test_a_full_disk_under_a_running_instance(brig, busybox_store, kernel_store, kind, cramped):
@@ -228,6 +222,48 @@ def test_a_full_disk_under_a_running_instance(brig, busybox_store, kernel_store,
     assert brig.json("ps", "-a")[0]["exit_code"] == 0
     brig("rm", "full")
     assert brig.json("ps", "-a") == []
+
+
+def fill(folder):
+    """Not a byte is left of its disk."""
+    with contextlib.suppress(OSError), open(folder / "filler", "ab", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+
+
+def test_an_end_is_noted_on_a_full_disk(brig, busybox_store, cramped):
+    for name in ("images", "layers"):
+        (brig.root / name).symlink_to(busybox_store / name)
+    brig("run", "-d", "--name", "a", "busybox", "sleep", "1000")
+    fill(cramped)
+    brig("stop", "-t", "0", "a")
+    assert brig("wait", "a").out == "137\n"
+    assert row(brig)["exit_code"] == 137 and brig.json("inspect", "a")[0]["finished"]
+    assert not list((brig.root / "instances/a").glob("*.tmp"))
+
+
+def test_what_runs_is_told_with_a_full_run_folder(brig, busybox_image):
+    brig.run.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=755", "tmpfs", brig.run], check=True)
+    try:
+        brig("run", "-d", "--name", "a", busybox_image, "sleep", "1000")
+        fill(brig.run)
+        for _ in range(3):
+            brig("pause", "a")
+            assert row(brig)["state"] == "paused"
+            brig("resume", "a")
+            assert row(brig)["state"] == "running"
+        brig("snapshot", "create", "a", "s")
+        assert row(brig)["state"] == "running"
+        assert "No space left on device" in brig.fails("run", "--rm", "--name", "b", busybox_image, "true").err
+        brig("stop", "-t", "0", "a")
+        assert row(brig)["state"] == "stopped"
+        (brig.run / "filler").unlink()
+        brig("start", "a")
+        assert row(brig)["state"] == "running"
+    finally:
+        brig("rm", "-f", *brig("ps", "-a", "-q").out.split())
+        subprocess.run(["umount", brig.run], check=True)
 
 
 def test_a_workload_that_wants_more_memory_than_its_limit(brig, busybox_image):

@@ -292,6 +292,11 @@ def test_exec_takes_options(brig, sleeper):
     out = brig("exec", "-e", "A=1", "-w", "/tmp", "-u", "1000:2000", sleeper, "sh", "-c", "echo $A; pwd; id -u; id -g").out
     assert out.split() == ["1", "/tmp", "1000", "2000"]
     assert brig("exec", sleeper, "cat", input="unread").out == ""
+    # -d returns at once, and what runs has no stream of ours; what cannot run is told all the same
+    brig("exec", "-d", sleeper, "sh", "-c", "cat; echo $$ >/tmp/behind.new; mv /tmp/behind.new /tmp/behind; exec sleep 1000")
+    shown = "until pid=$(cat /tmp/behind 2>/dev/null); do :; done; kill $pid && echo ran"
+    assert brig("exec", sleeper, "sh", "-c", shown).out == "ran\n"
+    brig.fails("exec", "-d", sleeper, "no-such-program", code=127)
     assert "is not running" in brig.fails("exec", _stopped(brig, sleeper), "true").err
 
 

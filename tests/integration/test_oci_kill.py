@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.root, pytest.mark.skipif(not shutil.which("strace"), r
 OWN = {
     "create": {"mkdirat": 2, "write": 4, "renameat": 1, "flock": 1, "bind": 1, "listen": 1, "clone3": 1, "sendmsg": 1,
                "recvmsg": 1, "open_tree": 1, "mknodat": 3, "fsmount": 1, "socketpair": 1},
-    "run": {"renameat": 1, "clone3": 1, "sendmsg": 1, "recvmsg": 1, "unlinkat": 3},
+    "run": {"renameat": 1, "clone3": 1, "recvmsg": 1, "unlinkat": 3},
     "start": {"flock": 1, "connect": 1, "renameat": 1, "unlinkat": 1, "recvmsg": 1},
     "exec": {"pidfd_open": 1, "clone3": 1, "setns": 1, "recvmsg": 1, "socketpair": 1},
     "delete": {"flock": 1, "pidfd_send_signal": 1, "write": 1, "unlinkat": 7, "poll": 1},
@@ -78,29 +78,40 @@ def test_a_command_that_is_killed(bundle, oci, verb, call):
     bundle.run("true")
 
 
-def create_followed(bundle, oci, call, number):
-    """create, whose first process is killed at that call; its exit status. strace stays until that process has ended."""
-    create = oci.command("create", "--bundle", bundle.folder, oci.id)
-    command = strace(call, number, "-f") + ["sh", "-c", '"$@" >/dev/null; echo $?', "sh", *create]
+def followed(oci, call, number, *args):
+    """A command, whose child is killed at that call; its exit status. strace stays until that child has ended."""
+    command = strace(call, number, "-f") + ["sh", "-c", '"$@" >/dev/null; echo $?', "sh", *oci.command(*args)]
     with open(oci.folder / "stderr", "w") as errors, subprocess.Popen(
             command, env=oci.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors) as process:
         status = int(process.stdout.readline())
-        if status == 0:
+        if status == 0 and args[0] == "create":
             oci("delete", "--force", oci.id)
         process.wait(20)
     return status
 
 
-@pytest.mark.parametrize("call", INNER)
-def test_a_first_process_that_is_killed_while_it_is_set_up(bundle, oci, call):
+def check_told(oci):
+    assert "killed before it had started" in (oci.folder / "stderr").read_text()
+
+
+@pytest.mark.parametrize("verb, call", [*(("create", call) for call in INNER), ("run", "umount2"), ("run", "capset")])
+def test_a_first_process_that_is_killed_while_it_is_set_up(bundle, oci, verb, call):
     """Its end is told by who made it, and nothing has to be cleaned up after that."""
-    bundle.write({"hostname": "box"}, "exec sleep 1000")
+    bundle.write({"hostname": "box"}, "exec sleep 1000" if verb == "create" else "true")
     number = 1
-    while create_followed(bundle, oci, call, number):
-        assert "killed before it had started" in (oci.folder / "stderr").read_text()
+    while followed(oci, call, number, verb, "--bundle", bundle.folder, oci.id):
+        check_told(oci)
         assert not oci.leftovers()
         number += 1
     assert number > 1, f"the first process has no {call}"
+
+
+@pytest.mark.parametrize("call", ["setsid", "capset"])
+def test_a_process_that_is_killed_while_it_joins(bundle, oci, call):
+    bundle.start("exec sleep 1000")
+    assert followed(oci, call, 1, "exec", oci.id, "true") == 1
+    check_told(oci)
+    oci("exec", oci.id, "true")
 
 
 def test_a_first_process_that_is_killed_while_it_waits(bundle, oci):

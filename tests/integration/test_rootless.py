@@ -311,7 +311,23 @@ def user_kernel(user_brig):
 def test_a_machine_of_a_user(user_brig, user_image, user_kernel):
     there = user_brig.folder / "home/there"
     user_brig.sh(f"echo hello > {there}")
-    user_brig("run", "-d", "--vm", "--name", "v", user_image, "sleep", "1000", timeout=180)
+    shares = []
+    if user_brig.many_ids:
+        user_brig.sh(f"mkdir {user_brig.folder}/home/shared")
+        user_brig("run", "--rm", "-v", "vol:/vol", user_image, "sh", "-c", "echo app > /vol/apps; chown 1000 /vol/apps")
+        shares = ["-v", f"{user_brig.folder}/home/shared:/shared", "-v", "vol:/vol", "-v", f"{there}:/there:ro"]
+    else:
+        refused = user_brig.fails("run", "--rm", "--vm", "-v", "vol:/vol", user_image, "true", timeout=180).err
+        assert "ids of your own" in refused and "/etc/subuid" in refused
+    user_brig("run", "-d", "--vm", "--name", "v", *shares, user_image, "sleep", "1000", timeout=180)
+    if shares:
+        # files have the owners that his containers see, and are his and his ids' on the host
+        inside = "id -u; cat /there; stat -c %u /vol/apps; echo of-root > /shared/r; touch /shared/a; chown 1000:1000 /shared/a"
+        assert user_brig("exec", "v", "sh", "-c", inside, timeout=120).out.split() == ["0", "hello", "1000"]
+        owners = [(user_brig.folder / "home/shared" / name).stat().st_uid for name in "ra"]
+        assert owners[0] == UID and owners[1] not in (UID, 0, 1000)
+        assert user_brig("run", "--rm", "-v", f"{user_brig.folder}/home/shared:/s", user_image, "stat", "-c", "%u",
+                         "/s/r", "/s/a").out.split() == ["0", "1000"]
     shown = user_brig("exec", "v", "sh", "-c", "id -u; stat -c %u /home/app; mount | grep ' / '", timeout=120).out.splitlines()
     assert shown[:2] == ["0", str(1000 if user_brig.many_ids else 0)]
     assert "userxattr" in shown[2]
@@ -332,6 +348,36 @@ def test_a_machine_of_a_user(user_brig, user_image, user_kernel):
 @pytest.mark.vm
 def test_a_part_of_a_cpu_takes_a_control_group(user_brig, user_image, user_kernel):
     assert "control group" in user_brig.fails("run", "--rm", "--vm", "--cpus", "0.5", user_image, "true").err
+
+
+@pytest.mark.vm
+def test_what_he_wrote_is_the_same_in_either_kind(user_brig, user_image, user_kernel):
+    other = "1000:1000" if user_brig.many_ids else "0:0"
+    write = (f"mkdir -p /w/d && cd /w && echo a > a && ln a d/hard && ln -s a link && chmod 4750 a && chown {other} a d; "
+             "mkfifo fifo; dd if=/dev/zero of=hole bs=1 count=1 seek=10M 2>/dev/null; touch -d '2001-02-03 04:05:06' d; "
+             "rm /etc/passwd; rm -r /root && mkdir /root && echo new > /root/new")
+    look = ("cd /w && stat -c '%n %a %u:%g %h %s %F' . a d d/hard link fifo hole; stat -c %Y d; readlink link; "
+            "ls -A /root; ls /etc/passwd; test $(du -k hole | cut -f1) -lt 100 && echo sparse")
+    user_brig("create", "--name", "k", user_image, "sleep", "1000")
+    user_brig("convert", "k", "--vm")  # there is nothing to carry yet
+    user_brig("convert", "k", "--container")
+    user_brig("start", "k")
+    user_brig("exec", "k", "sh", "-c", write)
+    before = user_brig("exec", "k", "sh", "-c", look, check=False)
+    assert before.out.split()[-2:] == ["new", "sparse"] and "/etc/passwd" in before.err
+    user_brig("stop", "-t", "1", "k")
+    user_brig("convert", "k", "--vm")
+    user_brig("start", "k", timeout=180)
+    assert user_brig("exec", "k", "sh", "-c", look, check=False, timeout=120).out == before.out
+    user_brig("exec", "k", "sh", "-c", "echo more > /w/more; rm /w/fifo; sync", timeout=120)
+    os.kill(run_of(user_brig, "k")["pid"], signal.SIGKILL)  # not unmounted: it is repaired first
+    user_brig("wait", "k", timeout=120)
+    user_brig("convert", "k", "--container", timeout=120)
+    user_brig("start", "k")
+    after = user_brig("exec", "k", "sh", "-c", look + "; cat /w/more", check=False)
+    assert after.out.splitlines() == [line for line in before.out.splitlines() if "fifo" not in line] + ["more"]
+    assert not [path for path in (user_brig.root / "instances/k").iterdir() if path.name in ("data.raw", "convert")]
+    user_brig("rm", "-f", "k")
 
 
 # --- nothing stays

@@ -12,6 +12,8 @@ def disk_of(brig, folder, mib):
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mib}m,mode=755", "tmpfs", folder], check=True)
     brig.root, real = folder / "root", brig.root
     yield folder
-    brig("rm", "-f", *brig("ps", "-a", "-q").out.split())
+    names = brig("ps", "-a", "-q").out.split()
+    if names:
+        brig("rm", "-f", *names)
     brig.root = real
     subprocess.run(["umount", folder], check=True)

@@ -283,6 +283,47 @@ static void removing_does_not_enter_a_mount(void **state _unused_)
 	assert_int_equal(file_remove_tree(AT_FDCWD, "t"), 0);
 }
 
+static void fill_disk(const char *path)
+{
+	static const char page[4096];
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	while (write(fd, page, sizeof(page)) > 0)
+		;
+	assert_int_equal(errno, ENOSPC);
+	close(fd);
+}
+
+static void a_file_with_a_spare_is_replaced_on_a_full_disk(void **state _unused_)
+{
+	static char large[16384];
+
+	memset(large, 'x', sizeof(large));
+	if (mkdir("t", 0755) < 0 || geteuid() != 0 ||
+	    mount("tmpfs", "t", "tmpfs", 0, "size=32k") < 0)
+		skip();
+	put("t/f", "old");
+	put("t/g", "old");
+	assert_int_equal(file_spare(AT_FDCWD, "t/f", 6000, 0600), 0);
+	assert_int_equal(file_spare(AT_FDCWD, "t/h", 64 << 10, 0600), -ENOSPC);
+	fill_disk("t/filler");
+	assert_int_equal(file_replace(AT_FDCWD, "t/g", "new", 3, 0600, 1), -ENOSPC);
+	assert_content("t/g", "old");
+	assert_int_equal(file_replace(AT_FDCWD, "t/f", large, 6000, 0600, 1), 0);
+	for (int i = 0; i < 3; i++) {
+		put("t/f", "newer");
+		assert_content("t/f", "newer");
+		put("t/f", "new");
+		assert_content("t/f", "new");
+	}
+	assert_int_equal(file_replace(AT_FDCWD, "t/f", large, sizeof(large), 0600, 1), -ENOSPC);
+	assert_content("t/f", "new");
+	assert_int_equal(file_replace_leftovers(AT_FDCWD, "t/f", 1), 1);
+	assert_int_equal(entries("t"), 3);
+	assert_int_equal(umount("t"), 0);
+}
+
 static int lock_release[2], lock_ticks;
 
 static void lock_tick(int number _unused_)
@@ -346,6 +387,7 @@ int main(void)
 		TEST(removing_takes_all_below_and_nothing_beside),
 		TEST(removing_copes_with_any_depth),
 		TEST(removing_does_not_enter_a_mount),
+		TEST(a_file_with_a_spare_is_replaced_on_a_full_disk),
 		TEST(signals_do_not_break_off_the_wait_for_a_lock),
 	};
 

@@ -143,6 +143,12 @@ static void this_machines_root_is_known(void **state _unused_)
 	assert_int_equal(process_identify("root", &who, &err), 0);
 	assert_int_equal(who.uid, 0);
 	assert_string_equal(who.home, "/root");
+	who = (struct process_identity){ .uid = 0, .home = "/else" };
+	process_find_home(&who);
+	assert_string_equal(who.home, "/root");
+	who = (struct process_identity){ .uid = 4000000, .home = "/else" };
+	process_find_home(&who);
+	assert_string_equal(who.home, "/");
 }
 
 /* Runs argv in a child; its exit status, and what it said on stdout or as an error. */

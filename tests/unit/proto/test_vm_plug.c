@@ -111,7 +111,10 @@ static int setup(void **state)
 	assert_int_equal(
 		vm_plug_new(f->loop, &engine_ops, &f->engine, on_changed, f, &f->plug, &err), 0);
 	assert_int_equal(nic_parse_mac("02:62:00:00:00:01", f->nic.mac), 0);
-	f->device = (struct driver_device){ .nic = &f->nic, .setup = SETUP };
+	f->device = (struct driver_device){ .kind = MESSAGE_DEVICE_CARD,
+					    .nic = &f->nic,
+					    .setup = SETUP,
+					    .name = "02:62:00:00:00:01" };
 	wire_put_u32(&hello, MESSAGE_VERSION);
 	wire_put_str(&hello, "6.1.0");
 	say(f, 0, MESSAGE_HELLO, &hello);
@@ -156,7 +159,7 @@ static void expect_asked(struct fixture *f, uint16_t type, const char *text)
 		_cleanup_free_ char *said = wire_get_str(&r);
 
 		assert_int_equal(frame.type, type);
-		assert_int_equal(device, f->device.nic ? MESSAGE_DEVICE_CARD : MESSAGE_DEVICE_DISK);
+		assert_int_equal(device, f->device.kind);
 		assert_string_equal(said, text);
 		assert_int_equal(wire_end(&r), 0);
 	}
@@ -196,7 +199,9 @@ static void a_disk_that_grew_stays_so_when_the_guest_cannot_use_it(void **state)
 {
 	struct fixture *f = *state;
 
-	f->device = (struct driver_device){ .disk_size = 3 << 20, .setup = "3145728" };
+	f->device = (struct driver_device){ .kind = MESSAGE_DEVICE_DISK,
+					    .disk_size = 3 << 20,
+					    .setup = "3145728" };
 	start(f, 1, 0);
 	engine_done(f);
 	expect_asked(f, MESSAGE_PLUG, "3145728");

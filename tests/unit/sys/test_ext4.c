@@ -57,6 +57,29 @@ static void a_disk_is_sparse_and_clean(void **state _unused_)
 	assert_clean(path);
 }
 
+static void a_disk_has_what_is_in_a_folder(void **state _unused_)
+{
+	_cleanup_free_ char *from = in_folder("from"), *file = in_folder("from/file"),
+			    *path = in_folder("filled.raw");
+	char *const argv[] = { (char *)"debugfs", (char *)"-R", (char *)"cat /file", path, NULL };
+	_cleanup_buf_ struct buf out = BUF_INIT;
+	struct child_spec spec = CHILD_SPEC_INIT;
+	struct err err = ERR_INIT;
+
+	assert_int_equal(mkdir(from, 0755), 0);
+	assert_int_equal(file_replace(AT_FDCWD, file, "hello", 5, 0640, 0), 0);
+	if (ext4_create_from(from, path, 64 * MIB, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_clean(path);
+	spec.argv = argv;
+	spec.out = &out;
+	assert_int_equal(child_run(&spec, &err), 0);
+	assert_string_equal(out.data, "hello");
+	assert_int_equal(ext4_create_from(from, path, 64 * MIB, &err), -EEXIST);
+	err = ERR_INIT;
+	assert_true(ext4_create_from("/nowhere", file, 64 * MIB, &err) < 0);
+}
+
 static void the_second_disk_of_a_size_is_a_copy_of_its_own(void **state _unused_)
 {
 	_cleanup_free_ char *cache = in_folder("cache"), *one = in_folder("1"),
@@ -120,6 +143,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_disk_is_sparse_and_clean),
+		TEST(a_disk_has_what_is_in_a_folder),
 		TEST(the_second_disk_of_a_size_is_a_copy_of_its_own),
 		TEST(a_disk_that_is_there_is_left_alone),
 		TEST(a_disk_becomes_larger_and_never_smaller),
