@@ -226,6 +226,8 @@ static int attach_hold(struct attach *attach, char *const *ports, struct err *er
 {
 	size_t before = attach->n_holds;
 
+	if (publish_check_addresses(ports, err) < 0)
+		return err->code;
 	strv_for_each(text, ports) {
 		char *one[] = { *text, NULL };
 		struct attach_hold *hold;

@@ -120,6 +120,7 @@ def test_published_ports(net_brig, wires):
     listener = wires.host.listen(9090)
     assert "9090/tcp of the host is in use" in net_brig.fails("run", "--rm", "-p", "9090:1", "busybox", "true").err
     listener.close()
+    assert "127.0.0.1" in net_brig.fails("run", "--rm", "-p", "[::1]:9090:1", "busybox", "true").err
     net_brig("rm", "-f", "web")
     with pytest.raises(OSError):
         wires.world.fetch(HOST, 8080, timeout=2)
