@@ -11,6 +11,7 @@
 #include "net/publish.h"
 #include "net/resolver.h"
 #include "net/ruleset.h"
+#include "net/view.h"
 #include "net/wire.h"
 #include "sys/netlink.h"
 
@@ -187,6 +188,8 @@ static int attach_unplug(const struct network_home *home, const struct port *por
 	int r = wire_unplug(port->device, ret_index, err);
 	struct err ignored = ERR_INIT;
 
+	if (port->names_port)
+		(void)view_down(home, port->instance, &ignored);
 	if (port->network)
 		(void)names_remove(home, port->network, port->instance, &ignored);
 	if (r == 0)
@@ -223,6 +226,8 @@ static int attach_hold(struct attach *attach, char *const *ports, struct err *er
 {
 	size_t before = attach->n_holds;
 
+	if (publish_check_addresses(ports, err) < 0)
+		return err->code;
 	strv_for_each(text, ports) {
 		char *one[] = { *text, NULL };
 		struct attach_hold *hold;
@@ -291,6 +296,80 @@ static int attach_plug(struct attach *attach, struct attach_nic *nic, struct err
 	if (nic->network.type != NETWORK_MACVLAN)
 		r = ruleset_add_port(&attach->home, &nic->port, err);
 	return r < 0 ? r : attach_announce(attach, nic, err);
+}
+
+/* --- the names of several networks --- */
+
+static int attach_has_names(const struct attach_nic *nic)
+{
+	return nic->used && nic->network.name && nic->network.dns &&
+	       nic->network.type == NETWORK_BRIDGE && !network_is_on_wire(&nic->network) &&
+	       (nic->ip.family || nic->ip6.family);
+}
+
+/* What is in the packet filter already is put there again, with the new number. */
+static int attach_set_names_port(struct attach *attach, struct attach_nic *nic, int64_t number,
+				 struct err *err)
+{
+	struct port *port = &nic->port;
+	/* a port without all the rest, of which nothing but that is taken out */
+	const struct port names = { .device = port->device,
+				    .bridge = port->bridge,
+				    .ip = port->ip,
+				    .ip6 = port->ip6,
+				    .names_port = port->names_port,
+				    .trusted = 1 };
+	int r = nic->noted && port->names_port ? ruleset_remove_port(&attach->home, &names, err)
+					       : 0;
+
+	port->names_port = number;
+	if (r < 0 || !nic->noted)
+		return r;
+	r = port_save(&attach->home, port, err);
+	return r < 0 ? r : ruleset_add_port(&attach->home, port, err);
+}
+
+/* All of its ports that have names get the same number, or none if there is but one. */
+static int attach_number_names(struct attach *attach, struct err *err)
+{
+	uint16_t fresh = 0;
+	int64_t number = 0;
+	size_t n = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < NIC_MAX; i++) {
+		n += attach_has_names(&attach->nics[i]) != 0;
+		if (attach->nics[i].port.names_port)
+			number = attach->nics[i].port.names_port;
+	}
+	if (n > 1 && !number)
+		r = view_choose_port(&fresh, err);
+	number = n < 2 ? 0 : fresh ? fresh : number;
+	for (size_t i = 0; i < NIC_MAX && r == 0; i++) {
+		struct attach_nic *nic = &attach->nics[i];
+
+		if (attach_has_names(nic) && nic->port.names_port != number)
+			r = attach_set_names_port(attach, nic, number, err);
+	}
+	return r;
+}
+
+static int attach_answer_names(struct attach *attach, struct err *err)
+{
+	for (size_t i = 0; i < NIC_MAX; i++) {
+		if (attach->nics[i].used && attach->nics[i].port.names_port)
+			return view_up(&attach->home, attach->record->name, err);
+	}
+	return 0;
+}
+
+/* After one of them has gone. */
+static void attach_renew_names(struct attach *attach)
+{
+	struct err ignored = ERR_INIT;
+
+	if (attach_number_names(attach, &ignored) == 0)
+		(void)attach_answer_names(attach, &ignored);
 }
 
 static void attach_write_resolv_conf(struct attach *attach)
@@ -367,8 +446,12 @@ static int attach_prepare(struct attach *attach, struct err *err)
 		r = attach_prepare_nic(attach, i, texts[i], err);
 	if (r == 0)
 		r = attach_publish(attach, attach->record->ports, err);
+	if (r == 0)
+		r = attach_number_names(attach, err);
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = attach_plug(attach, &attach->nics[i], err);
+	if (r == 0)
+		r = attach_answer_names(attach, err);
 	if (r == 0)
 		attach_fill(attach);
 	return r;
@@ -552,7 +635,11 @@ static int attach_connect_at(struct attach *attach, size_t place, const char *te
 	int r = attach_prepare_nic(attach, place, text, err);
 
 	if (r == 0)
+		r = attach_number_names(attach, err);
+	if (r == 0)
 		r = attach_plug(attach, nic, err);
+	if (r == 0)
+		r = attach_answer_names(attach, err);
 	if (r < 0)
 		return r;
 	if (in->cpus)
@@ -595,6 +682,7 @@ static int attach_connect_by(struct attach *attach, const char *text,
 		wire_sweep(left);
 		attach_give_back(attach, &attach->nics[place]);
 		attach_nic_release(&attach->nics[place]);
+		attach_renew_names(attach);
 	}
 	attach_list(attach);
 	*ret_place = place;
@@ -676,6 +764,7 @@ int attach_disconnect(struct attach *attach, const char *network, struct err *er
 	if (r == 0) {
 		attach_give_back(attach, nic);
 		attach_nic_release(nic);
+		attach_renew_names(attach);
 	}
 	attach_list(attach);
 	return r;

@@ -126,6 +126,9 @@ static const struct {
 	[ELEMENT_PUBLISHED_AT6] = { "published_at6",
 				    { ELEMENT_IP6, ELEMENT_PROTOCOL, ELEMENT_SERVICE },
 				    { ELEMENT_IP6, ELEMENT_SERVICE } },
+	[ELEMENT_NAMES] = { "names", { ELEMENT_IP }, { ELEMENT_SERVICE } },
+	[ELEMENT_NAMES6] = { "names6", { ELEMENT_IP6 }, { ELEMENT_SERVICE } },
+	[ELEMENT_VIEWS] = { "views", { ELEMENT_IFNAME, ELEMENT_SERVICE }, { 0 } },
 };
 
 const char *element_set_name(enum element_set set)
@@ -315,6 +318,21 @@ static void elements_add_publish(struct elements *elements, const struct publish
 		elements_add_published(elements, publish, i, &to);
 }
 
+static void elements_add_names(struct elements *elements, const char *address, int64_t port)
+{
+	uint16_t service = htons((uint16_t)port);
+	struct subnet from;
+	struct element *element;
+	int six;
+
+	if (!address || subnet_parse_address(address, &from) < 0)
+		return;
+	six = from.family == AF_INET6;
+	element = elements_add(elements, six ? ELEMENT_NAMES6 : ELEMENT_NAMES);
+	nftset_add_key(&element->of, from.address, six ? 16 : 4);
+	nftset_add_data(&element->of, &service, sizeof(service));
+}
+
 void elements_of_port(const struct network_home *home, const struct port *port,
 		      struct elements *ret)
 {
@@ -324,6 +342,13 @@ void elements_of_port(const struct network_home *home, const struct port *port,
 	if (!port->trusted)
 		elements_add_station(ret, port);
 	elements_add_acls(ret, home, port);
+	if (port->names_port && port->bridge && strlen(port->bridge) < IFNAMSIZ) {
+		uint16_t service = htons((uint16_t)port->names_port);
+
+		elements_add_bound(ret, ELEMENT_VIEWS, port->bridge, &service, sizeof(service));
+		elements_add_names(ret, port->ip, port->names_port);
+		elements_add_names(ret, port->ip6, port->names_port);
+	}
 	if (port->publish)
 		elements_add_loop(ret, port->device);
 	strv_for_each(text, port->publish) {

@@ -12,6 +12,7 @@
 #include "net/ruleset.h"
 #include "net/steward.h"
 #include "net/subnet.h"
+#include "net/view.h"
 #include "net/wire.h"
 #include "sys/link.h"
 #include "sys/netlink.h"
@@ -251,6 +252,8 @@ static void fabric_plug_ports(int sock, const struct network_home *home,
 			(void)wire_set_port(sock, &ports.items[i], &ignored);
 		if (ports.items[i].publish)
 			(void)fabric_open_loopback(network->device, &ignored);
+		if (ports.items[i].names_port)
+			(void)view_up(home, ports.items[i].instance, &ignored);
 	}
 }
 
@@ -346,7 +349,7 @@ int fabric_repair(const struct network_home *home, const struct network *network
 
 int fabric_follows(const struct network *network)
 {
-	return network->type == NETWORK_BRIDGE && !network->mtu &&
+	return network->type == NETWORK_BRIDGE && !network->mtu && !network->parts &&
 	       (network->parent || !network->internal);
 }
 

@@ -110,9 +110,14 @@ static void names_conf_dns(const struct network *network, const char *resolver, 
 		buf_add_str(conf, "port=0\n");
 		return;
 	}
+	if (network->dns_port)
+		buf_printf(conf, "port=%jd\n", (intmax_t)network->dns_port);
+	strv_for_each(part, network->parts)
+		buf_printf(conf, "hostsdir=/" NAMES_PART "%s\n", *part);
+	if (!network->parts)
+		buf_add_str(conf, "hostsdir=/" NAMES_INSIDE "/" NAMES_HOSTS "\n");
 	buf_printf(conf,
-		   "no-hosts\nhostsdir=/" NAMES_INSIDE "/" NAMES_HOSTS "\n"
-		   "domain=" NETWORK_DOMAIN "\nlocal=/" NETWORK_DOMAIN "/\n"
+		   "no-hosts\ndomain=" NETWORK_DOMAIN "\nlocal=/" NETWORK_DOMAIN "/\n"
 		   "domain-needed\nbogus-priv\ncache-size=%d\n",
 		   NAMES_CACHE);
 	if (network->internal || !resolver)
@@ -185,6 +190,8 @@ char *names_conf(const struct network *network, const struct link *bridge, const
 		   "user=%s\nlog-facility=-\npid-file=/" NAMES_STATE_INSIDE "/" NAMES_READY "\n"
 		   "interface=%s\nexcept-interface=lo\nbind-dynamic\n",
 		   user, network->device);
+	strv_for_each(device, network->part_devices)
+		buf_printf(&conf, "interface=%s\n", *device);
 	names_conf_dns(network, resolver, &conf);
 	if (network->dhcp) {
 		buf_printf(&conf,

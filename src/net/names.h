@@ -19,6 +19,8 @@
  *   dhcp/INSTANCE   "MAC,[IP6],IP,NAME,infinite"
  *   state/          what it may write: leases, and ready, which it makes when it answers
  *
+ * Of a view (net/view.h) it has names alone, from the hosts of its networks, which it sees as NAMES_PART and their names.
+ *
  * It sees hosts, dhcp and dnsmasq.conf below NAMES_INSIDE, state as NAMES_STATE_INSIDE, and the folder of the host's
  * resolv.conf as NAMES_RESOLVER_INSIDE, if that is not /etc.
  */
@@ -31,6 +33,7 @@
 #define NAMES_INSIDE	      "net"
 #define NAMES_STATE_INSIDE    "state"
 #define NAMES_RESOLVER_INSIDE "resolver"
+#define NAMES_PART	      "names-"
 #define NAMES_LEASES_MAX      (8U << 20) /* bytes that are read of it */
 
 /*

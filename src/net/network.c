@@ -57,6 +57,8 @@ static const struct record_table network_table = {
 
 void network_release(struct network *network)
 {
+	strv_free(take_ptr(network->parts));
+	strv_free(take_ptr(network->part_devices));
 	record_release(&network_table, network);
 }
 

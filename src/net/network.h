@@ -51,6 +51,9 @@ struct network {
 	int dhcp, dns; /* they get addresses by DHCP and router advertisements, and names */
 	int64_t mtu;   /* 0: that of the way out */
 	char **acls;   /* rules for all its instances, see net/acl.h */
+	/* Of no record, but of what an instance sees of several networks (net/view.h): these, and where it asks for names. */
+	char **parts, **part_devices;
+	int64_t dns_port;
 };
 
 void network_release(struct network *network);

@@ -236,6 +236,26 @@ static int publish_take(char *const *texts, struct publish_sockets *sockets, str
 	return 0;
 }
 
+int publish_check_addresses(char *const *texts, struct err *err)
+{
+	struct subnet loopback;
+
+	subnet_parse_address("::1", &loopback);
+	strv_for_each(text, texts) {
+		struct publish publish;
+
+		if (publish_parse(*text, &publish, err) < 0)
+			return err->code;
+		if (subnet_same_address(&publish.address, &loopback))
+			return err_set(err, -EOPNOTSUPP,
+				       "port '%.64s': the kernel sends nothing that comes to ::1 "
+				       "on; publish it at 127.0.0.1, or at another address of the "
+				       "host's",
+				       *text);
+	}
+	return 0;
+}
+
 int publish_hold(char *const *texts, int **fds, size_t *n, struct err *err)
 {
 	struct publish_sockets sockets = { .fds = *fds, .n = *n };

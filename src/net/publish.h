@@ -31,6 +31,9 @@ int publish_parse_all(char *const *texts, char ***ret_canonical, struct err *err
 /* Whether one of the ports is in both. */
 int publish_clash(char *const *texts, char *const *others);
 
+/* -EOPNOTSUPP: one is at ::1, and the kernel sends nothing that comes there on to an instance. */
+int publish_check_addresses(char *const *texts, struct err *err);
+
 /*
  * Sockets bound to the host's ports, so that nobody else can have them, added to *fds (n of them; the caller closes).
  * They receive nothing: what comes is sent on before. -EADDRINUSE says which, and by whom it can be asked.

@@ -100,7 +100,8 @@ static const char ruleset_stations[] =
  * raw: instances may not speak to the host's loopback, which route_localnet would let them; and what comes from a port itself,
  * not by its bridge, was sent to one of the addresses that bridges keep to themselves (IEEE 802.1D), past all rules. forward: between two
  * networks nothing passes, nor into one behind NAT what nobody there asked for, but for published ports. Neighbour
- * discovery, which ACLs let pass, is nobody's behind a router.
+ * discovery, which ACLs let pass, is nobody's behind a router. names: who is on several networks asks somewhere else, and there nobody
+ * else may ask, who would hear the names of networks that he is not on.
  */
 static const char ruleset_ways[] =
 	"	chain raw {\n"
@@ -118,8 +119,26 @@ static const char ruleset_ways[] =
 	"		meta l4proto { tcp, udp } dnat ip6 to meta l4proto . th dport map "
 	"@published6\n"
 	"	}\n"
+	"	chain names {\n"
+	"		meta nfproto ipv4 meta l4proto { tcp, udp } redirect to :ip saddr map "
+	"@names\n"
+	"		meta nfproto ipv6 meta l4proto { tcp, udp } redirect to :ip6 saddr map "
+	"@names6\n"
+	"	}\n"
+	"	chain input {\n"
+	"		type filter hook input priority filter\n"
+	"		ct state new meta l4proto { tcp, udp } iifname . th dport @views jump "
+	"asked\n"
+	"	}\n"
+	"	chain asked {\n"
+	"		ct status dnat return\n"
+	"		drop\n"
+	"	}\n"
 	"	chain prerouting {\n"
 	"		type nat hook prerouting priority dstnat\n"
+	"		iifname @bridges meta l4proto { tcp, udp } th dport 53 fib daddr type "
+	"local jump "
+	"names\n"
 	"		fib daddr type local jump publish\n"
 	"	}\n"
 	"	chain output {\n"

@@ -34,6 +34,8 @@
 #include "net/fabric.h"
 #include "net/names.h"
 #include "net/steward-internal.h"
+#include "net/view.h"
+#include "proto/nic.h"
 #include "sys/caps.h"
 #include "sys/child.h"
 #include "sys/sandbox.h"
@@ -157,11 +159,11 @@ static void steward_on_said(void *ctx, uint32_t events _unused_)
 }
 
 /* Whether a socket of somebody else's keeps dnsmasq's from the port, which it would not say itself with bind-dynamic. */
-static int steward_try_port(int family, int type, const void *address)
+static int steward_try_port(int family, int type, const void *address, uint16_t port)
 {
 	_cleanup_close_ int fd = socket(family, type | SOCK_CLOEXEC, 0);
-	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(STEWARD_DNS_PORT) };
-	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(STEWARD_DNS_PORT) };
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
 	int one = 1, r;
 
 	if (fd < 0)
@@ -183,7 +185,7 @@ static int steward_try_port(int family, int type, const void *address)
 	return r < 0 && errno == EADDRINUSE ? -EADDRINUSE : 0;
 }
 
-static int steward_try_address(int family, const char *text, struct err *err)
+static int steward_try_address(int family, const char *text, uint16_t port, struct err *err)
 {
 	static const int types[] = { SOCK_STREAM, SOCK_DGRAM };
 	unsigned int prefix;
@@ -192,25 +194,46 @@ static int steward_try_address(int family, const char *text, struct err *err)
 	if (!text || names_parse_prefix(family, text, address, &prefix) < 0)
 		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
-		if (steward_try_port(family, types[i], address) == -EADDRINUSE)
-			return err_set(err, -EADDRINUSE, "port %d of %.*s is in use",
-				       STEWARD_DNS_PORT, (int)strcspn(text, "/"), text);
+		if (steward_try_port(family, types[i], address, port) == -EADDRINUSE)
+			return err_set(err, -EADDRINUSE, "port %u of %.*s is in use", port,
+				       (int)strcspn(text, "/"), text);
 	}
 	return 0;
 }
 
 static int steward_try_ports(const struct steward *steward, struct err *err)
 {
+	const struct network *network = &steward->network;
+	uint16_t port = network->dns_port ? (uint16_t)network->dns_port : STEWARD_DNS_PORT;
 	int r = 0;
 
 	if (steward->network.dns)
-		r = steward_try_address(AF_INET, steward->network.ipv4, err);
+		r = steward_try_address(AF_INET, steward->network.ipv4, port, err);
 	if (r == 0 && steward->network.dns)
-		r = steward_try_address(AF_INET6, steward->network.ipv6, err);
+		r = steward_try_address(AF_INET6, steward->network.ipv6, port, err);
 	return r;
 }
 
 static void steward_on_end(void *ctx, uint32_t events _unused_);
+
+/* What files name is in the list that is returned. */
+static char **steward_show_parts(const struct steward *steward, struct sandbox_file *files,
+				 size_t *n)
+{
+	char **texts = NULL;
+
+	for (size_t i = 0; i < NIC_MAX && steward->network.parts && steward->network.parts[i];
+	     i++) {
+		const char *part = steward->network.parts[i];
+		_cleanup_free_ char *run = network_run_path(&steward->home, part);
+
+		strv_add_printf(&texts, "%s/" NAMES_HOSTS, run);
+		strv_add_printf(&texts, NAMES_PART "%s", part);
+		files[(*n)++] =
+			(struct sandbox_file){ .path = texts[2 * i], .name = texts[2 * i + 1] };
+	}
+	return texts;
+}
 
 static int steward_launch(struct steward *steward, const struct names_resolver *resolver,
 			  struct err *err)
@@ -220,13 +243,15 @@ static int steward_launch(struct steward *steward, const struct names_resolver *
 			 (char *)"--conf-file=/" NAMES_INSIDE "/" NAMES_CONF, NULL };
 	char *env[] = { (char *)"LC_ALL=C", NULL };
 	const int fds[] = { -EBADF, steward->said_write, steward->said_write };
-	const struct sandbox_file files[] = {
+	struct sandbox_file files[5 + NIC_MAX] = {
 		{ .path = "/dev/urandom", .name = "dev/urandom", .device = 1 },
 		{ .path = "/etc" },
 		{ .path = steward->path, .name = NAMES_INSIDE },
 		{ .path = state, .name = NAMES_STATE_INSIDE, .writable = 1 },
 		{ .path = resolver->shown, .name = resolver->name },
 	};
+	size_t n = resolver->shown ? 5 : 4;
+	_cleanup_strv_ char **parts = steward_show_parts(steward, files, &n);
 	const struct sandbox_limit limits[] = { { RLIMIT_CORE, 0 },
 						{ RLIMIT_NOFILE, STEWARD_FILES_MAX } };
 	const struct sandbox_spec spec = {
@@ -238,7 +263,7 @@ static int steward_launch(struct steward *steward, const struct names_resolver *
 		.capabilities = STEWARD_KEPT,
 		.keep_net = 1,
 		.files = files,
-		.n_files = ARRAY_SIZE(files) - !resolver->shown,
+		.n_files = n,
 		.fds = fds,
 		.n_fds = ARRAY_SIZE(fds),
 		.limits = limits,
@@ -538,7 +563,8 @@ static int steward_limit(struct err *err)
 
 static int steward_set_up(struct steward *steward, const char *name, struct err *err)
 {
-	int r = network_load(&steward->home, name, &steward->network, err);
+	int r = *name == VIEW_MARK ? view_load(&steward->home, name, &steward->network, err)
+				   : network_load(&steward->home, name, &steward->network, err);
 
 	if (r < 0)
 		return r;

@@ -120,6 +120,7 @@ def test_published_ports(net_brig, wires):
     listener = wires.host.listen(9090)
     assert "9090/tcp of the host is in use" in net_brig.fails("run", "--rm", "-p", "9090:1", "busybox", "true").err
     listener.close()
+    assert "127.0.0.1" in net_brig.fails("run", "--rm", "-p", "[::1]:9090:1", "busybox", "true").err
     net_brig("rm", "-f", "web")
     with pytest.raises(OSError):
         wires.world.fetch(HOST, 8080, timeout=2)
@@ -333,6 +334,51 @@ def test_what_is_changed_while_an_instance_runs(net_brig, wires):
     start(net_brig, "apart", "--network", "none")
     net_brig("network", "connect", "lan", "apart")
     ping(net_brig, "b", "apart")
+
+
+def resolves(brig, name, host, to):
+    """Whether an instance finds the address of another by its name."""
+    return to in brig("exec", name, "nslookup", host, check=False).out
+
+
+def asks_the_port_of(brig, name, other):
+    """Whether an instance gets through to where the other's names are answered, by the gateway that it has."""
+    ports = [json.loads(path.read_text()) for path in Path(brig.run, ".net/ports").glob("*")]
+    number = next(port["names_port"] for port in ports if port["instance"] == other)
+    routes = brig("exec", name, "ip", "route").out.split()
+    gateway = routes[routes.index("via") + 1]
+    port = 53 if name == other else number
+    return brig("exec", name, "nc", "-w", "1", gateway, str(port), "-e", "true", check=False).code == 0
+
+
+def test_who_is_on_several_networks_finds_the_names_of_all(net_brig, wires):
+    for name in "front", "back", "side":
+        net_brig("network", "create", name)
+    for name in "front", "back", "side":
+        start(net_brig, f"on-{name}", "--network", name)
+    start(net_brig, "web", "--network", "front", "--network", "back")
+    for name in "front", "back":
+        ping(net_brig, "web", f"on-{name}")
+        assert resolves(net_brig, "web", f"on-{name}.brig", address(net_brig, f"on-{name}"))
+        ping(net_brig, f"on-{name}", "web")
+    assert not resolves(net_brig, "on-front", "on-back.brig", address(net_brig, "on-back"))
+    assert not asks_the_port_of(net_brig, "on-front", "web") and asks_the_port_of(net_brig, "web", "web")
+    assert "NXDOMAIN" in net_brig("exec", "web", "nslookup", "on-side.brig", check=False).out
+    net_brig("network", "connect", "side", "web")
+    assert resolves(net_brig, "web", "on-side.brig", address(net_brig, "on-side"))
+    net_brig("network", "repair")
+    start(net_brig, "late", "--network", "back")
+    ping(net_brig, "web", "late")
+    net_brig("network", "disconnect", "back", "web")
+    assert not resolves(net_brig, "web", "late.brig", address(net_brig, "late"))
+    assert resolves(net_brig, "web", "on-side.brig", address(net_brig, "on-side"))
+    net_brig("network", "disconnect", "side", "web")
+    ping(net_brig, "web", "on-front")
+    assert not Path(net_brig.run, ".net/@web").exists()
+    net_brig("network", "connect", "back", "web")
+    kill(net_brig.json("inspect", "web")[0]["run"]["keeper_pid"])
+    net_brig("start", "web")
+    ping(net_brig, "web", "late")
 
 
 def test_names_that_are_given_and_resolvers(net_brig):

@@ -124,6 +124,26 @@ static void what_a_network_does_not_have_is_not_answered(void **state)
 	assert_has_no(dhcp, "resolv-file");
 }
 
+static void a_view_has_the_names_of_its_networks_and_a_port_of_its_own(void **state)
+{
+	struct place *place = *state;
+	_cleanup_free_ char *conf = NULL;
+
+	place->network.dhcp = 0;
+	place->network.dns_port = 40001;
+	strv_add(&place->network.parts, "lan");
+	strv_add(&place->network.parts, "dmz");
+	strv_add(&place->network.part_devices, "brig0");
+	strv_add(&place->network.part_devices, "brig1");
+	conf = names_conf(&place->network, &bridge7, "dnsmasq", "/etc/resolv.conf");
+	assert_has(conf, "port=40001");
+	assert_has(conf, "hostsdir=/names-lan");
+	assert_has(conf, "hostsdir=/names-dmz");
+	assert_has(conf, "interface=brig1");
+	assert_has_no(conf, "hostsdir=/net");
+	assert_has_no(conf, "dhcp");
+}
+
 /* steward_start() compares the texts: who has a new bridge has to have a new text. */
 static void another_bridge_or_mtu_is_another_configuration(void **state)
 {
@@ -372,6 +392,7 @@ int main(void)
 		PLACE_TEST(an_internal_network_has_no_way_out),
 		PLACE_TEST(what_a_network_does_not_have_is_not_answered),
 		PLACE_TEST(another_bridge_or_mtu_is_another_configuration),
+		PLACE_TEST(a_view_has_the_names_of_its_networks_and_a_port_of_its_own),
 		PLACE_TEST(the_hosts_resolver_is_found_behind_its_links),
 		PLACE_TEST(a_host_without_a_resolver_has_only_our_own_names),
 		cmocka_unit_test(the_pool_is_the_upper_quarter),

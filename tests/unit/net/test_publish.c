@@ -100,9 +100,24 @@ static void a_held_port_is_nobody_elses(void **state _unused_)
 	free(more);
 }
 
+static void what_is_at_the_ipv6_loopback_is_refused(void **state)
+{
+	char *good[] = { (char[]){ "8080:80/tcp" }, (char[]){ "127.0.0.1:8080:80/tcp" },
+			 (char[]){ "[fd00::1]:8080:80/tcp" }, NULL };
+	char *bad[] = { (char[]){ "8080:80/tcp" }, (char[]){ "[0:0::1]:8081:80/udp" }, NULL };
+	struct err err = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(publish_check_addresses(NULL, &err), 0);
+	assert_int_equal(publish_check_addresses(good, &err), 0);
+	assert_int_equal(publish_check_addresses(bad, &err), -EOPNOTSUPP);
+	assert_non_null(strstr(err.msg, "8081"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_at_the_ipv6_loopback_is_refused),
 		cmocka_unit_test(what_is_published_is_told_whole),
 		cmocka_unit_test(what_publishes_nothing_is_refused),
 		cmocka_unit_test(a_port_of_the_hosts_leads_to_one_place),

@@ -54,6 +54,7 @@ static struct port a_port(const char *device)
 			     .network = mem_strdup("lan"),
 			     .mac = mem_strdup("02:62:00:00:00:01"),
 			     .ip = mem_strdup("10.1.2.3"),
+			     .bridge = mem_strdup("br-lan"),
 			     .ip6 = mem_strdup("fd00::3") };
 
 	strv_add(&port.publish, "8080-8081:80-81/tcp");
@@ -68,6 +69,7 @@ static int set_up(void **state)
 	_cleanup_port_ struct port port = a_port("vb0");
 	struct err err = ERR_INIT;
 
+	port.names_port = 40001;
 	strcpy(place->folder, "/tmp/brig-rules-XXXXXX");
 	assert_non_null(mkdtemp(place->folder));
 	place->home = (struct network_home){ .root = place->folder, .run = place->folder };
@@ -108,6 +110,9 @@ static void the_rules_follow_from_networks_and_ports(void **state)
 	has(&text, "\"vb0\" . 10.1.2.3");
 	has(&text, "set loops { typeof iifname . oifname; elements = { \"vb0\" . \"vb0\" }; }");
 	has(&text, "\"vb0\" . 0xfd000000000000000000000000000003");
+	has(&text, "set views { typeof iifname . th dport; elements = { \"br-lan\" . 40001 }; }");
+	has(&text, "map names { typeof ip saddr : th dport; elements = { 10.1.2.3 : 40001 }; }");
+	has(&text, "map names6 { typeof ip6 saddr : th dport; elements = { fd00::3 : 40001 }; }");
 	has(&text, "tcp . 8080 : 10.1.2.3 . 80, tcp . 8081 : 10.1.2.3 . 81");
 	has(&text, "tcp . 8081 : fd00::3 . 81");
 	has(&text, "127.0.0.1 . udp . 53 : 10.1.2.3 . 5353");
