@@ -266,6 +266,18 @@ static int cell_enter_new(void *ctx, struct err *err)
 	return 0;
 }
 
+int cell_join_files(const struct cell *cell, struct err *err)
+{
+	_cleanup_close_ int pidfd = -EBADF;
+
+	if (!cell->pid)
+		return err_set(err, -ESRCH, "the instance's workload does not run");
+	pidfd = (int)syscall(SYS_pidfd_open, cell->pid, 0); /* a child has lost the agent's */
+	if (pidfd < 0 || setns(pidfd, CLONE_NEWNS) < 0)
+		return err_errno(err, -errno, "cannot join the instance");
+	return 0;
+}
+
 /* The way in of every other process. */
 static int cell_enter_existing(void *ctx, struct err *err)
 {

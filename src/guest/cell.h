@@ -34,6 +34,9 @@ int cell_exec(struct cell *cell, const struct process *process, struct launch *r
 int cell_work(struct cell *cell, int (*fn)(void *ctx, struct err *err), void *ctx,
 	      struct launch *ret, struct err *err);
 
+/* The calling process, a child of the agent's, sees the instance's files as its own from then on. */
+int cell_join_files(const struct cell *cell, struct err *err);
+
 /* The workload was reaped. Its wait status as the exit status that users see. */
 int cell_ended(struct cell *cell, int status);
 

@@ -495,6 +495,9 @@ static int vm_driver_change(struct driver *driver, const struct driver_device *d
 			       driver->phase == VM_DRIVER_BOOTING ? "still starting" : "ending");
 	if (driver->paused)
 		return err_set(err, -EBUSY, "the VM is paused; resume it first");
+	if (device->kind == MESSAGE_DEVICE_SHARE)
+		return err_set(err, -EBUSY,
+			       "a VM is shown other folders from its next start on; stop it first");
 	return vm_plug_start(driver->plug, driver->agent, device, plugged, forced, err);
 }
 

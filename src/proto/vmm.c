@@ -170,7 +170,10 @@ int vmm_config_get(const struct frame *frame, struct vmm_config *ret)
 void vmm_plug_put(struct buf *payload, const struct vmm_plug *plug)
 {
 	wire_put_u8(payload, (uint8_t)plug->kind);
-	vmm_put_net(payload, &plug->net);
+	if (plug->kind == VMM_PLUG_NET)
+		vmm_put_net(payload, &plug->net);
+	else
+		vmm_put_disk(payload, &plug->disk);
 }
 
 int vmm_plug_get(const struct frame *frame, struct vmm_plug *ret)
@@ -178,9 +181,14 @@ int vmm_plug_get(const struct frame *frame, struct vmm_plug *ret)
 	struct wire_reader r = wire_read(frame->payload, frame->len);
 
 	*ret = (struct vmm_plug){ .kind = wire_get_u8(&r) };
-	if (ret->kind >= VMM_PLUG_KINDS)
+	if (ret->kind == VMM_PLUG_NET)
+		vmm_get_net(&r, &ret->net);
+	else if (ret->kind == VMM_PLUG_DISK)
+		vmm_get_disk(&r, &ret->disk);
+	else
 		r.bad = 1;
-	vmm_get_net(&r, &ret->net);
+	if (ret->disk.backing)
+		r.bad = 1;
 	return wire_end(&r) < 0 ? -EBADMSG : 0;
 }
 
@@ -202,5 +210,7 @@ int vmm_grow_get(const struct frame *frame, struct vmm_grow *ret)
 
 size_t vmm_plug_fds(const struct vmm_plug *plug)
 {
+	if (plug->kind != VMM_PLUG_NET)
+		return 1;
 	return plug->net.queues ? plug->net.queues * (plug->net.vhost ? 2 : 1) : 1;
 }

@@ -86,15 +86,16 @@ struct vmm_net {
 	int vhost; /* a vhost-net descriptor follows each tap's */
 };
 
-enum vmm_plug_kind { VMM_PLUG_NET, VMM_PLUG_KINDS };
+enum vmm_plug_kind { VMM_PLUG_NET, VMM_PLUG_DISK, VMM_PLUG_KINDS };
 
 /* Descriptors that come with one device. */
 #define VMM_PLUG_FDS_MAX 128
 
-/* A device that comes or goes while the machine runs. Its name is a card's address. */
+/* A device that comes or goes while the machine runs. Its name is a card's address, or a disk's serial number. */
 struct vmm_plug {
-	int kind; /* enum vmm_plug_kind */
+	int kind; /* enum vmm_plug_kind: which one of these it is */
 	struct vmm_net net;
+	struct vmm_disk disk; /* without a backing chain */
 };
 
 struct vmm_grow {

@@ -7,6 +7,7 @@
 #include "vmm/driver.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "proto/drive.h"
 #include "proto/vm_driver.h"
 #include "proto/wire.h"
 #include "sys/cgroup.h"
@@ -317,43 +318,61 @@ static int driver_engine_grow(struct vm_engine *engine, const struct driver_devi
 	return driver_send_with(engine, VMM_GROW, &payload, NULL, 0, err);
 }
 
-static int driver_engine_change(struct vm_engine *engine, const struct driver_device *device,
-				int plugged, struct err *err)
+static int driver_engine_change(struct vm_engine *engine, const struct vmm_plug *plug,
+				const int *fds, size_t n, struct err *err)
 {
 	_cleanup_buf_ struct buf payload = BUF_INIT;
-	int fds[VMM_PLUG_FDS_MAX];
-	struct vmm_plug plug = { .kind = VMM_PLUG_NET };
-	size_t n = driver_fill_card(engine, device->nic, &plug.net, fds);
 
-	vmm_plug_put(&payload, &plug);
-	return driver_send_with(engine, plugged ? VMM_PLUG : VMM_UNPLUG, &payload, fds,
-				plugged ? n : 0, err);
+	vmm_plug_put(&payload, plug);
+	return driver_send_with(engine, fds ? VMM_PLUG : VMM_UNPLUG, &payload, fds, n, err);
+}
+
+static void driver_fill_drive(const struct drive *drive, struct vmm_disk *ret)
+{
+	*ret = (struct vmm_disk){ .read_only = drive->read_only,
+				  .format = drive->qcow2 ? VMM_DISK_QCOW2 : VMM_DISK_RAW };
+	snprintf(ret->serial, sizeof(ret->serial), "%s", drive->serial);
 }
 
 static int driver_engine_plug(struct vm_engine *engine, const struct driver_device *device,
 			      vm_engine_done_fn done, void *ctx, struct err *err)
 {
+	struct vmm_plug plug = { .kind = VMM_PLUG_NET };
+	int fds[VMM_PLUG_FDS_MAX];
+	size_t n;
+
 	engine->done = done;
 	engine->done_ctx = ctx;
 	switch (device->kind) {
 	case MESSAGE_DEVICE_CARD:
-		return driver_engine_change(engine, device, 1, err);
+		n = driver_fill_card(engine, device->nic, &plug.net, fds);
+		return driver_engine_change(engine, &plug, fds, n, err);
 	case MESSAGE_DEVICE_DISK:
 		return driver_engine_grow(engine, device, err);
+	case MESSAGE_DEVICE_DRIVE:
+		plug.kind = VMM_PLUG_DISK;
+		driver_fill_drive(device->drive, &plug.disk);
+		return driver_engine_change(engine, &plug, &device->drive_fd, 1, err);
 	default:
-		return err_set(err, -EBUSY,
-			       "a VM that runs is shown no other folders; stop it first");
+		return err_set(err, -EOPNOTSUPP, "the VMM has no such devices");
 	}
 }
 
 static int driver_engine_unplug(struct vm_engine *engine, const struct driver_device *device,
 				vm_engine_done_fn done, void *ctx, struct err *err)
 {
+	struct vmm_plug plug = { .kind = VMM_PLUG_NET };
+	int fds[VMM_PLUG_FDS_MAX];
+
 	engine->done = done;
 	engine->done_ctx = ctx;
-	if (device->kind != MESSAGE_DEVICE_CARD)
-		return err_set(err, -EBUSY, "a VM that runs keeps its folders; stop it first");
-	return driver_engine_change(engine, device, 0, err);
+	if (device->kind == MESSAGE_DEVICE_CARD) {
+		(void)driver_fill_card(engine, device->nic, &plug.net, fds);
+	} else {
+		plug.kind = VMM_PLUG_DISK;
+		driver_fill_drive(device->drive, &plug.disk);
+	}
+	return driver_engine_change(engine, &plug, NULL, 0, err);
 }
 
 static void driver_engine_quit(struct vm_engine *engine)

@@ -117,6 +117,47 @@ def test_its_disk_grows_while_it_runs(brig, start):
     assert brig.json("inspect", "a")[0]["disk_size"] == 3 << 30 and mib() > 2900
 
 
+def disks(brig):
+    """The block devices that its root does not come from, and those that it has a name for."""
+    return brig("exec", "a", "sh", "-c", "cd /dev && ls -d vd* 2>/dev/null; ls /dev/disk/by-id 2>/dev/null",
+                check=False).out.split()
+
+
+def test_disks_come_and_go_while_it_runs(brig, start, tmp_path):
+    start()
+    assert brig("volume", "create", "--size", "64m", "store").out == "store\n"
+    subprocess.run(["mke2fs", "-q", "-t", "ext4", brig.root / "volumes/store/data"], check=True)
+    by_id = "/dev/disk/by-id/virtio-disk0"
+    assert brig("disk", "attach", "store", "a", timeout=SECONDS).out == by_id + "\n"
+    assert brig.json("inspect", "a")[0]["drives"] == ["store:serial=disk0"]
+    brig("exec", "a", "sh", "-c", f"mkdir /m; mount {by_id} /m && echo kept > /m/file", timeout=SECONDS)
+    # what is in use stays; and nobody else has it, be it this machine once more
+    assert "is in use in the guest" in brig.fails("disk", "detach", "disk0", "a", timeout=SECONDS).err
+    assert "in use by another program" in brig.fails("disk", "attach", "store", "a", timeout=SECONDS).err
+    brig("exec", "a", "sh", "-c", "cat /m/file && umount /m", timeout=SECONDS)
+    brig("disk", "detach", "store", "a", timeout=SECONDS)
+    assert disks(brig) == [] and brig.json("inspect", "a")[0]["drives"] == []
+    # another, read-only and by its own name; from the next start on it is there from the beginning, and goes as well
+    (tmp_path / "file").write_bytes(b"of the host\n".ljust(4096, b"\0"))
+    brig("disk", "attach", f"{tmp_path}/file:ro,serial=MINE", "a", timeout=SECONDS)
+    brig("disk", "attach", "store", "a", timeout=SECONDS)
+    brig("restart", "-t", "0", "a", timeout=SECONDS)
+    assert set(disks(brig)) > {"virtio-MINE", "virtio-disk0"}
+    assert brig("exec", "a", "head", "-n", "1", "/dev/disk/by-id/virtio-MINE").out == "of the host\n"
+    assert brig("exec", "a", "sh", "-c", f"mount {by_id} /m && cat /m/file").out == "kept\n"
+    brig("disk", "detach", "MINE", "a", timeout=SECONDS)
+    brig("pause", "a")
+    assert "paused" in brig.fails("disk", "detach", "disk0", "a").err
+    brig("resume", "a")
+    brig("disk", "detach", "--force", "disk0", "a", timeout=SECONDS)
+    assert disks(brig) == [] and brig("exec", "a", "cat", "/m/file", check=False).code != 0
+    # as often as one likes
+    for _ in range(20):
+        brig("disk", "attach", "store", "a", timeout=SECONDS)
+        brig("disk", "detach", "disk0", "a", timeout=SECONDS)
+    assert brig("exec", "a", "echo", "on").out == "on\n"
+
+
 def test_a_panic_is_told_as_one(brig, start):
     start("--kernel-args", "unknown_nmi_panic")
     assert "pvpanic_mmio" in brig("exec", "a", "ls", "/sys/module").out.split()
