@@ -101,12 +101,11 @@ const struct verb cli_attach_verbs[] = {
 		.args = "SOURCE:PATH[:OPTION,...] INSTANCE",
 		.summary = "Show an instance a volume, or a folder of the host's",
 		.description =
-			"As -v of 'run' does, at once if the instance runs, and at each start from "
-			"then on. SOURCE is the name of a volume, which is made if there is none, "
-			"or "
-			"a path on the host; it is seen inside at PATH, which is made as well. A "
-			"VM "
-			"has to be stopped for it.",
+			"As -v of 'run' does, at once if the instance runs, and at each start "
+			"from then on. SOURCE is the name of a volume, which is made if there is "
+			"none, or a path on the host; it is seen inside at PATH, which is made as "
+			"well. Of VMs, those that were started with a -v on the engine 'kvm' take "
+			"it while they run; others have to be stopped for it.",
 		.examples =
 			(const char *const[]){ "brig volume attach media:/srv/media:ro web",
 					       "the container web sees the volume media", NULL },
@@ -123,13 +122,12 @@ const struct verb cli_attach_verbs[] = {
 		.summary = "Take from an instance what it sees of the host",
 		.description =
 			"Ends what -v or 'attach' began, at once if the instance runs. PATH is "
-			"where "
-			"it is seen inside; the volume's name or the path on the host does as "
-			"well, "
-			"if it is seen but once. What is in it stays, and so does the empty PATH. "
-			"While a process inside has a file of it open, or works in it, that is "
-			"refused; with --force it is gone for all others, and that process goes on "
-			"with what it has open. A VM has to be stopped for it.",
+			"where it is seen inside; the volume's name or the path on the host does "
+			"as well, if it is seen but once. What is in it stays, and so does the "
+			"empty PATH. While a process inside has a file of it open, or works in "
+			"it, that is refused; with --force it is gone for all others, and that "
+			"process of a container's goes on with what it has open. A VM on the "
+			"engine 'qemu' has to be stopped for it.",
 		.options = attach_detach_table,
 		.values_size = sizeof(struct attach_options),
 		.min_args = 2,

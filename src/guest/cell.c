@@ -190,12 +190,11 @@ static int cell_mount_file(const char *tag, const char *path, unsigned long flag
 	return r;
 }
 
-/* PATH[:OPTIONS], the index-th virtio-fs of the machine */
-static int cell_mount_share(const char *text, size_t index, struct err *err)
+/* PATH[:OPTIONS], the virtio-fs of that tag */
+int cell_mount_share(const char *text, const char *tag, struct err *err)
 {
 	size_t len = strcspn(text, ":");
-	_cleanup_free_ char *path = mem_strndup(text, len),
-			    *tag = mem_printf(GUEST_SHARE "%zu", index);
+	_cleanup_free_ char *path = mem_strndup(text, len);
 	_cleanup_strv_ char **words = strv_split(text + len, ":,"), **rest = NULL;
 	_cleanup_close_ int below = -EBADF;
 	unsigned long flags = MS_NODEV;
@@ -223,7 +222,8 @@ static int cell_mount_shares(char *const *shares, struct err *err)
 	size_t n = strv_len(shares);
 
 	for (size_t i = 0; i < n; i++) {
-		int r = cell_mount_share(shares[i], i, err);
+		_cleanup_free_ char *tag = mem_printf(GUEST_SHARE "%zu", i);
+		int r = cell_mount_share(shares[i], tag, err);
 
 		if (r < 0)
 			return r;

@@ -9,6 +9,7 @@
 #include "guest/boot.h"
 #include "guest/cell.h"
 #include "guest/disk.h"
+#include "guest/folder.h"
 #include "guest/net.h"
 #include "guest/uevent.h"
 #include "proto/message.h"
@@ -113,6 +114,26 @@ static int plug_out_drive(const struct plug_task *task, struct err *err)
 	return r;
 }
 
+static int plug_in_share(const struct plug_task *task, struct err *err)
+{
+	_cleanup_close_ int uevents = uevent_open(err);
+	int r = uevents < 0 ? uevents : boot_load_folders(err);
+
+	if (r == 0)
+		r = folder_prepare(task->cell, err);
+	if (r == 0)
+		r = plug_rescan(err);
+	return r < 0 ? r
+		     : folder_attach(task->cell, task->plug->text, uevents, PLUG_DEVICE_MS, err);
+}
+
+static int plug_out_share(const struct plug_task *task, struct err *err)
+{
+	int r = folder_prepare(task->cell, err);
+
+	return r < 0 ? r : folder_detach(task->cell, task->plug->text, err);
+}
+
 static int plug_in_disk(const struct plug_task *task, struct err *err)
 {
 	return disk_grow_mounted(task->plug->text, PLUG_DEVICE_MS, err);
@@ -126,11 +147,13 @@ static int plug_out_disk(const struct plug_task *task _unused_, struct err *err)
 static int (*const plug_work_in[])(const struct plug_task *task, struct err *err) = {
 	[MESSAGE_DEVICE_CARD] = plug_in,
 	[MESSAGE_DEVICE_DISK] = plug_in_disk,
+	[MESSAGE_DEVICE_SHARE] = plug_in_share,
 	[MESSAGE_DEVICE_DRIVE] = plug_in_drive,
 };
 static int (*const plug_work_out[])(const struct plug_task *task, struct err *err) = {
 	[MESSAGE_DEVICE_CARD] = plug_out,
 	[MESSAGE_DEVICE_DISK] = plug_out_disk,
+	[MESSAGE_DEVICE_SHARE] = plug_out_share,
 	[MESSAGE_DEVICE_DRIVE] = plug_out_drive,
 };
 

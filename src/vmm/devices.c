@@ -12,6 +12,7 @@
 #include "vmm/virtio/transport_pci.h"
 #include "vmm/virtio/vsock.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* A disk has one for each vCPU up to these, which one device thread serves. */
@@ -19,8 +20,8 @@
 
 /* What it can be unplugged as; others have a kind that nothing is asked for by. */
 struct devices_name {
-	int kind;		     /* enum vmm_plug_kind, or VMM_PLUG_KINDS */
-	char id[VMM_SERIAL_MAX + 1]; /* a card's address, a disk's serial number; then zeroes */
+	int kind;		  /* enum vmm_plug_kind, or VMM_PLUG_KINDS */
+	char id[VMM_TAG_MAX + 1]; /* a card's address, a disk's serial number, a tag; then zeroes */
 };
 
 struct devices_item {
@@ -146,13 +147,25 @@ static uint32_t devices_shares(const struct vmm_config *config)
 	return config->n_shares;
 }
 
+static void devices_tag(const struct devices_site *site, uint32_t i, char ret[VMM_TAG_MAX + 1])
+{
+	if (site->tag)
+		snprintf(ret, VMM_TAG_MAX + 1, "%s", site->tag);
+	else
+		snprintf(ret, VMM_TAG_MAX + 1, GUEST_SHARE "%u", (unsigned int)i);
+}
+
 static int devices_make_fs(struct devices_site *site, uint32_t i, struct virtio **ret,
 			   struct err *err)
 {
-	_cleanup_free_ char *tag = mem_printf(GUEST_SHARE "%u", (unsigned int)i);
+	char tag[VMM_TAG_MAX + 1];
 	const struct fs_options options = { .tag = tag, .server = devices_next_fd(site) };
 
-	return fs_new(&site->host, &options, ret, err);
+	devices_tag(site, i, tag);
+	if (fs_new(&site->host, &options, ret, err) == 0)
+		return 0;
+	fd_close(options.server);
+	return err->code;
 }
 
 static int devices_make_rng(struct devices_site *site, uint32_t i _unused_, struct virtio **ret,
@@ -186,7 +199,7 @@ static const struct devices_row devices_rows[] = {
 	{ devices_disks, devices_make_blk, VMM_PLUG_DISK },
 	{ devices_nets, devices_make_net, VMM_PLUG_NET },
 	{ devices_vsocks, devices_make_vsock, VMM_PLUG_KINDS },
-	{ devices_shares, devices_make_fs, VMM_PLUG_KINDS },
+	{ devices_shares, devices_make_fs, VMM_PLUG_SHARE },
 	{ devices_one, devices_make_rng, VMM_PLUG_KINDS },
 	{ devices_one, devices_make_balloon, VMM_PLUG_KINDS },
 };
@@ -200,14 +213,18 @@ unsigned int devices_count(const struct vmm_config *config)
 	return n;
 }
 
-static void devices_name_it(const struct vmm_config *config, int kind, uint32_t i,
+static void devices_name_it(const struct devices_site *site, int kind, uint32_t i,
 			    struct devices_name *ret)
 {
+	const struct vmm_config *config = site->config;
+
 	*ret = (struct devices_name){ .kind = kind };
 	if (kind == VMM_PLUG_NET)
 		memcpy(ret->id, config->nets[i].mac, sizeof(config->nets[i].mac));
 	else if (kind == VMM_PLUG_DISK)
-		memcpy(ret->id, config->disks[i].serial, sizeof(ret->id));
+		memcpy(ret->id, config->disks[i].serial, sizeof(config->disks[i].serial));
+	else if (kind == VMM_PLUG_SHARE)
+		devices_tag(site, i, ret->id);
 }
 
 static int devices_place(struct devices *devices, struct devices_site *site, struct virtio *virtio,
@@ -233,7 +250,7 @@ static int devices_add(struct devices *devices, struct devices_site *site,
 	struct virtio *virtio;
 	int r = row->make(site, i, &virtio, err);
 
-	devices_name_it(site->config, row->kind, i, &name);
+	devices_name_it(site, row->kind, i, &name);
 	return r < 0 ? r : devices_place(devices, site, virtio, &name, err);
 }
 
@@ -280,19 +297,23 @@ static size_t devices_find(const struct devices *devices, const struct devices_n
 	return i;
 }
 
-/* A machine of that one device. */
+/* A machine of that one device; site's config and tag are this one's from then on. */
 struct devices_single {
-	struct vmm_net net;
-	struct vmm_disk disk;
+	struct vmm_plug plug;
 	struct vmm_config config;
 	struct devices_name name;
 };
 
-static void devices_single(const struct vmm_plug *plug, uint32_t cpus, struct devices_single *ret)
+static void devices_single(const struct vmm_plug *plug, struct devices_site *site,
+			   struct devices_single *ret)
 {
-	*ret = (struct devices_single){ .net = plug->net, .disk = plug->disk };
-	ret->config = (struct vmm_config){ .cpus = cpus, .nets = &ret->net, .disks = &ret->disk };
-	devices_name_it(&ret->config, plug->kind, 0, &ret->name);
+	*ret = (struct devices_single){ .plug = *plug };
+	ret->config = (struct vmm_config){ .cpus = site->config ? site->config->cpus : 1,
+					   .nets = &ret->plug.net,
+					   .disks = &ret->plug.disk };
+	site->config = &ret->config;
+	site->tag = ret->plug.tag;
+	devices_name_it(site, plug->kind, 0, &ret->name);
 }
 
 static const struct devices_row *devices_row(int kind)
@@ -313,8 +334,7 @@ int devices_plug(struct devices *devices, const struct devices_site *site,
 	struct devices_single single;
 	struct virtio *virtio;
 
-	devices_single(plug, site->config->cpus, &single);
-	own.config = &single.config;
+	devices_single(plug, &own, &single);
 	if (devices_find(devices, &single.name) < devices->n)
 		err_set(err, -EEXIST, "the machine has such a device already");
 	else if (row->make(&own, 0, &virtio, err) == 0)
@@ -326,10 +346,11 @@ int devices_plug(struct devices *devices, const struct devices_site *site,
 
 int devices_unplug(struct devices *devices, const struct vmm_plug *plug, struct err *err)
 {
+	struct devices_site none = { .config = NULL };
 	struct devices_single single;
 	size_t i;
 
-	devices_single(plug, 1, &single);
+	devices_single(plug, &none, &single);
 	i = devices_find(devices, &single.name);
 	if (i == devices->n)
 		return err_set(err, -ENOENT, "the machine has no such device");
@@ -343,7 +364,7 @@ int devices_grow(struct devices *devices, const struct vmm_grow *grow, struct er
 	struct devices_name name = { .kind = VMM_PLUG_DISK };
 	size_t i;
 
-	memcpy(name.id, grow->serial, sizeof(name.id));
+	memcpy(name.id, grow->serial, sizeof(grow->serial));
 	i = devices_find(devices, &name);
 	if (i == devices->n)
 		return err_set(err, -ENOENT, "the machine has no such disk");

@@ -16,8 +16,9 @@ struct devices_site {
 	struct pci *pci;
 	struct msi *msi;
 	struct hv hv;
-	const int *fds; /* what the devices take, in their order; or NULL and */
-	int next_fd;	/* of proto/vmm.h's, at first VMM_FD_FIRST */
+	const char *tag; /* of a share that comes later; NULL: by its number */
+	const int *fds;	 /* what the devices take, in their order; or NULL and */
+	int next_fd;	 /* of proto/vmm.h's, at first VMM_FD_FIRST */
 };
 
 /* How many devices more than at its start a machine has room for. */
