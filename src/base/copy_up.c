@@ -199,19 +199,29 @@ static int copy_up_finish(int to)
 	return r < 0 ? r : file_remove_tree(to, COPY_UP_WHOLE);
 }
 
-int copy_up_claim(int folder)
+static int copy_up_lock(int folder, int operation)
 {
 	int r;
 
 	if (!copy_up_is_due(folder))
 		return 0;
-	r = file_lock(folder, LOCK_EX);
+	r = file_lock(folder, operation);
 	if (r < 0)
 		return r;
 	if (copy_up_is_due(folder))
 		return 1;
 	(void)flock(folder, LOCK_UN);
 	return 0;
+}
+
+int copy_up_claim(int folder)
+{
+	return copy_up_lock(folder, LOCK_EX);
+}
+
+int copy_up_claim_now(int folder)
+{
+	return copy_up_lock(folder, LOCK_EX | LOCK_NB);
 }
 
 int copy_up_fill(int from, int to)

@@ -20,5 +20,7 @@ int copy_up_fill(int from, int to);
 
 /* Waits for who fills the folder. 1: it is to be filled, by nobody else for as long as this descriptor is open; 0: it is not. */
 int copy_up_claim(int folder);
+/* The same without waiting: -EAGAIN: somebody else fills it just now. */
+int copy_up_claim_now(int folder);
 
 #endif

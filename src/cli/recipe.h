@@ -73,6 +73,8 @@ int recipe_check(const struct recipe *recipe, struct err *err);
  * SOURCE:PATH[:OPTION,...] as a record has it, of what is on the host now; "./web" begins where we are. Caller frees.
  */
 int recipe_make_share(const char *text, char **ret, struct err *err);
+/* SOURCE[:OPTION,...] of a drive, likewise; the record's one at that place. */
+int recipe_make_drive(const char *text, size_t place, char **ret, struct err *err);
 
 /* KEY=VALUE or KEY, in UTF-8. */
 int recipe_check_labels(char *const *labels, struct err *err);

@@ -205,19 +205,29 @@ static int recipe_add_mount(const char *text, struct instance *ret, struct err *
 	return recipe_mount_end(&mount, ret, err);
 }
 
-/* It is opened by each start, but who mistypes it should hear of it now. */
-static int recipe_add_drive(const char *text, struct instance *ret, struct err *err)
+int recipe_make_drive(const char *text, size_t place, char **ret, struct err *err)
 {
 	_cleanup_free_ char *whole = NULL;
 	_cleanup_drive_ struct drive drive = { 0 };
 	int r = recipe_make_whole(text, &whole, err);
 
 	if (r == 0)
-		r = drive_parse(whole, strv_len(ret->drives), &drive, err);
+		r = drive_parse(whole, place, &drive, err);
 	if (r == 0 && !drive.is_volume)
 		r = recipe_check_source(drive.source, err);
 	if (r == 0)
-		strv_add(&ret->drives, whole);
+		*ret = take_ptr(whole);
+	return r;
+}
+
+/* It is opened by each start, but who mistypes it should hear of it now. */
+static int recipe_add_drive(const char *text, struct instance *ret, struct err *err)
+{
+	char *whole = NULL;
+	int r = recipe_make_drive(text, strv_len(ret->drives), &whole, err);
+
+	if (r == 0)
+		strv_add_take(&ret->drives, whole);
 	return r;
 }
 

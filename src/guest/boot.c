@@ -294,9 +294,14 @@ static int boot_mount_disks(struct boot *boot, struct err *err)
 			  BOOT_DEVICE_TIMEOUT_MS, err);
 }
 
+int boot_load_folders(struct err *err)
+{
+	return boot_load_list(BOOT_SHARES, err);
+}
+
 static int boot_load_shares(struct boot *boot, struct err *err)
 {
-	return boot->config.shares ? boot_load_list(BOOT_SHARES, err) : 0;
+	return boot->config.shares ? boot_load_folders(err) : 0;
 }
 
 /* From inside a cgroup namespace the mount does not wait for an RCU grace period. */

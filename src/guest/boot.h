@@ -25,6 +25,8 @@ void boot_load_later(void);
 
 /* What a network card needs, unless it is there already. */
 int boot_load_nets(struct err *err);
+/* The same for shared folders. */
+int boot_load_folders(struct err *err);
 
 /* Unmounts, and ends the machine. Every process but ours is killed. */
 _noreturn_ void boot_power_off(void);

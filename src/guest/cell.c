@@ -190,12 +190,11 @@ static int cell_mount_file(const char *tag, const char *path, unsigned long flag
 	return r;
 }
 
-/* PATH[:OPTIONS], the index-th virtio-fs of the machine */
-static int cell_mount_share(const char *text, size_t index, struct err *err)
+/* PATH[:OPTIONS], the virtio-fs of that tag */
+int cell_mount_share(const char *text, const char *tag, struct err *err)
 {
 	size_t len = strcspn(text, ":");
-	_cleanup_free_ char *path = mem_strndup(text, len),
-			    *tag = mem_printf(GUEST_SHARE "%zu", index);
+	_cleanup_free_ char *path = mem_strndup(text, len);
 	_cleanup_strv_ char **words = strv_split(text + len, ":,"), **rest = NULL;
 	_cleanup_close_ int below = -EBADF;
 	unsigned long flags = MS_NODEV;
@@ -223,7 +222,8 @@ static int cell_mount_shares(char *const *shares, struct err *err)
 	size_t n = strv_len(shares);
 
 	for (size_t i = 0; i < n; i++) {
-		int r = cell_mount_share(shares[i], i, err);
+		_cleanup_free_ char *tag = mem_printf(GUEST_SHARE "%zu", i);
+		int r = cell_mount_share(shares[i], tag, err);
 
 		if (r < 0)
 			return r;
@@ -263,6 +263,18 @@ static int cell_enter_new(void *ctx, struct err *err)
 		return r;
 	if (config->read_only && mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) < 0)
 		return err_errno(err, -errno, "cannot make the root read-only");
+	return 0;
+}
+
+int cell_join_files(const struct cell *cell, struct err *err)
+{
+	_cleanup_close_ int pidfd = -EBADF;
+
+	if (!cell->pid)
+		return err_set(err, -ESRCH, "the instance's workload does not run");
+	pidfd = (int)syscall(SYS_pidfd_open, cell->pid, 0); /* a child has lost the agent's */
+	if (pidfd < 0 || setns(pidfd, CLONE_NEWNS) < 0)
+		return err_errno(err, -errno, "cannot join the instance");
 	return 0;
 }
 

@@ -34,6 +34,12 @@ int cell_exec(struct cell *cell, const struct process *process, struct launch *r
 int cell_work(struct cell *cell, int (*fn)(void *ctx, struct err *err), void *ctx,
 	      struct launch *ret, struct err *err);
 
+/* The calling process, a child of the agent's, sees the instance's files as its own from then on. */
+int cell_join_files(const struct cell *cell, struct err *err);
+
+/* PATH[:OPTIONS] as of guest_config's shares, in the calling process's root. -EINVAL: no device has that tag (yet). */
+int cell_mount_share(const char *text, const char *tag, struct err *err);
+
 /* The workload was reaped. Its wait status as the exit status that users see. */
 int cell_ended(struct cell *cell, int status);
 

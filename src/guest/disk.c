@@ -286,6 +286,7 @@ static int disk_show_one(int blockfd, const char *name, struct err *err)
 	char path[DISK_NAME_MAX + 8], node[DISK_NAME_MAX + 8], target[DISK_NAME_MAX + 8];
 	const int max = DISK_NAME_MAX - 1;
 	_cleanup_free_ char *serial = NULL, *numbers = NULL, *link = NULL;
+	struct stat st;
 	dev_t device;
 
 	if (strlen(name) >= DISK_NAME_MAX)
@@ -302,6 +303,10 @@ static int disk_show_one(int blockfd, const char *name, struct err *err)
 	snprintf(node, sizeof(node), "/dev/%.*s", max, name);
 	snprintf(target, sizeof(target), "../../%.*s", max, name);
 	link = mem_printf("/dev/disk/by-id/virtio-%s", serial);
+	/* what had the number or the name before may have gone by itself */
+	if (lstat(node, &st) == 0 && S_ISBLK(st.st_mode) && st.st_rdev != device)
+		(void)unlink(node);
+	(void)unlink(link);
 	if ((mknod(node, S_IFBLK | 0660, device) < 0 && errno != EEXIST) ||
 	    file_mkdir_p("/dev/disk/by-id", 0755) < 0 ||
 	    (symlink(target, link) < 0 && errno != EEXIST))
@@ -320,6 +325,108 @@ int disk_show(struct err *err)
 			r = disk_show_one(dirfd(dir), entry->d_name, err);
 	}
 	return r;
+}
+
+struct disk_wanted {
+	const char *serial;
+	char name[DISK_NAME_MAX];
+};
+
+static int disk_look(void *ctx, struct err *err _unused_)
+{
+	struct disk_wanted *wanted = ctx;
+	_cleanup_closedir_ DIR *dir = opendir("/sys/block");
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		_cleanup_free_ char *path = mem_printf("%s/serial", entry->d_name), *serial = NULL;
+
+		if (*entry->d_name == '.' || strlen(entry->d_name) >= DISK_NAME_MAX ||
+		    file_read(dirfd(dir), path, DISK_SERIAL_MAX, &serial, NULL) < 0)
+			continue;
+		serial[strcspn(serial, "\n")] = '\0';
+		if (strcmp(serial, wanted->serial) != 0)
+			continue;
+		memcpy(wanted->name, entry->d_name, strlen(entry->d_name) + 1);
+		return 1;
+	}
+	return 0;
+}
+
+int disk_await(const char *serial, int uevents, int64_t timeout_ms, struct err *err)
+{
+	struct disk_wanted wanted = { .serial = serial };
+	int r = uevent_wait(uevents, timeout_ms, disk_look, &wanted, err);
+
+	if (r)
+		return r < 0 ? r : 0;
+	return err_set(err, -ENODEV, "the guest's kernel finds no disk '%.32s'", serial);
+}
+
+int disk_name(const char *serial, char **ret)
+{
+	struct disk_wanted wanted = { .serial = serial };
+	struct err ignored = ERR_INIT;
+
+	if (!disk_look(&wanted, &ignored))
+		return -ENOENT;
+	*ret = mem_strdup(wanted.name);
+	return 0;
+}
+
+/* The PCI device of a disk, which its virtio device is below: a descriptor, or -errno. */
+static int disk_open_pci(const char *name)
+{
+	_cleanup_free_ char *path = mem_printf("/sys/block/%s/device/..", name);
+	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* Who opens a disk for himself alone is refused while it, or a part of it, is mounted, swapped to, or of a volume. */
+static int disk_claim(const char *name, int forced, int *ret, struct err *err)
+{
+	_cleanup_free_ char *path = mem_printf("/dev/%s", name);
+
+	*ret = open(path, O_RDONLY | O_CLOEXEC | (forced ? 0 : O_EXCL));
+	if (*ret < 0 && errno == EBUSY)
+		return err_set(
+			err, -EBUSY,
+			"/dev/%s is in use in the guest: it is mounted there, or swapped to; "
+			"end that first, or add --force",
+			name);
+	if (*ret < 0 && !forced)
+		return err_errno(err, -errno, "the guest cannot open /dev/%s", name);
+	return 0;
+}
+
+int disk_let_go(const char *serial, int forced, struct err *err)
+{
+	_cleanup_close_ int device = -EBADF, pci = -EBADF;
+	_cleanup_free_ char *name = NULL;
+	int r;
+
+	if (disk_name(serial, &name) < 0)
+		return 0;
+	r = disk_claim(name, forced, &device, err);
+	if (r < 0)
+		return r;
+	if (device >= 0 && fsync(device) < 0 && !forced)
+		return err_errno(err, -errno, "the guest cannot write /dev/%s out", name);
+	pci = disk_open_pci(name);
+	r = pci < 0 ? pci : file_write_value(pci, "remove", "1");
+	return r < 0 ? err_errno(err, r, "cannot let go of /dev/%s", name) : 0;
+}
+
+void disk_hide(const char *serial, const char *name)
+{
+	_cleanup_free_ char *link = mem_printf("/dev/disk/by-id/virtio-%s", serial);
+	_cleanup_free_ char *node = mem_printf("/dev/%s", name);
+	struct stat st;
+
+	(void)unlink(link);
+	if (lstat(node, &st) == 0 && S_ISBLK(st.st_mode))
+		(void)unlink(node);
 }
 
 void disk_unmount(void)

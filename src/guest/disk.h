@@ -30,6 +30,18 @@ void disk_unmount(void);
  */
 int disk_show(struct err *err);
 
+/* A disk that comes while the machine runs, by its serial number: waits until it is there. */
+int disk_await(const char *serial, int uevents, int64_t timeout_ms, struct err *err);
+/* Its name in /dev; caller frees. -ENOENT: there is none (no message). */
+int disk_name(const char *serial, char **ret);
+/*
+ * The kernel gives it up, with all that was written to it on it. -EBUSY: it is mounted or otherwise claimed, as its
+ * partitions may be; forced: it goes all the same. One that is not there has been let go of.
+ */
+int disk_let_go(const char *serial, int forced, struct err *err);
+/* Undoes disk_show() for one that is gone. */
+void disk_hide(const char *serial, const char *name);
+
 /* For tests: how many blocks a file system with that superblock (1024 bytes) could have on so large a disk; 0: no more. */
 uint64_t disk_blocks_more(const uint8_t *super, uint64_t bytes);
 

@@ -42,10 +42,9 @@ static void main_thaw(void *ctx _unused_)
 	freeze_end();
 }
 
-static int main_plug(void *ctx _unused_, const struct plug *plug, struct launch *ret,
-		     struct err *err)
+static int main_plug(void *ctx, const struct plug *plug, struct launch *ret, struct err *err)
 {
-	return plug_start(plug, ret, err);
+	return plug_start(plug, ctx, ret, err);
 }
 
 static int main_ended(void *ctx, int status)

@@ -12,6 +12,10 @@ struct plug {
 	const char *text; /* as enum message_device has it */
 };
 
-int plug_start(const struct plug *plug, struct launch *ret, struct err *err);
+struct cell;
+
+/* cell: where drives are shown; it outlives the launch. */
+int plug_start(const struct plug *plug, const struct cell *cell, struct launch *ret,
+	       struct err *err);
 
 #endif

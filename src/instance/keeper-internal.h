@@ -7,6 +7,7 @@
 #include "instance/instance.h"
 #include "instance/logs.h"
 #include "net/attach.h"
+#include "proto/drive.h"
 
 /* Shared by keeper.c (life of the instance) and keeper_session.c (its clients). */
 
@@ -42,7 +43,7 @@ enum keeper_phase {
 
 /* What of the record a setting of an instance that runs changes. */
 struct keeper_settings {
-	char **networks, **ports, **volumes;
+	char **networks, **ports, **volumes, **drives;
 	int64_t disk_size;
 };
 
@@ -55,6 +56,8 @@ struct keeper_change {
 	int comes;
 	struct attach_card card;
 	char *share, *setup, *name; /* what struct driver_device borrows */
+	struct drive drive;
+	int drive_fd; /* 0: none */
 };
 
 struct keeper {
@@ -110,9 +113,10 @@ void keeper_change_release(struct keeper_change *change);
 void keeper_change_done(struct keeper *keeper, const struct err *err);
 int keeper_press(struct keeper *keeper, enum message_button button, struct err *err);
 
-/* keeper_disk.c, keeper_share.c: the record has changed from this, as keeper_network_change() has it. */
+/* keeper_disk.c, keeper_drive.c, keeper_share.c: the record has changed from this, as keeper_network_change() has it. */
 int keeper_disk_change(struct keeper *keeper, int64_t before, struct err *err);
 int keeper_share_change(struct keeper *keeper, char *const *volumes, int forced, struct err *err);
+int keeper_drive_change(struct keeper *keeper, char *const *drives, int forced, struct err *err);
 
 /* keeper_device.c: whether a device can come or go now; else: what happens instead with an engine that cannot. */
 int keeper_device_ready(const struct keeper *keeper, const char *instead, struct err *err);

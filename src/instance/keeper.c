@@ -395,6 +395,9 @@ void keeper_change_release(struct keeper_change *change)
 	free(change->share);
 	free(change->setup);
 	free(change->name);
+	drive_release(&change->drive);
+	if (change->drive_fd > 0)
+		fd_close(change->drive_fd);
 }
 
 static void keeper_settings_save(const struct instance *record, struct keeper_settings *ret)
@@ -402,6 +405,7 @@ static void keeper_settings_save(const struct instance *record, struct keeper_se
 	*ret = (struct keeper_settings){ .networks = strv_dup(record->networks),
 					 .ports = strv_dup(record->ports),
 					 .volumes = strv_dup(record->volumes),
+					 .drives = strv_dup(record->drives),
 					 .disk_size = record->disk_size };
 }
 
@@ -410,6 +414,7 @@ static void keeper_settings_release(struct keeper_settings *settings)
 	strv_free(settings->networks);
 	strv_free(settings->ports);
 	strv_free(settings->volumes);
+	strv_free(settings->drives);
 	*settings = (struct keeper_settings){ .disk_size = 0 };
 }
 
@@ -418,9 +423,11 @@ static void keeper_settings_restore(struct keeper_settings *settings, struct ins
 	strv_free(record->networks);
 	strv_free(record->ports);
 	strv_free(record->volumes);
+	strv_free(record->drives);
 	record->networks = take_ptr(settings->networks);
 	record->ports = take_ptr(settings->ports);
 	record->volumes = take_ptr(settings->volumes);
+	record->drives = take_ptr(settings->drives);
 	record->disk_size = settings->disk_size;
 }
 
@@ -434,6 +441,8 @@ static int keeper_settings_hold(struct keeper *keeper, const struct keeper_setti
 		r = keeper_disk_change(keeper, before->disk_size, err);
 	if (r == 0)
 		r = keeper_share_change(keeper, before->volumes, forced, err);
+	if (r == 0)
+		r = keeper_drive_change(keeper, before->drives, forced, err);
 	return r;
 }
 
@@ -441,7 +450,8 @@ int keeper_set(struct keeper *keeper, const char *assignment, struct err *err)
 {
 	struct instance *record = &keeper->record;
 	int forced = assignment_value(assignment, SETTINGS_PULL) ||
-		     assignment_value(assignment, SETTINGS_SEVER);
+		     assignment_value(assignment, SETTINGS_SEVER) ||
+		     assignment_value(assignment, SETTINGS_RIP);
 	struct keeper_settings before;
 	int r;
 

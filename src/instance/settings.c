@@ -16,6 +16,7 @@
 #include "instance/volume.h"
 #include "net/attach.h"
 #include "net/publish.h"
+#include "proto/drive.h"
 #include "proto/nic.h"
 #include "proto/share.h"
 
@@ -228,6 +229,92 @@ static int settings_detach(struct instance *record, const char *value, struct er
 	return 0;
 }
 
+/* Each with its serial number, so that no other one gets it when one goes. */
+static int settings_name_drives(struct instance *record, struct err *err)
+{
+	for (size_t i = 0; record->drives && record->drives[i]; i++) {
+		_cleanup_drive_ struct drive drive = { 0 };
+
+		if (drive_parse(record->drives[i], i, &drive, err) < 0)
+			return err->code;
+		free(record->drives[i]);
+		record->drives[i] = drive_format(&drive);
+	}
+	return 0;
+}
+
+/* The first of disk0, disk1... that no other has. */
+static int settings_number_drive(const struct instance *record, const char *value, char **ret,
+				 struct err *err)
+{
+	for (size_t number = 0; number <= DRIVE_MAX; number++) {
+		_cleanup_drive_ struct drive drive = { 0 };
+		_cleanup_strv_ char **drives = strv_dup(record->drives);
+
+		if (drive_parse(value, number, &drive, err) < 0)
+			return err->code;
+		strv_add_take(&drives, drive_format(&drive));
+		*err = ERR_INIT;
+		if (drive_check_all(drives, err) == 0) {
+			*ret = drive_format(&drive);
+			return 0;
+		}
+	}
+	return err->code;
+}
+
+static int settings_add(struct instance *record, const char *value, struct err *err)
+{
+	char *text = NULL;
+	int r;
+
+	if (record->kind == INSTANCE_CONTAINER)
+		return err_set(err, -EOPNOTSUPP,
+			       "'%s' is a container, which has no disks: 'brig volume attach' "
+			       "shows it files and folders",
+			       record->name);
+	r = settings_name_drives(record, err);
+	if (r == 0)
+		r = settings_number_drive(record, value, &text, err);
+	if (r == 0)
+		strv_add_take(&record->drives, text);
+	return r;
+}
+
+static int settings_is_drive(const char *text, const char *value)
+{
+	_cleanup_drive_ struct drive drive = { 0 };
+	struct err ignored = ERR_INIT;
+
+	return drive_parse(text, 0, &drive, &ignored) == 0 &&
+	       (!strcmp(drive.serial, value) || !strcmp(drive.source, value));
+}
+
+static int settings_remove(struct instance *record, const char *value, struct err *err)
+{
+	_cleanup_strv_ char **drives = NULL;
+	size_t found;
+
+	if (settings_name_drives(record, err) < 0)
+		return err->code;
+	strv_for_each(text, record->drives) {
+		if (!settings_is_drive(*text, value))
+			strv_add(&drives, *text);
+	}
+	found = strv_len(record->drives) - strv_len(drives);
+	if (found > 1)
+		return err_set(err, -ENOTUNIQ,
+			       "'%s' has %.64s more than once: say which by its serial number",
+			       record->name, value);
+	if (!found)
+		return err_set(err, -ENOENT,
+			       "'%s' has no disk '%.64s'; 'brig inspect %s' lists its 'drives'",
+			       record->name, value, record->name);
+	strv_free(record->drives);
+	record->drives = take_ptr(drives);
+	return 0;
+}
+
 /* For who reads the record whenever it counts. */
 static int settings_apply_nothing(const struct instance_home *home _unused_,
 				  const struct instance_view *view _unused_,
@@ -267,6 +354,9 @@ const struct settings_row settings_table[] = {
 	{ SETTINGS_ATTACH, settings_attach, settings_apply_nothing, .hidden = 1 },
 	{ SETTINGS_DETACH, settings_detach, settings_apply_nothing, .hidden = 1 },
 	{ SETTINGS_SEVER, settings_detach, settings_apply_nothing, .hidden = 1 },
+	{ SETTINGS_ADD, settings_add, settings_apply_nothing, .hidden = 1 },
+	{ SETTINGS_REMOVE, settings_remove, settings_apply_nothing, .hidden = 1 },
+	{ SETTINGS_RIP, settings_remove, settings_apply_nothing, .hidden = 1 },
 	{ .name = NULL },
 };
 
@@ -330,7 +420,8 @@ static int settings_keep(const struct instance_home *home, const struct instance
 /* Volumes that it did not name before are there from now on, and stay until the record does. */
 static int settings_names_more(const struct instance *before, const struct instance *record)
 {
-	return strv_len(record->volumes) > strv_len(before->volumes);
+	return strv_len(record->volumes) > strv_len(before->volumes) ||
+	       strv_len(record->drives) > strv_len(before->drives);
 }
 
 int settings_change(const struct instance_home *home, const char *name, char *const *assignments,

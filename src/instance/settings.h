@@ -28,6 +28,11 @@ struct settings_row {
 #define SETTINGS_DETACH "volume.detach"
 #define SETTINGS_SEVER	"volume.sever" /* the same, whether it is in use inside or not */
 
+/* A drive, as the record has it (proto/drive.h), with or without a serial number; and that, or its source. */
+#define SETTINGS_ADD	"disk.attach"
+#define SETTINGS_REMOVE "disk.detach"
+#define SETTINGS_RIP	"disk.rip" /* the same, whether it is in use inside or not */
+
 extern const struct settings_row settings_table[]; /* ended by a NULL name */
 
 /* One assignment into a record, for who has it; nothing is made to hold. */

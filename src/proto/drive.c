@@ -76,6 +76,12 @@ int drive_parse(const char *text, size_t place, struct drive *ret, struct err *e
 	return 0;
 }
 
+char *drive_format(const struct drive *drive)
+{
+	return mem_printf("%s:%s%sserial=%s", drive->source, drive->qcow2 ? "format=qcow2," : "",
+			  drive->read_only ? "ro," : "", drive->serial);
+}
+
 int drive_check_all(char *const *texts, struct err *err)
 {
 	_cleanup_strv_ char **serials = NULL;

@@ -26,6 +26,8 @@ void drive_release(struct drive *drive);
 
 /* The record's one at that place; what it names need not be there. */
 int drive_parse(const char *text, size_t place, struct drive *ret, struct err *err);
+/* As a record has it, with its serial number, whatever place it comes to; caller frees. */
+char *drive_format(const struct drive *drive);
 /* All of a record's: their number, and no serial number twice. */
 int drive_check_all(char *const *texts, struct err *err);
 

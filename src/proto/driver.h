@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/loop.h"
+#include "proto/drive.h"
 #include "proto/instance.h"
 #include "proto/message.h"
 #include "proto/process.h"
@@ -68,7 +69,9 @@ struct driver_device {
 	const struct driver_nic *nic; /* a card; of one that goes its address counts */
 	uint64_t
 		disk_size; /* the instance's own disk has become that large, in bytes; it only grows */
-	const char *share; /* a share, as the record has it (proto/share.h) */
+	const char *share;	   /* a share, as the record has it (proto/share.h) */
+	const struct drive *drive; /* a disk more (proto/drive.h) */
+	int drive_fd;		   /* of one that comes */
 	/* What the guest is told (enum message_device) of one that comes, and of one that goes. */
 	const char *setup, *name;
 };

@@ -1,8 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "proto/guest.h"
+#include "base/fnv.h"
 #include "proto/wire.h"
 
+#include <stdio.h>
 #include <string.h>
+
+void guest_share_tag(const char *path, char ret[GUEST_TAG_MAX])
+{
+	uint64_t hash = fnv_mix64(FNV_64, path, strlen(path));
+
+	snprintf(ret, GUEST_TAG_MAX, GUEST_SHARE "-%016llx", (unsigned long long)hash);
+}
 
 void guest_config_release(struct guest_config *config)
 {

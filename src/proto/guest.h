@@ -16,6 +16,9 @@
  */
 #define GUEST_PORT  "brig.agent"
 #define GUEST_SHARE "share"
+/* The tag of one that comes while the machine runs, by its path inside. */
+#define GUEST_TAG_MAX 24
+void guest_share_tag(const char *path, char ret[GUEST_TAG_MAX]);
 /* Among the options of one: if it is empty, it gets what the root has there; it is a file, and has this name. */
 #define GUEST_FILL "fill"
 #define GUEST_FILE "file"

@@ -82,12 +82,13 @@ enum message_type {
 /*
  * A card: struct nic_setup (proto/nic.h) as text; of one that goes its MAC alone. A disk: of the instance's own, which only
  * grows, the size in bytes that it comes to, in digits. A share: as one of struct guest_config's (proto/guest.h); of one
- * that goes PATH, or PATH:force if it goes also while it is in use.
+ * that goes PATH, or PATH:force if it goes also while it is in use. A drive: its serial number; of one that goes SERIAL or SERIAL:force.
  */
 enum message_device {
 	MESSAGE_DEVICE_CARD,
 	MESSAGE_DEVICE_DISK,
 	MESSAGE_DEVICE_SHARE,
+	MESSAGE_DEVICE_DRIVE,
 	MESSAGE_DEVICES
 };
 

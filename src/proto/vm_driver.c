@@ -54,6 +54,7 @@ struct driver {
 	struct console *console, *errors;
 	struct loop_source *end_source, *timer;
 	char *boot_log;
+	char *share; /* what the guest is told of one that comes or goes */
 	int *claims; /* folders */
 	size_t n_claims;
 	int greeted; /* the agent has spoken */
@@ -171,6 +172,29 @@ static int vm_driver_claim(struct driver *driver, struct err *err)
 	return r;
 }
 
+/* Of one that comes later; the start's claims are over by then. Nobody is waited for. */
+static int vm_driver_claim_share(struct driver *driver, const struct share *share, struct err *err)
+{
+	_cleanup_free_ char *path = NULL;
+	_cleanup_close_ int folder = -EBADF;
+	int r;
+
+	if (!share->is_volume || share->nocopy || strv_has(share->options, "ro"))
+		return 0;
+	path = share_path(share, driver->host.root);
+	folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	r = folder < 0 ? -errno : copy_up_claim_now(folder);
+	if (r == -EAGAIN)
+		return err_set(err, -EBUSY,
+			       "the volume '%s' is being filled by another instance; try again",
+			       share->source);
+	if (r < 0)
+		return err_errno(err, r, "cannot use the volume '%s'", share->source);
+	if (r)
+		driver->claims[driver->n_claims++] = take_fd(&folder);
+	return 0;
+}
+
 static void vm_driver_on_started(struct driver *driver)
 {
 	vm_driver_unclaim(driver);
@@ -223,6 +247,7 @@ static void vm_driver_on_changed(void *ctx, const struct err *err)
 {
 	struct driver *driver = ctx;
 
+	vm_driver_unclaim(driver);
 	driver->host.ops->changed(driver->host.ctx, err);
 }
 
@@ -307,6 +332,14 @@ static const char *vm_driver_share_kind(const struct share *share, const char *r
 	return stat(path, &st) == 0 && S_ISREG(st.st_mode) ? GUEST_FILE : "";
 }
 
+static char *vm_driver_share_text(const struct share *share, const char *root)
+{
+	_cleanup_free_ char *options = strv_join(share->options, ",");
+
+	return mem_printf("%s:%s,%s", share->target, vm_driver_share_kind(share, root),
+			  options ? options : "");
+}
+
 /* What the agent is told of each share; which tag it has follows from its place. */
 static int vm_driver_shares(const struct driver_host *host, char ***ret, struct err *err)
 {
@@ -315,11 +348,9 @@ static int vm_driver_shares(const struct driver_host *host, char ***ret, struct 
 
 	for (size_t i = 0; r == 0 && i < list.n; i++) {
 		const struct share *share = &list.items[i];
-		_cleanup_free_ char *options = strv_join(share->options, ",");
 
 		r = share_check_vm(share, err);
-		strv_add_printf(ret, "%s:%s,%s", share->target,
-				vm_driver_share_kind(share, host->root), options ? options : "");
+		strv_add_take(ret, vm_driver_share_text(share, host->root));
 	}
 	return r;
 }
@@ -397,6 +428,7 @@ void vm_driver_free(struct driver *driver)
 	vm_driver_unclaim(driver);
 	free(driver->claims);
 	free(driver->boot_log);
+	free(driver->share);
 	free(driver);
 }
 
@@ -487,6 +519,33 @@ int vm_driver_press(struct driver *driver, enum message_button button, struct er
 	return driver->ops->press(driver->engine, button, err);
 }
 
+/* Told as those of the start are, and claimed as they are, until the guest has filled it. */
+static int vm_driver_change_share(struct driver *driver, const struct driver_device *device,
+				  int plugged, int forced, struct err *err)
+{
+	_cleanup_share_ struct share share = { 0 };
+	struct driver_device told = *device;
+	_cleanup_free_ char *setup = NULL;
+	int r = share_parse(device->share, &share, err);
+
+	if (r < 0)
+		return r;
+	setup = plugged ? vm_driver_share_text(&share, driver->host.root)
+			: mem_printf("%s%s", share.target, forced ? ":force" : "");
+	told.setup = told.name = setup;
+	if (plugged)
+		r = vm_driver_claim_share(driver, &share, err);
+	if (r == 0)
+		r = vm_plug_start(driver->plug, driver->agent, &told, plugged, forced, err);
+	if (r < 0) {
+		vm_driver_unclaim(driver);
+		return r;
+	}
+	free(driver->share);
+	driver->share = take_ptr(setup);
+	return 0;
+}
+
 static int vm_driver_change(struct driver *driver, const struct driver_device *device, int plugged,
 			    int forced, struct err *err)
 {
@@ -495,6 +554,8 @@ static int vm_driver_change(struct driver *driver, const struct driver_device *d
 			       driver->phase == VM_DRIVER_BOOTING ? "still starting" : "ending");
 	if (driver->paused)
 		return err_set(err, -EBUSY, "the VM is paused; resume it first");
+	if (device->kind == MESSAGE_DEVICE_SHARE)
+		return vm_driver_change_share(driver, device, plugged, forced, err);
 	return vm_plug_start(driver->plug, driver->agent, device, plugged, forced, err);
 }
 

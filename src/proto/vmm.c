@@ -73,20 +73,21 @@ void vmm_config_put(struct buf *payload, const struct vmm_config *config)
 	wire_put_u8(payload, !!config->gdb);
 }
 
-static void vmm_get_serial(struct wire_reader *r, char ret[VMM_SERIAL_MAX + 1])
+/* One to max bytes, into max + 1. */
+static void vmm_get_name(struct wire_reader *r, char *ret, size_t max)
 {
-	_cleanup_free_ char *serial = wire_get_str(r);
-	size_t len = strlen(serial);
+	_cleanup_free_ char *name = wire_get_str(r);
+	size_t len = strlen(name);
 
-	if (!len || len > VMM_SERIAL_MAX)
+	if (!len || len > max)
 		r->bad = 1;
 	else
-		memcpy(ret, serial, len + 1);
+		memcpy(ret, name, len + 1);
 }
 
 static void vmm_get_disk(struct wire_reader *r, struct vmm_disk *ret)
 {
-	vmm_get_serial(r, ret->serial);
+	vmm_get_name(r, ret->serial, VMM_SERIAL_MAX);
 	ret->read_only = wire_get_u8(r);
 	ret->format = wire_get_u8(r);
 	ret->direct = wire_get_u8(r);
@@ -170,7 +171,12 @@ int vmm_config_get(const struct frame *frame, struct vmm_config *ret)
 void vmm_plug_put(struct buf *payload, const struct vmm_plug *plug)
 {
 	wire_put_u8(payload, (uint8_t)plug->kind);
-	vmm_put_net(payload, &plug->net);
+	if (plug->kind == VMM_PLUG_NET)
+		vmm_put_net(payload, &plug->net);
+	else if (plug->kind == VMM_PLUG_DISK)
+		vmm_put_disk(payload, &plug->disk);
+	else
+		wire_put_str(payload, plug->tag);
 }
 
 int vmm_plug_get(const struct frame *frame, struct vmm_plug *ret)
@@ -178,9 +184,16 @@ int vmm_plug_get(const struct frame *frame, struct vmm_plug *ret)
 	struct wire_reader r = wire_read(frame->payload, frame->len);
 
 	*ret = (struct vmm_plug){ .kind = wire_get_u8(&r) };
-	if (ret->kind >= VMM_PLUG_KINDS)
+	if (ret->kind == VMM_PLUG_NET)
+		vmm_get_net(&r, &ret->net);
+	else if (ret->kind == VMM_PLUG_DISK)
+		vmm_get_disk(&r, &ret->disk);
+	else if (ret->kind == VMM_PLUG_SHARE)
+		vmm_get_name(&r, ret->tag, VMM_TAG_MAX);
+	else
 		r.bad = 1;
-	vmm_get_net(&r, &ret->net);
+	if (ret->disk.backing)
+		r.bad = 1;
 	return wire_end(&r) < 0 ? -EBADMSG : 0;
 }
 
@@ -195,12 +208,14 @@ int vmm_grow_get(const struct frame *frame, struct vmm_grow *ret)
 	struct wire_reader r = wire_read(frame->payload, frame->len);
 
 	*ret = (struct vmm_grow){ .size = 0 };
-	vmm_get_serial(&r, ret->serial);
+	vmm_get_name(&r, ret->serial, VMM_SERIAL_MAX);
 	ret->size = wire_get_u64(&r);
 	return wire_end(&r) < 0 ? -EBADMSG : 0;
 }
 
 size_t vmm_plug_fds(const struct vmm_plug *plug)
 {
+	if (plug->kind != VMM_PLUG_NET)
+		return 1;
 	return plug->net.queues ? plug->net.queues * (plug->net.vhost ? 2 : 1) : 1;
 }

@@ -68,6 +68,7 @@ enum vmm_disk_format { VMM_DISK_RAW, VMM_DISK_QCOW2 };
 #define VMM_SERIAL_MAX 20 /* bytes of a virtio-blk serial number */
 #define VMM_NETS_MAX   8
 #define VMM_SHARES_MAX 32
+#define VMM_TAG_MAX    36 /* bytes of a virtio-fs tag */
 
 struct vmm_disk {
 	char serial[VMM_SERIAL_MAX + 1];
@@ -86,15 +87,18 @@ struct vmm_net {
 	int vhost; /* a vhost-net descriptor follows each tap's */
 };
 
-enum vmm_plug_kind { VMM_PLUG_NET, VMM_PLUG_KINDS };
+enum vmm_plug_kind { VMM_PLUG_NET, VMM_PLUG_DISK, VMM_PLUG_SHARE, VMM_PLUG_KINDS };
 
 /* Descriptors that come with one device. */
 #define VMM_PLUG_FDS_MAX 128
 
-/* A device that comes or goes while the machine runs. Its name is a card's address. */
+/* A device that comes or goes while the machine runs. Its name is a card's address, a disk's serial number, or a
+ * share's tag. */
 struct vmm_plug {
-	int kind; /* enum vmm_plug_kind */
+	int kind; /* enum vmm_plug_kind: which one of these it is */
 	struct vmm_net net;
+	struct vmm_disk disk;	   /* without a backing chain */
+	char tag[VMM_TAG_MAX + 1]; /* of a shared folder, whose server's socket comes with it */
 };
 
 struct vmm_grow {

@@ -297,6 +297,14 @@ int virtiofsd_add(struct virtiofsd *virtiofsd, const struct virtiofsd_share *sha
 	return 0;
 }
 
+void virtiofsd_remove(struct virtiofsd *virtiofsd, size_t place)
+{
+	virtiofsd_release_one(&virtiofsd->servers[place]);
+	virtiofsd->n--;
+	memmove(virtiofsd->servers + place, virtiofsd->servers + place + 1,
+		(virtiofsd->n - place) * sizeof(*virtiofsd->servers));
+}
+
 void virtiofsd_release(struct virtiofsd *virtiofsd)
 {
 	for (size_t i = 0; i < virtiofsd->n; i++)

@@ -55,6 +55,8 @@ struct virtiofsd {
 int virtiofsd_add(struct virtiofsd *virtiofsd, const struct virtiofsd_share *share,
 		  const struct virtiofsd_spec *spec, struct err *err);
 
+/* Kills and reaps one; those after it take its place. */
+void virtiofsd_remove(struct virtiofsd *virtiofsd, size_t place);
 /* Kills and reaps what still runs, closes the descriptors. */
 void virtiofsd_release(struct virtiofsd *virtiofsd);
 

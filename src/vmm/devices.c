@@ -12,6 +12,7 @@
 #include "vmm/virtio/transport_pci.h"
 #include "vmm/virtio/vsock.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* A disk has one for each vCPU up to these, which one device thread serves. */
@@ -19,14 +20,13 @@
 
 /* What it can be unplugged as; others have a kind that nothing is asked for by. */
 struct devices_name {
-	int kind; /* enum vmm_plug_kind, or VMM_PLUG_KINDS */
-	uint8_t mac[6];
+	int kind;		  /* enum vmm_plug_kind, or VMM_PLUG_KINDS */
+	char id[VMM_TAG_MAX + 1]; /* a card's address, a disk's serial number, a tag; then zeroes */
 };
 
 struct devices_item {
 	struct transport_pci *transport;
-	struct virtio *disk; /* NULL: it is none */
-	char serial[VMM_SERIAL_MAX + 1];
+	struct virtio *virtio; /* the transport's */
 	struct devices_name name;
 };
 
@@ -81,6 +81,8 @@ static int devices_make_blk(struct devices_site *site, uint32_t i, struct virtio
 		.direct = config->direct,
 		.bytes_per_second = config->bytes_per_second,
 		.operations_per_second = config->operations_per_second,
+		/* a ring is made before the jail is entered, or not at all */
+		.no_uring = site->fds != NULL,
 	};
 	const struct blk_options blk = {
 		.serial = config->serial,
@@ -154,13 +156,25 @@ static uint32_t devices_shares(const struct vmm_config *config)
 	return config->n_shares;
 }
 
+static void devices_tag(const struct devices_site *site, uint32_t i, char ret[VMM_TAG_MAX + 1])
+{
+	if (site->tag)
+		snprintf(ret, VMM_TAG_MAX + 1, "%s", site->tag);
+	else
+		snprintf(ret, VMM_TAG_MAX + 1, GUEST_SHARE "%u", (unsigned int)i);
+}
+
 static int devices_make_fs(struct devices_site *site, uint32_t i, struct virtio **ret,
 			   struct err *err)
 {
-	_cleanup_free_ char *tag = mem_printf(GUEST_SHARE "%u", (unsigned int)i);
+	char tag[VMM_TAG_MAX + 1];
 	const struct fs_options options = { .tag = tag, .server = devices_next_fd(site) };
 
-	return fs_new(&site->host, &options, ret, err);
+	devices_tag(site, i, tag);
+	if (fs_new(&site->host, &options, ret, err) == 0)
+		return 0;
+	fd_close(options.server);
+	return err->code;
 }
 
 static int devices_make_rng(struct devices_site *site, uint32_t i _unused_, struct virtio **ret,
@@ -191,10 +205,10 @@ struct devices_row {
  */
 static const struct devices_row devices_rows[] = {
 	{ devices_one, devices_make_serial, VMM_PLUG_KINDS },
-	{ devices_disks, devices_make_blk, VMM_PLUG_KINDS },
+	{ devices_disks, devices_make_blk, VMM_PLUG_DISK },
 	{ devices_nets, devices_make_net, VMM_PLUG_NET },
 	{ devices_vsocks, devices_make_vsock, VMM_PLUG_KINDS },
-	{ devices_shares, devices_make_fs, VMM_PLUG_KINDS },
+	{ devices_shares, devices_make_fs, VMM_PLUG_SHARE },
 	{ devices_one, devices_make_rng, VMM_PLUG_KINDS },
 	{ devices_one, devices_make_balloon, VMM_PLUG_KINDS },
 };
@@ -208,12 +222,18 @@ unsigned int devices_count(const struct vmm_config *config)
 	return n;
 }
 
-static void devices_name_it(const struct vmm_config *config, int kind, uint32_t i,
+static void devices_name_it(const struct devices_site *site, int kind, uint32_t i,
 			    struct devices_name *ret)
 {
+	const struct vmm_config *config = site->config;
+
 	*ret = (struct devices_name){ .kind = kind };
 	if (kind == VMM_PLUG_NET)
-		memcpy(ret->mac, config->nets[i].mac, sizeof(ret->mac));
+		memcpy(ret->id, config->nets[i].mac, sizeof(config->nets[i].mac));
+	else if (kind == VMM_PLUG_DISK)
+		memcpy(ret->id, config->disks[i].serial, sizeof(config->disks[i].serial));
+	else if (kind == VMM_PLUG_SHARE)
+		devices_tag(site, i, ret->id);
 }
 
 static int devices_place(struct devices *devices, struct devices_site *site, struct virtio *virtio,
@@ -224,7 +244,7 @@ static int devices_place(struct devices *devices, struct devices_site *site, str
 
 	devices->items = mem_realloc(devices->items, devices->n + 1, sizeof(*devices->items));
 	item = &devices->items[devices->n];
-	*item = (struct devices_item){ .name = *name };
+	*item = (struct devices_item){ .virtio = virtio, .name = *name };
 	r = transport_pci_new(site->pci, site->msi, &site->hv, site->host.loop, virtio,
 			      &item->transport, err);
 	if (r == 0)
@@ -239,16 +259,8 @@ static int devices_add(struct devices *devices, struct devices_site *site,
 	struct virtio *virtio;
 	int r = row->make(site, i, &virtio, err);
 
-	devices_name_it(site->config, row->kind, i, &name);
-	if (r == 0)
-		r = devices_place(devices, site, virtio, &name, err);
-	if (r == 0 && row->make == devices_make_blk) {
-		struct devices_item *item = &devices->items[devices->n - 1];
-
-		item->disk = virtio;
-		memcpy(item->serial, site->config->disks[i].serial, sizeof(item->serial));
-	}
-	return r;
+	devices_name_it(site, row->kind, i, &name);
+	return r < 0 ? r : devices_place(devices, site, virtio, &name, err);
 }
 
 int devices_new(struct devices_site *site, struct devices **ret, struct err *err)
@@ -281,18 +293,36 @@ struct devices *devices_free(struct devices *devices)
 }
 
 /* Their number if there is none. */
-static size_t devices_find(const struct devices *devices, const struct vmm_plug *plug)
+static size_t devices_find(const struct devices *devices, const struct devices_name *wanted)
 {
 	size_t i = 0;
 
 	for (; i < devices->n; i++) {
 		const struct devices_name *name = &devices->items[i].name;
 
-		if (name->kind == plug->kind &&
-		    !memcmp(name->mac, plug->net.mac, sizeof(name->mac)))
+		if (name->kind == wanted->kind && !memcmp(name->id, wanted->id, sizeof(name->id)))
 			break;
 	}
 	return i;
+}
+
+/* A machine of that one device; site's config and tag are this one's from then on. */
+struct devices_single {
+	struct vmm_plug plug;
+	struct vmm_config config;
+	struct devices_name name;
+};
+
+static void devices_single(const struct vmm_plug *plug, struct devices_site *site,
+			   struct devices_single *ret)
+{
+	*ret = (struct devices_single){ .plug = *plug };
+	ret->config = (struct vmm_config){ .cpus = site->config ? site->config->cpus : 1,
+					   .nets = &ret->plug.net,
+					   .disks = &ret->plug.disk };
+	site->config = &ret->config;
+	site->tag = ret->plug.tag;
+	devices_name_it(site, plug->kind, 0, &ret->name);
 }
 
 static const struct devices_row *devices_row(int kind)
@@ -309,18 +339,15 @@ int devices_plug(struct devices *devices, const struct devices_site *site,
 {
 	struct devices_site own = *site;
 	const int *end = site->fds + vmm_plug_fds(plug);
-	struct vmm_net net = plug->net;
-	const struct vmm_config config = { .cpus = site->config->cpus, .nets = &net, .n_nets = 1 };
 	const struct devices_row *row = devices_row(plug->kind);
-	struct devices_name name;
+	struct devices_single single;
 	struct virtio *virtio;
 
-	own.config = &config;
-	devices_name_it(&config, plug->kind, 0, &name);
-	if (devices_find(devices, plug) < devices->n)
+	devices_single(plug, &own, &single);
+	if (devices_find(devices, &single.name) < devices->n)
 		err_set(err, -EEXIST, "the machine has such a device already");
 	else if (row->make(&own, 0, &virtio, err) == 0)
-		return devices_place(devices, &own, virtio, &name, err);
+		return devices_place(devices, &own, virtio, &single.name, err);
 	while (own.fds < end) /* what nobody has taken over */
 		fd_close(*own.fds++);
 	return err->code;
@@ -328,8 +355,12 @@ int devices_plug(struct devices *devices, const struct devices_site *site,
 
 int devices_unplug(struct devices *devices, const struct vmm_plug *plug, struct err *err)
 {
-	size_t i = devices_find(devices, plug);
+	struct devices_site none = { .config = NULL };
+	struct devices_single single;
+	size_t i;
 
+	devices_single(plug, &none, &single);
+	i = devices_find(devices, &single.name);
 	if (i == devices->n)
 		return err_set(err, -ENOENT, "the machine has no such device");
 	transport_pci_free(devices->items[i].transport);
@@ -339,11 +370,12 @@ int devices_unplug(struct devices *devices, const struct vmm_plug *plug, struct 
 
 int devices_grow(struct devices *devices, const struct vmm_grow *grow, struct err *err)
 {
-	for (size_t i = 0; i < devices->n; i++) {
-		const struct devices_item *item = &devices->items[i];
+	struct devices_name name = { .kind = VMM_PLUG_DISK };
+	size_t i;
 
-		if (item->disk && !strcmp(item->serial, grow->serial))
-			return blk_grow(item->disk, grow->size, err);
-	}
-	return err_set(err, -ENOENT, "the machine has no such disk");
+	memcpy(name.id, grow->serial, sizeof(grow->serial));
+	i = devices_find(devices, &name);
+	if (i == devices->n)
+		return err_set(err, -ENOENT, "the machine has no such disk");
+	return blk_grow(devices->items[i].virtio, grow->size, err);
 }

@@ -17,6 +17,7 @@ struct devices_site {
 	struct pci *pci;
 	struct msi *msi;
 	struct hv hv;
+	const char *tag;     /* of a share that comes later; NULL: by its number */
 	const int *fds;	     /* what the devices take, in their order; or NULL and */
 	int next_fd;	     /* of proto/vmm.h's, at first VMM_FD_FIRST */
 	struct trail *trail; /* sys/trail.h; or NULL */

@@ -7,6 +7,8 @@
 #include "vmm/driver.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "proto/drive.h"
+#include "proto/share.h"
 #include "proto/vm_driver.h"
 #include "proto/wire.h"
 #include "sys/cgroup.h"
@@ -22,6 +24,7 @@
 #define DRIVER_OUT_MAX (2UL * (FRAME_HEADER_SIZE + FRAME_PAYLOAD_MAX))
 
 struct vm_engine {
+	const struct driver_host *host;
 	struct hull *hull;
 	int control;
 	struct loop_source *source;
@@ -31,6 +34,8 @@ struct vm_engine {
 	uint64_t plug; /* the number of the one that done waits for; 0: none */
 	vm_engine_done_fn done;
 	void *done_ctx;
+	char *folder; /* that it shows or hides, by its path inside; NULL: it is another device */
+	int shows;
 	int has_ended; /* and said how: */
 	uint32_t end;  /* enum vmm_end */
 	struct err why;
@@ -85,6 +90,15 @@ static int driver_take_end(struct vm_engine *engine, const struct frame *frame)
 	return 0;
 }
 
+/* Its server is there for as long as the device is. */
+static void driver_settle_folder(struct vm_engine *engine, int failed)
+{
+	_cleanup_free_ char *folder = take_ptr(engine->folder);
+
+	if (folder && engine->shows == failed)
+		hull_hide(engine->hull, folder);
+}
+
 static int driver_take_answer(struct vm_engine *engine, const struct frame *frame)
 {
 	struct err err = ERR_INIT;
@@ -97,6 +111,7 @@ static int driver_take_answer(struct vm_engine *engine, const struct frame *fram
 	}
 	if (engine->answered == engine->plug) {
 		engine->plug = 0;
+		driver_settle_folder(engine, err_is_set(&err));
 		engine->done(engine->done_ctx, err_is_set(&err) ? &err : NULL);
 	}
 	return 0;
@@ -172,6 +187,7 @@ static void driver_engine_free(struct vm_engine *engine)
 	buf_release(&engine->in);
 	buf_release(&engine->out);
 	hull_free(engine->hull);
+	free(engine->folder);
 	free(engine);
 }
 
@@ -182,6 +198,7 @@ static int driver_engine_start(const struct driver_host *host, struct vm_engine 
 	_cleanup_buf_ struct buf config = BUF_INIT;
 	int r = hull_start(host, &engine->hull, err);
 
+	engine->host = host;
 	engine->control = -EBADF;
 	if (r == 0) {
 		engine->control = hull_take_stream(engine->hull, HULL_CONTROL);
@@ -338,45 +355,117 @@ static int driver_engine_grow(struct vm_engine *engine, const struct driver_devi
 	return driver_send_with(engine, VMM_GROW, &payload, NULL, 0, err);
 }
 
-static int driver_engine_change(struct vm_engine *engine, const struct driver_device *device,
-				int plugged, struct err *err)
+static int driver_engine_change(struct vm_engine *engine, const struct vmm_plug *plug,
+				const int *fds, size_t n, struct err *err)
+{
+	_cleanup_buf_ struct buf payload = BUF_INIT;
+
+	vmm_plug_put(&payload, plug);
+	return driver_send_with(engine, fds ? VMM_PLUG : VMM_UNPLUG, &payload, fds, n, err);
+}
+
+static int driver_engine_plug_card(struct vm_engine *engine, const struct driver_nic *nic,
+				   struct err *err)
 {
 	_cleanup_(driver_card_fds_release) struct driver_card_fds fds = { .n = 0 };
-	_cleanup_buf_ struct buf payload = BUF_INIT;
 	struct vmm_plug plug = { .kind = VMM_PLUG_NET };
 
-	driver_describe_card(engine, device->nic, &plug.net);
-	if (plugged && driver_open_card(device->nic, plug.net.vhost, &fds, err) < 0)
+	driver_describe_card(engine, nic, &plug.net);
+	if (driver_open_card(nic, plug.net.vhost, &fds, err) < 0)
 		return err->code;
-	vmm_plug_put(&payload, &plug);
-	return driver_send_with(engine, plugged ? VMM_PLUG : VMM_UNPLUG, &payload, fds.all, fds.n,
-				err);
+	return driver_engine_change(engine, &plug, fds.all, fds.n, err);
+}
+
+static void driver_fill_drive(const struct drive *drive, struct vmm_disk *ret)
+{
+	*ret = (struct vmm_disk){ .read_only = drive->read_only,
+				  .format = drive->qcow2 ? VMM_DISK_QCOW2 : VMM_DISK_RAW };
+	snprintf(ret->serial, sizeof(ret->serial), "%s", drive->serial);
+}
+
+static int driver_note_folder(struct vm_engine *engine, const char *text, int shows,
+			      struct err *err)
+{
+	_cleanup_share_ struct share share = { 0 };
+
+	if (share_parse(text, &share, err) < 0)
+		return err->code;
+	free(engine->folder);
+	engine->folder = mem_strdup(share.target);
+	engine->shows = shows;
+	return 0;
+}
+
+static int driver_engine_show(struct vm_engine *engine, const char *share, struct err *err)
+{
+	struct vmm_plug plug = { .kind = VMM_PLUG_SHARE };
+	_cleanup_close_ int socket = -EBADF;
+	const char *tag;
+	int r = hull_show(engine->hull, engine->host, share, &tag, &socket, err);
+
+	if (r < 0)
+		return r;
+	snprintf(plug.tag, sizeof(plug.tag), "%s", tag);
+	r = driver_note_folder(engine, share, 1, err);
+	if (r == 0)
+		r = driver_engine_change(engine, &plug, &socket, 1, err);
+	if (r < 0)
+		driver_settle_folder(engine, 1);
+	return r;
+}
+
+static int driver_engine_hide(struct vm_engine *engine, const char *share, struct err *err)
+{
+	struct vmm_plug plug = { .kind = VMM_PLUG_SHARE };
+	int r = driver_note_folder(engine, share, 0, err);
+	const char *tag = r < 0 ? NULL : hull_shown(engine->hull, engine->folder);
+
+	if (r == 0 && !tag)
+		r = err_set(err, -ENOENT, "the VM is shown nothing at %.200s", engine->folder);
+	if (r < 0)
+		return r;
+	snprintf(plug.tag, sizeof(plug.tag), "%s", tag);
+	return driver_engine_change(engine, &plug, NULL, 0, err);
 }
 
 static int driver_engine_plug(struct vm_engine *engine, const struct driver_device *device,
 			      vm_engine_done_fn done, void *ctx, struct err *err)
 {
+	struct vmm_plug plug = { .kind = VMM_PLUG_DISK };
+
 	engine->done = done;
 	engine->done_ctx = ctx;
 	switch (device->kind) {
 	case MESSAGE_DEVICE_CARD:
-		return driver_engine_change(engine, device, 1, err);
+		return driver_engine_plug_card(engine, device->nic, err);
 	case MESSAGE_DEVICE_DISK:
 		return driver_engine_grow(engine, device, err);
+	case MESSAGE_DEVICE_DRIVE:
+		driver_fill_drive(device->drive, &plug.disk);
+		return driver_engine_change(engine, &plug, &device->drive_fd, 1, err);
+	case MESSAGE_DEVICE_SHARE:
+		return driver_engine_show(engine, device->share, err);
 	default:
-		return err_set(err, -EBUSY,
-			       "a VM that runs is shown no other folders; stop it first");
+		return err_set(err, -EOPNOTSUPP, "the VMM has no such devices");
 	}
 }
 
 static int driver_engine_unplug(struct vm_engine *engine, const struct driver_device *device,
 				vm_engine_done_fn done, void *ctx, struct err *err)
 {
+	struct vmm_plug plug = { .kind = VMM_PLUG_NET };
+
 	engine->done = done;
 	engine->done_ctx = ctx;
-	if (device->kind != MESSAGE_DEVICE_CARD)
-		return err_set(err, -EBUSY, "a VM that runs keeps its folders; stop it first");
-	return driver_engine_change(engine, device, 0, err);
+	if (device->kind == MESSAGE_DEVICE_SHARE)
+		return driver_engine_hide(engine, device->share, err);
+	if (device->kind == MESSAGE_DEVICE_CARD) {
+		driver_describe_card(engine, device->nic, &plug.net);
+	} else {
+		plug.kind = VMM_PLUG_DISK;
+		driver_fill_drive(device->drive, &plug.disk);
+	}
+	return driver_engine_change(engine, &plug, NULL, 0, err);
 }
 
 static void driver_engine_quit(struct vm_engine *engine)

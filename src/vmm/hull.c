@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "proto/drive.h"
+#include "proto/guest.h"
 #include "proto/share.h"
 #include "proto/vm_driver.h"
 #include "sys/cgroup.h"
@@ -53,6 +54,12 @@
 
 enum { HULL_LISTENERS = 2, HULL_NET_FDS_MAX = 2 * VMM_NETS_MAX * DRIVER_QUEUES_MAX };
 
+/* A folder by the place of its server. */
+struct hull_folder {
+	char *target;
+	char tag[GUEST_TAG_MAX];
+};
+
 struct hull {
 	struct sandbox sandbox;
 	struct vmm_config config;
@@ -62,6 +69,7 @@ struct hull {
 		HULL_LISTENERS]; /* the process's, by number */
 	size_t n_fds;
 	struct virtiofsd shares;
+	struct hull_folder folders[VMM_SHARES_MAX]; /* shares' */
 	struct cgroup *cgroup;
 	struct cgroup_entry entry;
 };
@@ -309,19 +317,28 @@ static int hull_make_streams(struct hull *hull, const struct driver_host *host _
  * make it grow. Without a memory controller there is just no second bound. A whole number of CPUs is kept by
  * the number of virtual ones, a part of one needs the controller.
  */
-static int hull_confine(struct hull *hull, const struct driver_host *host, struct err *err)
+static void hull_limits(const struct hull *hull, const struct driver_host *host, size_t shares,
+			struct cgroup_limits *ret)
 {
 	unsigned int has = cgroup_host_controllers();
 	int64_t milli = host->instance->cpus_milli, memory = (int64_t)hull->config.memory;
-	struct cgroup_limits limits = {
+
+	*ret = (struct cgroup_limits){
 		.memory = has & CGROUP_MEMORY
 				  ? memory + memory / HULL_OVERHEAD_SHARE + HULL_OVERHEAD +
-					    hull->config.n_shares * VIRTIOFSD_MEMORY
+					    (int64_t)shares * VIRTIOFSD_MEMORY
 				  : 0,
 		.cpus_milli = has & CGROUP_CPU || milli % 1000 ? milli : 0,
 	};
+}
+
+static int hull_confine(struct hull *hull, const struct driver_host *host, struct err *err)
+{
+	int64_t milli = host->instance->cpus_milli;
+	struct cgroup_limits limits;
 	int r;
 
+	hull_limits(hull, host, hull->config.n_shares, &limits);
 	if (milli % 1000)
 		r = cgroup_create(host->run->cgroup, &limits, CGROUP_MEMORY | CGROUP_CPUACCT,
 				  &hull->cgroup, err);
@@ -344,31 +361,131 @@ static int hull_join(void *ctx, struct err *err)
 	return r < 0 ? err_errno(err, r, "cannot join the VM's control group") : 0;
 }
 
-static int hull_share(struct hull *hull, const struct driver_host *host, struct err *err)
+/* The server of one, at the end of those that there are. */
+static int hull_serve(struct hull *hull, const struct driver_host *host, const struct share *share,
+		      int errors_fd, struct err *err)
 {
 	const struct virtiofsd_spec spec = {
 		.run_dir = host->run_dir,
-		.errors_fd = hull->fds[STDERR_FILENO],
+		.errors_fd = errors_fd,
 		.into_cgroup = hull->entry.into,
 		.prepare = hull_join,
 		.ctx = hull,
 	};
+	_cleanup_free_ char *source = share_path(share, host->root);
+	const struct virtiofsd_share served = {
+		.source = source,
+		.read_only = strv_has(share->options, "ro"),
+		.alone = strv_has(share->options, "bind"),
+	};
+	int r = virtiofsd_add(&hull->shares, &served, &spec, err);
+
+	if (r == 0)
+		hull->folders[hull->shares.n - 1].target = mem_strdup(share->target);
+	return r;
+}
+
+static int hull_share(struct hull *hull, const struct driver_host *host, struct err *err)
+{
 	_cleanup_share_list_ struct share_list list = { 0 };
 	int r = share_list_parse(host->instance->volumes, &list, err);
 
 	for (size_t i = 0; r == 0 && i < list.n; i++) {
-		_cleanup_free_ char *source = share_path(&list.items[i], host->root);
-		const struct virtiofsd_share share = {
-			.source = source,
-			.read_only = strv_has(list.items[i].options, "ro"),
-			.alone = strv_has(list.items[i].options, "bind"),
-		};
-
-		r = virtiofsd_add(&hull->shares, &share, &spec, err);
-		if (r == 0)
-			hull->fds[hull->n_fds++] = take_fd(&hull->shares.servers[i].socket);
+		r = hull_serve(hull, host, &list.items[i], hull->fds[STDERR_FILENO], err);
+		if (r < 0)
+			return r;
+		snprintf(hull->folders[i].tag, GUEST_TAG_MAX, GUEST_SHARE "%zu", i);
+		hull->fds[hull->n_fds++] = take_fd(&hull->shares.servers[i].socket);
 	}
 	return r;
+}
+
+static size_t hull_find(const struct hull *hull, const char *target)
+{
+	size_t i = 0;
+
+	while (i < hull->shares.n && strcmp(hull->folders[i].target, target) != 0)
+		i++;
+	return i;
+}
+
+const char *hull_shown(const struct hull *hull, const char *target)
+{
+	size_t i = hull_find(hull, target);
+
+	return i < hull->shares.n ? hull->folders[i].tag : NULL;
+}
+
+void hull_hide(struct hull *hull, const char *target)
+{
+	size_t i = hull_find(hull, target);
+
+	if (i == hull->shares.n)
+		return;
+	free(hull->folders[i].target);
+	virtiofsd_remove(&hull->shares, i);
+	memmove(hull->folders + i, hull->folders + i + 1,
+		(hull->shares.n - i) * sizeof(*hull->folders));
+}
+
+static void hull_hide_all(struct hull *hull)
+{
+	for (size_t i = 0; i < hull->shares.n; i++)
+		free(hull->folders[i].target);
+	virtiofsd_release(&hull->shares);
+}
+
+static int hull_may_show(const struct hull *hull, struct err *err)
+{
+	if (!hull->config.shared_memory)
+		return err_set(
+			err, -EBUSY,
+			"the VM was started without a folder of the host's, so its memory is "
+			"its own, which the server of one would have to share; stop it first");
+	return hull->shares.n < VMM_SHARES_MAX
+		       ? 0
+		       : err_set(err, -E2BIG, "a VM can be shown at most %d folders",
+				 VMM_SHARES_MAX);
+}
+
+/* Its server is in the machine's group, which gets room for it. */
+static int hull_serve_later(struct hull *hull, const struct driver_host *host,
+			    const struct share *share, struct err *err)
+{
+	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	struct cgroup_limits limits;
+	int r = null < 0 ? err_errno(err, -errno, "cannot open /dev/null") : 0;
+
+	hull_limits(hull, host, hull->shares.n + 1, &limits);
+	if (r == 0 && hull->cgroup)
+		r = cgroup_set_limits(hull->cgroup, &limits, err);
+	if (r == 0 && hull->cgroup)
+		r = cgroup_entry_open(hull->cgroup, &hull->entry, err);
+	if (r == 0)
+		r = hull_serve(hull, host, share, null, err);
+	cgroup_entry_release(&hull->entry);
+	hull->entry = CGROUP_ENTRY_INIT;
+	return r;
+}
+
+int hull_show(struct hull *hull, const struct driver_host *host, const char *share,
+	      const char **ret_tag, int *ret_socket, struct err *err)
+{
+	_cleanup_share_ struct share parsed = { 0 };
+	struct hull_folder *folder;
+	int r = share_parse(share, &parsed, err);
+
+	if (r == 0)
+		r = hull_may_show(hull, err);
+	if (r == 0)
+		r = hull_serve_later(hull, host, &parsed, err);
+	if (r < 0)
+		return r;
+	folder = &hull->folders[hull->shares.n - 1];
+	guest_share_tag(folder->target, folder->tag);
+	*ret_tag = folder->tag;
+	*ret_socket = take_fd(&hull->shares.servers[hull->shares.n - 1].socket);
+	return 0;
 }
 
 /* In the order of proto/vmm.h. */
@@ -456,7 +573,7 @@ struct hull *hull_free(struct hull *hull)
 	if (!hull)
 		return NULL;
 	sandbox_release(&hull->sandbox);
-	virtiofsd_release(&hull->shares);
+	hull_hide_all(hull);
 	if (hull->cgroup)
 		(void)cgroup_destroy(hull->cgroup, HULL_REMOVE_MS, &ignored);
 	hull->cgroup = cgroup_free(hull->cgroup);
@@ -526,7 +643,7 @@ int hull_reap(struct hull *hull, struct err *err)
 	while (waitpid(hull->sandbox.pid, &status, 0) < 0 && errno == EINTR)
 		continue;
 	hull->sandbox.pid = 0;
-	virtiofsd_release(&hull->shares);
+	hull_hide_all(hull);
 	if (hull->cgroup)
 		(void)cgroup_destroy(hull->cgroup, HULL_REMOVE_MS, &ignored);
 	hull->cgroup = cgroup_free(hull->cgroup);

@@ -28,6 +28,17 @@ int hull_start(const struct driver_host *host, struct hull **ret, struct err *er
 /* Kills what still runs, removes the control group. Returns NULL. */
 struct hull *hull_free(struct hull *hull);
 
+/*
+ * One more folder, of the record's `volumes`, that the process is to be told of by *ret_tag, with *ret_socket, the
+ * caller's. -EBUSY: the machine was started with none, so its memory is its own.
+ */
+int hull_show(struct hull *hull, const struct driver_host *host, const char *share,
+	      const char **ret_tag, int *ret_socket, struct err *err);
+/* The tag of the one at that path inside, or NULL. */
+const char *hull_shown(const struct hull *hull, const char *target);
+/* It is over, and its server with it. */
+void hull_hide(struct hull *hull, const char *target);
+
 /* What it is to be configured with; of the hull. */
 const struct vmm_config *hull_config(const struct hull *hull);
 int hull_take_stream(struct hull *hull, int stream);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/if_tun.h>
 #include <linux/kvm.h>
 #include <linux/vhost.h>
@@ -100,6 +101,12 @@ const struct jail_call jail_calls[] = {
 	CALL("fdatasync", ALL, "a flush"),
 	CALL("fallocate", ALL, "discarding and writing zeroes"),
 	CALL("io_uring_enter", ALL, "disks, where the kernel has it"),
+	CALL("timerfd_create", DEVICE, "a disk that comes later: its limits, and its tries"),
+	CALL("newfstatat", DEVICE, "a disk that comes later: what its descriptor is"),
+	CALL("lseek", DEVICE, "a disk that comes later: how large it is"),
+	RULE("ioctl", DEVICE, 1, EQUAL, BLKPBSZGET, "a disk that comes later"),
+	RULE("fcntl", DEVICE, 1, EQUAL, F_OFD_SETLK, "a disk that comes later: nobody else has it"),
+	RULE("fcntl", DEVICE, 1, EQUAL, F_OFD_GETLK, "a disk that comes later: nobody else has it"),
 
 	/* KVM */
 	RULE("ioctl", VCPU, 1, EQUAL, KVM_RUN, "running the guest"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What an instance that is there comes to see of the host, and no longer sees: `brig volume attach` and `detach`."""
+"""What an instance comes to see of the host, or have of it, and no longer: attach and detach, running or not."""
 
 import fcntl
 import os
@@ -46,7 +46,7 @@ def test_a_container_that_runs_sees_it_at_once_and_after_a_restart(brig, import_
     assert sh(brig, "cat /srv/s/file; stat -c %u:%g /srv/s/file").out == "of the host\n7:8\n"
     sh(brig, "touch /srv/s/made")
     assert (folder / "made").stat().st_uid == 0
-    # a new volume gets what the image has there; a file, read-only; by a link of the image's, which stays inside
+    # a new volume gets what the image has there; a file; by a link of the image's, which stays inside
     brig("volume", "attach", "db:/data", "a")
     brig("volume", "attach", "./shared/file:/etc/file:ro", "a", cwd=folder.parent)
     brig("volume", "attach", f"{folder}:/link/s", "a")
@@ -61,7 +61,8 @@ def test_a_container_that_runs_sees_it_at_once_and_after_a_restart(brig, import_
     # and goes again, what was there from the start, too
     for what in ("/srv/s", "db", "/etc/file", "/link/s"):
         assert brig("volume", "detach", what, "a").out == "a\n"
-    assert sh(brig, "ls -A /srv/s /tmp/s; cat /data/seed /etc/file").out == "/srv/s:\n\n/tmp/s:\nof the image\n"
+    shown = sh(brig, "ls -A /srv/s /tmp/s; cat /data/seed /etc/file").out
+    assert shown == "/srv/s:\n\n/tmp/s:\nof the image\n"
     assert volumes(brig) == []
     assert sorted(p.name for p in folder.iterdir()) == ["file", "made"]
     assert brig("volume", "rm", "db").out == "db\n"
@@ -69,7 +70,8 @@ def test_a_container_that_runs_sees_it_at_once_and_after_a_restart(brig, import_
 
 
 def test_one_that_is_in_use_stays_unless_forced(brig, busybox_image, folder):
-    start(brig, busybox_image, "-v", f"{folder}:/s", script="exec 3< /s/file; touch /ready; sleep 1000 & wait; cat <&3 > /out")
+    start(brig, busybox_image, "-v", f"{folder}:/s",
+          script="exec 3< /s/file; touch /ready; sleep 1000 & wait; cat <&3 > /out")
     upper = brig.root / "instances/a/upper"
     wait.file_exists(upper / "ready")
     assert "in use inside" in brig.fails("volume", "detach", "/s", "a").err
@@ -89,6 +91,29 @@ def test_the_record_changes_for_the_next_start(brig, busybox_image, folder):
     assert brig("start", "-a", "a", check=False).code != 0
 
 
+def test_a_machines_disks_change_for_the_next_start(brig, busybox_image, debian_kernel, folder):
+    def drives():
+        return brig.json("inspect", "a")[0]["drives"]
+
+    brig("create", "--vm", "--name", "a", "--disk", folder / "file", "--disk", f"{folder}/file:serial=MINE",
+         busybox_image)
+    brig("volume", "create", "--size", "1m", "store")
+    assert brig("disk", "attach", "./file:ro", "a", cwd=folder).out == "/dev/disk/by-id/virtio-disk1\n"
+    brig("disk", "attach", "store", "a")
+    for args, word in [(("detach", folder / "file", "a"), "more than once"),
+                       (("detach", "disk7", "a"), "no disk 'disk7'"),
+                       (("attach", "other", "a"), "volume create --size"),
+                       (("attach", "store:serial=MINE", "a"), "MINE")]:
+        assert word in brig.fails("disk", *args).err
+    # the others keep their names
+    assert brig("disk", "detach", "disk0", "a").out == "a\n"
+    assert drives() == [f"{folder}/file:serial=MINE", f"{folder}/file:ro,serial=disk1", "store:serial=disk2"]
+    assert "is used by a" in brig.fails("volume", "rm", "store").err
+    brig("disk", "detach", "store", "a")
+    brig("disk", "attach", "store", "a")
+    assert drives()[-1] == "store:serial=disk0"
+
+
 def test_what_cannot_be_is_refused_and_nothing_changes(brig, busybox_image, folder, tmp_path):
     (tmp_path / "other").mkdir()
     start(brig, busybox_image, "-v", f"{folder}:/s", "-v", f"{folder}:/twice")
@@ -102,6 +127,7 @@ def test_what_cannot_be_is_refused_and_nothing_changes(brig, busybox_image, fold
             (("detach", "/nowhere", "a"), "has nothing of the host's at /nowhere"),
             (("detach", str(folder), "a"), "more than one path")]:
         assert word in brig.fails("volume", *args).err
+    assert "has no disks" in brig.fails("disk", "attach", folder / "file", "a").err
     assert volumes(brig) == before
     brig("volume", "attach", f"{tmp_path}/other:/s/below", "a")
     assert "'brig volume detach /s/below a' first" in brig.fails("volume", "detach", "-f", "/s", "a").err
@@ -144,7 +170,7 @@ def test_read_only_is_not_promised_where_it_does_not_hold(brig, busybox_image, f
 
 
 def test_a_killed_keeper_leaves_the_record_as_it_was(brig, busybox_image):
-    """The volume is being filled by somebody else, so what attaches it waits; then all of it goes with the keeper."""
+    """Somebody else fills the volume, so what attaches it waits; then all of it goes with the keeper."""
     start(brig, busybox_image)
     brig("volume", "create", "db")
     keeper = brig.json("inspect", "a")[0]["run"]["keeper_pid"]

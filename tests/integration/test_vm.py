@@ -140,7 +140,9 @@ def test_what_was_written_is_there_after_stop_kill_and_restart(brig, start):
     sh(brig, "rm /root/large; sync")
     wait.file_state([disk], lambda: disk.stat().st_blocks * 512 < 32 * MIB, 30)
     if brig.vm_engine == "qemu":
-        assert "stop it first" in brig.fails("set", "a", "disk=17g").err
+        for args in [("set", "a", "disk=17g"), ("volume", "attach", "db:/v", "a"),
+                     ("disk", "attach", disk, "a")]:
+            assert "stop it first" in brig.fails(*args).err
     brig("stop", "-t", "0", "a")  # sleep takes no SIGTERM: this is the hard way
     brig("start", "a", timeout=120)
     sh(brig, "echo two > /root/two")

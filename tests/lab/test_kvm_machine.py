@@ -113,8 +113,75 @@ def test_its_disk_grows_while_it_runs(brig, start):
     # more than it had room for before
     brig("exec", "a", "sh", "-c", "fallocate -l 1500m /big && echo end >> /big && sync", timeout=SECONDS)
     assert "only grows" in brig.fails("set", "a", "disk=2g").err
+    # a folder needs memory that is shared, as it is from the start only where there is one
+    assert "stop it first" in brig.fails("volume", "attach", "db:/v", "a", timeout=SECONDS).err
     brig("restart", "-t", "0", "a", timeout=SECONDS)
     assert brig.json("inspect", "a")[0]["disk_size"] == 3 << 30 and mib() > 2900
+
+
+def disks(brig):
+    """The names of the block devices that its root does not come from."""
+    script = "ls /dev/disk/by-id 2>/dev/null; cd /dev; ls -d vd* 2>/dev/null"
+    return brig("exec", "a", "sh", "-c", script, check=False).out.split()
+
+
+def servers():
+    """What virtiofsd serves."""
+    found = subprocess.run(["pgrep", "-a", "virtiofsd"], capture_output=True, text=True).stdout
+    return set(re.findall(r"source=(\S+)", found))
+
+
+def test_disks_and_folders_come_and_go_while_it_runs(brig, start, tmp_path):
+    folder, by_id = tmp_path / "shared", "/dev/disk/by-id/virtio-disk0"
+    folder.mkdir()
+    (folder / "file").write_bytes(b"of the host\n".ljust(4096, b"\0"))
+    start("-v", f"{folder}:/first")
+    brig("volume", "create", "--size", "64m", "store")
+    subprocess.run(["mke2fs", "-q", "-t", "ext4", brig.root / "volumes/store/data"], check=True)
+    assert brig("disk", "attach", "store", "a", timeout=SECONDS).out == by_id + "\n"
+    brig("exec", "a", "sh", "-c", f"mkdir /m; mount {by_id} /m && echo kept > /m/file", timeout=SECONDS)
+    # what is in use stays; and nobody else has it, be it this machine once more
+    assert "is in use in the guest" in brig.fails("disk", "detach", "disk0", "a", timeout=SECONDS).err
+    assert "in use by another program" in brig.fails("disk", "attach", "store", "a", timeout=SECONDS).err
+    assert brig("exec", "a", "sh", "-c", "cat /m/file && umount /m", timeout=SECONDS).out == "kept\n"
+    for _ in range(3):
+        brig("disk", "detach", "store", "a", timeout=SECONDS)
+        assert disks(brig) == [] and brig.json("inspect", "a")[0]["drives"] == []
+        brig("disk", "attach", "store", "a", timeout=SECONDS)
+    brig("disk", "attach", f"{folder}/file:ro,serial=MINE", "a", timeout=SECONDS)
+    # folders: a new volume gets what the image has there; a single file
+    for _ in range(3):
+        brig("volume", "attach", f"{folder}:/s", "a", timeout=SECONDS)
+        assert brig("exec", "a", "sh", "-c", "head -n 1 /s/file; echo made > /s/new").out == "of the host\n"
+        assert (folder / "new").read_text() == "made\n"
+        brig("volume", "detach", "/s", "a", timeout=SECONDS)
+        assert brig("exec", "a", "ls", "-A", "/s").out == ""
+    brig("volume", "attach", "db:/etc", "a", timeout=SECONDS)
+    assert "passwd" in brig("exec", "a", "ls", "/etc").out and (brig.root / "volumes/db/data/passwd").exists()
+    brig("volume", "attach", f"{folder}/file:/f:ro", "a", timeout=SECONDS)
+    assert brig("exec", "a", "head", "-n", "1", "/f").out == "of the host\n" and len(servers()) == 3
+    # what was there from the start goes as well, and what is in use if it is forced
+    with brig.popen("exec", "a", "sh", "-c", "cd /first; echo here; exec sleep 1000") as user:
+        user.expect("here", timeout=SECONDS)
+        assert "is in use in the guest" in brig.fails("volume", "detach", "/first", "a", timeout=SECONDS).err
+        assert brig("exec", "a", "ls", "/first").out
+        brig("volume", "detach", "--force", "/first", "a", timeout=SECONDS)
+    assert brig("exec", "a", "ls", "-A", "/first").out == "" and len(servers()) == 2
+    assert brig.json("inspect", "a")[0]["volumes"] == ["db:/etc", f"{folder}/file:/f:ro"]
+    # from the next start on they are there from the beginning
+    brig("restart", "-t", "0", "a", timeout=SECONDS)
+    assert set(disks(brig)) > {"virtio-MINE", "virtio-disk0"}
+    assert brig("exec", "a", "head", "-n", "1", "/dev/disk/by-id/virtio-MINE").out == "of the host\n"
+    brig("exec", "a", "mount", by_id, "/m", timeout=SECONDS)
+    brig("volume", "detach", "db", "a", timeout=SECONDS)
+    brig("volume", "detach", "/f", "a", timeout=SECONDS)
+    brig("disk", "detach", "MINE", "a", timeout=SECONDS)
+    brig("pause", "a")
+    assert "paused" in brig.fails("disk", "detach", "disk0", "a").err
+    brig("resume", "a")
+    brig("disk", "detach", "--force", "disk0", "a", timeout=SECONDS)
+    assert disks(brig) == [] and servers() == set()
+    assert brig("exec", "a", "echo", "on").out == "on\n"
 
 
 def test_a_panic_is_told_as_one(brig, start):

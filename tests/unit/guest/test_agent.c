@@ -75,7 +75,7 @@ static void here_thaw(void *ctx _unused_)
 static int here_plug(void *ctx _unused_, const struct plug *plug, struct launch *ret,
 		     struct err *err)
 {
-	return plug_start(plug, ret, err);
+	return plug_start(plug, NULL, ret, err);
 }
 
 static int here_ended(void *ctx _unused_, int status)

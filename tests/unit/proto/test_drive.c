@@ -26,6 +26,25 @@ static void a_disk_is_raw_and_has_a_number_unless_said(void **state _unused_)
 	assert_string_equal(full.serial, "12345678901234567890");
 }
 
+static void it_keeps_its_serial_number_at_another_place(void **state _unused_)
+{
+	static const char *const texts[][2] = {
+		{ "/srv/a.img", "/srv/a.img:serial=disk3" },
+		{ "store:ro,format=qcow2", "store:format=qcow2,ro,serial=disk3" },
+		{ "/b:serial=MINE,format=raw", "/b:serial=MINE" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		_cleanup_drive_ struct drive drive = { 0 };
+		_cleanup_free_ char *text = NULL;
+		struct err err = ERR_INIT;
+
+		assert_int_equal(drive_parse(texts[i][0], 3, &drive, &err), 0);
+		text = drive_format(&drive);
+		assert_string_equal(text, texts[i][1]);
+	}
+}
+
 static void a_name_is_that_of_a_volume_in_the_store(void **state _unused_)
 {
 	_cleanup_drive_ struct drive drive = { 0 };
@@ -113,6 +132,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_disk_is_raw_and_has_a_number_unless_said),
+		cmocka_unit_test(it_keeps_its_serial_number_at_another_place),
 		cmocka_unit_test(a_name_is_that_of_a_volume_in_the_store),
 		cmocka_unit_test(what_is_no_disk_is_refused_with_what_to_say),
 		cmocka_unit_test(a_machine_has_so_many_disks_and_no_two_alike),

@@ -68,11 +68,26 @@ static void a_cut_configuration_is_refused_and_can_be_released(void **state _unu
 	}
 }
 
+static void a_later_share_has_a_tag_of_its_path_alone(void **state _unused_)
+{
+	char one[GUEST_TAG_MAX], same[GUEST_TAG_MAX], other[GUEST_TAG_MAX];
+
+	guest_share_tag("/srv/data", one);
+	guest_share_tag("/srv/data", same);
+	guest_share_tag("/srv/date", other);
+	assert_string_equal(one, same);
+	assert_string_not_equal(one, other);
+	/* and none that a share of the start has, which are numbered */
+	assert_int_equal(strncmp(one, GUEST_SHARE "-", sizeof(GUEST_SHARE)), 0);
+	assert_int_equal(strlen(one), sizeof(GUEST_SHARE) + 16);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_configuration_comes_back),
 		cmocka_unit_test(a_cut_configuration_is_refused_and_can_be_released),
+		cmocka_unit_test(a_later_share_has_a_tag_of_its_path_alone),
 	};
 
 	return cmocka_run_group_tests_name("proto/guest", tests, NULL, NULL);

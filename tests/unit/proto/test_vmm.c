@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "base/mem.h"
 #include "proto/vmm.h"
+#include "proto/wire.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -172,6 +173,54 @@ static void a_device_arrives_with_as_many_descriptors_as_it_says(void **state _u
 	}
 }
 
+static void a_disk_comes_by_its_serial_number_and_alone(void **state _unused_)
+{
+	struct vmm_plug plug = {
+		.kind = VMM_PLUG_DISK,
+		.disk = { .serial = "disk0", .read_only = 1, .format = VMM_DISK_QCOW2 }
+	};
+	struct vmm_plug got;
+
+	for (int i = 0; i < 3; i++) {
+		_cleanup_buf_ struct buf payload = BUF_INIT;
+		struct frame frame;
+
+		plug.kind = i == 1 ? VMM_PLUG_KINDS : VMM_PLUG_DISK;
+		plug.disk.backing = i == 2;
+		vmm_plug_put(&payload, &plug);
+		frame = (struct frame){ .payload = (const uint8_t *)payload.data,
+					.len = (uint32_t)payload.len };
+		assert_int_equal(vmm_plug_get(&frame, &got), i ? -EBADMSG : 0);
+		if (i)
+			continue;
+		assert_string_equal(got.disk.serial, "disk0");
+		assert_true(got.disk.read_only && got.disk.format == VMM_DISK_QCOW2);
+		assert_int_equal(vmm_plug_fds(&got), 1);
+	}
+}
+
+static void a_folder_comes_by_its_tag(void **state _unused_)
+{
+	static const char *const tags[] = { "share-1", "",
+					    "0123456789012345678901234567890123456" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(tags); i++) {
+		_cleanup_buf_ struct buf payload = BUF_INIT;
+		struct vmm_plug got;
+		struct frame frame;
+
+		wire_put_u8(&payload, VMM_PLUG_SHARE);
+		wire_put_str(&payload, tags[i]);
+		frame = (struct frame){ .payload = (const uint8_t *)payload.data,
+					.len = (uint32_t)payload.len };
+		assert_int_equal(vmm_plug_get(&frame, &got), i ? -EBADMSG : 0);
+		if (i)
+			continue;
+		assert_string_equal(got.tag, tags[i]);
+		assert_int_equal(vmm_plug_fds(&got), 1);
+	}
+}
+
 static void a_disk_that_grew_arrives_with_its_size(void **state _unused_)
 {
 	const struct vmm_grow grow = { .serial = "data", .size = UINT64_C(3) << 40 };
@@ -204,6 +253,8 @@ int main(void)
 		cmocka_unit_test(what_no_machine_can_have_is_refused),
 		cmocka_unit_test(disks_and_nets_are_bounded),
 		cmocka_unit_test(a_device_arrives_with_as_many_descriptors_as_it_says),
+		cmocka_unit_test(a_disk_comes_by_its_serial_number_and_alone),
+		cmocka_unit_test(a_folder_comes_by_its_tag),
 		cmocka_unit_test(a_disk_that_grew_arrives_with_its_size),
 		cmocka_unit_test(every_end_has_a_name),
 	};

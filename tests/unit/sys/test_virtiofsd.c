@@ -119,6 +119,21 @@ static void each_folder_has_a_server_until_all_are_released(void **state _unused
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 }
 
+static void one_of_them_can_go_before_the_others(void **state _unused_)
+{
+	pid_t second;
+
+	add(&(struct virtiofsd_share){ .source = source });
+	add(&(struct virtiofsd_share){ .source = folder });
+	second = virtiofsd.servers[1].pid;
+	virtiofsd_remove(&virtiofsd, 0);
+	assert_int_equal(virtiofsd.n, 1);
+	assert_int_equal(virtiofsd.servers[0].pid, second);
+	assert_true(answers(&virtiofsd.servers[0]));
+	virtiofsd_remove(&virtiofsd, 0);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
 static void a_server_ends_with_its_machine(void **state _unused_)
 {
 	struct virtiofsd_server *server;
@@ -220,6 +235,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		WITH(each_folder_has_a_server_until_all_are_released),
+		WITH(one_of_them_can_go_before_the_others),
 		WITH(a_server_ends_with_its_machine),
 		WITH(memory_that_ends_costs_the_share_and_not_the_machine),
 		WITH(what_is_read_only_is_mounted_so),

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <cmocka.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -177,6 +178,48 @@ static void a_card_comes_and_nothing_of_it_stays_when_it_goes(void **state)
 	assert_int_equal(unplug(b, 1), -ENOENT);
 }
 
+static int plug_disk(struct bench *b, const char *serial, int fd)
+{
+	struct vmm_plug disk = { .kind = VMM_PLUG_DISK };
+	struct devices_site site = b->site;
+	struct err err = ERR_INIT;
+
+	snprintf(disk.disk.serial, sizeof(disk.disk.serial), "%s", serial);
+	site.fds = &fd;
+	return fd < 0 ? devices_unplug(b->devices, &disk, &err)
+		      : devices_plug(b->devices, &site, &disk, &err);
+}
+
+static int open_disk(off_t size)
+{
+	char path[] = "/tmp/test-devices.XXXXXX";
+	int fd = mkostemp(path, O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(ftruncate(fd, size), 0);
+	return fd;
+}
+
+static void a_disk_comes_by_its_serial_number_and_lets_go_of_its_file(void **state)
+{
+	struct bench *b = *state;
+
+	for (int i = 0; i < 3; i++) {
+		int fd = open_disk(8 << 20), other = open_disk(8 << 20), empty = open_disk(0);
+
+		assert_int_equal(plug_disk(b, "disk0", fd), 0);
+		assert_int_equal(get(b, CARD, 4), 0x10421af4);
+		assert_int_equal(plug_disk(b, "disk0", other), -EEXIST);
+		assert_int_equal(plug_disk(b, "disk1", empty), -EINVAL);
+		assert_false(is_open(other) || is_open(empty));
+		assert_int_equal(plug_disk(b, "disk1", -EBADF), -ENOENT);
+		assert_int_equal(plug_disk(b, "disk0", -EBADF), 0);
+		assert_int_equal(get(b, CARD, 4), NOTHING);
+		assert_false(is_open(fd));
+	}
+}
+
 static void what_cannot_come_leaves_nothing_open(void **state)
 {
 	struct bench *b = *state;
@@ -201,6 +244,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 		T(a_card_comes_and_nothing_of_it_stays_when_it_goes),
+		T(a_disk_comes_by_its_serial_number_and_lets_go_of_its_file),
 		T(what_cannot_come_leaves_nothing_open),
 	};
 
