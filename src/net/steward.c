@@ -251,7 +251,7 @@ static int steward_launch(struct steward *steward, const struct names_resolver *
 		{ .path = resolver->shown, .name = resolver->name },
 	};
 	size_t n = resolver->shown ? 5 : 4;
-	_cleanup_strv_ char **parts = steward_show_parts(steward, files, &n);
+	_cleanup_strv_ _unused_ char **parts = steward_show_parts(steward, files, &n);
 	const struct sandbox_limit limits[] = { { RLIMIT_CORE, 0 },
 						{ RLIMIT_NOFILE, STEWARD_FILES_MAX } };
 	const struct sandbox_spec spec = {
