@@ -291,33 +291,35 @@ static char *steward_find_rival(const struct network *network)
 	return rival;
 }
 
-/* The steward has not the right to look. */
-static int steward_explain_rival(const struct network *network, struct err *err)
-{
-	_cleanup_free_ char *rival = steward_find_rival(network);
-	struct err cause = *err;
-
-	if (cause.code != -EADDRINUSE || !rival)
-		return cause.code;
-	return err_set(err, cause.code,
-		       "%s: by %s; have it listen on addresses of its own, or end it", cause.msg,
-		       rival);
-}
+/* A port in use that nobody has is of a dnsmasq of before: it has let go of its FIFO and is about to of its sockets. */
+#define STEWARD_TRIES 5
 
 static int steward_renew(const struct network_home *home, const struct network *network, int dir,
 			 struct err *err)
 {
-	struct err ignored = ERR_INIT;
+	_cleanup_free_ char *rival = NULL;
+	struct err ignored = ERR_INIT, cause;
 	int r = steward_end(dir, network->name, err);
 
 	if (r < 0)
 		return r;
-	r = steward_launch(home, network->name, err);
-	if (r == 0)
-		return 0;
-	/* what has not answered is not left behind */
-	(void)steward_end(dir, network->name, &ignored);
-	return steward_explain_rival(network, err);
+	for (int i = 0; i < STEWARD_TRIES && !rival; i++) {
+		*err = ERR_INIT;
+		r = steward_launch(home, network->name, err);
+		if (r == 0)
+			return 0;
+		/* what has not answered is not left behind */
+		(void)steward_end(dir, network->name, &ignored);
+		if (r != -EADDRINUSE)
+			return r;
+		/* the steward has not the right to look */
+		rival = steward_find_rival(network);
+	}
+	cause = *err;
+	return !rival ? r
+		      : err_set(err, r,
+				"%s: by %s; have it listen on addresses of its own, or end it",
+				cause.msg, rival);
 }
 
 int steward_find_bridge(const struct network *network, struct link *ret, struct err *err)

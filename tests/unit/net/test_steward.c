@@ -398,11 +398,11 @@ static void an_instance_has_its_address_by_dhcp_and_the_next_one_gets_it(void **
 	start(&left);
 	add(&left, "web", 5, "10.77.1.5", "fd77:1::5");
 	first = ask_dhcp(5);
-	assert_string_equal(first, "10.77.1.5/24 via=10.77.1.1 dns=10.77.1.1 mtu= brig\n");
+	assert_string_equal(first, "10.77.1.5/24 via=10.77.1.1 dns=10.77.1.1 mtu=1500 brig\n");
 	take_away(&left, "web");
 	add(&left, "db", 6, "10.77.1.5", NULL);
 	second = ask_dhcp(6);
-	assert_string_equal(second, "10.77.1.5/24 via=10.77.1.1 dns=10.77.1.1 mtu= brig\n");
+	assert_string_equal(second, "10.77.1.5/24 via=10.77.1.1 dns=10.77.1.1 mtu=1500 brig\n");
 	assert_answer("10.77.1.1", "evil.brig", TYPE_A, "NXDOMAIN");
 	assert_answer("10.77.1.1", "db", TYPE_A, "10.77.1.5");
 }
@@ -631,11 +631,11 @@ static void starting_twice_changes_nothing_and_another_record_does(void **state 
 	first = steward_pid(&home, "left");
 	start(&left);
 	assert_int_equal(steward_pid(&home, "left"), first);
-	changed.mtu = 1400;
+	changed.dhcp = 0;
 	assert_int_equal(network_save(&home, &changed, &err), 0);
 	start(&changed);
 	assert_int_not_equal(steward_pid(&home, "left"), first);
-	changed.dhcp = changed.dns = 0;
+	changed.dns = 0;
 	start(&changed);
 	assert_int_equal(steward_pid(&home, "left"), 0);
 	assert_int_equal(network_save(&home, &left, &err), 0);
