@@ -271,6 +271,16 @@ def debian_kernel(brig, kernel_store):
 
 
 @pytest.fixture
+def folder(tmp_path):
+    """A folder of the host's, with a file of user 7's."""
+    path = tmp_path / "shared"
+    path.mkdir()
+    (path / "file").write_text("of the host\n")
+    os.chown(path / "file", 7, 8)
+    return path
+
+
+@pytest.fixture
 def oci():
     folder = Path(tempfile.mkdtemp(prefix="brig-oci-", dir="/var/tmp"))
     folder.chmod(0o755)

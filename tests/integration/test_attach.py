@@ -13,16 +13,6 @@ from support import wait
 pytestmark = pytest.mark.root
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """A folder of the host's, with a file of user 7's."""
-    path = tmp_path / "shared"
-    path.mkdir()
-    (path / "file").write_text("of the host\n")
-    os.chown(path / "file", 7, 8)
-    return path
-
-
 def start(brig, image, *options, script="sleep 1000"):
     brig("run", "-d", "--name", "a", *options, image, "sh", "-c", script)
 

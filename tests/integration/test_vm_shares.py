@@ -15,16 +15,6 @@ pytestmark = [pytest.mark.root, pytest.mark.vm]
 
 
 @pytest.fixture
-def folder(tmp_path):
-    """A folder of the host's, with a file of user 7's."""
-    path = tmp_path / "shared"
-    path.mkdir()
-    (path / "file").write_text("of the host\n")
-    os.chown(path / "file", 7, 8)
-    return path
-
-
-@pytest.fixture
 def start(brig, busybox_image, debian_kernel):
     def start(*options, image=busybox_image):
         brig("run", "-d", "--vm", "--name", "a", *options, image, "sleep", "1000", timeout=120)

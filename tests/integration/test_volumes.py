@@ -23,16 +23,6 @@ def names(brig):
 
 
 @pytest.fixture
-def folder(tmp_path):
-    """A folder of the host's, with a file of user 7's."""
-    path = tmp_path / "shared"
-    path.mkdir()
-    (path / "file").write_text("of the host\n")
-    os.chown(path / "file", 7, 8)
-    return path
-
-
-@pytest.fixture
 def image_with_data(import_tree):
     """An image that has something at /data, which user 33 owns."""
     def add(tree):
