@@ -490,6 +490,15 @@ static int client_target_get(const struct instance_home *home, const char *name,
 	return 0;
 }
 
+/* How the start went, once; report is NULL where nobody waits for that. */
+static void client_tell_start(int *report, const struct err *err)
+{
+	if (!report || *report < 0)
+		return;
+	(void)file_write_all(*report, err, sizeof(*err));
+	*report = fd_close(*report);
+}
+
 static int client_exec_session(const struct instance_home *home, const char *name,
 			       const struct process *process, const struct session_options *options,
 			       int *started, int *ret_status, struct err *err)
@@ -515,12 +524,11 @@ static int client_exec_session(const struct instance_home *home, const char *nam
 		fd_close(fd);
 		return err->code;
 	}
-	if (started)
-		*started = fd_close(*started);
+	client_tell_start(started, &ERR_INIT);
 	return session_run(fd, options, ret_status, err);
 }
 
-/* started: NULL, or a descriptor that is closed once the process runs. */
+/* started: NULL, or where client_tell_start() tells that the process runs. */
 static int client_exec(const struct instance_home *home, const char *name,
 		       const struct process *process, const int stdio[3], int *started,
 		       int *ret_status, struct err *err)
@@ -549,8 +557,7 @@ static int client_exec(const struct instance_home *home, const char *name,
 	r = t.ops->exec(&t.target, process, child_stdio, &pid, &pty, err);
 	if (r < 0)
 		return r;
-	if (started)
-		*started = fd_close(*started);
+	client_tell_start(started, &ERR_INIT);
 	return session_run_child(pid, pty, &options, ret_status, err);
 }
 
@@ -566,7 +573,6 @@ static _noreturn_ void client_exec_stay(const struct instance_home *home, const 
 	const int stdio[3] = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO };
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC), started, status = 0;
 	struct err err = ERR_INIT;
-	ssize_t n;
 
 	started = fcntl(report, F_DUPFD_CLOEXEC, 3);
 	if (null < 0 || started < 0 || setsid() < 0 || chdir("/") < 0 || dup2(null, 0) < 0 ||
@@ -576,9 +582,9 @@ static _noreturn_ void client_exec_stay(const struct instance_home *home, const 
 	null = fd_close(null);
 	if (!err_is_set(&err))
 		(void)client_exec(home, name, process, stdio, &started, &status, &err);
-	/* after the start nobody is there any more */
-	n = started >= 0 && err_is_set(&err) ? write(started, &err, sizeof(err)) : 0;
-	_exit(n < 0);
+	if (err_is_set(&err))
+		client_tell_start(&started, &err);
+	_exit(0);
 }
 
 int instance_exec_behind(const struct instance_home *home, const char *name,
@@ -607,11 +613,11 @@ int instance_exec_behind(const struct instance_home *home, const char *name,
 		n = read(fds[0], &failure, sizeof(failure));
 	} while (n < 0 && errno == EINTR);
 	fd_close(fds[0]);
-	if (n == (ssize_t)sizeof(failure)) {
+	if (n != (ssize_t)sizeof(failure))
+		return err_set(err, -EPIPE, "the process that starts it was killed");
+	if (err_is_set(&failure))
 		*err = failure;
-		return failure.code;
-	}
-	return 0;
+	return failure.code;
 }
 
 static int client_check_checkpoint(const struct client_target *t, int leave_running,
