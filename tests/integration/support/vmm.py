@@ -7,6 +7,7 @@ import os
 import struct
 import subprocess
 
+VERSION = struct.pack("<I", 1)
 CONFIGURE, READY, ENDED, PAUSE, RESUME, POWER_BUTTON = 1, 2, 5, 6, 7, 8
 
 LIBC = ctypes.CDLL(None, use_errno=True)
