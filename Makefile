@@ -14,7 +14,7 @@ AS_OWNER = runuser -u $(OWNER) --
 endif
 endif
 
-all: $(BUILD)/build.ninja ## build/brig, build/brig-oci and build/brig-guest
+all: $(BUILD)/build.ninja ## build/brig, and build/brig-oci, brig-vmm and brig-guest
 	@$(AS_OWNER) $(NINJA) -C $(BUILD)
 
 $(BUILD)/build.ninja:

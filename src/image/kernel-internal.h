@@ -77,8 +77,7 @@ int kernel_offer_default(const struct kernel_work *work, const char *name, struc
 /* Makes initramfs.img in the kernel's folder behind fd and puts its guest into the record. */
 int kernel_pack_initramfs(int fd, struct kernel_record *record, struct err *err);
 
-/* The static program that is /init in a VM: $BRIG_GUEST, or brig-guest beside the running program or
- * in ../libexec/brig or /usr/libexec/brig. */
+/* The static program that is /init in a VM (sys/part.h). */
 struct kernel_guest {
 	char *path, *stamp;
 };

@@ -3,9 +3,9 @@
 #include "base/take.h"
 #include "image/kernel-internal.h"
 #include "image/kernel.h"
+#include "sys/part.h"
 
 #include <fcntl.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #define KERNEL_GUEST_MAX (64U << 20)
@@ -24,54 +24,17 @@ static char *kernel_guest_stamp(const struct stat *st)
 			  st->st_mtim.tv_nsec, (long long)st->st_ctim.tv_sec, st->st_ctim.tv_nsec);
 }
 
-static int kernel_guest_try(char *path, struct kernel_guest *ret)
-{
-	struct stat st;
-
-	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode)) {
-		free(path);
-		return 0;
-	}
-	ret->path = path;
-	ret->stamp = kernel_guest_stamp(&st);
-	return 1;
-}
-
-/* The folder of the running program; caller frees. */
-static char *kernel_guest_folder(void)
-{
-	char path[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
-	char *slash;
-
-	if (n < 0)
-		return mem_strdup("/usr/bin");
-	path[n] = '\0';
-	slash = strrchr(path, '/');
-	*(slash ? slash : path) = '\0';
-	return mem_strdup(path);
-}
-
 int kernel_guest_find(struct kernel_guest *ret, struct err *err)
 {
-	const char *given = getenv("BRIG_GUEST");
-	_cleanup_free_ char *folder = NULL;
+	struct stat st;
+	int r = part_find(PART_GUEST, &ret->path, err);
 
-	if (given && *given) {
-		if (kernel_guest_try(mem_strdup(given), ret))
-			return 0;
-		return err_set(err, -ENOENT, "there is no file %.200s, which $BRIG_GUEST names",
-			       given);
-	}
-	folder = kernel_guest_folder();
-	if (kernel_guest_try(mem_printf("%s/brig-guest", folder), ret) ||
-	    kernel_guest_try(mem_printf("%s/../libexec/brig/brig-guest", folder), ret) ||
-	    kernel_guest_try(mem_strdup("/usr/libexec/brig/brig-guest"), ret))
-		return 0;
-	return err_set(err, -ENOENT,
-		       "brig-guest, the part of brig that runs inside a VM, is neither beside brig "
-		       "nor in /usr/libexec/brig: install brig again, or say where it is in "
-		       "$BRIG_GUEST");
+	if (r < 0)
+		return r;
+	if (stat(ret->path, &st) < 0)
+		return err_errno(err, -errno, "cannot find %s", ret->path);
+	ret->stamp = kernel_guest_stamp(&st);
+	return 0;
 }
 
 int kernel_guest_check(struct err *err)

@@ -4,6 +4,7 @@
 #include "instance/doctor_net.h"
 #include "instance/doctor_try.h"
 #include "instance/doctor_user.h"
+#include "sys/part.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -85,9 +86,12 @@ static const struct doctor_check doctor_checks[] = {
 	  .cost = "programs in a container take the host's memory and CPUs for theirs",
 	  .fix = "apt install lxcfs; then, and after its end: systemctl restart lxcfs, and "
 		 "start the containers again" },
-	{ "agent", "agent for VMs", DOCTOR_VM, DOCTOR_OF_ALL, doctor_try_agent,
+	{ "agent", "agent for VMs", DOCTOR_VM, DOCTOR_OF_ALL, doctor_try_part, PART_GUEST,
 	  .cost = "VMs cannot be set up",
 	  .fix = "install brig again, or name brig-guest in $BRIG_GUEST" },
+	{ "monitor", "monitor for VMs", DOCTOR_VM, DOCTOR_OF_ALL, doctor_try_part, PART_VMM,
+	  .cost = "VMs cannot run on KVM",
+	  .fix = "install brig again, or name brig-vmm in $BRIG_VMM" },
 	{ "mkfs.erofs", "mkfs.erofs", DOCTOR_BOTH, DOCTOR_OF_ALL, doctor_try_tool, "mkfs.erofs",
 	  .cost = "images cannot be imported", .fix = "apt install erofs-utils" },
 	{ "mke2fs", "mke2fs", DOCTOR_VM, DOCTOR_OF_ALL, doctor_try_tool, "mke2fs",

@@ -12,6 +12,7 @@
 #include "sys/kvm_probe.h"
 #include "sys/lxcfs.h"
 #include "sys/mnt.h"
+#include "sys/part.h"
 
 #include <fcntl.h>
 #include <linux/seccomp.h>
@@ -374,15 +375,16 @@ int doctor_try_kernel(const struct instance_home *home, const struct doctor_chec
 	return DOCTOR_FAIL;
 }
 
-int doctor_try_agent(const struct instance_home *home _unused_,
-		     const struct doctor_check *check _unused_, char *detail)
+int doctor_try_part(const struct instance_home *home _unused_, const struct doctor_check *check,
+		    char *detail)
 {
+	_cleanup_free_ char *path = NULL;
 	struct err err = ERR_INIT;
 
-	if (kernel_guest_check(&err) < 0) {
+	if (part_find(check->arg, &path, &err) < 0) {
 		doctor_say(detail, "%s", err.msg);
 		return DOCTOR_FAIL;
 	}
-	doctor_say(detail, "brig-guest is there");
+	doctor_say(detail, "%s is there", check->arg);
 	return DOCTOR_OK;
 }

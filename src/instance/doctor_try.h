@@ -44,7 +44,8 @@ int doctor_try_qemu(const struct instance_home *home, const struct doctor_check 
 		    char *detail);
 int doctor_try_kernel(const struct instance_home *home, const struct doctor_check *check,
 		      char *detail);
-int doctor_try_agent(const struct instance_home *home, const struct doctor_check *check,
-		     char *detail);
+/* arg: the part's name, of sys/part.h */
+int doctor_try_part(const struct instance_home *home, const struct doctor_check *check,
+		    char *detail);
 
 #endif

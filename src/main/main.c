@@ -6,7 +6,6 @@
 #include "proto/driver.h"
 #include "qemu/driver.h"
 #include "vmm/driver.h"
-#include "vmm/role.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +21,6 @@ struct role {
 
 static const struct role roles[] = {
 	{ KEEPER_ROLE, keeper_main },
-	{ HULL_ROLE, role_main },
 	{ STEWARD_ROLE, steward_main },
 	{ NULL, NULL },
 };

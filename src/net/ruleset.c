@@ -9,6 +9,7 @@
 #include "sys/child.h"
 #include "sys/netlink.h"
 #include "sys/nftset.h"
+#include "sys/trail.h"
 
 #include <arpa/inet.h>
 #include <linux/netfilter.h>
@@ -563,6 +564,9 @@ static int ruleset_change_port(const struct network_home *home, const struct por
 	r = ruleset_change_table(sock, home, &elements, 0, change, err);
 	if (r == 0)
 		r = ruleset_change_table(sock, home, &elements, 1, change, err);
+	/* its close waits until the kernel has freed what was deleted, which is a grace period */
+	if (change == ruleset_delete)
+		trail_drop(take_fd(&sock));
 	return r < 0 ? err_wrap(err, "packet filter, port %s", port->device) : 0;
 }
 

@@ -55,6 +55,7 @@ static void vmm_put_net(struct buf *payload, const struct vmm_net *net)
 
 void vmm_config_put(struct buf *payload, const struct vmm_config *config)
 {
+	wire_put_u32(payload, VMM_VERSION);
 	wire_put_str(payload, config->name);
 	wire_put_str(payload, config->uuid);
 	wire_put_str(payload, config->cmdline);
@@ -145,6 +146,8 @@ int vmm_config_get(const struct frame *frame, struct vmm_config *ret)
 {
 	struct wire_reader r = wire_read(frame->payload, frame->len);
 
+	if (wire_get_u32(&r) != VMM_VERSION)
+		return r.bad ? -EBADMSG : -EPROTONOSUPPORT;
 	ret->name = wire_get_str(&r);
 	ret->uuid = wire_get_str(&r);
 	ret->cmdline = wire_get_str(&r);

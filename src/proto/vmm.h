@@ -28,8 +28,11 @@ enum vmm_fd {
 	VMM_FD_FIRST, /* and those after it: disks, taps and streams, vsock's listener, servers of shared folders, as configured */
 };
 
+/* Of all messages here; both ends are installed together, yet apart from each other. */
+#define VMM_VERSION 1
+
 enum vmm_message {
-	VMM_CONFIGURE = 1, /* struct vmm_config */
+	VMM_CONFIGURE = 1, /* u32 VMM_VERSION, then struct vmm_config */
 	VMM_READY,
 	VMM_DONE,
 	VMM_REFUSED, /* as MESSAGE_ERROR */
@@ -125,7 +128,7 @@ struct vmm_config {
 
 void vmm_config_release(struct vmm_config *config);
 void vmm_config_put(struct buf *payload, const struct vmm_config *config);
-/* Returns 0 or -EBADMSG; release the config in both cases. */
+/* Returns 0, -EBADMSG, or -EPROTONOSUPPORT: of another version. Release the config in all cases. */
 int vmm_config_get(const struct frame *frame, struct vmm_config *ret);
 
 void vmm_plug_put(struct buf *payload, const struct vmm_plug *plug);

@@ -42,3 +42,13 @@ void trail_close(struct trail *trail)
 {
 	trail->ring = fd_close(trail->ring);
 }
+
+void trail_drop(int fd)
+{
+	struct trail trail;
+
+	trail_open(&trail);
+	trail_add(&trail, fd);
+	fd_close(fd);
+	trail_close(&trail);
+}

@@ -27,4 +27,7 @@ void trail_add(struct trail *trail, int fd);
 /* What it held goes soon, though not yet. */
 void trail_close(struct trail *trail);
 
+/* Closes fd, of which the last close is the kernel thread's then, where that can be. */
+void trail_drop(int fd);
+
 #endif

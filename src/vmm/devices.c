@@ -63,7 +63,9 @@ static uint32_t devices_vsocks(const struct vmm_config *config)
 static int devices_make_serial(struct devices_site *site, uint32_t i _unused_, struct virtio **ret,
 			       struct err *err)
 {
-	const struct serial_port port = { .name = GUEST_PORT, .fd = VMM_FD_AGENT };
+	const struct serial_port port = {
+		.name = GUEST_PORT, .fd = VMM_FD_AGENT, .opened = site->came_up, .ctx = site->ctx
+	};
 
 	return serial_new(&site->host, &port, 1, ret, err);
 }

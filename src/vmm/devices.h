@@ -17,10 +17,12 @@ struct devices_site {
 	struct pci *pci;
 	struct msi *msi;
 	struct hv hv;
-	const char *tag;     /* of a share that comes later; NULL: by its number */
-	const int *fds;	     /* what the devices take, in their order; or NULL and */
-	int next_fd;	     /* of proto/vmm.h's, at first VMM_FD_FIRST */
-	struct trail *trail; /* sys/trail.h; or NULL */
+	const char *tag;	    /* of a share that comes later; NULL: by its number */
+	const int *fds;		    /* what the devices take, in their order; or NULL and */
+	int next_fd;		    /* of proto/vmm.h's, at first VMM_FD_FIRST */
+	struct trail *trail;	    /* sys/trail.h; or NULL */
+	void (*came_up)(void *ctx); /* the guest's agent has opened its port */
+	void *ctx;
 };
 
 /* How many devices more than at its start a machine has room for. */

@@ -14,6 +14,7 @@
 #include "sys/cgroup.h"
 #include "sys/ext4.h"
 #include "sys/kvm_probe.h"
+#include "sys/part.h"
 #include "sys/sandbox.h"
 #include "sys/vhost.h"
 #include "sys/virtiofsd.h"
@@ -63,7 +64,6 @@ struct hull_folder {
 struct hull {
 	struct sandbox sandbox;
 	struct vmm_config config;
-	int program;
 	int streams[HULL_STREAMS];
 	int fds[VMM_FD_FIRST + VMM_DISKS_MAX + HULL_NET_FDS_MAX + VMM_SHARES_MAX +
 		HULL_LISTENERS]; /* the process's, by number */
@@ -194,12 +194,25 @@ static int hull_open(const char *path, int flags, int *ret_fd, struct err *err)
 	return 0;
 }
 
+/*
+ * The program, for as long as the keeper lives: what it restarts after brig was installed anew is what it can talk to.
+ */
+static int hull_program = -EBADF;
+
+static int hull_find_program(struct err *err)
+{
+	_cleanup_free_ char *path = NULL;
+	int r = hull_program >= 0 ? 0 : part_find(PART_VMM, &path, err);
+
+	return r < 0 || hull_program >= 0 ? r : hull_open(path, O_RDONLY, &hull_program, err);
+}
+
 static int hull_open_files(struct hull *hull, const struct driver_host *host, struct err *err)
 {
 	int r = hull_open(KVM_PROBE_DEVICE, O_RDWR, &hull->fds[VMM_FD_KVM], err);
 
 	if (r == 0)
-		r = hull_open("/proc/self/exe", O_RDONLY, &hull->program, err);
+		r = hull_find_program(err);
 	if (r == 0)
 		r = hull_open(host->vmlinux, O_RDONLY, &hull->fds[VMM_FD_KERNEL], err);
 	if (r == 0)
@@ -504,14 +517,14 @@ static int hull_connect(struct hull *hull, const struct driver_host *host, struc
 
 static int hull_launch(struct hull *hull, const struct driver_host *host _unused_, struct err *err)
 {
-	char *argv[] = { (char *)HULL_ROLE, NULL }, *env[] = { NULL };
+	char *argv[] = { (char *)PART_VMM, NULL }, *env[] = { NULL };
 	const struct sandbox_limit limits[] = { { RLIMIT_CORE, 0 },
 						{ RLIMIT_NOFILE, HULL_FILES_MAX },
 						{ RLIMIT_NPROC, HULL_THREADS_MAX } };
 	const struct sandbox_spec spec = {
 		.argv = argv,
 		.env = env,
-		.program = &hull->program,
+		.program = &hull_program,
 		.in_stages = 1,
 		.uid = HULL_UID,
 		.gid = HULL_GID,
@@ -541,7 +554,6 @@ static void hull_close_theirs(struct hull *hull)
 		hull->errors = take_fd(&hull->fds[STDERR_FILENO]);
 	for (size_t i = 0; i < ARRAY_SIZE(hull->fds); i++)
 		hull->fds[i] = fd_close(hull->fds[i]);
-	hull->program = fd_close(hull->program);
 	cgroup_entry_release(&hull->entry);
 }
 
@@ -552,7 +564,7 @@ int hull_start(const struct driver_host *host, struct hull **ret, struct err *er
 
 	hull->sandbox = SANDBOX_INIT;
 	hull->entry = CGROUP_ENTRY_INIT;
-	hull->program = hull->errors = -EBADF;
+	hull->errors = -EBADF;
 	hull->n_fds = VMM_FD_FIRST;
 	for (size_t i = 0; i < ARRAY_SIZE(hull->fds); i++)
 		hull->fds[i] = -EBADF;

@@ -12,9 +12,6 @@
  */
 struct hull;
 
-/* The name that the program goes by in this role. */
-#define HULL_ROLE "brig-vmm"
-
 /* Who it is outside of its user namespace: nobody of the Linux Standard Base, who owns no file. All VMs share
  * the user, but each has namespaces of its own and can neither see nor signal another one. */
 #define HULL_UID 65534

@@ -16,6 +16,7 @@
  */
 #include "vmm/machine.h"
 #include "base/mem.h"
+#include "sys/shed.h"
 #include "sys/trail.h"
 #include "vmm/acpi/acpi.h"
 #include "vmm/acpi/ged.h"
@@ -49,6 +50,8 @@
 
 /* A kernel's last words over a serial port are some KiB. */
 #define MACHINE_LAST_WORDS_MS 2000
+/* From the agent's first word the root is mounted, and the workload started, in some hundred milliseconds. */
+#define MACHINE_SETTLE_MS 2000
 
 enum machine_state { MACHINE_HALTED, MACHINE_RUNNING, MACHINE_ENDED, MACHINE_GONE };
 
@@ -67,6 +70,7 @@ struct machine {
 	struct loop_source *end_source;
 	int panicked; /* the guest has until last_words is due to go by itself */
 	struct loop_source *last_words;
+	struct loop_source *settle; /* unless it has: what the start took goes */
 	enum vmm_end end;
 	struct err end_err;
 
@@ -442,6 +446,22 @@ static int machine_make_fixed(struct machine *machine, struct err *err)
 	return r < 0 ? r : machine_add_fixed(machine, err);
 }
 
+static void machine_on_up(void *ctx)
+{
+	struct machine *machine = ctx;
+
+	if (machine->settle)
+		loop_timer_set(machine->settle, MACHINE_SETTLE_MS);
+}
+
+static void machine_on_settled(void *ctx)
+{
+	struct machine *machine = ctx;
+
+	machine->settle = loop_source_free(machine->settle);
+	shed();
+}
+
 static struct devices_site machine_site(struct machine *machine)
 {
 	return (struct devices_site){
@@ -452,6 +472,8 @@ static struct devices_site machine_site(struct machine *machine)
 		.hv = vm_hv(machine->vm),
 		.next_fd = VMM_FD_FIRST,
 		.trail = &machine->trail,
+		.came_up = machine_on_up,
+		.ctx = machine,
 	};
 }
 
@@ -569,7 +591,8 @@ static int machine_watch_end(struct machine *machine, struct err *err)
 		machine->end_source = loop_watch_fd(machine->loop, machine->end_fd, EPOLLIN,
 						    machine_on_end, machine);
 	machine->last_words = loop_add_timer(machine->loop, machine_on_last_words, machine);
-	if (!machine->end_source || !machine->last_words)
+	machine->settle = loop_add_timer(machine->loop, machine_on_settled, machine);
+	if (!machine->end_source || !machine->last_words || !machine->settle)
 		return err_errno(err, -errno, "cannot watch for the machine's end");
 	return 0;
 }
@@ -634,6 +657,7 @@ struct machine *machine_free(struct machine *machine)
 	gdb_free(machine->gdb);
 	machine->end_source = loop_source_free(machine->end_source);
 	machine->last_words = loop_source_free(machine->last_words);
+	machine->settle = loop_source_free(machine->settle);
 	fd_close(machine->end_fd);
 	devices_free(machine->devices);
 	uart_free(machine->uart);

@@ -17,6 +17,7 @@
 #include "proto/message.h"
 #include "proto/vmm.h"
 #include "proto/wire.h"
+#include "sys/part.h"
 #include "vmm/jail.h"
 #include "vmm/machine.h"
 
@@ -254,9 +255,12 @@ static int role_configure(struct role *role, struct err *err)
 
 	if (r < 0)
 		return err_errno(err, r, "cannot read the configuration");
-	if (frame.type != VMM_CONFIGURE || vmm_config_get(&frame, &role->config) < 0)
-		return err_set(err, -EPROTO, "what came first is no configuration");
-	return 0;
+	r = frame.type == VMM_CONFIGURE ? vmm_config_get(&frame, &role->config) : -EBADMSG;
+	if (r == -EPROTONOSUPPORT)
+		return err_set(err, r,
+			       PART_VMM
+			       " is not of the same brig as what starts it: install brig again");
+	return r < 0 ? err_set(err, -EPROTO, "what came first is no configuration") : 0;
 }
 
 static int role_make_machine(struct role *role, struct err *err)
@@ -333,13 +337,17 @@ static int role_run(struct role *role)
 	return r < 0 ? 1 : 0;
 }
 
-int role_main(int argc _unused_, char **argv _unused_,
-	      const struct driver_ops *const *drivers _unused_)
+int role_main(void)
 {
 	struct role role = { .end = VMM_END_ERROR };
 	int status;
 
-	(void)prctl(PR_SET_NAME, HULL_ROLE);
+	if (fcntl(VMM_FD_CONTROL, F_GETFD) < 0) {
+		fputs(PART_VMM ": this runs a VM for brig, which starts it: brig run --vm\n",
+		      stderr);
+		return 2;
+	}
+	(void)prctl(PR_SET_NAME, PART_VMM);
 	signal(SIGPIPE, SIG_IGN);
 	/* one arena: device code runs one thread at a time, and an arena per thread costs memory for each */
 	(void)mallopt(M_ARENA_MAX, 1);

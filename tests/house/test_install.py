@@ -21,7 +21,7 @@ def installed(tmp_path_factory):
 
 def test_everything_is_where_it_belongs(installed):
     assert {str(path.relative_to(installed)) for path in installed.rglob("*") if not path.is_dir()} == {
-        "bin/brig", "bin/brig-oci", "libexec/brig/brig-guest", "share/man/man1/brig.1", "share/man/man8/brig-oci.8",
+        "bin/brig", "bin/brig-oci", "libexec/brig/brig-guest", "libexec/brig/brig-vmm", "share/man/man1/brig.1", "share/man/man8/brig-oci.8",
         "share/bash-completion/completions/brig", "share/zsh/site-functions/_brig",
         "share/fish/vendor_completions.d/brig.fish", "share/bash-completion/completions/brig-oci",
         "lib/systemd/system/brig-snapshot.service",

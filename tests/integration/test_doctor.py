@@ -12,7 +12,7 @@ import pytest
 # Without any one of these, instances of the kind cannot run.
 NEEDED = {"container": {"user-namespaces", "namespaces", "cgroups", "overlayfs", "erofs", "layers",
                         "idmapped-mounts", "seccomp", "mkfs.erofs", "space"},
-          "vm": {"namespaces", "cgroups", "qemu", "kernel", "agent", "mkfs.erofs", "mke2fs", "space"}}
+          "vm": {"namespaces", "cgroups", "qemu", "kernel", "agent", "monitor", "mkfs.erofs", "mke2fs", "space"}}
 
 
 def report(brig, **options):

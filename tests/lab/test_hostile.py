@@ -15,8 +15,8 @@ PARTS = {"first": (1, 5), "second": (6, 10)}
 pytestmark = [pytest.mark.root, pytest.mark.lab]
 
 
-def run(*arguments, brig=TREE / "build/brig", timeout=600):
-    return subprocess.run([RUN, "--brig", brig, "--rounds", str(ROUNDS), "--seconds", "100", *map(str, arguments)],
+def run(*arguments, vmm=TREE / "build/brig-vmm", timeout=600):
+    return subprocess.run([RUN, "--vmm", vmm, "--rounds", str(ROUNDS), "--seconds", "100", *map(str, arguments)],
                           capture_output=True, text=True, timeout=timeout)
 
 
@@ -41,6 +41,6 @@ def test_a_vmm_that_crashes_or_spins_is_told(tmp_path):
         program = tmp_path / name
         program.write_text(f"#!/bin/sh\n{script}\n")
         program.chmod(0o755)
-        result = subprocess.run([RUN, "--brig", program, "--seconds", "2", "1"], capture_output=True, text=True,
+        result = subprocess.run([RUN, "--vmm", program, "--seconds", "2", "1"], capture_output=True, text=True,
                                 timeout=60)
         assert result.returncode == 1 and said in result.stdout, result.stdout + result.stderr

@@ -14,6 +14,7 @@ from support.wires import WORLD
 pytestmark = [pytest.mark.root, pytest.mark.vm, pytest.mark.lab]
 
 SECONDS = 120
+VHOST = "/dev/vhost-net"
 NO_VSOCK_PORT = 4711
 
 
@@ -73,6 +74,24 @@ def cards(brig):
     return sorted(brig("exec", "a", "ls", "/sys/class/net").out.split())
 
 
+def open_files(pid):
+    found = []
+    for fd in os.scandir(f"/proc/{pid}/fd"):
+        try:
+            found.append(os.readlink(fd.path))
+        except FileNotFoundError:  # closed since
+            continue
+    return found
+
+
+def assert_holds_its_vhosts_alone(brig, cards):
+    """Who else held one would hold the guest's memory, and before Linux 6.4 its group, past its end."""
+    run = brig.json("inspect", "a")[0]["run"]
+    keeper, machine = open_files(run["keeper_pid"]), open_files(run["pid"])
+    assert machine.count(VHOST) == (cards if os.path.exists(VHOST) else 0)
+    assert not [file for file in keeper if file in (VHOST, "/dev/kvm") or "kvm-" in file]
+
+
 def test_networks_come_and_go_while_it_runs(net_brig, wires, kernel_store):
     images.clone(kernel_store, net_brig.root)
     net_brig("network", "create", "--internal", "--ipv4", "10.77.0.1/24", "lan")
@@ -84,6 +103,7 @@ def test_networks_come_and_go_while_it_runs(net_brig, wires, kernel_store):
         assert f"inet {address}/24" in net_brig("exec", "a", "ip", "addr", "show", "eth0").out
         net_brig("exec", "a", "ping", "-c", "1", "-W", "60", "10.77.0.1")
         assert address in net_brig.json("ps")[0]["addresses"]
+        assert_holds_its_vhosts_alone(net_brig, 1)
         net_brig("network", "disconnect", "lan", "a", timeout=SECONDS)
         assert cards(net_brig) == ["lo"] and net_brig.json("ps")[0]["addresses"] == []
     net_brig("network", "connect", "lan", "a", timeout=SECONDS)
@@ -92,6 +112,7 @@ def test_networks_come_and_go_while_it_runs(net_brig, wires, kernel_store):
     # from the next start on they are there from the beginning, and go as well
     net_brig("restart", "-t", "0", "a", timeout=SECONDS)
     assert cards(net_brig) == ["eth0", "eth1", "lo"]
+    assert_holds_its_vhosts_alone(net_brig, 2)
     net_brig("network", "disconnect", "lan", "a", timeout=SECONDS)
     assert cards(net_brig) == ["eth1", "lo"]
     net_brig("exec", "a", "ping", "-c", "1", "-W", "60", WORLD)

@@ -43,6 +43,8 @@ struct serial_end {
 	struct serial *serial;
 	char *name;
 	int fd, is_console, is_socket;
+	void (*opened)(void *ctx); /* or NULL */
+	void *ctx;
 	uint32_t id;
 	struct loop_source *source;
 	int can_read, can_write;   /* not at its end yet */
@@ -345,6 +347,8 @@ static void serial_obey(struct serial *serial, const struct virtio_console_contr
 	}
 	if (control->event == VIRTIO_CONSOLE_PORT_OPEN) {
 		end->guest_open = control->value != 0;
+		if (end->guest_open && end->opened)
+			end->opened(end->ctx);
 		serial_receive(end);
 		serial_watch(end);
 	}
@@ -480,6 +484,8 @@ static int serial_open(struct serial *serial, const struct virtio_host *host,
 				    .fd = -EBADF, /* the caller's until all went well */
 				    .id = id,
 				    .is_console = port->is_console,
+				    .opened = port->opened,
+				    .ctx = port->ctx,
 				    .is_socket = S_ISSOCK(st.st_mode),
 				    .can_read = (flags & O_ACCMODE) != O_WRONLY,
 				    .can_write = (flags & O_ACCMODE) != O_RDONLY,

@@ -23,7 +23,9 @@
 struct serial_port {
 	const char *name; /* NULL: none */
 	int fd; /* a stream socket, pipe or terminal; read-only and write-only ones work too */
-	int is_console; /* the guest's kernel makes a console of it, hvc */
+	int is_console;		   /* the guest's kernel makes a console of it, hvc */
+	void (*opened)(void *ctx); /* a process of the guest has opened its end; NULL: nothing */
+	void *ctx;
 };
 
 /*

@@ -27,7 +27,7 @@ class UserBrig(Brig):
         for name in ("data", "runtime", "bin", "etc", "home"):
             (folder / name).mkdir()
         build = Path(os.environ.get("BRIG", str(TREE / "build/brig"))).parent
-        for name in ("brig", "brig-oci", "brig-guest"):
+        for name in ("brig", "brig-oci", "brig-guest", "brig-vmm"):
             shutil.copy(build / name, folder / "bin" / name)
         for name in ("data", "runtime", "home"):
             (folder / name).chmod(0o700)

@@ -6,7 +6,9 @@ import fcntl
 import os
 import struct
 import subprocess
+from dataclasses import dataclass
 
+VERSION = struct.pack("<I", 1)
 CONFIGURE, READY, ENDED, PAUSE, RESUME, POWER_BUTTON = 1, 2, 5, 6, 7, 8
 
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -40,3 +42,36 @@ def spawn(argv, fds, **options):
     finally:
         for fd in high.values():
             os.close(fd)
+
+
+@dataclass
+class Mapping:
+    start: int
+    end: int
+    rights: str
+    name: str
+    pss: int = 0  # KiB
+
+
+def mappings(pid):
+    found = []
+    with open(f"/proc/{pid}/smaps") as file:
+        for line in file:
+            fields = line.split(maxsplit=5)
+            if not fields[0].endswith(":"):
+                start, end = (int(part, 16) for part in fields[0].split("-"))
+                found.append(Mapping(start, end, fields[1], fields[5].strip() if len(fields) > 5 else ""))
+            elif fields[0] == "Pss:":
+                found[-1].pss = int(fields[1])
+    return found
+
+
+def own_mappings(pid, guest):
+    """Those without the guest's memory, which is the first run of adjoining ones that is as long."""
+    run = []
+    found = mappings(pid)
+    for mapping in found:
+        run = [*run, mapping] if run and run[-1].end == mapping.start else [mapping]
+        if run[-1].end - run[0].start >= guest:
+            return [mapping for mapping in found if mapping not in run]
+    raise ValueError("the guest's memory is not in one piece")

@@ -245,9 +245,24 @@ static void every_end_has_a_name(void **state _unused_)
 	assert_null(vmm_end_names[VMM_ENDS]);
 }
 
+static void a_configuration_of_another_version_is_told(void **state _unused_)
+{
+	_cleanup_buf_ struct buf payload = BUF_INIT;
+	struct vmm_config got = { 0 };
+	struct frame frame = { 0 };
+
+	wire_put_u32(&payload, VMM_VERSION + 1);
+	wire_put_u8(&payload, 0);
+	frame.payload = (const uint8_t *)payload.data;
+	frame.len = (uint32_t)payload.len;
+	assert_int_equal(vmm_config_get(&frame, &got), -EPROTONOSUPPORT);
+	vmm_config_release(&got);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_configuration_of_another_version_is_told),
 		cmocka_unit_test(a_configuration_arrives_as_it_was_sent),
 		cmocka_unit_test(a_part_of_one_is_refused),
 		cmocka_unit_test(what_no_machine_can_have_is_refused),

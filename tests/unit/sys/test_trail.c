@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -71,6 +72,17 @@ static void without_a_ring_nothing_is_held(void **state _unused_)
 	fd_close(ends[0]);
 }
 
+static void what_is_dropped_is_closed_soon(void **state _unused_)
+{
+	int ends[2];
+
+	assert_int_equal(pipe(ends), 0);
+	trail_drop(ends[1]);
+	assert_int_equal(fcntl(ends[1], F_GETFD), -1);
+	assert_true(hangs_up(ends[0], DEADLINE_MS));
+	fd_close(ends[0]);
+}
+
 static void there_is_a_bound(void **state _unused_)
 {
 	struct trail trail;
@@ -97,6 +109,7 @@ int main(void)
 		cmocka_unit_test(a_file_outlives_its_descriptor_and_goes_with_the_ring),
 		cmocka_unit_test(a_killed_process_leaves_nothing_open),
 		cmocka_unit_test(without_a_ring_nothing_is_held),
+		cmocka_unit_test(what_is_dropped_is_closed_soon),
 		cmocka_unit_test(there_is_a_bound),
 	};
 

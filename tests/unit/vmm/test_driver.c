@@ -6,6 +6,7 @@
 #include "proto/message.h"
 #include "proto/vmm.h"
 #include "proto/wire.h"
+#include "sys/part.h"
 #include "vmm/driver.h"
 #include "vmm/hull.h"
 #include "vmm/jail.h"
@@ -409,7 +410,8 @@ int main(int argc _unused_, char **argv)
 		TEST(what_cannot_be_is_refused_before_anything_is_made),
 	};
 
-	if (!strcmp(argv[0], HULL_ROLE))
+	if (!strcmp(argv[0], PART_VMM))
 		_exit(play_role());
+	setenv("BRIG_VMM", "/proc/self/exe", 1);
 	return cmocka_run_group_tests_name("vmm/driver", tests, have_kvm, NULL);
 }

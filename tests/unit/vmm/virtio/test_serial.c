@@ -24,7 +24,15 @@
 struct bench {
 	struct driver driver;
 	int host; /* the other end of port 0 */
+	int opened;
 };
+
+static void note_opened(void *ctx)
+{
+	struct bench *bench = ctx;
+
+	bench->opened++;
+}
 
 static void make(struct bench *bench, const struct serial_port *ports, size_t n)
 {
@@ -43,8 +51,11 @@ static int setup_port(void **state, int console)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	bench->host = pair[1];
 	make(bench,
-	     &(struct serial_port){
-		     .name = console ? NULL : NAME, .fd = pair[0], .is_console = console },
+	     &(struct serial_port){ .name = console ? NULL : NAME,
+				    .fd = pair[0],
+				    .is_console = console,
+				    .opened = note_opened,
+				    .ctx = bench },
 	     1);
 	*state = bench;
 	return 0;
@@ -318,7 +329,9 @@ static void the_hosts_bytes_wait_for_an_open_port_with_room(void **state)
 	driver_give(driver, RX, DRIVER_DATA + 0x80000, 3, 1);
 	driver_turn(driver);
 	assert_int_equal(driver_used(driver, RX, &len), -1);
+	assert_int_equal(bench->opened, 0);
 	say(bench, 0, VIRTIO_CONSOLE_PORT_OPEN, 1);
+	assert_int_equal(bench->opened, 1);
 	assert_true(driver_used(driver, RX, &len) >= 0);
 	assert_int_equal(len, 3);
 	driver_turn(driver);
