@@ -62,11 +62,23 @@ struct checkpoint_place {
 
 /*
  * Makes the container of the images, as launch_run() makes one of its spec: in a cgroup of its own, as our child,
- * which hooks of prestart and createRuntime were run for. *ret_terminal: the master of its terminal, or -EBADF.
- * launch is
- * LAUNCH_INIT, or has what launch_make_pipes() puts there. It runs on return. On failure it is still for
- * launch_release().
+ * which hooks of prestart and createRuntime were run for. launch is LAUNCH_INIT, or has what launch_make_pipes() puts
+ * there, and on failure it is still for launch_release(). spec, launch and the strings of options outlive the result.
  */
+struct checkpoint_restore;
+int checkpoint_restore_begin(const struct spec *spec, const struct checkpoint_options *options,
+			     const struct checkpoint_place *place, struct launch *launch,
+			     struct checkpoint_restore **ret, struct err *err);
+/* Readable when checkpoint_restore_step() has something to do, which then waits for nobody but hooks and found(). */
+int checkpoint_restore_fd(const struct checkpoint_restore *restore);
+/* 1: there will be more; 0: it runs. *ret_terminal: then the master of its terminal, or -EBADF. */
+int checkpoint_restore_step(struct checkpoint_restore *restore, int *ret_terminal, struct err *err);
+/* It fails soon, by a step; the container's processes are the caller's to kill. */
+void checkpoint_restore_cancel(struct checkpoint_restore *restore);
+/* Returns NULL. Before the end of it, that is the end of CRIU. */
+struct checkpoint_restore *checkpoint_restore_free(struct checkpoint_restore *restore);
+
+/* All of these: it runs on return. */
 int checkpoint_restore(const struct spec *spec, const struct checkpoint_options *options,
 		       const struct checkpoint_place *place, struct launch *launch,
 		       int *ret_terminal, struct err *err);

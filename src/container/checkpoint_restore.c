@@ -6,6 +6,7 @@
  *
  * CRIU tells of its steps, and each is a turn of ours:
  *
+ *   "pre-restore"         nothing is there yet
  *   "setup-namespaces"    the first process is there, in its namespaces: who keeps the container hears of it, and
  *                         makes its interfaces, before CRIU makes sockets of their addresses; hooks of the creation run
  *   "orphan-pts-master"   the terminal's master comes along
@@ -46,20 +47,40 @@
 
 struct checkpoint_restore {
 	struct checkpoint base;
-	const struct checkpoint_place *place;
+	struct checkpoint_options options;
+	struct checkpoint_place place;
 	struct launch *launch;
+	struct criu *criu;
 	int terminal;
+	int begun; /* there may be a first process by now */
+	int cancelled;
 	int *fds; /* that CRIU inherits */
 	size_t n_fds;
 };
 
-static void checkpoint_restore_release(struct checkpoint_restore *restore)
+static void checkpoint_close_fds(struct checkpoint_restore *restore)
 {
 	for (size_t i = 0; i < restore->n_fds; i++)
 		fd_close(restore->fds[i]);
+	restore->n_fds = 0;
+}
+
+struct checkpoint_restore *checkpoint_restore_free(struct checkpoint_restore *restore)
+{
+	if (!restore)
+		return NULL;
+	restore->criu = criu_free(restore->criu);
+	checkpoint_close_fds(restore);
 	free(restore->fds);
 	fd_close(restore->terminal);
 	checkpoint_release(&restore->base);
+	free(restore);
+	return NULL;
+}
+
+static void checkpoint_restore_freep(struct checkpoint_restore **restore)
+{
+	checkpoint_restore_free(*restore);
 }
 
 static void checkpoint_inherit(struct checkpoint_restore *restore, const char *key, int fd)
@@ -184,11 +205,11 @@ static int checkpoint_inherit_streams(struct checkpoint_restore *restore, struct
 		const char *name = checkpoint_stream(streams, i);
 		int fd;
 
-		if (!name || restore->place->stdio[i] < 0 || (seen[0] && !strcmp(seen[0], name)) ||
+		if (!name || restore->place.stdio[i] < 0 || (seen[0] && !strcmp(seen[0], name)) ||
 		    (seen[1] && !strcmp(seen[1], name)))
 			continue;
 		seen[i] = name;
-		fd = fcntl(restore->place->stdio[i], F_DUPFD_CLOEXEC, CHECKPOINT_STREAM_FD);
+		fd = fcntl(restore->place.stdio[i], F_DUPFD_CLOEXEC, CHECKPOINT_STREAM_FD);
 		if (fd < 0 || checkpoint_give_stream(restore->base.spec, fd) < 0) {
 			int code = -errno;
 
@@ -423,7 +444,7 @@ static int checkpoint_prepare(void *ctx, struct err *err)
 static int checkpoint_take_process(struct checkpoint_restore *restore, pid_t pid, int ready,
 				   struct err *err)
 {
-	const struct checkpoint_place *place = restore->place;
+	const struct checkpoint_place *place = &restore->place;
 	struct launch *launch = restore->launch;
 
 	if (!launch->pid) {
@@ -530,6 +551,9 @@ static int checkpoint_on_step(void *ctx, const char *script, pid_t pid, int fd, 
 {
 	struct checkpoint_restore *restore = ctx;
 
+	if (restore->cancelled)
+		return err_set(err, -ECANCELED, "the restore was ended");
+	restore->begun = 1;
 	if (!strcmp(script, "setup-namespaces"))
 		return checkpoint_run_hooks(restore, pid, err);
 	if (!strcmp(script, "orphan-pts-master") && fd >= 0 && restore->terminal < 0) {
@@ -540,40 +564,84 @@ static int checkpoint_on_step(void *ctx, const char *script, pid_t pid, int fd, 
 	return strcmp(script, "post-restore") ? 0 : checkpoint_finish(restore, pid, err);
 }
 
-int checkpoint_restore(const struct spec *spec, const struct checkpoint_options *options,
-		       const struct checkpoint_place *place, struct launch *launch,
-		       int *ret_terminal, struct err *err)
+int checkpoint_restore_begin(const struct spec *spec, const struct checkpoint_options *options,
+			     const struct checkpoint_place *place, struct launch *launch,
+			     struct checkpoint_restore **ret, struct err *err)
 {
-	_cleanup_(checkpoint_restore_release) struct checkpoint_restore restore = {
+	_cleanup_(checkpoint_restore_freep) struct checkpoint_restore *restore =
+		mem_zalloc(sizeof(*restore));
+	struct criu_call *call = &restore->base.call;
+	int r;
+
+	*restore = (struct checkpoint_restore){
 		.base = { .images = -EBADF, .work = -EBADF },
-		.place = place,
+		.options = *options,
+		.place = *place,
 		.launch = launch,
 		.terminal = -EBADF,
 	};
-	struct criu_call *call = &restore.base.call;
-	struct criu_answer answer = { 0 };
-	int r;
-
-	*ret_terminal = -EBADF;
-	r = checkpoint_begin(&restore.base, spec, options, 0, err);
+	r = checkpoint_begin(&restore->base, spec, &restore->options, 0, err);
 	if (r == 0)
-		r = checkpoint_ready_images(&restore, err);
+		r = checkpoint_ready_images(restore, err);
 	if (r == 0)
 		r = launch_make_group(spec, launch, err);
 	if (r == 0)
-		r = checkpoint_put_restore(&restore, err);
+		r = checkpoint_put_restore(restore, err);
 	if (r < 0)
 		return r;
 	call->type = CRIU_RESTORE;
 	call->log = CHECKPOINT_RESTORE_LOG;
-	call->fds = restore.fds;
-	call->n_fds = restore.n_fds;
+	call->fds = restore->fds;
+	call->n_fds = restore->n_fds;
 	call->prepare = checkpoint_prepare;
 	call->notify = checkpoint_on_step;
-	call->ctx = &restore;
-	r = criu_run(call, &answer, err);
-	if (r == 0 && !launch->pid)
+	call->ctx = restore;
+	r = criu_begin(call, &restore->criu, err);
+	/* a stream ends when nobody inside has it any more */
+	checkpoint_close_fds(restore);
+	if (r == 0)
+		*ret = take_ptr(restore);
+	return r;
+}
+
+int checkpoint_restore_fd(const struct checkpoint_restore *restore)
+{
+	return criu_fd(restore->criu);
+}
+
+int checkpoint_restore_step(struct checkpoint_restore *restore, int *ret_terminal, struct err *err)
+{
+	struct criu_answer answer = { 0 };
+	int r = criu_step(restore->criu, &answer, err);
+
+	*ret_terminal = -EBADF;
+	if (r == 0 && !restore->launch->pid)
 		r = err_set(err, -EPROTO, "criu has not told of the restored process");
-	*ret_terminal = r < 0 ? -EBADF : take_fd(&restore.terminal);
+	if (r == 0)
+		*ret_terminal = take_fd(&restore->terminal);
+	return r;
+}
+
+/* While the first process may be there and is not known nobody else could end it: then CRIU does, at its next word. */
+void checkpoint_restore_cancel(struct checkpoint_restore *restore)
+{
+	restore->cancelled = 1;
+	if (restore->launch->pid > 0 || !restore->begun)
+		criu_kill(restore->criu);
+}
+
+int checkpoint_restore(const struct spec *spec, const struct checkpoint_options *options,
+		       const struct checkpoint_place *place, struct launch *launch,
+		       int *ret_terminal, struct err *err)
+{
+	_cleanup_(checkpoint_restore_freep) struct checkpoint_restore *restore = NULL;
+	int r = checkpoint_restore_begin(spec, options, place, launch, &restore, err);
+
+	*ret_terminal = -EBADF;
+	if (r == 0) {
+		do
+			r = checkpoint_restore_step(restore, ret_terminal, err);
+		while (r > 0);
+	}
 	return r;
 }

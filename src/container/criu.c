@@ -12,6 +12,7 @@
  *  1. While it saves, CRIU is not killed because we are: stopped in the middle, it would leave processes with its
  *     own code in them. It comes to its end alone. While it restores, it is: the processes are not what they shall
  *     be anyway, and being our children and not its own, it would wait for ever if somebody ended them.
+ *     criu_free() before its end is for that time, too: nobody lets go of it while it saves.
  *  2. Nothing of what it says is trusted to be whole: its end without an answer is a failure.
  */
 #include "container/criu.h"
@@ -28,6 +29,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -44,19 +46,52 @@ struct criu {
 	int starting[2]; /* brings our end of the pair, or what kept the program from its start */
 	int pidfd;
 	int errors; /* what it writes to stderr: of the time before it has its log */
+	int ended;
+	struct err failure; /* the first of a notification's */
 };
 
 struct criu_start {
 	struct err err;
 };
 
-static void criu_release(struct criu *criu)
+/* Waits for its end, which comes by itself when it has nobody to speak with. */
+static void criu_end(struct criu *criu)
 {
-	fd_close(criu->sock);
+	criu->sock = fd_close(criu->sock);
+	if (criu->pidfd >= 0 && !criu->ended)
+		(void)spawn_wait(criu->pidfd);
+	criu->ended = 1;
+}
+
+struct criu *criu_free(struct criu *criu)
+{
+	if (!criu)
+		return NULL;
+	if (!criu->ended)
+		criu_kill(criu);
+	criu_end(criu);
 	fd_close(criu->starting[0]);
 	fd_close(criu->starting[1]);
 	fd_close(criu->pidfd);
 	fd_close(criu->errors);
+	free(criu);
+	return NULL;
+}
+
+static void criu_freep(struct criu **criu)
+{
+	criu_free(*criu);
+}
+
+int criu_fd(const struct criu *criu)
+{
+	return criu->sock;
+}
+
+void criu_kill(const struct criu *criu)
+{
+	if (criu->pidfd >= 0)
+		(void)pidfd_send_signal(criu->pidfd, SIGKILL, NULL, 0);
 }
 
 static char *criu_find(struct err *err)
@@ -278,24 +313,6 @@ static int criu_notified(const struct criu *criu, const struct criu_answer *answ
 	return r;
 }
 
-/* Until the answer, or its end without one; failure: the first of a notification's. */
-static int criu_serve(const struct criu *criu, struct criu_answer *ret, struct err *failure)
-{
-	int r;
-
-	do {
-		_cleanup_close_ int fd = -EBADF;
-		struct err err = ERR_INIT;
-
-		r = criu_receive(criu, ret, &fd, &err);
-		if (r > 0 && ret->type == CRIU_NOTIFY && criu_notified(criu, ret, fd, &err) == 0)
-			continue;
-		if (err_is_set(&err) && !err_is_set(failure))
-			*failure = err;
-	} while (r > 0 && ret->type == CRIU_NOTIFY);
-	return r;
-}
-
 static char *criu_read_errors(const struct criu *criu)
 {
 	char path[32];
@@ -329,32 +346,58 @@ static int criu_failed(const struct criu *criu, const struct criu_answer *answer
 	return err_set(err, code, CRIU_PROGRAM " failed: %.400s", reason);
 }
 
-int criu_run(const struct criu_call *call, struct criu_answer *ret, struct err *err)
+int criu_begin(const struct criu_call *call, struct criu **ret, struct err *err)
 {
-	_cleanup_(criu_release) struct criu criu = {
+	_cleanup_(criu_freep) struct criu *criu = mem_zalloc(sizeof(*criu));
+	int r;
+
+	*criu = (struct criu){
 		.call = call,
 		.sock = -EBADF,
 		.starting = { -EBADF, -EBADF },
 		.pidfd = -EBADF,
 		.errors = -EBADF,
+		.failure = ERR_INIT,
 	};
-	struct err failure = ERR_INIT;
-	int r = criu_start(&criu, err);
+	r = criu_start(criu, err);
+	if (r == 0)
+		r = criu_ask(criu, err);
+	if (r == 0)
+		*ret = take_ptr(criu);
+	return r;
+}
 
-	if (r == 0)
-		r = criu_ask(&criu, err);
-	if (r == 0)
-		r = criu_serve(&criu, ret, &failure);
-	criu.sock = fd_close(criu.sock);
-	if (criu.pidfd >= 0)
-		(void)spawn_wait(criu.pidfd);
-	if (err_is_set(err))
+int criu_step(struct criu *criu, struct criu_answer *ret, struct err *err)
+{
+	_cleanup_close_ int fd = -EBADF;
+	struct err reason = ERR_INIT;
+	int r = criu_receive(criu, ret, &fd, &reason);
+
+	if (r > 0 && ret->type == CRIU_NOTIFY)
+		(void)criu_notified(criu, ret, fd, &reason);
+	if (err_is_set(&reason) && !err_is_set(&criu->failure))
+		criu->failure = reason;
+	if (r > 0 && ret->type == CRIU_NOTIFY)
+		return 1;
+	criu_end(criu);
+	if (err_is_set(&criu->failure)) {
+		*err = criu->failure;
 		return err->code;
-	if (err_is_set(&failure)) {
-		*err = failure;
-		return failure.code;
 	}
-	return r > 0 && ret->success ? 0 : criu_failed(&criu, ret, err);
+	return r > 0 && ret->success ? 0 : criu_failed(criu, ret, err);
+}
+
+int criu_run(const struct criu_call *call, struct criu_answer *ret, struct err *err)
+{
+	_cleanup_(criu_freep) struct criu *criu = NULL;
+	int r = criu_begin(call, &criu, err);
+
+	if (r == 0) {
+		do
+			r = criu_step(criu, ret, err);
+		while (r > 0);
+	}
+	return r;
 }
 
 /* It wants a folder even for that, and has a log in it (seen of 3.17). */

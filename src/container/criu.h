@@ -33,10 +33,30 @@ struct criu_call {
 };
 
 /*
- * Asks, and waits for the answer; it is told here which folders to use, what to log and whether to notify. What fails is told with the
- * last errors of its log, and where that is. If we are killed meanwhile, what it
+ * Asks; it is told here which folders to use, what to log and whether to notify. call and all that it names outlive
+ * the result, which is for criu_free(). -ENOENT: CRIU is not installed.
+ */
+struct criu;
+int criu_begin(const struct criu_call *call, struct criu **ret, struct err *err);
+
+/* Readable when CRIU has said something: then criu_step() does not wait. */
+int criu_fd(const struct criu *criu);
+
+/*
+ * Hears its next word, and lets it go on. 1: there will be more; 0: the answer, and it has done it; else it has failed,
+ * which is told with the last errors of its log, and where that is. After that there is no more to hear.
+ */
+int criu_step(struct criu *criu, struct criu_answer *ret, struct err *err);
+
+/* It ends at once, which criu_step() tells of. */
+void criu_kill(const struct criu *criu);
+
+/* Kills it, if it has not come to its end: see invariant 1 of criu.c. Returns NULL. */
+struct criu *criu_free(struct criu *criu);
+
+/*
+ * All of these, up to the answer. If we are killed meanwhile, what it
  * saves is saved, and what it restores is left for who has the cgroup.
- * -ENOENT: CRIU is not installed.
  */
 int criu_run(const struct criu_call *call, struct criu_answer *ret, struct err *err);
 

@@ -55,7 +55,9 @@ struct driver {
 	const struct driver_host *host;
 	struct launch launch;
 	struct streams streams;
-	struct loop_source *sock_source, *pid_source, *restored;
+	struct loop_source *sock_source, *pid_source, *restore_source;
+	struct checkpoint_restore *restore; /* that is under way */
+	struct spec restored;		    /* what it goes by */
 	enum driver_phase phase;
 	struct binding *binding; /* that comes or goes */
 	int has_reaper;
@@ -128,6 +130,8 @@ static void driver_kill(struct driver *driver)
 {
 	struct err ignored = ERR_INIT;
 
+	if (driver->restore)
+		checkpoint_restore_cancel(driver->restore);
 	if (driver->launch.pid <= 0)
 		return;
 	(void)pidfd_send_signal(driver->launch.pidfd, SIGKILL, NULL, 0);
@@ -231,11 +235,18 @@ static void driver_on_drained(void *ctx)
 	driver_finish(ctx);
 }
 
+static void driver_end_restore(struct driver *driver)
+{
+	driver->restore_source = loop_source_free(driver->restore_source);
+	driver->restore = checkpoint_restore_free(driver->restore);
+}
+
 static void driver_on_end(void *ctx, _unused_ uint32_t events)
 {
 	struct driver *driver = ctx;
 
 	driver_on_socket(driver, 0);
+	driver_end_restore(driver);
 	driver->status = spawn_wait(driver->launch.pidfd);
 	driver->launch.pid = 0;
 	driver->pid_source = loop_source_free(driver->pid_source);
@@ -272,10 +283,11 @@ static void driver_free(struct driver *driver)
 		return;
 	loop_source_free(driver->sock_source);
 	loop_source_free(driver->pid_source);
-	loop_source_free(driver->restored);
+	driver_end_restore(driver);
 	binding_free(driver->binding);
 	streams_release(&driver->streams);
 	launch_release(&driver->launch);
+	spec_release(&driver->restored);
 	free(driver);
 }
 
@@ -422,20 +434,62 @@ static int driver_launch(struct driver *driver, struct err *err)
 	return r;
 }
 
-/* As driver_wire(), which a start that is not a restore comes to. */
+static int driver_watch_process(struct driver *driver, struct err *err)
+{
+	driver->pid_source = loop_watch_fd(driver->host->loop, driver->launch.pidfd, EPOLLIN,
+					   driver_on_end, driver);
+	if (!driver->pid_source)
+		return err_errno(err, -errno, "cannot watch the container");
+	driver->host->run->pid = driver->launch.pid;
+	return 0;
+}
+
+/* As driver_wire(), which a start that is not a restore comes to. If the process ends from now on, CRIU would wait for
+ * it for ever. */
 static int driver_on_found(void *ctx, const struct launch *launch, int ready, struct err *err)
 {
 	struct driver *driver = ctx;
 	const struct driver_host *host = driver->host;
+	int r = driver->pid_source ? 0 : driver_watch_process(driver, err);
 
-	return ready || !strv_len(host->instance->networks)
-		       ? 0
+	return r < 0 || ready || !strv_len(host->instance->networks)
+		       ? r
 		       : host->ops->wire(host->ctx, launch->pid, err);
 }
 
+/* What there is of it ends, and then it is told as of any other. */
+static void driver_restore_failed(struct driver *driver, const struct err *err)
+{
+	driver_end_restore(driver);
+	driver_fail(driver, err);
+	if (driver->pid_source)
+		driver_kill(driver);
+	else
+		streams_finish(&driver->streams);
+}
+
+static void driver_on_restore(void *ctx, _unused_ uint32_t events)
+{
+	struct driver *driver = ctx;
+	struct err err = ERR_INIT;
+	int terminal = -EBADF;
+	int r = checkpoint_restore_step(driver->restore, &terminal, &err);
+
+	if (r > 0)
+		return;
+	if (r == 0 && terminal >= 0)
+		r = streams_set_terminal(&driver->streams, terminal, &err);
+	if (r < 0) {
+		driver_restore_failed(driver, &err);
+		return;
+	}
+	driver_end_restore(driver);
+	driver->ready = 1;
+	driver_on_socket_end(driver);
+}
+
 /* The same for one whose processes come from a checkpoint; its run begins where theirs was. */
-static int driver_restore_with(struct driver *driver, const struct spec *spec, const int theirs[3],
-			       struct err *err)
+static int driver_restore_with(struct driver *driver, const int theirs[3], struct err *err)
 {
 	const struct driver_host *host = driver->host;
 	const struct checkpoint_place place = {
@@ -444,63 +498,52 @@ static int driver_restore_with(struct driver *driver, const struct spec *spec, c
 		.ctx = driver,
 	};
 	struct checkpoint_options options = driver_checkpoint_options;
-	_cleanup_close_ int terminal = -EBADF;
 	int r;
 
 	options.images = host->restore;
 	options.work = host->state_dir;
-	r = checkpoint_restore(spec, &options, &place, &driver->launch, &terminal, err);
-	if (r == 0)
-		r = streams_init(&driver->streams, host->loop, &driver_streams_ops, driver,
-				 driver->launch.stdio, spec->process.tty, err);
-	if (r == 0 && terminal >= 0)
-		r = streams_set_terminal(&driver->streams, take_fd(&terminal), err);
-	return r;
+	r = checkpoint_restore_begin(&driver->restored, &options, &place, &driver->launch,
+				     &driver->restore, err);
+	if (r < 0)
+		return r;
+	driver->restore_source = loop_watch_fd(host->loop, checkpoint_restore_fd(driver->restore),
+					       EPOLLIN, driver_on_restore, driver);
+	if (!driver->restore_source)
+		return err_errno(err, -errno, "cannot watch CRIU");
+	return streams_init(&driver->streams, host->loop, &driver_streams_ops, driver,
+			    driver->launch.stdio, driver->restored.process.tty, err);
 }
 
 static int driver_restore(struct driver *driver, struct err *err)
 {
 	const struct driver_host *host = driver->host;
-	_cleanup_spec_ struct spec spec = { 0 };
+	struct spec *spec = &driver->restored;
 	int theirs[3] = { -EBADF, -EBADF, -EBADF };
 	int r;
 
 	r = spec_of_instance(host->instance, &host->process, host->layer_paths, host->state_dir,
-			     host->run->cgroup, host->run_dir, &spec, err);
+			     host->run->cgroup, host->run_dir, spec, err);
 	if (r == 0)
-		r = spec_add_shares(&spec, host->instance->volumes, host->root, err);
+		r = spec_add_shares(spec, host->instance->volumes, host->root, err);
 	if (r == 0)
-		r = driver_write_files(host, &spec, err);
+		r = driver_write_files(host, spec, err);
 	/* as the checkpoint has them */
-	spec.cgroup_also = CGROUP_ALL;
-	if (r == 0 && !spec.process.tty)
-		r = launch_make_pipes(&spec, &driver->launch, theirs, err);
+	spec->cgroup_also = CGROUP_ALL;
+	if (r == 0 && !spec->process.tty)
+		r = launch_make_pipes(spec, &driver->launch, theirs, err);
 	if (r == 0)
-		r = driver_restore_with(driver, &spec, theirs, err);
+		r = driver_restore_with(driver, theirs, err);
 	for (int i = 0; i < 3; i++)
 		fd_close(theirs[i]);
 	return r;
 }
 
-/* From the loop, as every other word of ours. */
-static void driver_on_restored(void *ctx)
+static int driver_watch_launched(struct driver *driver, struct err *err)
 {
-	struct driver *driver = ctx;
-
-	driver->restored = loop_source_free(driver->restored);
-	if (driver->phase == DRIVER_SETTING_UP)
-		driver_on_socket_end(driver);
-}
-
-static int driver_watch_restored(struct driver *driver)
-{
-	if (!driver->host->restore)
-		return 1;
-	driver->ready = 1;
-	driver->restored = loop_add_timer(driver->host->loop, driver_on_restored, driver);
-	if (driver->restored)
-		loop_timer_set(driver->restored, 0);
-	return driver->restored != NULL;
+	driver->sock_source = loop_watch_fd(driver->host->loop, driver->launch.sock, EPOLLIN,
+					    driver_on_socket, driver);
+	return driver->sock_source ? driver_watch_process(driver, err)
+				   : err_errno(err, -errno, "cannot watch the container");
 }
 
 static int driver_start(const struct driver_host *host, struct driver **ret, struct err *err)
@@ -513,17 +556,10 @@ static int driver_start(const struct driver_host *host, struct driver **ret, str
 	driver->launch = LAUNCH_INIT;
 	driver->has_reaper = host->instance->init;
 	r = host->restore ? driver_restore(driver, err) : driver_launch(driver, err);
+	if (r == 0 && !host->restore)
+		r = driver_watch_launched(driver, err);
 	if (r < 0)
 		return r;
-	if (driver->launch.sock >= 0)
-		driver->sock_source = loop_watch_fd(host->loop, driver->launch.sock, EPOLLIN,
-						    driver_on_socket, driver);
-	driver->pid_source =
-		loop_watch_fd(host->loop, driver->launch.pidfd, EPOLLIN, driver_on_end, driver);
-	if ((!driver->sock_source && !host->restore) || !driver->pid_source ||
-	    !driver_watch_restored(driver))
-		return err_errno(err, -errno, "cannot watch the container");
-	host->run->pid = driver->launch.pid;
 	if (!driver->launch.cgroup)
 		mem_replace(&host->run->cgroup, NULL);
 	if (uname(&uts) == 0)

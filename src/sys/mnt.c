@@ -10,6 +10,10 @@
 #include <sys/mount.h>
 #include <sys/syscall.h>
 
+#ifndef SYS_open_tree_attr
+#define SYS_open_tree_attr 467 /* the same on every architecture */
+#endif
+
 /* What the kernel said about a refused option, if it said something. */
 static int mnt_fail(int fs, int code, const char *what, struct err *err)
 {
@@ -147,13 +151,35 @@ int mnt_clone_peer(int dirfd, const char *path, int recursive, int *ret_fd, stru
 	return 0;
 }
 
+/* open_tree() and mount_setattr() in one call (Linux 6.15). */
+static int mnt_open_tree_attr(int dirfd, const char *path, unsigned int flags,
+			      struct mount_attr *attr)
+{
+	static int missing; /* from this kernel */
+	int fd = -1;
+
+	if (!missing) {
+		fd = (int)syscall(SYS_open_tree_attr, dirfd, path,
+				  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags, attr, sizeof(*attr));
+		missing = fd < 0 && errno == ENOSYS;
+	}
+	return fd;
+}
+
 int mnt_clone_with(int dirfd, const char *path, int recursive, uint64_t set, uint64_t clear,
 		   int *ret_fd, struct err *err)
 {
 	struct mount_attr attr = { .attr_set = set, .attr_clr = clear, .propagation = MS_PRIVATE };
 	unsigned int flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
-	_cleanup_close_ int fd = -EBADF;
-	int r = mnt_clone_peer(dirfd, path, recursive, &fd, err);
+	_cleanup_close_ int fd = mnt_open_tree_attr(dirfd, path, flags, &attr);
+	int r;
+
+	if (fd >= 0) {
+		*ret_fd = take_fd(&fd);
+		return 0;
+	}
+	/* which of the two it was that failed, if not for that */
+	r = mnt_clone_peer(dirfd, path, recursive, &fd, err);
 
 	if (r < 0)
 		return r;

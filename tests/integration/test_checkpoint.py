@@ -253,6 +253,55 @@ def test_a_machine_is_refused(brig, busybox_image, debian_kernel):
         assert failed.code == 125 and "is a VM, which cannot be" in failed.err
 
 
+@pytest.fixture
+def stalled(brig):
+    """A restore by a CRIU that takes its time: a Running, the file that lets that CRIU fail, and its pid.
+
+    CRIU sees a /tmp of its own, so it is not there.
+    """
+    folder = brig.root.parent / "criu"
+    folder.mkdir()
+    (folder / "criu").write_text(f"#!/bin/sh\necho $$ >{folder}/pid\nread word <{folder}/go\nexit 1\n")
+    (folder / "criu").chmod(0o755)
+    (folder / "images").mkdir()
+    (folder / "images/descriptors.json").write_text('["/dev/null", "pipe:[1]", "pipe:[2]"]')
+    os.mkfifo(folder / "go")
+
+    def start(name):
+        running = brig.popen("restore", "--dir", folder / "images", name,
+                             env={"PATH": f"{folder}:{os.environ['PATH']}"})
+        wait.file_contains(folder / "pid", "\n")
+        return running, folder / "go", int((folder / "pid").read_text())
+
+    return start
+
+
+def test_others_are_served_while_it_is_restored(brig, busybox_image, stalled):
+    brig("create", "--name", "c", busybox_image, "true")
+    restore, go, criu = stalled("c")
+    assert "is not running" in brig.fails("pause", "c", timeout=10).err  # its keeper says so
+    assert "is not running" in brig.fails("kill", "c", timeout=10).err
+    go.write_text("\n")
+    failed = restore.finish(SECONDS)
+    assert failed.code == 125 and "criu failed: " in failed.err and failed.err.count("\n") == 1
+    wait.process_end(criu)
+    assert "criu failed" in state(brig)["error"]
+    brig("start", "c")
+    assert brig("wait", "c").out == "0\n"
+
+
+def test_a_restore_that_takes_too_long_can_be_ended(brig, busybox_image, stalled):
+    """Its command is killed, and with that the way is free for others."""
+    brig("create", "--name", "c", busybox_image, "true")
+    restore, _, criu = stalled("c")
+    restore.process.kill()
+    restore.process.wait()
+    brig("stop", "c", timeout=SECONDS)
+    wait.process_end(criu)
+    assert state(brig)["state"] == "created"
+    brig("rm", "c")
+
+
 @pytest.mark.skipif(bool(RUNS), reason="CRIU runs here")
 def test_without_criu_it_says_so_and_goes_on(brig, busybox_image):
     run(brig, busybox_image)

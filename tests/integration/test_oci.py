@@ -114,16 +114,19 @@ def test_a_user_has_a_root_of_the_users_own(oci):
 def test_features_have_the_shape_that_engines_read(oci):
     features = json.loads(oci("features", options=[]).stdout)
     assert (features["ociVersionMin"], features["ociVersionMax"]) == ("1.0.0", "1.3.0")
-    assert set(features["hooks"]) <= {"prestart", "createRuntime", "createContainer", "startContainer",
+    assert set(features["hooks"]) == {"prestart", "createRuntime", "createContainer", "startContainer",
                                       "poststart", "poststop"}
+    assert features["potentiallyUnsafeConfigAnnotations"] == []
+    assert features["annotations"]["org.opencontainers.runc.checkpoint.enabled"] == "true"
     assert {"ro", "rbind", "rro", "nosuid", "private"} <= set(features["mountOptions"])
     linux = features["linux"]
-    assert {"cgroup", "ipc", "mount", "network", "pid", "user", "uts"} <= set(linux["namespaces"])
+    assert set(linux["namespaces"]) == {"cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"}
     assert set(linux["cgroup"]) == {"v1", "v2", "systemd", "systemdUser", "rdma"}
     for name in ("seccomp", "apparmor", "selinux", "intelRdt", "netDevices"):
         assert isinstance(linux[name]["enabled"], bool)
     assert isinstance(linux["mountExtensions"]["idmap"]["enabled"], bool)
-    assert linux["memoryPolicy"].keys() == {"modes", "flags"}
+    assert linux["intelRdt"].keys() == {"enabled", "schemata", "monitoring"}
+    assert "MPOL_BIND" in linux["memoryPolicy"]["modes"] and "MPOL_F_STATIC_NODES" in linux["memoryPolicy"]["flags"]
     seccomp = linux["seccomp"]
     assert "SCMP_ACT_ERRNO" in seccomp["actions"] and "SCMP_CMP_EQ" in seccomp["operators"]
     assert "SCMP_ARCH_X86_64" in seccomp["archs"]

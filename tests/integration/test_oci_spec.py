@@ -85,7 +85,7 @@ def test_a_missing_cwd_is_made(bundle):
 
 
 def test_user_and_groups(bundle):
-    user = {"uid": 1000, "gid": 1001, "additionalGids": [5, 2000]}
+    user = {"uid": 1000, "gid": 1001, "additionalGids": [5, 2000], "username": "root"}  # the name is Windows'
     assert bundle.out("id -u; id -g; id -G", {"process.user": user}) == "1000\n1001\n1001 5 2000"
 
 
@@ -678,7 +678,7 @@ def test_a_container_in_the_namespaces_of_a_pod(bundle, oci):
 
 def test_time_offsets(bundle, oci_probe):
     os.link(oci_probe, bundle.rootfs / "bin/probe")
-    offsets = {"monotonic": {"secs": 1000000, "nanosecs": 5}, "boottime": {"secs": -100}}
+    offsets = {"monotonic": {"secs": 1000000, "nanosecs": 5}, "boottime": {"secs": -100, "nanosecs": 7}}
     monotonic, boottime = map(int, bundle.out("probe clock", {
         "linux.namespaces[+]": {"type": "time"}, "linux.timeOffsets": offsets}).split())
     assert 0 <= time.clock_gettime(time.CLOCK_MONOTONIC) + 1000001 - monotonic < 30

@@ -287,6 +287,17 @@ static void every_action_is_the_kernels(void **state _unused_)
 	}
 }
 
+static void the_default_action_has_an_errno_of_its_own(void **state _unused_)
+{
+	const char *text = "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultErrnoRet\":28,"
+			   "\"syscalls\":[{\"names\":[\"openat2\"],\"action\":\"SCMP_ACT_ALLOW\"},"
+			   "{\"names\":[\"read\"],\"action\":\"SCMP_ACT_ERRNO\"}]}";
+
+	assert_int_equal(verdict(text, SYS_write, 0, 0), SECCOMP_RET_ERRNO | ENOSPC);
+	assert_int_equal(verdict(text, SYS_read, 0, 0), SECCOMP_RET_ERRNO | EPERM);
+	assert_int_equal(verdict(text, SYS_openat2, 0, 0), SECCOMP_RET_ALLOW);
+}
+
 static void what_is_newer_than_the_rules_does_not_exist_where_it_would_be_denied(
 	void **state _unused_)
 {
@@ -358,6 +369,7 @@ int main(void)
 		cmocka_unit_test(every_operator_looks_at_all_64_bits),
 		cmocka_unit_test(all_arguments_of_a_rule_have_to_hold),
 		cmocka_unit_test(every_action_is_the_kernels),
+		cmocka_unit_test(the_default_action_has_an_errno_of_its_own),
 		cmocka_unit_test(
 			what_is_newer_than_the_rules_does_not_exist_where_it_would_be_denied),
 		cmocka_unit_test(listeners_and_flags_are_told),
