@@ -6,6 +6,7 @@
 
 #include "net/network.h"
 #include "proto/driver.h"
+#include "proto/nic.h"
 
 /*
  * What an instance that runs has of the networks, from its keeper's side: all of its interfaces, from before its start until after
@@ -62,6 +63,14 @@ char *const *attach_addresses(const struct attach *attach);
 /* The texts of /etc/hosts and /etc/resolv.conf for it. */
 const char *attach_hosts(const struct attach *attach);
 const char *attach_resolv_conf(const struct attach *attach);
+
+/*
+ * Who answers for its names and addresses: pidfds, for the caller to close, which are readable when one has ended;
+ * ret has room for ATTACH_STEWARDS. attach_answer() brings those back that are gone.
+ */
+#define ATTACH_STEWARDS (NIC_MAX + 1)
+size_t attach_open_stewards(const struct attach *attach, int *ret);
+int attach_answer(struct attach *attach, struct err *err);
 
 /* Unplugs all of it: nothing passes any more, and others can have its ports. What fails is left to attach_clean(). */
 void attach_unplug_all(struct attach *attach);
