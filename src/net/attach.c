@@ -910,6 +910,21 @@ int attach_clean(const struct network_home *home, const char *instance, struct e
 	return 0;
 }
 
+void attach_reclaim(const struct network_home *home, const char *instance, char *const *networks)
+{
+	_cleanup_strv_ char **names = NULL;
+	struct err ignored = ERR_INIT;
+	_cleanup_close_ int lock = -EBADF;
+
+	(void)network_names(home, &names, &ignored);
+	if (names)
+		lock = network_lock(home, &ignored);
+	for (size_t i = 0; lock >= 0 && names[i]; i++) {
+		ignored = ERR_INIT;
+		(void)lease_drop_others(home, names[i], instance, networks, &ignored);
+	}
+}
+
 void attach_forget(const struct network_home *home, const char *instance, char *const *networks)
 {
 	struct err ignored = ERR_INIT;

@@ -81,6 +81,8 @@ void attach_free(struct attach *attach);
 void attach_silence(const struct network_home *home, const struct instance *record);
 /* What a killed keeper of the instance has left. Quick if there is nothing. */
 int attach_clean(const struct network_home *home, const char *instance, struct err *err);
+/* The addresses that it has on other networks than these are free again: its keeper was killed while it came to one or left it. */
+void attach_reclaim(const struct network_home *home, const char *instance, char *const *networks);
 /* Its addresses on these networks, as texts of proto/nic.h, are free for others: it is removed, or leaves them. */
 void attach_forget(const struct network_home *home, const char *instance, char *const *networks);
 
