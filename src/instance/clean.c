@@ -170,6 +170,8 @@ int clean_leftovers(const struct instance_home *home, struct instance *record, c
 	}
 	if (r == 0)
 		r = attach_clean(&networks, name, err);
+	if (r == 0 && record->created)
+		attach_reclaim(&networks, name, record->networks);
 	if (r == 0 && record->created && !record->finished)
 		r = clean_note_end(home, record, err);
 	if (r < 0)

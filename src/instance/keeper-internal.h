@@ -83,6 +83,11 @@ struct keeper {
 	struct attach *attach;	   /* its networks; NULL: none */
 	struct userlink *userlink; /* instead of them: a user's; NULL: none */
 	int netns;		   /* another instance's, which it shares */
+	struct keeper_stewards {   /* of the networks */
+		int fds[ATTACH_STEWARDS];
+		struct loop_source *sources[ATTACH_STEWARDS], *timer;
+		size_t n;
+	} stewards;
 	struct logs_writer *log;
 	size_t unconsumed; /* output of channel 0 that slow clients have not taken yet */
 	struct keeper_session *sessions;

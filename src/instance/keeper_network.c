@@ -13,6 +13,8 @@
 #include <string.h>
 
 #define KEEPER_CPU 1000 /* thousandths */
+/* So long after a steward's end it is looked whether somebody has started another: who ends them on purpose does so. */
+#define KEEPER_STEWARD_MS 500
 
 static struct network_home keeper_network_home(const struct keeper *keeper)
 {
@@ -34,6 +36,54 @@ struct keeper_way {
 	int (*wire)(struct keeper *keeper, pid_t pid, struct err *err);
 };
 
+static void keeper_network_let_go(struct keeper *keeper)
+{
+	struct keeper_stewards *stewards = &keeper->stewards;
+
+	while (stewards->n) {
+		loop_source_free(stewards->sources[--stewards->n]);
+		fd_close(stewards->fds[stewards->n]);
+	}
+}
+
+static void keeper_network_watch(struct keeper *keeper);
+
+static void keeper_network_on_timer(void *ctx)
+{
+	struct keeper *keeper = ctx;
+	struct err ignored = ERR_INIT;
+
+	(void)attach_answer(keeper->attach, &ignored);
+	keeper_network_watch(keeper);
+}
+
+static void keeper_network_on_steward(void *ctx, uint32_t events _unused_)
+{
+	struct keeper *keeper = ctx;
+	struct keeper_stewards *stewards = &keeper->stewards;
+
+	keeper_network_let_go(keeper);
+	if (!stewards->timer)
+		stewards->timer = loop_add_timer(keeper->loop, keeper_network_on_timer, keeper);
+	if (stewards->timer)
+		loop_timer_set(stewards->timer, KEEPER_STEWARD_MS);
+}
+
+/*
+ * A steward belongs to nobody, so whoever is on its network looks after it: the first one starts it again, the others
+ * find it there. One that cannot be started is left to the next start on that network, which says why.
+ */
+static void keeper_network_watch(struct keeper *keeper)
+{
+	struct keeper_stewards *stewards = &keeper->stewards;
+
+	keeper_network_let_go(keeper);
+	stewards->n = attach_open_stewards(keeper->attach, stewards->fds);
+	for (size_t i = 0; i < stewards->n; i++)
+		stewards->sources[i] = loop_watch_fd(keeper->loop, stewards->fds[i], EPOLLIN,
+						     keeper_network_on_steward, keeper);
+}
+
 /* What the next start is given, and other commands see. */
 static void keeper_network_tell(struct keeper *keeper)
 {
@@ -45,6 +95,7 @@ static void keeper_network_tell(struct keeper *keeper)
 	host->resolv_conf = attach_resolv_conf(keeper->attach);
 	strv_free(keeper->run.addresses);
 	keeper->run.addresses = strv_dup(attach_addresses(keeper->attach));
+	keeper_network_watch(keeper);
 }
 
 static int keeper_network_networks_up(struct keeper *keeper, struct err *err)
@@ -167,6 +218,8 @@ int keeper_network_wire(void *ctx, pid_t pid, struct err *err)
 
 void keeper_network_down(struct keeper *keeper)
 {
+	keeper_network_let_go(keeper);
+	keeper->stewards.timer = loop_source_free(keeper->stewards.timer);
 	attach_unplug_all(keeper->attach);
 	userlink_unplug(keeper->userlink);
 	keeper->netns = fd_close(keeper->netns);

@@ -11,6 +11,7 @@
 #include "net/publish.h"
 #include "net/resolver.h"
 #include "net/ruleset.h"
+#include "net/steward.h"
 #include "net/view.h"
 #include "net/wire.h"
 #include "sys/netlink.h"
@@ -361,6 +362,35 @@ static int attach_answer_names(struct attach *attach, struct err *err)
 			return view_up(&attach->home, attach->record->name, err);
 	}
 	return 0;
+}
+
+size_t attach_open_stewards(const struct attach *attach, int *ret)
+{
+	int of_several = view_open(&attach->home, attach->record->name);
+	size_t n = 0;
+
+	if (of_several >= 0)
+		ret[n++] = of_several;
+	for (size_t i = 0; i < NIC_MAX; i++) {
+		const char *name = attach->nics[i].used ? attach->nics[i].network.name : NULL;
+		int fd = name ? steward_open(&attach->home, name) : -EBADF;
+
+		if (fd >= 0)
+			ret[n++] = fd;
+	}
+	return n;
+}
+
+int attach_answer(struct attach *attach, struct err *err)
+{
+	_cleanup_close_ int lock = network_lock(&attach->home, err);
+	int r = lock < 0 ? lock : 0;
+
+	for (size_t i = 0; i < NIC_MAX && r == 0; i++) {
+		if (attach->nics[i].used && attach->nics[i].network.name)
+			r = fabric_answer(&attach->home, attach->nics[i].network.name, err);
+	}
+	return r < 0 ? r : attach_answer_names(attach, err);
 }
 
 /* After one of them has gone. */
@@ -878,6 +908,21 @@ int attach_clean(const struct network_home *home, const char *instance, struct e
 	if (lock >= 0)
 		port_sweep(home);
 	return 0;
+}
+
+void attach_reclaim(const struct network_home *home, const char *instance, char *const *networks)
+{
+	_cleanup_strv_ char **names = NULL;
+	struct err ignored = ERR_INIT;
+	_cleanup_close_ int lock = -EBADF;
+
+	(void)network_names(home, &names, &ignored);
+	if (names)
+		lock = network_lock(home, &ignored);
+	for (size_t i = 0; lock >= 0 && names[i]; i++) {
+		ignored = ERR_INIT;
+		(void)lease_drop_others(home, names[i], instance, networks, &ignored);
+	}
 }
 
 void attach_forget(const struct network_home *home, const char *instance, char *const *networks)

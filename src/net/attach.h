@@ -6,6 +6,7 @@
 
 #include "net/network.h"
 #include "proto/driver.h"
+#include "proto/nic.h"
 
 /*
  * What an instance that runs has of the networks, from its keeper's side: all of its interfaces, from before its start until after
@@ -63,6 +64,14 @@ char *const *attach_addresses(const struct attach *attach);
 const char *attach_hosts(const struct attach *attach);
 const char *attach_resolv_conf(const struct attach *attach);
 
+/*
+ * Who answers for its names and addresses: pidfds, for the caller to close, which are readable when one has ended;
+ * ret has room for ATTACH_STEWARDS. attach_answer() brings those back that are gone.
+ */
+#define ATTACH_STEWARDS (NIC_MAX + 1)
+size_t attach_open_stewards(const struct attach *attach, int *ret);
+int attach_answer(struct attach *attach, struct err *err);
+
 /* Unplugs all of it: nothing passes any more, and others can have its ports. What fails is left to attach_clean(). */
 void attach_unplug_all(struct attach *attach);
 /* The same, and waits until its wires are gone. NULL is fine, for both. */
@@ -72,6 +81,8 @@ void attach_free(struct attach *attach);
 void attach_silence(const struct network_home *home, const struct instance *record);
 /* What a killed keeper of the instance has left. Quick if there is nothing. */
 int attach_clean(const struct network_home *home, const char *instance, struct err *err);
+/* The addresses that it has on other networks than these are free again: its keeper was killed while it came to one or left it. */
+void attach_reclaim(const struct network_home *home, const char *instance, char *const *networks);
 /* Its addresses on these networks, as texts of proto/nic.h, are free for others: it is removed, or leaves them. */
 void attach_forget(const struct network_home *home, const char *instance, char *const *networks);
 

@@ -107,7 +107,7 @@ static int fabric_add_address(int sock, int link, const char *text, struct err *
 	return 0;
 }
 
-static uint32_t fabric_mtu(int sock, const struct network *network)
+static uint32_t fabric_find_mtu(int sock, const struct network *network)
 {
 	struct err ignored = ERR_INIT;
 	struct link uplink;
@@ -269,8 +269,6 @@ static int fabric_follow_mtu(int sock, const struct network_home *home,
 	uint32_t mtu = fabric_mtu(sock, network);
 	int r = 0;
 
-	if (network->ipv6 && mtu < FABRIC_MTU_MIN6)
-		mtu = FABRIC_MTU_MIN6;
 	if (mtu == bridge->mtu)
 		return 0;
 	port_list_load(home, network->name, &ports);
@@ -313,9 +311,7 @@ static int fabric_up_bridge(int sock, const struct network_home *home,
 		fabric_plug_ports(sock, home, network, ret->index);
 	if (r == 0 && anew)
 		r = steward_stop(home, network->name, err);
-	if (r == 0 && (network->dhcp || network->dns) && (network->ipv4 || network->ipv6))
-		r = steward_start(home, network, err);
-	return r;
+	return r < 0 ? r : steward_start(home, network, ret, err);
 }
 
 static int fabric_make(const struct network_home *home, const struct network *network, int anew,
@@ -345,6 +341,20 @@ int fabric_repair(const struct network_home *home, const struct network *network
 	int r = lease_repair(home, network->name, err);
 
 	return r < 0 ? r : fabric_make(home, network, 1, &mtu, err);
+}
+
+int fabric_answer(const struct network_home *home, const char *name, struct err *err)
+{
+	_cleanup_network_ struct network network = { 0 };
+	_cleanup_close_ int sock = netlink_open(NETLINK_ROUTE, -EBADF, err);
+	struct link bridge;
+	int r = sock < 0 ? sock : network_load(home, name, &network, err);
+
+	if (r == 0 && network.type == NETWORK_BRIDGE)
+		r = link_find(sock, network.device, &bridge, err);
+	return r < 0 || network.type != NETWORK_BRIDGE
+		       ? r
+		       : steward_start(home, &network, &bridge, err);
 }
 
 int fabric_follows(const struct network *network)

@@ -23,7 +23,9 @@ int fabric_repair(const struct network_home *home, const struct network *network
  * Of a network whose MTU follows the way out: its bridge does so now. Takes the lock itself: -EWOULDBLOCK, somebody has it.
  */
 int fabric_follow(const struct network_home *home, const struct network *network, struct err *err);
-/* Whether it follows another interface's. */
+/* Its steward, if it is to have one, whose bridge is there: nothing to do if it runs. */
+int fabric_answer(const struct network_home *home, const char *name, struct err *err);
+/* Whether its MTU follows another interface's. */
 int fabric_follows(const struct network *network);
 int fabric_is_up(const struct network *network);
 /* Nothing of it is left (without a device: of the network of that name, whose record cannot be read), but for the rules, which follow from the records. What is plugged in loses its way. */

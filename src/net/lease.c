@@ -411,6 +411,43 @@ int lease_drop(const struct network_home *home, const char *network, const char 
 	return leases_save(home, network, &leases, transient, err);
 }
 
+static int lease_is_of(const struct lease *lease, const char *network, char *const *networks)
+{
+	for (size_t i = 0; networks && networks[i]; i++) {
+		_cleanup_nic_ struct nic nic = { 0 };
+		struct err ignored = ERR_INIT;
+		char text[NIC_MAC_TEXT];
+
+		if (nic_parse(networks[i], i, &nic, &ignored) == 0 && nic.network &&
+		    !strcmp(nic.network, network) &&
+		    !strcmp(nic_format_mac(nic.mac, text), lease->mac))
+			return 1;
+	}
+	return 0;
+}
+
+int lease_drop_others(const struct network_home *home, const char *network, const char *instance,
+		      char *const *networks, struct err *err)
+{
+	_cleanup_leases_ struct leases leases = { 0 };
+	int changed[2] = { 0 }, r = leases_load(home, network, &leases, err);
+
+	for (size_t i = leases.n; r == 0 && i > 0; i--) {
+		const struct lease *lease = &leases.items[i - 1];
+
+		if (!lease->instance || strcmp(lease->instance, instance) != 0 ||
+		    lease_is_of(lease, network, networks))
+			continue;
+		changed[lease->transient != 0] = 1;
+		leases_remove(&leases, i - 1);
+	}
+	for (int transient = 0; transient < 2 && r == 0; transient++) {
+		if (changed[transient])
+			r = leases_save(home, network, &leases, transient, err);
+	}
+	return r;
+}
+
 /* 1 if a file had to be put aside. */
 static int lease_put_aside(const struct network_home *home, const char *network, int transient,
 			   struct err *err)

@@ -47,6 +47,10 @@ int lease_take(const struct network_home *home, const struct network *network, c
 int lease_drop(const struct network_home *home, const char *network, const char *instance,
 	       const uint8_t mac[6], struct err *err);
 
+/* The same for all of the instance's there whose interfaces are not among `networks`, texts of proto/nic.h. */
+int lease_drop_others(const struct network_home *home, const char *network, const char *instance,
+		      char *const *networks, struct err *err);
+
 /* A file that cannot be read is put aside as leases.json.damaged, and what instances have that run is noted anew. */
 int lease_repair(const struct network_home *home, const char *network, struct err *err);
 

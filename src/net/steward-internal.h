@@ -16,9 +16,6 @@
 /* Waits until neither steward nor dnsmasq has the FIFO open, which is made if it is not there. dir: RUN/.net/NAME. */
 int steward_wait_gone(int dir, struct err *err);
 
-/* What dnsmasq is told of it goes into its configuration. */
-int steward_find_bridge(const struct network *network, struct link *ret, struct err *err);
-
 /* Whom dnsmasq runs as: the package's user, else nobody. The caller frees the name. */
 char *steward_find_user(uid_t *ret_uid, gid_t *ret_gid);
 

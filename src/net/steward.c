@@ -9,7 +9,8 @@
  *
  * SIGHUP goes on to dnsmasq, which reads hosts and dhcp again. After SIGUSR1 it is ended and started again at once, for
  * it forgets leases only so. When interfaces or routes of the host's change the bridge follows the MTU of the way out, if
- * it is to, and dnsmasq is started again with what it has become.
+ * it is to, and dnsmasq is started again with what it has become. A network without names and DHCP has a steward for that alone: ANSWERING
+ * then, without a dnsmasq.
  *
  * Invariants:
  *  1. Whoever holds the record lock of steward.lock is the network's steward. dnsmasq.conf is what dnsmasq was started
@@ -215,6 +216,7 @@ static int steward_try_ports(const struct steward *steward, struct err *err)
 }
 
 static void steward_on_end(void *ctx, uint32_t events _unused_);
+static void steward_on_ready(void *ctx, uint32_t events _unused_);
 
 /* What files name is in the list that is returned. */
 static char **steward_show_parts(const struct steward *steward, struct sandbox_file *files,
@@ -279,8 +281,6 @@ static int steward_launch(struct steward *steward, const struct names_resolver *
 	return steward->end_source ? 0 : err_errno(err, -errno, "cannot watch dnsmasq");
 }
 
-static void steward_begin(struct steward *steward);
-
 /* Each time anew: the host may have another resolv.conf by now, and the bridge may be another one. */
 static int steward_configure(struct steward *steward, const struct names_resolver *resolver,
 			     struct err *err)
@@ -318,6 +318,17 @@ static void steward_fail(struct steward *steward, const struct err *err)
 	}
 }
 
+/* For who only follows, as dnsmasq does it. */
+static int steward_mark_ready(struct steward *steward, struct err *err)
+{
+	int r = file_replace(steward->state, NAMES_READY, "", 0, 0644, 0);
+
+	if (r < 0)
+		return err_errno(err, r, "cannot write " NAMES_READY);
+	steward_on_ready(steward, 0);
+	return 0;
+}
+
 static void steward_begin(struct steward *steward)
 {
 	_cleanup_(names_resolver_release) struct names_resolver resolver = { 0 };
@@ -337,10 +348,11 @@ static void steward_begin(struct steward *steward)
 	if (r == 0)
 		r = steward_configure(steward, &resolver, &err);
 	if (r == 0)
-		r = steward_launch(steward, &resolver, &err);
+		r = steward->tool ? steward_launch(steward, &resolver, &err)
+				  : steward_mark_ready(steward, &err);
 	if (r < 0)
 		steward_fail(steward, &err);
-	else
+	else if (steward->tool)
 		loop_timer_set(steward->timer, STEWARD_READY_MS);
 }
 
@@ -442,7 +454,7 @@ static void steward_on_links_timer(void *ctx)
 
 	if (r == -EWOULDBLOCK)
 		loop_timer_set(steward->links_timer, STEWARD_LINKS_MS);
-	if (steward->phase == STEWARD_ANSWERING &&
+	if (steward->phase == STEWARD_ANSWERING && steward->tool &&
 	    steward_find_bridge(&steward->network, &bridge, &err) == 0 &&
 	    bridge.mtu != steward->mtu)
 		steward_start_again(steward);
@@ -520,7 +532,7 @@ static int steward_mark(struct steward *steward, struct err *err)
 	return 0;
 }
 
-static int steward_open(struct steward *steward, struct err *err)
+static int steward_open_folder(struct steward *steward, struct err *err)
 {
 	steward->path = network_run_path(&steward->home, steward->network.name);
 	steward->dir = open(steward->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -569,11 +581,12 @@ static int steward_set_up(struct steward *steward, const char *name, struct err 
 	if (r < 0)
 		return r;
 	names_pool(&steward->network, &steward->pool);
-	steward->tool = child_find("dnsmasq");
-	if (!steward->tool)
+	if (steward_answers(&steward->network))
+		steward->tool = child_find("dnsmasq");
+	if (!steward->tool && steward_answers(&steward->network))
 		return err_set(err, -ENOENT, "there is no dnsmasq; install dnsmasq-base");
 	steward->user = steward_find_user(&steward->uid, &steward->gid);
-	r = steward_open(steward, err);
+	r = steward_open_folder(steward, err);
 	if (r == 0)
 		r = steward_open_said(steward, err);
 	if (r == 0)

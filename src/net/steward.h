@@ -6,10 +6,12 @@
 
 #include "base/err.h"
 #include "net/network.h"
+#include "sys/link.h"
 
 /*
  * The steward of a network: a process that runs and watches over its dnsmasq, which answers with what net/names.h has
- * written. There is one for each network that has DHCP or names, from steward_start() to steward_stop().
+ * written, and has the bridge follow the MTU of the way out. There is one for each network that has DHCP or names or
+ * follows, from steward_start() to steward_stop(); where it only follows it has no dnsmasq.
  */
 #define STEWARD_ROLE "steward"
 #define STEWARD_LOCK "steward.lock"
@@ -20,19 +22,28 @@
 
 struct driver_ops;
 
+/* Whether it has DHCP or names. */
+int steward_answers(const struct network *network);
+
 /*
- * Makes that the network's names and DHCP are answered as its record says: nothing to do if that is so already, or if it
- * has neither; else one that runs by another record or on a bridge that is gone is ended first. Returns when dnsmasq
+ * Makes that the network's names and DHCP are answered as its record says: nothing to do if that is so already; one that is to have
+ * no steward has none then; else one that runs by another record or on a bridge that is gone is ended first. Returns when dnsmasq
  * answers, or why it cannot: -ENOENT if it is not installed, -EADDRINUSE with who has the port. The record is on disk,
  * the bridge is there with its addresses, and the caller holds the lock of the networks.
  */
-int steward_start(const struct network_home *home, const struct network *network, struct err *err);
+int steward_start(const struct network_home *home, const struct network *network,
+		  const struct link *bridge, struct err *err);
+
+/* The network's bridge. -ENODEV: there is none. */
+int steward_find_bridge(const struct network *network, struct link *ret, struct err *err);
 
 /* Ends it with its dnsmasq, and returns when both are gone. None there is success. The caller holds the lock. */
 int steward_stop(const struct network_home *home, const char *network, struct err *err);
 
 /* pid of the network's steward, 0: there is none. */
 pid_t steward_pid(const struct network_home *home, const char *network);
+/* A pidfd of it, which is readable once it has ended. -ESRCH: there is none. */
+int steward_open(const struct network_home *home, const char *network);
 
 /*
  * Has dnsmasq read dhcp/ again, after something there was changed or removed; with `forget` it also no longer knows any

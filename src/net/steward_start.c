@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/strv.h"
+#include "net/fabric.h"
 #include "net/names.h"
 #include "net/steward-internal.h"
 #include "net/steward.h"
@@ -99,10 +100,16 @@ static int steward_open_pid(int dir)
 	return steward_find(dir) == pid ? take_fd(&pidfd) : -ESRCH;
 }
 
-void steward_refresh(const struct network_home *home, const char *network, int forget)
+int steward_open(const struct network_home *home, const char *network)
 {
 	_cleanup_close_ int dir = steward_open_dir(home, network);
-	_cleanup_close_ int pidfd = dir < 0 ? -EBADF : steward_open_pid(dir);
+
+	return dir < 0 ? dir : steward_open_pid(dir);
+}
+
+void steward_refresh(const struct network_home *home, const char *network, int forget)
+{
+	_cleanup_close_ int pidfd = steward_open(home, network);
 
 	if (pidfd >= 0)
 		(void)pidfd_send_signal(pidfd, forget ? SIGUSR1 : SIGHUP, NULL, 0);
@@ -347,31 +354,34 @@ static int steward_is_right(const struct network *network, const struct link *br
 	return !strcmp(is, conf);
 }
 
-static int steward_run(const struct network_home *home, const struct network *network, int dir,
-		       struct err *err)
+static int steward_run(const struct network_home *home, const struct network *network,
+		       const struct link *bridge, int dir, struct err *err)
 {
-	_cleanup_free_ char *tool = child_find("dnsmasq");
-	struct link bridge;
+	_cleanup_free_ char *tool = steward_answers(network) ? child_find("dnsmasq") : NULL;
 
-	if (!tool)
+	if (!tool && steward_answers(network))
 		return err_set(err, -ENOENT, "there is no dnsmasq; install dnsmasq-base");
-	if (steward_find_bridge(network, &bridge, err) < 0)
-		return err->code;
-	if (steward_is_right(network, &bridge, dir))
+	if (steward_is_right(network, bridge, dir))
 		return 0;
 	return steward_renew(home, network, dir, err);
 }
 
-int steward_start(const struct network_home *home, const struct network *network, struct err *err)
+int steward_answers(const struct network *network)
+{
+	return (network->dhcp || network->dns) && (network->ipv4 || network->ipv6);
+}
+
+int steward_start(const struct network_home *home, const struct network *network,
+		  const struct link *bridge, struct err *err)
 {
 	_cleanup_free_ char *path = network_run_path(home, network->name);
 	_cleanup_close_ int dir = -EBADF;
 	int r;
 
-	if (!network->dhcp && !network->dns)
+	if (!steward_answers(network) && !fabric_follows(network))
 		return steward_stop(home, network->name, err);
 	r = steward_make_folder(path, &dir, err);
 	if (r == 0)
-		r = steward_run(home, network, dir, err);
+		r = steward_run(home, network, bridge, dir, err);
 	return r < 0 ? err_wrap(err, "names and DHCP of network '%s'", network->name) : 0;
 }

@@ -96,10 +96,20 @@ int view_up(const struct network_home *home, const char *instance, struct err *e
 	_cleanup_network_ struct network view = { 0 };
 	_cleanup_free_ char *name = view_name(instance);
 	struct err single = ERR_INIT;
+	struct link bridge;
 
 	if (view_load(home, name, &view, &single) < 0)
 		return view_down(home, instance, err);
-	return steward_start(home, &view, err);
+	return steward_find_bridge(&view, &bridge, err) < 0
+		       ? err->code
+		       : steward_start(home, &view, &bridge, err);
+}
+
+int view_open(const struct network_home *home, const char *instance)
+{
+	_cleanup_free_ char *name = view_name(instance);
+
+	return steward_open(home, name);
 }
 
 int view_down(const struct network_home *home, const char *instance, struct err *err)

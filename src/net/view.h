@@ -25,5 +25,7 @@ int view_choose_port(uint16_t *ret, struct err *err);
 /* As its ports' records say: it runs, or there is none. */
 int view_up(const struct network_home *home, const char *instance, struct err *err);
 int view_down(const struct network_home *home, const char *instance, struct err *err);
+/* As steward_open(). */
+int view_open(const struct network_home *home, const char *instance);
 
 #endif

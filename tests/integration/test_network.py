@@ -255,6 +255,16 @@ def test_an_mtu_follows_that_of_the_way_out(net_brig, wires):
     assert mtu(bridge) == 1450 == offered(net_brig, "a")
     ping(net_brig, start(net_brig, "d"), address(net_brig, "a", 6))
     assert inside("d") == 1450
+    # so does one that has neither names nor DHCP
+    net_brig("network", "create", "--no-dns", "--no-dhcp", "plain")
+    start(net_brig, "e", "--network", "plain")
+    bridge = net_brig.json("network", "inspect", "plain")[0]["device"]
+    assert mtu(bridge) == 1280
+    wires.host.run("ip", "link", "set", "up0", "mtu", "1300")
+    deadline = wait.Deadline(10, "the bridge to follow")
+    net_brig("rm", "-f", "e")
+    while mtu(bridge) != 1300:
+        deadline.left()
 
 
 def offered(brig, name):
@@ -369,6 +379,12 @@ def test_who_is_on_several_networks_finds_the_names_of_all(net_brig, wires):
     net_brig("network", "repair")
     start(net_brig, "late", "--network", "back")
     ping(net_brig, "web", "late")
+    for name in "@web", "back":  # by the keeper of one that is on it
+        ready = Path(net_brig.run, ".net", name, "state/ready")
+        before = ready.stat().st_mtime_ns
+        kill(int(wires.host.run("pgrep", "-f", f"^steward .*{net_brig.run} {name}$")))
+        wait.file_state(ready.parent, lambda: ready.exists() and ready.stat().st_mtime_ns != before, 30)
+        assert resolves(net_brig, "late" if name == "back" else "web", "late.brig", address(net_brig, "late"))
     net_brig("network", "disconnect", "back", "web")
     assert not resolves(net_brig, "web", "late.brig", address(net_brig, "late"))
     assert resolves(net_brig, "web", "on-side.brig", address(net_brig, "on-side"))

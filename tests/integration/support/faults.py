@@ -44,10 +44,11 @@ class Verb:
 
 class Victim:
     """A store with an image, a stopped instance `a` with two snapshots, one that runs, `r`, a machine `v` that was never
-    started, a volume for it, `disk`, and a file `out`."""
+    started, a volume for it, `disk`, and a file `out`. host: the network namespace that brig is run in, where a network
+    `lan` is made; without one no verb is about networks."""
 
-    def __init__(self, brig, folder, registry):
-        self.brig, self.folder, self.registry = brig, Path(folder), registry
+    def __init__(self, brig, folder, registry, host=None):
+        self.brig, self.folder, self.registry, self.host = brig, Path(folder), registry, host
         self.out = self.folder / "out"
         self.out.mkdir()
         brig("run", "-d", "--name", "a", IMAGE, "sleep", "1000")
@@ -66,6 +67,8 @@ class Victim:
         brig("rmi", LOADED)
         brig("export", "a", self.folder / BACKUP, "--snapshots")
         self.fill_registry()
+        if host:
+            brig("network", "create", "--internal", "lan")
         self.trees = {name: layers.listing(self.upper(f"snapshots/{name}")) for name in (ONE, TWO)}
         self.verbs = self.table()
 
@@ -177,6 +180,19 @@ class Victim:
         if drives:
             self.brig("disk", "detach", "disk0", "v")
 
+    def connected(self):
+        """`r` is on the network or not, in its record and in fact; and once it is not, nothing is left of that."""
+        self.running()
+        record = any(network.startswith("lan,") for network in self.brig.json("inspect", "r")[0]["networks"])
+        cards = self.brig("exec", "r", "ls", "/sys/class/net").out.split()
+        assert cards == (["eth0", "lo"] if record else ["lo"]), f"{cards}, by its record {record}"
+        if record:
+            self.brig("network", "disconnect", "lan", "r")
+        assert not [link for link in self.host.links() if link.startswith("vb")]
+        assert "vb" not in self.host.run("nft", "list", "ruleset")
+        assert self.brig.json("network", "leases", "lan") == []
+        assert not list(Path(self.brig.run, ".net/ports").iterdir())
+
     # --- the verbs ---
 
     def table(self):
@@ -212,6 +228,10 @@ class Victim:
                                 lambda: brig("disk", "attach", "disk", "v")),
             "import": Verb(("import", self.folder / BACKUP, "b"), lambda: self.instance("b")),
         }
+        if self.host:
+            found["connect"] = Verb(("network", "connect", "lan", "r"), self.connected, runs=True)
+            found["disconnect"] = Verb(("network", "disconnect", "lan", "r"), self.connected,
+                                       lambda: brig("network", "connect", "lan", "r"), runs=True)
         if self.registry:
             found["pull"] = Verb(("pull", "--tls-verify=false", self.pulled), lambda: self.image(self.pulled))
             found["push"] = Verb(("push", "--tls-verify=false", IMAGE, self.pushed), lambda: None)
@@ -298,13 +318,13 @@ class Victim:
 
     def inventory(self):
         """All files of the store, and the bytes that they take; but not what can be made again, nor what the kernel
-        does in the work folder of an overlay that is mounted."""
+        does in the work folder of an overlay that is mounted, nor where a start puts what an instance hears of networks."""
         instances = self.brig.root / "instances"
         wait.file_state(instances, lambda: not list(instances.glob(".*")), 20)  # whose keeper removes them
         names, size = set(), 0
         for top, folders, files in os.walk(self.brig.root):
             folders[:] = [name for name in folders if os.path.relpath(os.path.join(top, name), self.brig.root)
-                          not in ("cache", "tmp/fetched", "instances/r/work")]
+                          not in ("cache", "tmp/fetched", "instances/r/work", "instances/r/upper/etc")]
             for name in [*folders, *files]:
                 path = os.path.join(top, name)
                 names.add(os.path.relpath(path, self.brig.root))

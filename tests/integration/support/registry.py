@@ -32,8 +32,8 @@ def make_certificate(folder):
 
 
 @contextlib.contextmanager
-def serve(folder, tls=False, password=False):
-    """docker-registry with its data in the folder; gives its address, HOST:PORT."""
+def serve(folder, tls=False, password=False, prefix=()):
+    """docker-registry with its data in the folder; gives its address, HOST:PORT. prefix: what its command begins with."""
     folder.mkdir(parents=True, exist_ok=True)
     address = f"127.0.0.1:{free_port()}"
     config = {"version": "0.1", "log": {"level": "info", "accesslog": {"disabled": True}},
@@ -46,7 +46,7 @@ def serve(folder, tls=False, password=False):
         config["auth"] = {"htpasswd": {"realm": "test", "path": str(folder / "htpasswd")}}
     (folder / "config.yml").write_text(json.dumps(config))
     with open(folder / "log", "wb") as log:
-        process = subprocess.Popen(["docker-registry", "serve", str(folder / "config.yml")], stdout=log, stderr=log,
+        process = subprocess.Popen([*prefix, "docker-registry", "serve", str(folder / "config.yml")], stdout=log, stderr=log,
                                    env={"PATH": "/usr/bin"})
     try:
         wait.file_contains(folder / "log", "listening on", 20)

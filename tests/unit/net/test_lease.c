@@ -54,9 +54,9 @@ static void add_instance(const struct place *place, int i)
 }
 
 /* "ADDRESS ADDRESS6" of the interface with that number, or the error. */
-static int take(const struct place *place, int i, const char *keys, char text[128], struct err *err)
+static int take_as(const struct place *place, const char *name, int i, const char *keys,
+		   char text[128], struct err *err)
 {
-	_cleanup_free_ char *name = mem_printf("i%d", i);
 	_cleanup_free_ char *words = mem_printf("lan,mac=02:62:00:00:00:%02x%s", i, keys);
 	_cleanup_nic_ struct nic nic = { 0 };
 	char ip4[SUBNET_TEXT_MAX], ip6[SUBNET_TEXT_MAX];
@@ -69,6 +69,13 @@ static int take(const struct place *place, int i, const char *keys, char text[12
 		snprintf(text, 128, "%s %s", subnet_format(&ip, ip4),
 			 six.family ? subnet_format(&six, ip6) : "-");
 	return r;
+}
+
+static int take(const struct place *place, int i, const char *keys, char text[128], struct err *err)
+{
+	_cleanup_free_ char *name = mem_printf("i%d", i);
+
+	return take_as(place, name, i, keys, text, err);
 }
 
 static void an_interface_keeps_its_addresses(void **state)
@@ -240,6 +247,27 @@ static void all_addresses_can_be_given_and_those_of_the_gone_are_taken_back(void
 	assert_string_equal(a, "10.1.2.5/28 fd00::c/64");
 }
 
+static void what_an_instance_has_beside_its_record_is_taken_back(void **state)
+{
+	struct place *place = *state;
+	char *networks[] = { (char *)"lan,mac=02:62:00:00:00:01", NULL };
+	_cleanup_leases_ struct leases leases = { 0 };
+	struct err err = ERR_INIT;
+
+	char text[128];
+
+	for (int i = 1; i <= 4; i++) {
+		add_instance(place, i);
+		place->transient = i == 3;
+		assert_int_equal(take_as(place, i < 4 ? "i1" : "i4", i, "", text, &err), 0);
+	}
+	assert_int_equal(lease_drop_others(&place->home, "lan", "i1", networks, &err), 0);
+	assert_int_equal(leases_load(&place->home, "lan", &leases, &err), 0);
+	assert_int_equal(leases.n, 2);
+	assert_string_equal(leases.items[0].mac, "02:62:00:00:00:01");
+	assert_string_equal(leases.items[1].instance, "i4");
+}
+
 static void a_network_of_one_family_gives_one(void **state)
 {
 	struct place *place = *state;
@@ -265,6 +293,7 @@ int main(void)
 		PLACE_TEST(a_copy_takes_nothing_from_who_runs),
 		PLACE_TEST(what_was_asked_for_is_given_or_refused),
 		PLACE_TEST(all_addresses_can_be_given_and_those_of_the_gone_are_taken_back),
+		PLACE_TEST(what_an_instance_has_beside_its_record_is_taken_back),
 		PLACE_TEST(a_network_of_one_family_gives_one),
 	};
 

@@ -60,11 +60,19 @@ static void done(const char *command)
 	free(run(command));
 }
 
+static int try_start(const struct network *network, struct err *err)
+{
+	struct link bridge;
+	int r = steward_find_bridge(network, &bridge, err);
+
+	return r < 0 ? r : steward_start(&home, network, &bridge, err);
+}
+
 static void start(const struct network *network)
 {
 	struct err err = ERR_INIT;
 
-	if (steward_start(&home, network, &err) < 0)
+	if (try_start(network, &err) < 0)
 		fail_msg("%s", err.msg);
 }
 
@@ -635,7 +643,16 @@ static void starting_twice_changes_nothing_and_another_record_does(void **state 
 	assert_int_equal(network_save(&home, &changed, &err), 0);
 	start(&changed);
 	assert_int_not_equal(steward_pid(&home, "left"), first);
+	/* it has the bridge follow the way out, and answers nobody */
 	changed.dns = 0;
+	assert_int_equal(network_save(&home, &changed, &err), 0);
+	start(&changed);
+	first = steward_pid(&home, "left");
+	assert_int_not_equal(first, 0);
+	assert_answer("10.77.1.1", "web", TYPE_A, "NOBODY");
+	start(&changed);
+	assert_int_equal(steward_pid(&home, "left"), first);
+	changed.mtu = 1500;
 	start(&changed);
 	assert_int_equal(steward_pid(&home, "left"), 0);
 	assert_int_equal(network_save(&home, &left, &err), 0);
@@ -650,7 +667,7 @@ static void a_port_that_is_in_use_is_told(void **state _unused_)
 
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	assert_int_equal(prctl(PR_SET_NAME, "rival"), 0);
-	assert_int_equal(steward_start(&home, &left, &err), -EADDRINUSE);
+	assert_int_equal(try_start(&left, &err), -EADDRINUSE);
 	us = mem_printf("in use: by rival (pid %d)", getpid());
 	assert_non_null(strstr(err.msg, "network 'left': port 53 of 10.77.1.1 is in use"));
 	assert_non_null(strstr(err.msg, us));
@@ -660,7 +677,7 @@ static void a_port_that_is_in_use_is_told(void **state _unused_)
 	address.sin_port = htons(67);
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	err = ERR_INIT;
-	assert_int_equal(steward_start(&home, &left, &err), -EADDRINUSE);
+	assert_int_equal(try_start(&left, &err), -EADDRINUSE);
 	assert_non_null(strstr(err.msg, "DHCP server socket"));
 	assert_non_null(strstr(err.msg, us + strlen("in use: ")));
 }
@@ -671,7 +688,7 @@ static void without_dnsmasq_it_is_said_what_to_install(void **state _unused_)
 	struct err err = ERR_INIT;
 
 	assert_int_equal(setenv("PATH", "/nonexistent", 1), 0);
-	assert_int_equal(steward_start(&home, &left, &err), -ENOENT);
+	assert_int_equal(try_start(&left, &err), -ENOENT);
 	assert_int_equal(setenv("PATH", path, 1), 0);
 	assert_non_null(strstr(err.msg, "install dnsmasq-base"));
 }
