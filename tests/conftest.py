@@ -3,6 +3,7 @@
 
 wires           the network namespaces of a host and of what it is connected with (support/wires.py)
 net_brig        as `brig`, on that host, with networks; none of them may be left
+far_brig        as `net_brig`, on what that host is connected with: two hosts
 brig            the command line, with a root and a run folder of the test's own; what the test leaves
                 running is removed after it, and the test fails if anything of it stays behind
 busybox_image   the name of a small image in brig's store (also busybox_tree, the folder it is made of)
@@ -18,6 +19,7 @@ user_brig       as `brig`, for a user who is not root: a test that takes it runs
 kind            a test that takes it runs twice: kind.args is ["--container"], then ["--vm"]
 """
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -79,15 +81,27 @@ def wires():
         yield made
 
 
-@pytest.fixture
-def net_brig(wires, busybox_store):
+@contextlib.contextmanager
+def _networked(host, store):
     folder = Path(tempfile.mkdtemp(prefix="brig-", dir="/var/tmp"))
     folder.chmod(0o755)
-    command = Brig(folder / "root", folder / "run", prefix=wires.host.prefix, network="brig0")
-    images.clone(busybox_store, command.root)
+    command = Brig(folder / "root", folder / "run", prefix=host.prefix, network="brig0")
+    images.clone(store, command.root)
     yield command
-    _end_networks(command, wires.host)
+    _end_networks(command, host)
     _end(command, folder)
+
+
+@pytest.fixture
+def net_brig(wires, busybox_store):
+    with _networked(wires.host, busybox_store) as command:
+        yield command
+
+
+@pytest.fixture
+def far_brig(wires, busybox_store):
+    with _networked(wires.world, busybox_store) as command:
+        yield command
 
 
 def _end_networks(command, host):

@@ -414,7 +414,9 @@ const struct verb cli_network_verbs[] = {
 			"their own, by a bridge that takes the interface in (it has no use for the "
 			"host's own addresses then), or by macvlan, which leaves it as it is and "
 			"is for "
-			"containers alone.\n\n"
+			"containers alone. With --vlan that is a VLAN of the interface, "
+			"PARENT.NUMBER, which is made if it is not there, and goes with the last "
+			"network on it then.\n\n"
 			"The network 'brig0' is made when an instance first needs it.",
 		.examples =
 			(const char *const[]){

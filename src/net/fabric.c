@@ -24,8 +24,9 @@
 #include <unistd.h>
 
 #define FABRIC_MTU_MIN6 \
-	1280		/* RFC 8200: below it the kernel takes an interface's IPv6 addresses away */
-#define FABRIC_MTU 1500 /* Ethernet's, where there is no way out to ask */
+	1280 /* RFC 8200: below it the kernel takes an interface's IPv6 addresses away */
+#define FABRIC_MTU   1500	/* Ethernet's, where there is no way out to ask */
+#define FABRIC_GROUP 0x62726967 /* "brig": of VLANs that we made, and so take away */
 
 static int fabric_set(const char *path, const char *value, struct err *err)
 {
@@ -122,12 +123,24 @@ static uint32_t fabric_find_mtu(int sock, const struct network *network)
 	return FABRIC_MTU;
 }
 
+static uint32_t fabric_mtu(int sock, const struct network *network)
+{
+	uint32_t mtu = fabric_find_mtu(sock, network);
+
+	return network->ipv6 && mtu < FABRIC_MTU_MIN6 ? FABRIC_MTU_MIN6 : mtu;
+}
+
+static char *fabric_vlan_name(const struct network *network)
+{
+	return mem_printf("%.10s.%d", network->parent, (int)network->vlan);
+}
+
 /* The parent, or its VLAN, which is made if it is not there. */
 static int fabric_find_parent(int sock, const struct network *network, struct link *ret,
 			      struct err *err)
 {
-	_cleanup_free_ char *name = mem_printf("%.10s.%d", network->parent, (int)network->vlan);
-	const struct link_new vlan = { .name = name };
+	_cleanup_free_ char *name = fabric_vlan_name(network);
+	const struct link_new vlan = { .name = name, .group = FABRIC_GROUP };
 	struct err absent = ERR_INIT;
 	struct link parent;
 	int r = link_find(sock, network->parent, &parent, err);
@@ -404,16 +417,51 @@ static int fabric_find_ours(int sock, const struct network_home *home,
 	return 0;
 }
 
+static int fabric_shares_vlan(const struct network_home *home, const struct network *network)
+{
+	_cleanup_strv_ char **names = NULL;
+	struct err ignored = ERR_INIT;
+
+	(void)network_names(home, &names, &ignored);
+	strv_for_each(name, names) {
+		_cleanup_network_ struct network other = { 0 };
+
+		ignored = ERR_INIT;
+		if (strcmp(*name, network->name) != 0 &&
+		    network_load(home, *name, &other, &ignored) == 0 && other.parent &&
+		    !strcmp(other.parent, network->parent) && other.vlan == network->vlan)
+			return 1;
+	}
+	return 0;
+}
+
+/* The VLAN goes with the last network on it, if it is one that we made. */
+static int fabric_drop_vlan(int sock, const struct network_home *home,
+			    const struct network *network, struct err *err)
+{
+	_cleanup_free_ char *name = NULL;
+	struct err absent = ERR_INIT;
+	struct link link;
+
+	if (!network->parent || !network->vlan || fabric_shares_vlan(home, network))
+		return 0;
+	name = fabric_vlan_name(network);
+	if (link_find(sock, name, &link, &absent) < 0 || strcmp(link.kind, "vlan") != 0 ||
+	    link.group != FABRIC_GROUP)
+		return 0;
+	return link_delete(sock, link.index, err);
+}
+
 int fabric_down(const struct network_home *home, const struct network *network, struct err *err)
 {
 	_cleanup_close_ int sock = netlink_open(NETLINK_ROUTE, -EBADF, err);
 	struct link link;
 	int r = sock < 0 ? sock : steward_stop(home, network->name, err);
 
-	if (r < 0 || network->type == NETWORK_MACVLAN)
-		return r;
-	return fabric_find_ours(sock, home, network, &link) ? link_delete(sock, link.index, err)
-							    : 0;
+	if (r == 0 && network->type != NETWORK_MACVLAN &&
+	    fabric_find_ours(sock, home, network, &link))
+		r = link_delete(sock, link.index, err);
+	return r < 0 ? r : fabric_drop_vlan(sock, home, network, err);
 }
 
 int fabric_make_default(const struct network_home *home, struct err *err)

@@ -54,6 +54,9 @@ static void link_read_attribute(const struct netlink_attribute *attribute, struc
 	case IFLA_MTU:
 		netlink_get(attribute, &link->mtu, sizeof(link->mtu));
 		break;
+	case IFLA_GROUP:
+		netlink_get(attribute, &link->group, sizeof(link->group));
+		break;
 	case IFLA_MASTER:
 		netlink_get(attribute, &link->master, sizeof(link->master));
 		break;
@@ -175,6 +178,8 @@ static void link_put_new(struct netlink_request *request, const struct link_new 
 		netlink_put(request, IFLA_ADDRESS, link->mac, ETH_ALEN);
 	if (link->mtu)
 		netlink_put_u32(request, IFLA_MTU, link->mtu);
+	if (link->group)
+		netlink_put_u32(request, IFLA_GROUP, link->group);
 	if (link->master)
 		netlink_put_u32(request, IFLA_MASTER, (uint32_t)link->master);
 	if (link->netns_of)

@@ -26,6 +26,7 @@ struct link {
 	char kind[LINK_KIND_MAX]; /* "bridge", "veth", "tun"...; "": hardware, or the loopback */
 	int is_up, is_running, is_loopback; /* running: it has a carrier, if it is up */
 	uint32_t mtu;
+	uint32_t group; /* a number that whoever made it may have given it; else 0 */
 	uint8_t mac[6]; /* zero where its kind has none */
 	int master;	/* of a port; else 0 */
 	int peer;	/* a veth's other end, a macvlan's parent; else 0 */
@@ -51,6 +52,7 @@ struct link_new {
 	const char *name;
 	const uint8_t *mac; /* 6 bytes */
 	uint32_t mtu;
+	uint32_t group;
 	int master;  /* in the namespace of sock, as the new one then has to be */
 	int is_down; /* else it is up from birth */
 	/* The namespace that it is born in, if not that of sock: a descriptor above 0, or of this process. */

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """ACLs: what instances may send and get, between each other and with the world."""
 
-import contextlib
 import socket
 
 import pytest
@@ -101,21 +100,10 @@ def test_a_networks_acl_is_for_all_on_it_and_stays_over_other_changes(pair):
     fetches(pair, "web", "peer", 90)
 
 
-@contextlib.contextmanager
-def receiver(brig, name, wires, port):
-    """A connection from an instance to the world, which says nothing more on it: its end in the world, and what it hears."""
-    with wires.world.listen(port) as listener, \
-            brig.popen("exec", name, "sh", "-c", f"(echo begun; sleep 1000) | nc {WORLD} {port}") as hears:
-        connection, _ = listener.accept()
-        assert connection.recv(6) == b"begun\n"
-        yield connection, hears
-        connection.close()
-
-
 def test_a_conversation_outlives_changes_for_as_long_as_it_is_allowed(pair, wires):
     for rule in "egress allow tcp port 7000", "egress allow tcp port 7001", "egress drop", "ingress drop":
         pair("acl", "add", "web", rule)
-    with receiver(pair, "web", wires, 7000) as (kept, hears), receiver(pair, "web", wires, 7001) as (cut, _):
+    with wires.receiver(pair, "web", 7000) as (kept, hears), wires.receiver(pair, "web", 7001) as (cut, _):
         # the one who has something to say did not begin it
         for word, change in (("one", ["network", "create", "--internal", "another"]), ("two", ["network", "repair"]),
                              ("three", ["acl", "drop", "web", "2"])):

@@ -9,6 +9,7 @@
 The host's default routes lead to the world, which knows no way to what is behind the host.
 """
 
+import contextlib
 import ctypes
 import json
 import socket
@@ -138,6 +139,17 @@ class Wires:
             namespace.run("ip", "link", "set", device, "up")
         self.host.run("ip", "route", "add", "default", "via", WORLD)
         self.host.run("ip", "-6", "route", "add", "default", "via", WORLD6)
+
+    @contextlib.contextmanager
+    def receiver(self, brig, name, port):
+        """A connection from an instance to the world, which says nothing more on it: its end in the world, and what
+        it hears."""
+        begun = f"(echo begun; sleep 1000) | nc {WORLD} {port}"
+        with self.world.listen(port) as listener, brig.popen("exec", name, "sh", "-c", begun) as hears:
+            connection, _ = listener.accept()
+            assert connection.recv(6) == b"begun\n"
+            yield connection, hears
+            connection.close()
 
     def __exit__(self, *_):
         self.host.__exit__()

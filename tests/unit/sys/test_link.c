@@ -81,7 +81,9 @@ static struct link make_bridge(const char *name)
 
 static void test_a_bridge_is_as_asked_and_goes(void **state)
 {
-	const struct link_new bridge = { .name = "brig0", .mac = mac, .mtu = 1400 };
+	const struct link_new bridge = {
+		.name = "brig0", .mac = mac, .mtu = 1400, .group = 0x62726967
+	};
 	struct err err = ERR_INIT;
 	struct link link;
 
@@ -92,6 +94,7 @@ static void test_a_bridge_is_as_asked_and_goes(void **state)
 	assert_string_equal(link.kind, "bridge");
 	assert_memory_equal(link.mac, mac, sizeof(mac));
 	assert_int_equal(link.mtu, 1400);
+	assert_int_equal(link.group, 0x62726967);
 	assert_true(link.is_up);
 	assert_int_equal(link_make_bridge(place.here, &bridge, &err), -EEXIST);
 	assert_non_null(strstr(err.msg, "cannot make the bridge brig0: File exists"));
