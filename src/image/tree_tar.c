@@ -144,7 +144,7 @@ static int tree_tar_file_end(void *ctx, uint64_t size, struct err *err)
 		return err_set(err, -EBADMSG, "the files arrived broken");
 	writer->item.size = (int64_t)size;
 	if (writer->stored != (int64_t)size) {
-		for (size_t i = 0; i < writer->n; i++)
+		for (size_t i = 0; writer->extents && i < writer->n; i++)
 			tar_output_extent(writer->tar, writer->extents[i].offset,
 					  writer->extents[i].len);
 		if (writer->end < (int64_t)size)
