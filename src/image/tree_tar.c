@@ -93,16 +93,18 @@ static int tree_tar_data(void *ctx, uint64_t offset, const void *data, size_t le
 {
 	struct tree_tar_writer *writer = ctx;
 	struct tree_tar_extent *last = writer->n ? &writer->extents[writer->n - 1] : NULL;
+	ssize_t n;
 
 	if ((int64_t)offset < writer->end)
 		return err_set(err, -EBADMSG, "the files arrived broken");
-	if (pwrite(writer->room, data, len, writer->stored) != (ssize_t)len)
-		return err_errno(err, errno ? -errno : -ENOSPC, "cannot keep '%.100s'",
+	n = pwrite(writer->room, data, len, writer->stored);
+	if (n != (ssize_t)len)
+		return err_errno(err, n < 0 ? -errno : -ENOSPC, "cannot keep '%.100s'",
 				 writer->path);
 	if (last && last->offset + last->len == (int64_t)offset) {
 		last->len += (int64_t)len;
 	} else {
-		if (writer->n == writer->size) {
+		if (!writer->extents || writer->n == writer->size) {
 			writer->size = writer->size ? 2 * writer->size : 64;
 			writer->extents = mem_realloc(writer->extents, writer->size,
 						      sizeof(*writer->extents));
@@ -144,7 +146,7 @@ static int tree_tar_file_end(void *ctx, uint64_t size, struct err *err)
 		return err_set(err, -EBADMSG, "the files arrived broken");
 	writer->item.size = (int64_t)size;
 	if (writer->stored != (int64_t)size) {
-		for (size_t i = 0; i < writer->n; i++)
+		for (size_t i = 0; writer->extents && i < writer->n; i++)
 			tar_output_extent(writer->tar, writer->extents[i].offset,
 					  writer->extents[i].len);
 		if (writer->end < (int64_t)size)

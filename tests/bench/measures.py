@@ -10,6 +10,7 @@ import time
 import zlib
 from pathlib import Path
 
+from backup import instance_backup
 from clone import instance_clone
 from net import networks
 from oci import oci_runtime
@@ -301,6 +302,7 @@ MEASURES = {
     "figures": figures,
     "image": image_unpack,
     "clone": instance_clone,
+    "backup": instance_backup,
     "pull": image_pull,
     "oci": oci_runtime,
     "network": lambda bench: networks(bench, milliseconds),

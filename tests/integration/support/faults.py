@@ -43,9 +43,9 @@ class Verb:
 
 
 class Victim:
-    """A store with an image, a stopped instance `a` with two snapshots, one that runs, `r`, a machine `v` that was never
-    started, a volume for it, `disk`, and a file `out`. host: the network namespace that brig is run in, where a network
-    `lan` is made; without one no verb is about networks."""
+    """A store with an image, a stopped instance `a` with two snapshots, one that runs, `r`, a copy of `a` as a machine, `v`,
+    a volume for it, `disk`, and a folder `out`. host: the network namespace that brig is run in, where a network `lan` is
+    made; without one no verb is about networks."""
 
     def __init__(self, brig, folder, registry, host=None):
         self.brig, self.folder, self.registry, self.host = brig, Path(folder), registry, host
@@ -59,7 +59,7 @@ class Victim:
         brig("snapshot", "create", "a", TWO)
         brig("run", "-d", "--name", "r", IMAGE, "sleep", "100000")
         brig("exec", "r", "sh", "-c", SCRIPT)
-        brig("create", "--name", "v", IMAGE)
+        brig("copy", "a", "v")
         brig("convert", "v", "--vm")
         brig("volume", "create", "--size", "1m", "disk")
         brig("commit", "a", LOADED)
@@ -173,8 +173,17 @@ class Victim:
         self.brig("volume", "rm", "new")
         self.brig("exec", "r", "rmdir", "/new", check=False)
 
+    def machine(self, name="b"):
+        """A copy of the machine: there, and then with all files, or not."""
+        if name in self.names():
+            self.brig("convert", name, "--container")
+            self.instance(name)
+
+    def take_machine(self, path):
+        self.brig("import", path, "b")
+        self.machine()
+
     def drives(self, kept):
-        assert self.row("v")["state"] == "created"
         drives = self.brig.json("inspect", "v")[0]["drives"]
         assert drives in (kept, [*kept, "disk:serial=disk0"]), drives
         if drives:
@@ -223,6 +232,9 @@ class Victim:
                                   runs=True),
             "volume-detach": Verb(("volume", "detach", "/new", "r"), lambda: (self.running(), self.attached()),
                                   lambda: brig("volume", "attach", "new:/new", "r"), runs=True),
+            "commit-vm": Verb(("commit", "v", OTHER), lambda: self.image(OTHER)),
+            "copy-vm": Verb(("copy", "v", "b"), self.machine),
+            "export-vm": Verb(("export", "v", out), lambda: self.file(self.take_machine)),
             "disk-attach": Verb(("disk", "attach", "disk", "v"), lambda: self.drives([])),
             "disk-detach": Verb(("disk", "detach", "disk0", "v"), lambda: self.drives([]),
                                 lambda: brig("disk", "attach", "disk", "v")),
