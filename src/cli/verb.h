@@ -29,6 +29,7 @@ extern const struct verb cli_set_verbs[];
 extern const struct verb cli_ps_verbs[];
 extern const struct verb cli_show_verbs[];
 extern const struct verb cli_stats_verbs[];
+extern const struct verb cli_events_verbs[];
 extern const struct verb cli_top_verbs[];
 extern const struct verb cli_enter_verbs[];
 extern const struct verb cli_copy_verbs[];

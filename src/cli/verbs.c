@@ -13,6 +13,7 @@ static const struct verb *const verbs_tables[] = {
 	cli_ps_verbs,
 	cli_show_verbs,
 	cli_stats_verbs,
+	cli_events_verbs,
 	cli_top_verbs,
 	cli_image_verbs,
 	cli_registry_verbs,
