@@ -79,7 +79,6 @@ struct instance {
 	int64_t snapshots_every_ms, snapshots_expiry_ms;
 
 	/* with the host */
-	int autostart;		/* enum instance_autostart */
 	int64_t start_order;	/* the lower the earlier at a boot, and the later at a shutdown */
 	int64_t start_delay_ms; /* that the next one waits for after its start */
 
@@ -93,6 +92,7 @@ struct instance {
 	int64_t stop_signal;
 	int64_t stop_timeout_ms;
 	int restart;	     /* enum instance_restart */
+	int autostart;	     /* enum instance_autostart */
 	int64_t restart_max; /* on-failure: 0 = no bound */
 	int remove;	     /* --rm */
 
@@ -110,8 +110,8 @@ struct instance {
 	int64_t started, finished;
 	int64_t restarts; /* by the restart policy, since the last start */
 	int oom_killed;
+	int stopped_by_user; /* and not by the host's shutdown */
 	char *oom; /* who was killed by want of memory last, and why, one line; a VM's guest may have killed something too */
-	int stopped_by_user;  /* and not by the host's shutdown */
 	int64_t checkpointed; /* ns since the epoch: it was stopped by a checkpoint; 0: it was not */
 	char *error;	      /* why it could not start or ended, one line */
 };
