@@ -270,6 +270,20 @@ static int file_mkdir(const char *path, mode_t mode)
 	return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
 }
 
+int file_open_scoped(int dirfd, const char *path, int flags, uint64_t resolve)
+{
+	const struct open_how how = { .flags = (uint64_t)(unsigned int)flags | O_CLOEXEC,
+				      .resolve = resolve };
+	long fd = -1;
+
+	for (int i = 0; i < FILE_SCOPED_TRIES && fd < 0; i++) {
+		fd = syscall(SYS_openat2, dirfd, *path ? path : ".", &how, sizeof(how));
+		if (fd < 0 && errno != EAGAIN)
+			break;
+	}
+	return fd < 0 ? -errno : (int)fd;
+}
+
 int file_mkdir_p(const char *path, mode_t mode)
 {
 	_cleanup_free_ char *copy = mem_strdup(path);

@@ -3,6 +3,7 @@
 #define BASE_FILE_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -32,6 +33,14 @@ int file_replace_leftovers(int at, const char *path, int remove);
 int file_write_all(int fd, const void *data, size_t len);
 /* Copies everything from fd in to fd out, keeping holes. */
 int file_copy_sparse(int in, int out);
+
+/*
+ * Opens a path that others have a hand in: resolve is RESOLVE_IN_ROOT or RESOLVE_BENEATH of openat2(2), and more if
+ * wanted. "" is the folder itself. Where ".." leads the kernel cannot tell while anything on the host is renamed or mounted,
+ * and is asked again, FILE_SCOPED_TRIES times at most: then it is -EAGAIN.
+ */
+#define FILE_SCOPED_TRIES 1000
+int file_open_scoped(int dirfd, const char *path, int flags, uint64_t resolve);
 
 /* mkdir -p; existing folders are fine. */
 int file_mkdir_p(const char *path, mode_t mode);

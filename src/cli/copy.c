@@ -2,10 +2,12 @@
 /*
  * brig cp. A tree stream (proto/tree.h) runs through a pipe between a child of ours, which is the local
  * end, and the instance's end in this process. The child's error comes back through a second pipe. Each
- * side holds only its own end of the stream, so that the death of one is the other's end of file.
+ * side holds only its own end of the stream, so that the death of one is the other's end of file. A local end that is "-" is
+ * our standard input or output, with a tar archive in place of files.
  */
 #include "base/mem.h"
 #include "cli/home.h"
+#include "image/tree_tar.h"
 #include "proto/tree.h"
 
 #include <fcntl.h>
@@ -19,6 +21,7 @@ struct copy_values {
 struct copy_side {
 	char *name; /* of the instance; NULL: local */
 	char *path;
+	int is_archive; /* "-" */
 };
 
 static void copy_side_release(struct copy_side *side)
@@ -32,10 +35,11 @@ static int copy_parse_side(const char *text, struct copy_side *ret, struct err *
 {
 	size_t len = strcspn(text, ":");
 
-	if (!strcmp(text, "-"))
-		return err_set(
-			err, -EOPNOTSUPP,
-			"'-' as a tar stream is not built yet; use 'brig exec NAME tar ...'");
+	if (!strcmp(text, "-")) {
+		ret->is_archive = 1;
+		ret->path = mem_strdup(text);
+		return 0;
+	}
 	if (!*text)
 		return err_set(err, -EINVAL, "an empty path cannot be copied");
 	if (*text == '/' || *text == '.' || !text[len]) {
@@ -54,7 +58,7 @@ static int copy_make_absolute(struct copy_side *side, struct err *err)
 {
 	_cleanup_free_ char *cwd = NULL, *path = side->path;
 
-	if (*path == '/') {
+	if (*path == '/' || side->is_archive) {
 		side->path = take_ptr(path);
 		return 0;
 	}
@@ -101,6 +105,10 @@ static int copy_local(const struct copy *copy, int stream, struct err *err)
 {
 	_cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
+	if (copy->source.is_archive)
+		return tree_tar_read(STDIN_FILENO, copy->home->root, stream, err);
+	if (copy->target.is_archive)
+		return tree_tar_write(stream, copy->home->root, STDOUT_FILENO, err);
 	if (root < 0)
 		return err_errno(err, -errno, "cannot open /");
 	return copy->target.name
@@ -213,6 +221,9 @@ static int copy_cp(const struct cli_context *cli, const void *values, char **arg
 			       "%s; one of the two is NAME:PATH, the other a local path",
 			       copy.source.name ? "both sides are in an instance"
 						: "neither side is in an instance");
+	if (copy.target.is_archive && isatty(STDOUT_FILENO))
+		return err_set(err, -EINVAL,
+			       "an archive is nothing for a terminal; send it to a file or a pipe");
 	copy.send_flags = copy_source_flags(v, &copy.source);
 	copy.receive_flags = v->archive ? TREE_ARCHIVE : 0;
 	r = copy_make_absolute(copy.source.name ? &copy.target : &copy.source, err);
@@ -239,6 +250,8 @@ static const char *const copy_examples[] = {
 	"a file into a running or stopped container",
 	"brig cp web:/var/log/. logs",
 	"all that is in a folder, into the local folder 'logs'",
+	"brig cp web:/etc - | tar -t",
+	"what is in a folder, as an archive",
 	NULL,
 };
 
@@ -247,11 +260,14 @@ const struct verb cli_copy_verbs[] = {
 	  .group = "Go inside",
 	  .args = "SOURCE TARGET",
 	  .summary = "Copy files into or out of an instance",
-	  .description = "One of SOURCE and TARGET is NAME:PATH. A folder is copied with all below "
-			 "it; SOURCE/. stands for "
-			 "what is in the folder. If TARGET is a folder, SOURCE comes into it, else "
-			 "TARGET is its new "
-			 "name. A virtual machine has to run for it.",
+	  .description =
+		  "One of SOURCE and TARGET is NAME:PATH. A folder is copied with all below "
+		  "it; SOURCE/. stands for "
+		  "what is in the folder. If TARGET is a folder, SOURCE comes into it, else "
+		  "TARGET is its new "
+		  "name. The other may be '-': a tar archive, read from standard input, plain "
+		  "or compressed, into the folder TARGET; or written to standard output, "
+		  "with all owners. A virtual machine has to run for it.",
 	  .examples = copy_examples,
 	  .options = copy_options,
 	  .min_args = 2,

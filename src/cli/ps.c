@@ -5,18 +5,20 @@
 #include "base/units.h"
 #include "cli/home.h"
 #include "base/table.h"
+#include "instance/space.h"
 #include "instance/stats.h"
 
 #include <string.h>
 
 struct ps_values {
-	int all, quiet, no_header, json;
+	int all, quiet, no_header, json, size;
 	char **filters;
 };
 
 struct ps_row {
 	struct instance_view view;
 	struct instance_stats stats;
+	struct space_written space; /* with --size */
 };
 
 struct ps_list {
@@ -260,6 +262,18 @@ static void ps_put_ports(const struct ps_row *row, struct buf *out)
 	}
 }
 
+/* As docker has it, with the limit where there is one. */
+static void ps_put_size(const struct ps_row *row, struct buf *out)
+{
+	const struct space_written *space = &row->space;
+	char text[UNITS_TEXT_MAX];
+
+	buf_add_str(out, units_format_size(space->written, text));
+	if (space->limit)
+		buf_printf(out, "/%s", units_format_size(space->limit, text));
+	buf_printf(out, " (virtual %s)", units_format_size(space->all, text));
+}
+
 struct ps_column {
 	const char *heading;
 	void (*put)(const struct ps_row *row, struct buf *out);
@@ -269,28 +283,30 @@ static const struct ps_column ps_columns[] = {
 	{ "NAME", ps_put_name },   { "KIND", ps_put_kind },	  { "IMAGE", ps_put_image },
 	{ "STATE", ps_put_state }, { "UP", ps_put_up },		  { "CPU", ps_put_cpu },
 	{ "MEM", ps_put_memory },  { "ADDRESS", ps_put_address }, { "PORTS", ps_put_ports },
+	{ "SIZE", ps_put_size }, /* the last: with --size alone */
 };
 
 #define PS_COLUMNS ARRAY_SIZE(ps_columns)
 
 static void ps_print_table(const struct ps_list *list)
 {
+	size_t columns = PS_COLUMNS - (list->values->size ? 0 : 1);
 	const char *headings[PS_COLUMNS + 1] = { NULL };
 	_cleanup_table_ struct table *table = NULL;
 
-	for (size_t i = 0; i < PS_COLUMNS; i++)
+	for (size_t i = 0; i < columns; i++)
 		headings[i] = ps_columns[i].heading;
 	table = table_new(headings);
 	for (size_t row = 0; row < list->n; row++) {
 		struct buf cells[PS_COLUMNS] = { BUF_INIT };
 		char *texts[PS_COLUMNS];
 
-		for (size_t i = 0; i < PS_COLUMNS; i++) {
+		for (size_t i = 0; i < columns; i++) {
 			ps_columns[i].put(&list->rows[row], &cells[i]);
 			texts[i] = cells[i].data;
 		}
 		table_add(table, texts);
-		for (size_t i = 0; i < PS_COLUMNS; i++)
+		for (size_t i = 0; i < columns; i++)
 			buf_release(&cells[i]);
 	}
 	table_print(table, !list->values->no_header);
@@ -319,6 +335,16 @@ static struct json *ps_json_memory(const struct instance_stats *stats)
 	return memory;
 }
 
+static struct json *ps_json_space(const struct space_written *space)
+{
+	struct json *size = json_new_object();
+
+	json_object_add(size, "written", json_new_int(space->written));
+	json_object_add(size, "all", json_new_int(space->all));
+	json_object_add(size, "limit", ps_json_size(space->limit ? space->limit : -1));
+	return size;
+}
+
 /* The engine that runs it, or the one that surely will. */
 static const char *ps_engine(const struct instance_view *view)
 {
@@ -332,7 +358,7 @@ static const char *ps_engine(const struct instance_view *view)
 }
 
 /* Scripts count on these keys; docs/formats.md has them. */
-static struct json *ps_json_row(const struct ps_row *row)
+static struct json *ps_json_row(const struct ps_row *row, int with_size)
 {
 	const struct instance_view *view = &row->view;
 	const struct instance *record = &view->record;
@@ -357,6 +383,7 @@ static struct json *ps_json_row(const struct ps_row *row)
 				: json_new_double((double)row->stats.group.cpu_ns / 1e9));
 	json_object_add(json, "addresses", json_new_strv(view->run.addresses));
 	json_object_add(json, "ports", json_new_strv(view->alive ? record->ports : NULL));
+	json_object_add(json, "size", with_size ? ps_json_space(&row->space) : json_new_null());
 	return json;
 }
 
@@ -365,7 +392,7 @@ static void ps_print_json(const struct ps_list *list)
 	_cleanup_json_ struct json *all = json_new_array();
 
 	for (size_t i = 0; i < list->n; i++)
-		json_array_add(all, ps_json_row(&list->rows[i]));
+		json_array_add(all, ps_json_row(&list->rows[i], list->values->size));
 	json_print(all);
 }
 
@@ -398,6 +425,8 @@ static int ps_run(const struct cli_context *cli, const void *values, char **args
 		return r;
 	if (!v->quiet)
 		ps_ask_all(&list);
+	for (size_t i = 0; v->size && i < list.n; i++)
+		space_written(&home, &list.rows[i].view.record, &list.rows[i].space);
 	if (v->json)
 		ps_print_json(&list);
 	else if (!v->quiet)
@@ -418,6 +447,8 @@ static const struct option ps_options[] = {
 	{ "no-header", 0, OPTION_FLAG, NULL, "leave the headings out",
 	  offsetof(struct ps_values, no_header) },
 	{ "json", 0, OPTION_FLAG, NULL, "print JSON", offsetof(struct ps_values, json) },
+	{ "size", 's', OPTION_FLAG, NULL, "show what each takes on the disk, which takes its time",
+	  offsetof(struct ps_values, size) },
 	OPTION_END,
 };
 
@@ -438,6 +469,8 @@ const struct verb cli_ps_verbs[] = {
 	  .description = "Lists the instances that run, with -a all. CPU is CPU time over time "
 			 "since the start. MEM is "
 			 "what the workload uses, what the host spends on it, and its limit. "
+			 "SIZE, with -s, is what it has written, what it may (--disk-size), and in "
+			 "brackets with its image. "
 			 "Several filters with one "
 			 "key are alternatives; with different keys all have to match.",
 	  .examples = ps_examples,

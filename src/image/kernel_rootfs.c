@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "image/initramfs.h"
@@ -10,7 +11,6 @@
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 /*
  * The kernel of an image. Everything in it was made by whoever made the image:
@@ -24,15 +24,9 @@
 #define KERNEL_ROOTFS_RELEASES_MAX 64
 #define KERNEL_ROOTFS_DIGEST_LEN   32 /* of the 64 digits; the rest of a name is for the release */
 
-static int kernel_rootfs_open(int rootfs, const char *path, uint64_t flags)
+static int kernel_rootfs_open(int rootfs, const char *path, int flags)
 {
-	struct open_how how = {
-		.flags = flags | O_CLOEXEC,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-	};
-	int fd = (int)syscall(SYS_openat2, rootfs, path, &how, sizeof(how));
-
-	return fd < 0 ? -errno : fd;
+	return file_open_scoped(rootfs, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
 
 /* Opening for reading what may be a device would wake it up, so it is looked at first. */

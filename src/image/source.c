@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "image/source.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "image/manifest.h"
@@ -10,7 +11,6 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 void source_release(struct source *source)
 {
@@ -137,13 +137,12 @@ void source_note(const struct source *source, const char *fmt, ...)
 
 int source_open(int dir, const char *path, struct err *err)
 {
-	struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
-				.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
-	_cleanup_close_ int fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
+	_cleanup_close_ int fd = file_open_scoped(dir, path, O_RDONLY | O_NONBLOCK | O_NOCTTY,
+						  RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_errno(err, -errno, "cannot open its %.120s", path);
+		return err_errno(err, fd < 0 ? fd : -errno, "cannot open its %.120s", path);
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, -EINVAL, "its %.120s is no file", path);
 	return take_fd(&fd);

@@ -10,7 +10,6 @@
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/statvfs.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
@@ -171,17 +170,6 @@ static int unpack_charge_entry(struct unpack *u, struct err *err)
 	return unpack_charge(u, UNPACK_BLOCK, err);
 }
 
-static int unpack_openat2(int root, const char *path, uint64_t flags, uint64_t resolve)
-{
-	struct open_how how = { .flags = flags | O_CLOEXEC, .resolve = resolve };
-	long fd;
-
-	do {
-		fd = syscall(SYS_openat2, root, *path ? path : ".", &how, sizeof(how));
-	} while (fd < 0 && errno == EAGAIN);
-	return fd < 0 ? -errno : (int)fd;
-}
-
 /* How deep a folder really is, where links were followed to it. */
 static int unpack_check_depth(const struct unpack *u, int fd)
 {
@@ -208,13 +196,13 @@ static int unpack_check_depth(const struct unpack *u, int fd)
 
 static int unpack_open_folder(struct unpack *u, const char *path)
 {
-	const uint64_t flags = O_PATH | O_DIRECTORY,
-		       beneath = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
-	int fd = unpack_openat2(u->root, path, flags, beneath | RESOLVE_NO_SYMLINKS), r;
+	const uint64_t beneath = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+	const int flags = O_PATH | O_DIRECTORY;
+	int fd = file_open_scoped(u->root, path, flags, beneath | RESOLVE_NO_SYMLINKS), r;
 
 	if (fd != -ELOOP)
 		return fd;
-	fd = unpack_openat2(u->root, path, flags, beneath);
+	fd = file_open_scoped(u->root, path, flags, beneath);
 	if (fd < 0)
 		return fd;
 	r = unpack_check_depth(u, fd);
@@ -676,8 +664,8 @@ static int unpack_folder_times(struct unpack *u, struct err *err)
 {
 	for (size_t i = 0; i < u->n_folders; i++) {
 		const struct timespec times[2] = { u->folders[i].mtime, u->folders[i].mtime };
-		_cleanup_close_ int fd = unpack_openat2(u->root, u->folders[i].path,
-							O_RDONLY | O_DIRECTORY, RESOLVE_BENEATH);
+		_cleanup_close_ int fd = file_open_scoped(u->root, u->folders[i].path,
+							  O_RDONLY | O_DIRECTORY, RESOLVE_BENEATH);
 
 		if (fd >= 0 && futimens(fd, times) < 0)
 			return unpack_fail(err, -errno, "cannot set the time of",
@@ -718,7 +706,7 @@ int unpack_archive(int fd, int folder_fd, const struct unpack_options *options,
 	if (tar_reader_finish(u.reader, options->want_end, err) < 0)
 		return err->code;
 	tar_stream_digest(u.stream, ret->digest);
-	init = unpack_openat2(folder_fd, "sbin/init", O_PATH, RESOLVE_IN_ROOT);
+	init = file_open_scoped(folder_fd, "sbin/init", O_PATH, RESOLVE_IN_ROOT);
 	ret->has_init = init >= 0;
 	return options->plain_files ? 0 : unpack_folder_times(&u, err);
 }

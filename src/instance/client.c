@@ -18,6 +18,7 @@
 #include "proto/wire.h"
 #include "sys/cgroup_own.h"
 #include "sys/child.h"
+#include "sys/spawn.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -95,6 +96,22 @@ int instance_request(const struct instance_home *home, const char *name, uint16_
 	if (r < 0)
 		return r;
 	if (frame_send(fd, 0, type, payload, len) < 0)
+		return client_not_running(home, name, err);
+	return client_answer(fd, name, err);
+}
+
+int instance_request_set(const struct instance_home *home, const char *name, const char *assignment,
+			 int lock, struct err *err)
+{
+	_cleanup_close_ int fd = -EBADF;
+	_cleanup_buf_ struct buf frame = BUF_INIT;
+	int r = instance_connect(home, name, &fd, err);
+
+	if (r < 0)
+		return r;
+	/* the socket blocks, so it goes whole */
+	frame_put(&frame, 0, MESSAGE_SET, assignment, strlen(assignment));
+	if (spawn_send(fd, frame.data, frame.len, lock) < 0)
 		return client_not_running(home, name, err);
 	return client_answer(fd, name, err);
 }

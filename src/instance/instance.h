@@ -87,6 +87,9 @@ int instance_connect(const struct instance_home *home, const char *name, int *re
 /* One request with an OK or ERROR answer: STOP, PAUSE, RESUME, PRESS, SIGNAL. */
 int instance_request(const struct instance_home *home, const char *name, uint16_t type,
 		     const void *payload, size_t len, struct err *err);
+/* SET; lock: kept until the setting holds or has failed, also if we are killed; stays the caller's. Negative: none. */
+int instance_request_set(const struct instance_home *home, const char *name, const char *assignment,
+			 int lock, struct err *err);
 
 /* It stands still, as paused, until *ret_fd is closed or the caller ends, however. */
 int instance_hold(const struct instance_home *home, const char *name, int *ret_fd, struct err *err);

@@ -29,6 +29,7 @@ struct keeper_session {
 	uint32_t channel; /* 0 for ATTACHED */
 	int takes_stdin, wants_output;
 	int holds;	   /* HOLD: it counts among the keeper's */
+	int lock;	   /* that came with the request; -EBADF: none */
 	int closing;	   /* gone once out is written */
 	int handling;	   /* inside keeper_session_handle() */
 	size_t unconsumed; /* PROCESS: delivered to us by the driver, not yet given back */
@@ -59,6 +60,7 @@ struct keeper_change {
 	char *share, *setup, *name; /* what struct driver_device borrows */
 	struct drive drive;
 	int drive_fd; /* 0: none */
+	int lock;     /* of what the record does not name yet: held until it does; 0: none */
 };
 
 /* Of the current run: what it lacks (keeper_watch.c). */

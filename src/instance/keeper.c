@@ -433,6 +433,8 @@ void keeper_change_release(struct keeper_change *change)
 	drive_release(&change->drive);
 	if (change->drive_fd > 0)
 		fd_close(change->drive_fd);
+	if (change->lock > 0)
+		fd_close(change->lock);
 }
 
 static void keeper_settings_save(const struct instance *record, struct keeper_settings *ret)

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "instance/keeper-internal.h"
 #include "proto/wire.h"
+#include "sys/spawn.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -40,6 +41,7 @@ static void keeper_session_free(struct keeper_session *session)
 	if (keeper->change.session == session)
 		keeper->change.session = NULL;
 	stream_release(&session->stream);
+	fd_close(session->lock);
 	free(session);
 	keeper_session_settle(keeper);
 }
@@ -224,10 +226,12 @@ static void keeper_session_set(struct keeper_session *session, const struct fram
 	int r = keeper_set(keeper, assignment, &err);
 
 	session->kind = KEEPER_SESSION_SET;
-	if (r > 0)
+	if (r > 0) {
 		keeper->change.session = session;
-	else
+		keeper->change.lock = session->lock < 0 ? 0 : take_fd(&session->lock);
+	} else {
 		keeper_session_changed(session, r < 0 ? &err : NULL);
+	}
 }
 
 void keeper_session_changed(struct keeper_session *session, const struct err *err)
@@ -339,12 +343,35 @@ static int keeper_session_handle(struct keeper_session *session)
 	return r < 0 ? r : 0;
 }
 
+/* A request may bring the lock that its client holds, so that it is held for as long as we are at it. */
+static int keeper_session_fill_first(struct keeper_session *session)
+{
+	struct buf *in = &session->stream.in;
+	int lock;
+	ssize_t n;
+
+	buf_reserve(in, KEEPER_SESSION_READ);
+	n = spawn_receive(session->stream.fd, in->data + in->len, KEEPER_SESSION_READ, &lock,
+			  MSG_DONTWAIT);
+	if (n <= 0)
+		return n == -EAGAIN ? 0 : n < 0 ? (int)n : -EPIPE;
+	if (lock >= 0) {
+		fd_close(session->lock);
+		session->lock = lock;
+	}
+	in->len += (size_t)n;
+	in->data[in->len] = '\0';
+	return 1;
+}
+
 static int keeper_session_read(struct keeper_session *session)
 {
 	int r = 1;
 
 	/* one whole frame may have to wait here for room; more is left in the socket */
-	if (session->stream.in.len < FRAME_HEADER_SIZE + FRAME_PAYLOAD_MAX)
+	if (session->kind == KEEPER_SESSION_NEW)
+		r = keeper_session_fill_first(session);
+	else if (session->stream.in.len < FRAME_HEADER_SIZE + FRAME_PAYLOAD_MAX)
 		r = stream_fill(&session->stream, KEEPER_SESSION_READ);
 	return r > 0 ? keeper_session_handle(session) : r;
 }
@@ -374,6 +401,7 @@ struct keeper_session *keeper_session_new(struct keeper *keeper, int fd)
 
 	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 	session->keeper = keeper;
+	session->lock = -EBADF;
 	if (stream_init(&session->stream, keeper->loop, fd, keeper_session_on_event, session,
 			&ignored) < 0) {
 		free(session);

@@ -2,7 +2,8 @@
 /*
  * How it works, under the instance's lock: each assignment is checked in a copy of the record; then all are made to
  * hold; then the record is kept. Of an instance that runs the keeper has the record, and writes it when it ends, so it
- * is told (SET). Killed in between, a running instance has what was made to hold until its next start.
+ * is told (SET). Killed in between, a running instance has what was made to hold until its next start. The volumes that it
+ * comes to name are kept by their lock, which goes along to the keeper: it goes on also if we are killed.
  */
 #include "instance/settings.h"
 #include "base/assignment.h"
@@ -432,7 +433,8 @@ static int settings_apply(const struct instance_home *home, const struct instanc
 }
 
 static int settings_keep(const struct instance_home *home, const struct instance_view *view,
-			 const struct instance *record, char *const *assignments, struct err *err)
+			 const struct instance *record, char *const *assignments, int volumes,
+			 struct err *err)
 {
 	_cleanup_close_ int dir = -EBADF;
 	int r = 0;
@@ -443,8 +445,7 @@ static int settings_keep(const struct instance_home *home, const struct instance
 			       : record_save(&instance_table, record, dir, PATHS_RECORD, 1, err);
 	strv_for_each(assignment, assignments) {
 		if (r == 0)
-			r = instance_request(home, record->name, MESSAGE_SET, *assignment,
-					     strlen(*assignment), err);
+			r = instance_request_set(home, record->name, *assignment, volumes, err);
 	}
 	return r;
 }
@@ -476,5 +477,5 @@ int settings_change(const struct instance_home *home, const char *name, char *co
 		r = volume_hold_all(home, &record, &volumes, err);
 	if (r == 0)
 		r = settings_apply(home, &view, &record, assignments, err);
-	return r < 0 ? r : settings_keep(home, &view, &record, assignments, err);
+	return r < 0 ? r : settings_keep(home, &view, &record, assignments, volumes, err);
 }

@@ -74,6 +74,11 @@ static struct space_item *space_add(const struct space_look *look, enum space_ki
 	return item;
 }
 
+static int64_t space_limit(const struct instance *record)
+{
+	return record->kind == INSTANCE_VM || record->bounded ? record->disk_size : 0;
+}
+
 static int space_each_instance(struct instance_view *view, void *ctx)
 {
 	struct instance *record = &view->record;
@@ -86,7 +91,7 @@ static int space_each_instance(struct instance_view *view, void *ctx)
 		strv_add(&users, record->name);
 	item = space_add(look, SPACE_INSTANCES, record->name, users);
 	item->path = paths_state(look->home, record->name);
-	item->limit = record->kind == INSTANCE_VM || record->bounded ? record->disk_size : 0;
+	item->limit = space_limit(record);
 	look->needs = mem_realloc(look->needs, look->n_needs + 1, sizeof(*look->needs));
 	need = &look->needs[look->n_needs++];
 	need->name = mem_strdup(record->name);
@@ -166,6 +171,36 @@ static int64_t space_below(const struct instance_home *home, const char *folder)
 	_cleanup_free_ char *path = mem_printf("%s/%s", home->root, folder);
 
 	return space_of(path);
+}
+
+/* The drivers of one kind name the same. */
+static const char *const *space_data(const struct instance_home *home, int kind)
+{
+	for (const struct driver_ops *const *driver = home->drivers; *driver; driver++) {
+		if ((*driver)->kind == kind && (*driver)->data)
+			return (*driver)->data;
+	}
+	return NULL;
+}
+
+void space_written(const struct instance_home *home, const struct instance *record,
+		   struct space_written *ret)
+{
+	_cleanup_free_ char *folder = paths_state(home, record->name);
+	const char *const *data = space_data(home, (int)record->kind);
+
+	*ret = (struct space_written){ .limit = space_limit(record) };
+	for (; data && *data; data++) {
+		_cleanup_free_ char *path = mem_printf("%s/%s", folder, *data);
+
+		ret->written += space_of(path);
+	}
+	ret->all = ret->written;
+	strv_for_each(layer, record->layers) {
+		_cleanup_free_ char *path = store_layer_path(home->root, *layer);
+
+		ret->all += space_of(path);
+	}
 }
 
 /* Those that share nothing. */

@@ -41,6 +41,17 @@ int space_list(const struct instance_home *home, struct space *ret, struct err *
 /* With sizes: looks at every file, so it takes its time. */
 int space_measure(const struct instance_home *home, struct space *ret, struct err *err);
 
+/* Of one instance, in bytes. */
+struct space_written {
+	int64_t written; /* its writable layer, or disk, as far as it takes room */
+	int64_t all;	 /* with the image's layers, which others may share */
+	int64_t limit;	 /* as of a space_item */
+};
+
+/* Looks at every file that it has written. What cannot be read does not count. */
+void space_written(const struct instance_home *home, const struct instance *record,
+		   struct space_written *ret);
+
 /*
  * Removes everything of the kind that nobody uses; of instances, those that are stopped. each() hears the name of each
  * that has gone. What is taken into use or removed by others meanwhile is left alone. Kernels, which any instance may

@@ -62,7 +62,8 @@ enum message_type {
 	MESSAGE_RESUME,
 	MESSAGE_PRESS, /* u8 enum message_button, of a VM */
 	MESSAGE_HOLD,  /* OK once it stands still: as by PAUSE, until the connection ends */
-	MESSAGE_SET,   /* KEY=VALUE, as the rest of the payload: into the record */
+	MESSAGE_SET, /* KEY=VALUE, as the rest of the payload: into the record; with it may go a lock (SCM_RIGHTS),
+			* which is held until it holds, or has failed */
 
 	/* keeper to agent */
 	MESSAGE_HELLO = 128, /* agent: u32 version, str kernel release */

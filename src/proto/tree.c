@@ -16,6 +16,7 @@
  * (TREE_STREAM_LIST) is an exact one without DATA, and SAME is in an increment (TREE_STREAM_SINCE), an exact one, alone.
  */
 #include "proto/tree-internal.h"
+#include "base/file.h"
 #include "base/mem.h"
 
 #include <ctype.h>
@@ -25,7 +26,6 @@
 #include <linux/openat2.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/syscall.h>
 
 struct tree_field {
 	size_t offset, size;
@@ -103,11 +103,7 @@ void tree_place_release(struct tree_place *place)
 
 static int tree_open_in_root(int rootfd, const char *path)
 {
-	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
-				.resolve = RESOLVE_IN_ROOT };
-	long fd = syscall(SYS_openat2, rootfd, *path ? path : ".", &how, sizeof(how));
-
-	return fd < 0 ? -errno : (int)fd;
+	return file_open_scoped(rootfd, path, O_PATH | O_DIRECTORY, RESOLVE_IN_ROOT);
 }
 
 int tree_is_dots(const char *name)

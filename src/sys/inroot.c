@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "sys/inroot.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/take.h"
 
@@ -8,20 +9,12 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 int inroot_open(int root, const char *path, int flags)
 {
-	struct open_how how = {
-		.flags = (uint64_t)(unsigned int)(flags | O_CLOEXEC),
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-	};
-	int fd;
-
 	if (!(flags & O_PATH))
-		how.flags |= O_NOCTTY;
-	fd = (int)syscall(SYS_openat2, root, *path ? path : ".", &how, sizeof(how));
-	return fd < 0 ? -errno : fd;
+		flags |= O_NOCTTY;
+	return file_open_scoped(root, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
 
 static int inroot_open_parent(int root, const char *path)

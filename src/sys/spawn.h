@@ -40,8 +40,8 @@ void spawn_reset_signals(void);
 void spawn_hide_arguments(void);
 
 /*
- * One message with at most one descriptor over a SOCK_SEQPACKET pair. Receiving: bytes received, 0 at
- * the end, -errno; *ret_fd is -EBADF if none came. flags: MSG_DONTWAIT or 0.
+ * One message with at most one descriptor over a SOCK_SEQPACKET pair; over a stream it comes with the first bytes of the
+ * message. Receiving: bytes received, 0 at the end, -errno; *ret_fd is -EBADF if none came. flags: MSG_DONTWAIT or 0.
  */
 int spawn_send(int sock, const void *data, size_t len, int fd);
 ssize_t spawn_receive(int sock, void *data, size_t size, int *ret_fd, int flags);

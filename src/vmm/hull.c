@@ -69,6 +69,7 @@ struct hull {
 		HULL_LISTENERS]; /* the process's, by number */
 	size_t n_fds;
 	struct virtiofsd shares;
+	int errors; /* what servers that come later complain to, as the process does; -EBADF: none come */
 	struct hull_folder folders[VMM_SHARES_MAX]; /* shares' */
 	struct cgroup *cgroup;
 	struct cgroup_entry entry;
@@ -452,17 +453,16 @@ static int hull_may_show(const struct hull *hull, struct err *err)
 static int hull_serve_later(struct hull *hull, const struct driver_host *host,
 			    const struct share *share, struct err *err)
 {
-	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	struct cgroup_limits limits;
-	int r = null < 0 ? err_errno(err, -errno, "cannot open /dev/null") : 0;
+	int r = 0;
 
 	hull_limits(hull, host, hull->shares.n + 1, &limits);
-	if (r == 0 && hull->cgroup)
+	if (hull->cgroup)
 		r = cgroup_set_limits(hull->cgroup, &limits, err);
 	if (r == 0 && hull->cgroup)
 		r = cgroup_entry_open(hull->cgroup, &hull->entry, err);
 	if (r == 0)
-		r = hull_serve(hull, host, share, null, err);
+		r = hull_serve(hull, host, share, hull->errors, err);
 	cgroup_entry_release(&hull->entry);
 	hull->entry = CGROUP_ENTRY_INIT;
 	return r;
@@ -533,9 +533,12 @@ static int (*const hull_steps[])(struct hull *hull, const struct driver_host *ho
 	hull_make_streams, hull_confine,   hull_connect,    hull_launch,
 };
 
-/* What only the process and the start need; the streams end with it only if we hold none of its ends. */
+/* What only the process and the start need; the streams end with it only if we hold none of its ends. Of errors the end
+ * tells nobody anything. */
 static void hull_close_theirs(struct hull *hull)
 {
+	if (hull->config.shared_memory)
+		hull->errors = take_fd(&hull->fds[STDERR_FILENO]);
 	for (size_t i = 0; i < ARRAY_SIZE(hull->fds); i++)
 		hull->fds[i] = fd_close(hull->fds[i]);
 	hull->program = fd_close(hull->program);
@@ -549,7 +552,7 @@ int hull_start(const struct driver_host *host, struct hull **ret, struct err *er
 
 	hull->sandbox = SANDBOX_INIT;
 	hull->entry = CGROUP_ENTRY_INIT;
-	hull->program = -EBADF;
+	hull->program = hull->errors = -EBADF;
 	hull->n_fds = VMM_FD_FIRST;
 	for (size_t i = 0; i < ARRAY_SIZE(hull->fds); i++)
 		hull->fds[i] = -EBADF;
@@ -579,6 +582,7 @@ struct hull *hull_free(struct hull *hull)
 	hull->cgroup = cgroup_free(hull->cgroup);
 	for (size_t i = 0; i < HULL_STREAMS; i++)
 		fd_close(hull->streams[i]);
+	fd_close(hull->errors);
 	vmm_config_release(&hull->config);
 	free(hull);
 	return NULL;

@@ -3,12 +3,14 @@
 
 import fcntl
 import os
+import shutil
 import signal
 from pathlib import Path
 
 import pytest
 
-from support import wait
+from support import faults, wait
+from support.command import Running
 
 pytestmark = pytest.mark.root
 
@@ -192,3 +194,29 @@ def test_a_user_does_it_with_what_is_his(user_brig, user_image):
     user_brig("volume", "detach", "/s", "a")
     user_brig("volume", "detach", "db", "a")
     assert user_brig("exec", "a", "ls", "-A", "/s", "/v").out == "/s:\n\n/v:\n"
+
+
+def traced(brig, call, *words):
+    """A command that tells its system calls of that name on its stdout as it comes to them."""
+    return Running(["strace", "-qq", "-o", "/dev/stdout", "-e", f"trace={call}", *brig.command(*words)], brig.environment())
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
+def test_a_killed_client_leaves_the_volume_locked_until_it_is_attached(brig, busybox_image):
+    start(brig, busybox_image)
+    keeper = brig.json("inspect", "a")[0]["run"]["keeper_pid"]
+    os.kill(keeper, signal.SIGSTOP)
+    try:
+        with traced(brig, "sendmsg", "volume", "attach", "db:/db", "a") as client:
+            client.expect(r"sendmsg\(.*= \d+$")
+            os.kill(faults.descendants(client.pid)[0], signal.SIGKILL)
+            client.finish()
+        with traced(brig, "flock", "volume", "rm", "db") as other:
+            other.expect(r"flock\(")
+            os.kill(keeper, signal.SIGCONT)
+            assert "is used by a" in other.finish().err
+    finally:
+        os.kill(keeper, signal.SIGCONT)
+    assert volumes(brig) == ["db:/db"]
+    sh(brig, "echo x > /db/file")
+    assert (brig.root / "volumes/db/data/file").read_text() == "x\n"

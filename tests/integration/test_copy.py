@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """brig cp, as docker cp does it, in both kinds."""
 
+import gzip
 import hashlib
+import io
 import os
+import tarfile
 
 import pytest
 
@@ -140,3 +143,33 @@ def test_an_instance_that_does_not_run(brig, box, tree, kind, tmp_path):
     brig("cp", tree, "box:/new")
     brig("cp", "box:/new", tmp_path / "back")
     assert names(tmp_path / "back") == TREE
+
+
+def test_an_archive_out_and_in_by_the_streams(brig, box, tree, tmp_path):
+    (tree / "hard").hardlink_to(tree / "file")
+    brig("cp", tree, "box:/tree")
+    inside(brig, "chown 7:8 /tree/file")
+    out = tarfile.open(fileobj=io.BytesIO(brig("cp", "box:/tree", "-", text=False).out))
+    found = {entry.name: entry for entry in out}
+    assert set(found) == {"tree", *(f"tree/{name}" for name in [*TREE, "hard"])}
+    assert found["tree/link"].linkname == "sub/deep" and found["tree/run.sh"].mode == 0o751
+    assert {found["tree/file"].islnk(), found["tree/hard"].islnk()} == {True, False}
+    one = found["tree/file" if found["tree/file"].isreg() else "tree/hard"]
+    assert out.extractfile(one).read() == b"text\n" and (one.uid, one.gid) == (7, 8)
+    contents = brig("cp", "box:/tree/.", "-", text=False).out
+    assert "./sub/deep" in tarfile.open(fileobj=io.BytesIO(contents)).getnames()
+    # what comes in belongs to root, or with -a to whom the archive says; compressed as well
+    brig("cp", "-", "box:/var/log", input=contents)
+    brig("cp", "-a", "-", "box:/tmp", input=gzip.compress(contents))
+    assert inside(brig, "stat -c %u:%g /var/log/file /tmp/file; cat /tmp/hard").split() == ["0:0", "7:8", "text"]
+    assert inside(brig, "stat -c %i /tmp/file /tmp/hard | sort -u | wc -l; /tmp/run.sh").split() == ["1", "ran"]
+    # what is no archive, is cut, or leads out changes nothing that was there
+    for bad, word in [(b"no archive" * 100, "tar"), (contents[:700], ""), (b"", "")]:
+        assert word in brig.fails("cp", "-", "box:/tree", input=bad).err
+    evil = io.BytesIO()
+    with tarfile.open(fileobj=evil, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("a/../../evil"))
+    assert "leads out" in brig.fails("cp", "-", "box:/tree", input=evil.getvalue()).err
+    assert "neither side" in brig.fails("cp", "-", "-").err
+    assert "is nothing for a terminal" in brig("cp", "box:/tree", "-", tty=True, check=False).out
+    assert inside(brig, "cat /tree/file; ls /evil 2>/dev/null || :") == "text\n"

@@ -79,6 +79,10 @@ def test_what_is_written_and_deleted_is_seen(brig, busybox_image):
     own = item(sizes(brig)["instances"], "a")["size"]
     brig("exec", "a", "sh", "-c", "dd if=/dev/zero of=/f bs=1M count=3; ln /f /g; dd if=/dev/zero of=/h bs=1 seek=1G count=0")
     assert 3 * MIB <= item(sizes(brig)["instances"], "a")["size"] - own < 4 * MIB
+    written = brig.json("ps", "-s")[0]["size"]
+    assert 3 * MIB <= written["written"] < 4 * MIB and written["limit"] is None
+    assert written["all"] - written["written"] == sum(
+        path.stat().st_blocks * 512 for path in (brig.root / "layers").iterdir())
     brig("exec", "a", "rm", "/f", "/g")
     assert item(sizes(brig)["instances"], "a")["size"] - own < MIB
     table = brig("df", "-v", "--no-header").out
@@ -92,6 +96,7 @@ def test_what_an_instance_may_write_is_shown(brig, busybox_image):
     limit = brig.json("inspect", "a")[0]["disk_size"]
     assert item(sizes(brig)["instances"], "a")["limit"] == limit
     assert brig("df", "-v", "--no-header").out.splitlines()[-1].split()[4] == f"{limit >> 30}G"
+    assert f"/{limit >> 30}G (virtual " in brig("ps", "-a", "-s").out
 
 
 def test_the_cache_is_made_anew(brig, busybox_image):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A machine on KVM: its sockets, its buttons, and what is said of its end."""
 
+import os
 import re
 import socket
 import subprocess
@@ -126,8 +127,9 @@ def disks(brig):
 
 
 def servers():
-    """What virtiofsd serves."""
+    """What virtiofsd serves; each has somebody to complain to."""
     found = subprocess.run(["pgrep", "-a", "virtiofsd"], capture_output=True, text=True).stdout
+    assert {os.readlink(f"/proc/{pid}/fd/2").split(":")[0] for pid in re.findall(r"(?m)^\d+", found)} <= {"socket"}
     return set(re.findall(r"source=(\S+)", found))
 
 

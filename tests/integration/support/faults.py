@@ -43,7 +43,8 @@ class Verb:
 
 
 class Victim:
-    """A store with an image, a stopped instance `a` with two snapshots, one that runs, `r`, and a file `out`."""
+    """A store with an image, a stopped instance `a` with two snapshots, one that runs, `r`, a machine `v` that was never
+    started, a volume for it, `disk`, and a file `out`."""
 
     def __init__(self, brig, folder, registry):
         self.brig, self.folder, self.registry = brig, Path(folder), registry
@@ -57,6 +58,9 @@ class Victim:
         brig("snapshot", "create", "a", TWO)
         brig("run", "-d", "--name", "r", IMAGE, "sleep", "100000")
         brig("exec", "r", "sh", "-c", SCRIPT)
+        brig("create", "--name", "v", IMAGE)
+        brig("convert", "v", "--vm")
+        brig("volume", "create", "--size", "1m", "disk")
         brig("commit", "a", LOADED)
         brig("save", "-o", self.folder / "image.tar", "--format", "oci-archive", LOADED)
         brig("rmi", LOADED)
@@ -155,6 +159,24 @@ class Victim:
         self.brig("import", path, "b")
         self.brig("rm", "b")
 
+    def attached(self):
+        """The record says what is; and no volume goes that is attached, also while a killed client's is on its way."""
+        self.brig("volume", "create", "new")  # takes the lock, so nothing is on its way any more
+        volumes = self.brig.json("inspect", "r")[0]["volumes"]
+        mounted = self.brig("exec", "r", "grep", "-c", " /new ", "/proc/mounts", check=False).out
+        assert (volumes, mounted) in ((["new:/new"], "1\n"), ([], "0\n")), f"{volumes}, {mounted} mounted"
+        if volumes:
+            self.brig("volume", "detach", "/new", "r")
+        self.brig("volume", "rm", "new")
+        self.brig("exec", "r", "rmdir", "/new", check=False)
+
+    def drives(self, kept):
+        assert self.row("v")["state"] == "created"
+        drives = self.brig.json("inspect", "v")[0]["drives"]
+        assert drives in (kept, [*kept, "disk:serial=disk0"]), drives
+        if drives:
+            self.brig("disk", "detach", "disk0", "v")
+
     # --- the verbs ---
 
     def table(self):
@@ -181,6 +203,13 @@ class Victim:
             "export": Verb(("export", "a", out, "--snapshots"), lambda: self.file(self.take_backup)),
             "export-running": Verb(("export", "r", out), lambda: (self.running(), self.file(self.exported_running)),
                                    runs=True),
+            "volume-attach": Verb(("volume", "attach", "new:/new", "r"), lambda: (self.running(), self.attached()),
+                                  runs=True),
+            "volume-detach": Verb(("volume", "detach", "/new", "r"), lambda: (self.running(), self.attached()),
+                                  lambda: brig("volume", "attach", "new:/new", "r"), runs=True),
+            "disk-attach": Verb(("disk", "attach", "disk", "v"), lambda: self.drives([])),
+            "disk-detach": Verb(("disk", "detach", "disk0", "v"), lambda: self.drives([]),
+                                lambda: brig("disk", "attach", "disk", "v")),
             "import": Verb(("import", self.folder / BACKUP, "b"), lambda: self.instance("b")),
         }
         if self.registry:

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -370,6 +371,40 @@ static void signals_do_not_break_off_the_wait_for_a_lock(void **state _unused_)
 	}
 }
 
+/* A rename anywhere on the host makes the kernel unsure of "..". */
+static void what_is_renamed_meanwhile_does_not_keep_a_path_from_being_opened(void **state _unused_)
+{
+	pid_t child;
+	int status;
+
+	assert_int_equal(mkdir("in", 0700), 0);
+	assert_int_equal(mkdir("in/deep", 0700), 0);
+	put("in/file", "inside");
+	put("moved", "");
+	child = fork();
+	if (!child) {
+		for (;;) {
+			if (rename("moved", "in/deep/moved") < 0 ||
+			    rename("in/deep/moved", "moved") < 0)
+				_exit(1);
+		}
+	}
+	for (int i = 0; i < 20000; i++) {
+		int root = open("in", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		int fd = file_open_scoped(root, "deep/../deep/../../../file", O_RDONLY,
+					  RESOLVE_IN_ROOT);
+
+		assert_true(fd >= 0);
+		close(fd);
+		assert_int_equal(file_open_scoped(root, "../moved", O_RDONLY, RESOLVE_BENEATH),
+				 -EXDEV);
+		close(root);
+	}
+	assert_int_equal(kill(child, SIGKILL), 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status));
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -387,6 +422,7 @@ int main(void)
 		TEST(a_file_in_the_way_of_a_folder_is_an_error),
 		TEST(copying_keeps_content_and_holes),
 		TEST(copying_works_between_file_systems),
+		TEST(what_is_renamed_meanwhile_does_not_keep_a_path_from_being_opened),
 		TEST(removing_takes_all_below_and_nothing_beside),
 		TEST(removing_copes_with_any_depth),
 		TEST(removing_does_not_enter_a_mount),

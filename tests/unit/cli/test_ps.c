@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "cli/verb.h"
+#include "instance/space.h"
 #include "instance/stats.h"
 
 #include "../base/stdout.h"
@@ -148,6 +149,14 @@ static void all_are_shown_with_what_is_not_known_as_a_dash(void **state _unused_
 	assert_int_equal(asked, 0);
 }
 
+void space_written(const struct instance_home *home _unused_, const struct instance *record,
+		   struct space_written *ret)
+{
+	*ret = (struct space_written){ .written = 12 * MIB, .all = 130 * MIB };
+	if (record->kind == INSTANCE_VM)
+		ret->limit = 10 * GIB;
+}
+
 static void names_alone_cost_no_figures(void **state _unused_)
 {
 	assert_ps("-q", "db\nweb\nweb-old\n");
@@ -225,7 +234,8 @@ static void json_has_these_keys_and_no_others(void **state _unused_)
 	json_object_each(db, collect_key, &keys);
 	json_object_each(json_get(db, "memory"), collect_key, &memory);
 	assert_string_equal(keys.data, "name kind image state pid created started exit_code engine "
-				       "memory cpu_seconds addresses ports ");
+				       "memory cpu_seconds addresses ports size ");
+	assert_null(json_get(db, "size"));
 	assert_string_equal(memory.data, "limit host guest ");
 	assert_string_equal(json_get_string(db, "kind", ""), "vm");
 	assert_string_equal(json_get_string(db, "state", ""), "running");
@@ -258,10 +268,28 @@ static void json_says_null_for_what_is_not_known(void **state _unused_)
 	assert_null(json_get(created, "engine"));
 }
 
+static void sizes_are_shown_to_who_asks(void **state _unused_)
+{
+	_cleanup_json_ struct json *all = NULL;
+	const struct json *job;
+
+	assert_ps(
+		"-as --no-header --filter image=debian",
+		"job  container  debian:bookworm  stopped  -  -  -/-/-  -  -  12M (virtual 130M)\n"
+		"new  vm         debian:bookworm  created  -  -  -/-/-  -  -  12M/10G (virtual "
+		"130M)\n");
+	all = ps_json("-as --json --filter name=job");
+	job = json_get(json_array_at(all, 0), "size");
+	assert_int_equal(json_get_int(job, "written", 0), 12 * MIB);
+	assert_int_equal(json_get_int(job, "all", 0), 130 * MIB);
+	assert_null(json_get(job, "limit"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_runs_is_shown_in_aligned_columns),
+		cmocka_unit_test(sizes_are_shown_to_who_asks),
 		cmocka_unit_test(all_are_shown_with_what_is_not_known_as_a_dash),
 		cmocka_unit_test(names_alone_cost_no_figures),
 		cmocka_unit_test(filters_choose_by_name_kind_image_state_and_label),
