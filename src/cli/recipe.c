@@ -179,6 +179,9 @@ static int recipe_fill_end(const struct recipe *recipe, const struct image *imag
 	if (recipe->stop_timeout_ms >= 0)
 		ret->stop_timeout_ms = recipe->stop_timeout_ms;
 	ret->remove = recipe->remove;
+	ret->autostart = recipe->autostart;
+	ret->start_order = recipe->start_order;
+	ret->start_delay_ms = recipe->start_delay_ms;
 	return recipe_check_restart(recipe->restart, ret, err);
 }
 

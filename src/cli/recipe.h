@@ -39,6 +39,8 @@ struct recipe {
 	int stop_signal;	 /* 0: not given */
 	int64_t stop_timeout_ms; /* negative: not given */
 	char *restart;
+	int autostart; /* enum instance_autostart */
+	int64_t start_order, start_delay_ms;
 	int remove;
 
 	int engine; /* enum instance_engine; negative: not given */

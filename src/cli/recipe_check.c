@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 #include "cli/recipe-internal.h"
 #include "instance/schedule.h"
+#include "instance/settings.h"
 #include "proto/share.h"
 
 #include <string.h>
@@ -93,6 +94,13 @@ const struct option recipe_options[] = {
 	       "how long 'stop' waits before KILL (10s)"),
 	RECIPE("restart", 0, OPTION_STRING, "POLICY", restart,
 	       "when it ends: no, on-failure[:N], always or unless-stopped"),
+	RECIPE("autostart", 0, OPTION_CHOICE, "WHETHER", autostart,
+	       "start it with the host: policy (as --restart has it), yes or no",
+	       .choices = instance_autostart_names),
+	RECIPE("start-order", 0, OPTION_INT, "N", start_order,
+	       "the lower the earlier it starts with the host (0)", .max = SETTINGS_ORDER_MAX),
+	RECIPE("start-delay", 0, OPTION_DURATION, "TIME", start_delay_ms,
+	       "how long after it the next one starts with the host"),
 	RECIPE("rm", 0, OPTION_FLAG, NULL, remove, "remove it when it ends"),
 	RECIPE("snapshot-every", 0, OPTION_DURATION, "TIME", snapshots_every_ms,
 	       "have 'snapshot run' make one so often, as 6h or 1d"),
@@ -259,6 +267,9 @@ static int recipe_check_limits(const struct recipe *recipe, struct err *err)
 		r = recipe_check_range("snapshot-expiry", "it is 15m to 3650d",
 				       recipe->snapshots_expiry_ms, SCHEDULE_MIN_MS,
 				       SCHEDULE_MAX_MS, err);
+	if (r == 0)
+		r = recipe_check_range("start-delay", "it is at most 1h", recipe->start_delay_ms, 0,
+				       SETTINGS_DELAY_MAX_MS, err);
 	if (r == 0 && recipe->pids_limit < 0)
 		r = err_set(err, -ERANGE, "option --pids-limit: it is 0 or more");
 	return r;

@@ -40,6 +40,10 @@ const struct verb cli_set_verbs[] = {
 		  "at its next start.\n\n"
 		  "'snapshots.schedule' and 'snapshots.expiry' are a time such as 6h or 30d, or "
 		  "'none', as --snapshot-every and --snapshot-expiry.\n\n"
+		  "'autostart' is whether it starts with the host: 'yes', 'no', or 'policy', as "
+		  "--restart has it. 'order' is when, the lower the earlier, and at shutdown the "
+		  "later; 'delay' is how long the next one waits after it. See 'brig autostart "
+		  "start'.\n\n"
 		  "'ports' is what is published instead of what was, as of --publish with commas "
 		  "between them, or 'none'. It holds at once.",
 	  .examples = set_examples,

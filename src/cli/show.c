@@ -11,6 +11,7 @@
 #include "instance/logs.h"
 #include "instance/paths.h"
 #include "instance/snapshot.h"
+#include "instance/stats.h"
 #include "proto/vmm.h"
 
 #include <fcntl.h>
@@ -90,6 +91,29 @@ static struct json *show_json_bound(const struct instance_home *home, const char
 	return json;
 }
 
+/* What its limits have cost it since its start, as the host counts it. */
+static struct json *show_json_lacks(const struct instance_home *home,
+				    const struct instance_view *view)
+{
+	struct stats_item item = { .view = view };
+	const struct cgroup_stats *group = &item.stats.group;
+	struct json *json;
+
+	if (!view->alive)
+		return json_new_null();
+	stats_read(home, 0, &item, 1);
+	json = json_new_object();
+	json_object_add(json, "oom_kills", json_new_int(view->run.oom_kills));
+	json_object_add(json, "oom", json_new_string(view->run.oom));
+	json_object_add(json, "throttled_periods",
+			group->throttled < 0 ? json_new_null() : json_new_int(group->throttled));
+	json_object_add(json, "throttled_seconds",
+			group->throttled_ns < 0
+				? json_new_null()
+				: json_new_double((double)group->throttled_ns / 1e9));
+	return json;
+}
+
 static struct json *show_json_view(const struct instance_home *home,
 				   const struct instance_view *view, int confinement)
 {
@@ -100,6 +124,7 @@ static struct json *show_json_view(const struct instance_home *home,
 			view->alive ? record_to_json(&instance_run_table, &view->run)
 				    : json_new_null());
 	show_add_ways_in(json, home, view);
+	json_object_add(json, "lacks", show_json_lacks(home, view));
 	json_object_add(json, "quota", show_json_bound(home, view->record.name));
 	json_object_add(json, "snapshots", show_json_snapshots(home, view->record.name));
 	if (confinement)
@@ -270,6 +295,10 @@ const struct verb cli_show_verbs[] = {
 		  "driver of sockets yet. systemd's ssh proxy speaks it "
 		  "(ssh vsock-mux/SOCKET). 'gdb_socket' is where a debugger of the guest's kernel "
 		  "connects to, with --gdb: 'target remote SOCKET' in gdb.\n\n"
+		  "'lacks' is, of one that runs, how many processes want of memory has killed "
+		  "since the start, in a virtual machine inside too, and the last one with the "
+		  "reason; and how often and for how long its limit of CPUs kept it from running "
+		  "(see 'brig events'). 'oom' is the last kill of the last run.\n\n"
 		  "'quota' is what a container with a bound on its disk size has written, and may "
 		  "(null: there is none).\n\n"
 		  "With --confinement, 'confinement' is what holds its process in, read from the "

@@ -29,6 +29,7 @@ extern const struct verb cli_set_verbs[];
 extern const struct verb cli_ps_verbs[];
 extern const struct verb cli_show_verbs[];
 extern const struct verb cli_stats_verbs[];
+extern const struct verb cli_events_verbs[];
 extern const struct verb cli_top_verbs[];
 extern const struct verb cli_enter_verbs[];
 extern const struct verb cli_copy_verbs[];
@@ -49,5 +50,7 @@ extern const struct verb cli_backup_verbs[];
 extern const struct verb cli_df_verbs[];
 extern const struct verb cli_check_verbs[];
 extern const struct verb cli_doctor_verbs[];
+extern const struct verb cli_info_verbs[];
+extern const struct verb cli_autostart_verbs[];
 
 #endif

@@ -13,6 +13,7 @@ static const struct verb *const verbs_tables[] = {
 	cli_ps_verbs,
 	cli_show_verbs,
 	cli_stats_verbs,
+	cli_events_verbs,
 	cli_top_verbs,
 	cli_image_verbs,
 	cli_registry_verbs,
@@ -30,6 +31,8 @@ static const struct verb *const verbs_tables[] = {
 	cli_df_verbs,
 	cli_check_verbs,
 	cli_doctor_verbs,
+	cli_info_verbs,
+	cli_autostart_verbs,
 	cli_help_verbs,
 	NULL,
 };
@@ -45,7 +48,8 @@ static const struct verb_kind verbs_kinds[] = {
 	{ "acl", "acl ls -q", NULL },
 	{ "signal", NULL, VERB_SIGNALS },
 	{ "button", NULL, "button nmi reset" },
-	{ "setting", NULL, "disk= ports= snapshots.schedule= snapshots.expiry=" },
+	{ "setting", NULL,
+	  "disk= ports= snapshots.schedule= snapshots.expiry= autostart= order= delay=" },
 	{ "copy", "ps -a -q", NULL, .of_files = 1 },
 	{ .name = NULL },
 };

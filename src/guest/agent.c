@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/wait.h>
 
 struct agent_session {
@@ -256,6 +257,14 @@ static int agent_shutdown(struct agent *agent, const struct frame *frame _unused
 {
 	loop_exit(agent->loop, 0);
 	return 0;
+}
+
+void agent_tell_oom(struct agent *agent, const char *line)
+{
+	if (agent->workload <= 0)
+		return;
+	port_send(agent->port, 0, MESSAGE_OOM, line, strlen(line));
+	port_flush(agent->port);
 }
 
 struct agent_request {

@@ -35,6 +35,9 @@ int agent_new(struct loop *loop, int port, const struct agent_ops *ops, void *ct
 	      struct agent **ret, struct err *err);
 struct agent *agent_free(struct agent *agent);
 
+/* Tells the host a line of the kernel's of a process that want of memory killed, while there is a workload. */
+void agent_tell_oom(struct agent *agent, const char *line);
+
 /* Sends OK, serves; returns 0 on SHUTDOWN or the port's end, -errno if the other side broke the
  * protocol. */
 int agent_run(struct agent *agent, struct err *err);

@@ -9,6 +9,7 @@
 #include "guest/boot.h"
 #include "guest/cell.h"
 #include "guest/freeze.h"
+#include "guest/oom_watch.h"
 #include "guest/stats.h"
 #include "proto/message.h"
 
@@ -64,16 +65,25 @@ static const struct agent_ops main_ops = {
 	.processes = stats_processes,
 };
 
+static void main_oom(void *ctx, const char *line)
+{
+	agent_tell_oom(ctx, line);
+}
+
 static int main_serve(const struct boot *boot, struct cell *cell, struct err *err)
 {
 	struct agent *agent = NULL;
+	struct oom_watch *oom = NULL;
 	struct loop *loop = NULL;
 	int r = loop_new(&loop, err);
 
 	if (r == 0)
 		r = agent_new(loop, boot->port, &main_ops, cell, &agent, err);
-	if (r == 0)
+	if (r == 0) {
+		oom = oom_watch(loop, main_oom, agent);
 		r = agent_run(agent, err);
+	}
+	oom_watch_free(oom);
 	agent_free(agent);
 	loop_free(loop);
 	return r;

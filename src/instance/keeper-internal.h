@@ -8,6 +8,7 @@
 #include "instance/logs.h"
 #include "net/attach.h"
 #include "proto/drive.h"
+#include "sys/cgroup.h"
 
 /* Shared by keeper.c (life of the instance) and keeper_session.c (its clients). */
 
@@ -62,6 +63,19 @@ struct keeper_change {
 	int lock;     /* of what the record does not name yet: held until it does; 0: none */
 };
 
+/* Of the current run: what it lacks (keeper_watch.c). */
+struct keeper_watch {
+	struct cgroup *cgroup; /* NULL: there is none */
+	struct cgroup_oom oom;
+	struct loop_source *oom_source, *settle_timer, *throttled_timer;
+	int log;	/* the kernel's, behind what was there before the start */
+	int64_t kills;	/* by want of memory, that were told */
+	int64_t window; /* of monotonic time: from then on so many were */
+	int told;
+	int64_t throttled, periods; /* at the last look */
+	int is_throttled;
+};
+
 struct keeper {
 	struct instance_home home;
 	struct loop *loop;
@@ -95,7 +109,8 @@ struct keeper {
 
 	struct loop_source *listen_source, *signal_source, *stop_timer, *restart_timer;
 	struct loop_source *end_timer;
-	int stop_requested;
+	int stop_requested, stopped_by_user;
+	struct keeper_watch watch;
 	unsigned int holds; /* sessions that keep it paused */
 	int rebooted; /* a whole system, by itself: it is started again, whatever the policy */
 	int64_t restart_delay_ms;
@@ -103,7 +118,8 @@ struct keeper {
 };
 
 /* keeper.c */
-void keeper_stop(struct keeper *keeper, int64_t timeout_ms);
+/* by_user: and not by the host, whose shutdown is no word on whether it shall run. */
+void keeper_stop(struct keeper *keeper, int64_t timeout_ms, int by_user);
 void keeper_signal(struct keeper *keeper, int number);
 int keeper_pause(struct keeper *keeper, int paused, struct err *err);
 /*
@@ -145,6 +161,13 @@ int keeper_network_change(struct keeper *keeper, char *const *networks, char *co
 /* What the machine has come to with keeper->change; then its keeper_change_done(). */
 void keeper_network_changed(void *ctx, const struct err *err);
 void keeper_save_run(struct keeper *keeper);
+
+/* keeper_watch.c: before the start; once it runs; a line of a guest's kernel; before and after its group goes. */
+void keeper_watch_begin(struct keeper *keeper);
+void keeper_watch_started(struct keeper *keeper);
+void keeper_watch_guest(struct keeper *keeper, const void *payload, size_t len);
+void keeper_watch_look(struct keeper *keeper);
+void keeper_watch_end(struct keeper *keeper);
 
 /* keeper_session.c */
 struct keeper_session *keeper_session_new(struct keeper *keeper, int fd);

@@ -24,6 +24,7 @@
 #include "image/store.h"
 #include "instance/boot.h"
 #include "instance/engine.h"
+#include "instance/events.h"
 #include "instance/keeper-internal.h"
 #include "instance/paths.h"
 #include "instance/settings.h"
@@ -96,10 +97,13 @@ static void keeper_on_started(struct keeper *keeper, const void *payload, size_t
 	keeper->record.finished = 0;
 	keeper->record.checkpointed = 0;
 	keeper->record.exit_code = 0;
+	keeper->record.stopped_by_user = 0;
 	mem_replace(&keeper->record.error, NULL);
 	if (!keeper->record.remove)
 		(void)keeper_save_record(keeper, 0);
 	keeper_session_put_attached(keeper, MESSAGE_STARTED, payload, len);
+	keeper_watch_started(keeper);
+	events_note(&keeper->home, &keeper->record, EVENTS_START, "it runs", NULL);
 	malloc_trim(0);
 }
 
@@ -117,6 +121,7 @@ static void keeper_on_exit(struct keeper *keeper, const void *payload, size_t le
 		status = 0;
 	keeper->record.exit_code = status;
 	keeper->phase = KEEPER_ENDING;
+	keeper_watch_look(keeper);
 }
 
 static void keeper_on_error(struct keeper *keeper, const void *payload, size_t len)
@@ -157,6 +162,9 @@ static void keeper_deliver(void *ctx, uint32_t channel, uint16_t type, const voi
 	case MESSAGE_STARTED:
 		if (keeper->phase == KEEPER_STARTING)
 			keeper_on_started(keeper, payload, len);
+		break;
+	case MESSAGE_OOM:
+		keeper_watch_guest(keeper, payload, len);
 		break;
 	case MESSAGE_EXIT:
 		keeper_on_exit(keeper, payload, len);
@@ -210,19 +218,36 @@ static void keeper_plan_restart(struct keeper *keeper)
 	loop_timer_set(keeper->restart_timer, keeper->restart_delay_ms);
 }
 
+static void keeper_tell_end(const struct keeper *keeper)
+{
+	const struct instance *record = &keeper->record;
+	_cleanup_free_ char *text = NULL;
+	struct json *details = json_new_object();
+
+	text = record->error ? mem_strdup(record->error)
+			     : mem_printf("exit status %lld%s", (long long)record->exit_code,
+					  record->oom_killed ? ", for want of memory" : "");
+	json_object_add(details, "exit_code", json_new_int(record->exit_code));
+	json_object_add(details, "oom_killed", json_new_bool(record->oom_killed));
+	json_object_add(details, "stopped_by_user", json_new_bool(record->stopped_by_user));
+	events_note(&keeper->home, record, EVENTS_END, text, details);
+}
+
 static void keeper_note_end(struct keeper *keeper)
 {
 	struct instance *record = &keeper->record;
 
 	record->finished = units_now();
-	record->stopped_by_user = keeper->stop_requested;
+	record->stopped_by_user = keeper->stopped_by_user;
 	record->oom_killed = keeper->run.oom_killed;
+	mem_replace(&record->oom, keeper->run.oom);
 	if (err_is_set(&keeper->failure)) {
 		mem_replace(&record->error, keeper->failure.msg);
 		record->exit_code = keeper->failure.exit_status ? keeper->failure.exit_status : 125;
 		if (record->started)
 			record->has_run = 1;
 	}
+	keeper_tell_end(keeper);
 }
 
 static void keeper_done(struct keeper *keeper)
@@ -251,6 +276,7 @@ static void keeper_end_due(void *ctx)
 	keeper->ops->free(keeper->driver);
 	keeper->driver = NULL;
 	keeper->unconsumed = 0;
+	keeper_watch_end(keeper);
 	keeper_note_end(keeper);
 	if (keeper_wants_restart(keeper)) {
 		(void)keeper_save_record(keeper, 0);
@@ -286,6 +312,7 @@ static void keeper_restart_due(void *ctx)
 	keeper->rebooted = 0;
 	keeper->host.restore = NULL;
 	keeper->failure = ERR_INIT;
+	events_note(&keeper->home, &keeper->record, EVENTS_RESTART, "it is started again", NULL);
 	keeper_begin(keeper);
 }
 
@@ -297,9 +324,11 @@ static void keeper_begin(struct keeper *keeper)
 	keeper->run.started = units_now();
 	keeper->run.oom_killed = 0;
 	keeper->run.state = (int)INSTANCE_RUNNING;
+	keeper_watch_begin(keeper);
 	if (keeper_write_run(keeper, &err) < 0 || keeper_network_begin(keeper, &err) < 0 ||
 	    keeper->ops->start(&keeper->host, &keeper->driver, &err) < 0) {
 		keeper_note_failure(keeper, &err);
+		keeper_watch_end(keeper);
 		keeper_note_end(keeper);
 		keeper_done(keeper);
 	}
@@ -334,6 +363,8 @@ static int keeper_freeze(struct keeper *keeper, int paused, struct err *err)
 
 int keeper_pause(struct keeper *keeper, int paused, struct err *err)
 {
+	int r;
+
 	if (keeper->phase != KEEPER_RUNNING)
 		return err_set(err, -ESRCH, "'%s' is not running", keeper->record.name);
 	if (keeper->holds)
@@ -343,7 +374,11 @@ int keeper_pause(struct keeper *keeper, int paused, struct err *err)
 	if (paused == (keeper->run.state == INSTANCE_PAUSED))
 		return err_set(err, -EALREADY, "'%s' is %s", keeper->record.name,
 			       paused ? "paused already" : "not paused");
-	return keeper_freeze(keeper, paused, err);
+	r = keeper_freeze(keeper, paused, err);
+	if (r == 0)
+		events_note(&keeper->home, &keeper->record, paused ? EVENTS_PAUSE : EVENTS_RESUME,
+			    paused ? "it stands still" : "it goes on", NULL);
+	return r;
 }
 
 int keeper_hold(struct keeper *keeper, struct err *err)
@@ -492,13 +527,16 @@ void keeper_change_done(struct keeper *keeper, const struct err *err)
 		keeper_session_changed(change.session, err_is_set(&failure) ? &failure : NULL);
 }
 
-void keeper_stop(struct keeper *keeper, int64_t timeout_ms)
+void keeper_stop(struct keeper *keeper, int64_t timeout_ms, int by_user)
 {
 	struct err ignored = ERR_INIT;
 
+	if (!keeper->stop_requested)
+		keeper->stopped_by_user = by_user;
 	keeper->stop_requested = 1;
 	if (keeper->phase == KEEPER_WAITING) {
 		loop_timer_set(keeper->restart_timer, -1);
+		keeper->record.stopped_by_user = keeper->stopped_by_user;
 		keeper_done(keeper);
 		return;
 	}
@@ -520,7 +558,7 @@ static void keeper_on_signal(void *ctx, int number _unused_)
 {
 	struct keeper *keeper = ctx;
 
-	keeper_stop(keeper, keeper->record.stop_timeout_ms);
+	keeper_stop(keeper, keeper->record.stop_timeout_ms, 0);
 }
 
 static void keeper_on_listen(void *ctx, uint32_t events _unused_)

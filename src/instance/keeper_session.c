@@ -190,7 +190,7 @@ static void keeper_session_stop(struct keeper_session *session, const struct fra
 
 	session->kind = KEEPER_SESSION_STOP;
 	keeper_stop(session->keeper,
-		    r.bad || ms == UINT32_MAX ? session->keeper->record.stop_timeout_ms : ms);
+		    r.bad || ms == UINT32_MAX ? session->keeper->record.stop_timeout_ms : ms, 1);
 }
 
 /* The answer leaves the session open: its end is what lets the instance go on. */

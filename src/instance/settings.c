@@ -101,6 +101,35 @@ static int settings_set_ports(struct instance *record, const char *value, struct
 	return 0;
 }
 
+/* What the host starts with it; read when it does. */
+static int settings_set_autostart(struct instance *record, const char *value, struct err *err)
+{
+	for (int i = 0; instance_autostart_names[i]; i++) {
+		if (!strcmp(instance_autostart_names[i], value)) {
+			record->autostart = i;
+			return 0;
+		}
+	}
+	return err_set(err, -EINVAL, "it is yes, no, or policy: as the restart policy has it");
+}
+
+static int settings_set_order(struct instance *record, const char *value, struct err *err)
+{
+	return units_parse_int(value, 0, SETTINGS_ORDER_MAX, &record->start_order, err);
+}
+
+static int settings_set_delay(struct instance *record, const char *value, struct err *err)
+{
+	int64_t ms;
+
+	if (units_parse_duration(value, &ms, err) < 0)
+		return err->code;
+	if (ms > SETTINGS_DELAY_MAX_MS)
+		return err_set(err, -ERANGE, "it is at most 1h");
+	record->start_delay_ms = ms;
+	return 0;
+}
+
 /* By `network connect`, which has made the text whole. */
 static int settings_connect(struct instance *record, const char *value, struct err *err)
 {
@@ -349,6 +378,9 @@ const struct settings_row settings_table[] = {
 	{ "snapshots.schedule", settings_set_schedule, settings_apply_nothing },
 	{ "snapshots.expiry", settings_set_expiry, settings_apply_nothing },
 	{ "ports", settings_set_ports, settings_apply_nothing },
+	{ "autostart", settings_set_autostart, settings_apply_nothing },
+	{ "order", settings_set_order, settings_apply_nothing },
+	{ "delay", settings_set_delay, settings_apply_nothing },
 	{ SETTINGS_CONNECT, settings_connect, settings_apply_nothing, .hidden = 1 },
 	{ SETTINGS_DISCONNECT, settings_disconnect, settings_apply_disconnect, .hidden = 1 },
 	{ SETTINGS_PULL, settings_disconnect, settings_apply_disconnect, .hidden = 1 },

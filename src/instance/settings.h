@@ -33,6 +33,10 @@ struct settings_row {
 #define SETTINGS_REMOVE "disk.detach"
 #define SETTINGS_RIP	"disk.rip" /* the same, whether it is in use inside or not */
 
+/* Of what starts with the host. */
+#define SETTINGS_ORDER_MAX    1000000
+#define SETTINGS_DELAY_MAX_MS 3600000
+
 extern const struct settings_row settings_table[]; /* ended by a NULL name */
 
 /* One assignment into a record, for who has it; nothing is made to hold. */

@@ -411,6 +411,7 @@ static void snapshot_take_history(struct instance *record, const struct instance
 	record->stopped_by_user = from->stopped_by_user;
 	record->checkpointed = from->checkpointed;
 	mem_replace(&record->error, from->error);
+	mem_replace(&record->oom, from->oom);
 }
 
 int snapshot_restore(const struct instance_home *home, const char *name, const char *snap,

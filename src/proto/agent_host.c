@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/stream.h"
 #include "proto/message.h"
+#include "proto/oom.h"
 #include "proto/wire.h"
 
 #include <assert.h>
@@ -84,6 +85,9 @@ static const struct agent_host_rule {
 	{ MESSAGE_CREDIT_IN, .started = 0, .len = 4 },
 	{ MESSAGE_CREDIT_IN, .started = 1, .len = 4 },
 	{ MESSAGE_EXIT, .started = 1, .ends = 1, .len = 4 },
+	/* of the machine as a whole, as soon as there is a workload */
+	{ MESSAGE_OOM, .started = 0 },
+	{ MESSAGE_OOM, .started = 1 },
 };
 
 static const struct agent_host_request *agent_host_request(uint16_t type)
@@ -275,6 +279,10 @@ static const char *agent_host_account(struct agent_host_session *session, const 
 		if (value > MESSAGE_WINDOW - session->in_credit)
 			return "more credit than was used";
 		session->in_credit += value;
+		break;
+	case MESSAGE_OOM:
+		if (session->channel || frame->len > OOM_LINE_MAX)
+			return "no word of its kernel's";
 		break;
 	case MESSAGE_EXIT:
 		if (value > 255)

@@ -7,10 +7,11 @@
 #include <string.h>
 
 /*
- * 2 has kernel_args, huge_pages and gdb, 3 has nesting, 4 has volumes, 5 has bounded and drives, 6 has all of the network;
+ * 2 has kernel_args, huge_pages and gdb, 3 has nesting, 4 has volumes, 5 has bounded and drives, 6 has all of the network,
+ * 7 has what starts with the host;
  * an older brig would not have heeded them.
  */
-#define INSTANCE_VERSION     6
+#define INSTANCE_VERSION     7
 #define INSTANCE_RUN_VERSION 1
 
 /* docker's and podman's default, which users' scripts count on */
@@ -23,6 +24,7 @@ const char *const instance_kind_names[] = { "container", "vm", NULL };
 const char *const instance_engine_names[] = { "auto", "kvm", "qemu", NULL };
 const char *const instance_restart_names[] = { "no", "on-failure", "always", "unless-stopped",
 					       NULL };
+const char *const instance_autostart_names[] = { "policy", "yes", "no", NULL };
 const char *const instance_state_names[] = { "created", "running",	"paused",
 					     "stopped", "checkpointed", NULL };
 
@@ -70,6 +72,9 @@ static const struct record_field instance_fields[] = {
 	STRV(extra_hosts),
 	INT(snapshots_every_ms),
 	INT(snapshots_expiry_ms),
+	ENUM(autostart, instance_autostart_names),
+	INT(start_order),
+	INT(start_delay_ms),
 	STRV(cap_add),
 	STRV(cap_drop),
 	STRV(devices),
@@ -93,6 +98,7 @@ static const struct record_field instance_fields[] = {
 	INT(checkpointed),
 	INT(restarts),
 	BOOL(oom_killed),
+	STRING(oom),
 	BOOL(stopped_by_user),
 	STRING(error),
 	RECORD_END,
@@ -126,6 +132,8 @@ static const struct record_field instance_run_fields[] = {
 	RUN(RECORD_INT, vsock_cid),
 	RUN(RECORD_STRING, kernel),
 	RUN(RECORD_BOOL, oom_killed),
+	RUN(RECORD_INT, oom_kills),
+	RUN(RECORD_STRING, oom),
 	RECORD_END,
 };
 

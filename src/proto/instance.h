@@ -33,6 +33,12 @@ enum instance_restart {
 	INSTANCE_RESTART_UNLESS_STOPPED,
 };
 
+enum instance_autostart {
+	INSTANCE_AUTOSTART_POLICY, /* as the restart policy has it */
+	INSTANCE_AUTOSTART_YES,
+	INSTANCE_AUTOSTART_NO,
+};
+
 struct instance {
 	char *name;
 	int kind; /* enum instance_kind */
@@ -72,6 +78,10 @@ struct instance {
 	/* by a schedule, in ms; 0: none is made, or none expires. See instance/schedule.h */
 	int64_t snapshots_every_ms, snapshots_expiry_ms;
 
+	/* with the host */
+	int64_t start_order;	/* the lower the earlier at a boot, and the later at a shutdown */
+	int64_t start_delay_ms; /* that the next one waits for after its start */
+
 	/* privilege */
 	char **cap_add, **cap_drop; /* "NET_ADMIN" or "ALL" */
 	char **devices;		    /* HOST[:INSIDE[:rwm]] */
@@ -82,6 +92,7 @@ struct instance {
 	int64_t stop_signal;
 	int64_t stop_timeout_ms;
 	int restart;	     /* enum instance_restart */
+	int autostart;	     /* enum instance_autostart */
 	int64_t restart_max; /* on-failure: 0 = no bound */
 	int remove;	     /* --rm */
 
@@ -99,15 +110,17 @@ struct instance {
 	int64_t started, finished;
 	int64_t restarts; /* by the restart policy, since the last start */
 	int oom_killed;
-	int stopped_by_user;
+	int stopped_by_user; /* and not by the host's shutdown */
+	char *oom; /* who was killed by want of memory last, and why, one line; a VM's guest may have killed something too */
 	int64_t checkpointed; /* ns since the epoch: it was stopped by a checkpoint; 0: it was not */
 	char *error;	      /* why it could not start or ended, one line */
 };
 
 extern const struct record_table instance_table;
-extern const char *const instance_kind_names[];	   /* "container", "vm" */
-extern const char *const instance_engine_names[];  /* "auto", "kvm", "qemu" */
-extern const char *const instance_restart_names[]; /* "no", "on-failure", ... */
+extern const char *const instance_kind_names[];	     /* "container", "vm" */
+extern const char *const instance_engine_names[];    /* "auto", "kvm", "qemu" */
+extern const char *const instance_restart_names[];   /* "no", "on-failure", ... */
+extern const char *const instance_autostart_names[]; /* "policy", "yes", "no" */
 
 /* The defaults of a record. Release with instance_release(). */
 void instance_init(struct instance *instance);
@@ -138,6 +151,8 @@ struct instance_run {
 	int64_t vsock_cid; /* VM on KVM: of its AF_VSOCK; RUN/NAME/vsock.sock leads there; 0: none */
 	char *kernel;	   /* release that the workload runs on */
 	int oom_killed;	   /* the driver's, at the end: the memory limit killed a process of it */
+	int64_t oom_kills; /* by want of memory since the start, a VM's guest's too */
+	char *oom;	   /* the last one, as in the record */
 };
 
 extern const struct record_table instance_run_table;

@@ -26,7 +26,7 @@
  *
  * The agent speaks first: HELLO. The keeper answers CONFIGURE (proto/guest.h), the agent OK or ERROR.
  */
-#define MESSAGE_VERSION 2
+#define MESSAGE_VERSION 3
 #define MESSAGE_WINDOW	(256U << 10)
 /* Sessions that an agent or a keeper serves at once; more are refused with an ERROR. */
 #define MESSAGE_SESSIONS_MAX 256
@@ -78,6 +78,7 @@ enum message_type {
 	 */
 	MESSAGE_PLUG,
 	MESSAGE_UNPLUG,
+	MESSAGE_OOM, /* agent, on channel 0: a line of its kernel's of a process that want of memory killed (proto/oom.h) */
 };
 
 /*

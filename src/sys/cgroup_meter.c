@@ -118,6 +118,7 @@ static void cgroup_meter_cpuacct(const char *text, struct cgroup_stats *ret)
 static void cgroup_meter_throttled_v1(const char *text, struct cgroup_stats *ret)
 {
 	ret->throttled = cgroup_meter_key(text, "nr_throttled");
+	ret->periods = cgroup_meter_key(text, "nr_periods");
 	ret->throttled_ns = cgroup_meter_key(text, "throttled_time");
 }
 
@@ -128,6 +129,7 @@ static void cgroup_meter_cpu_v2(const char *text, struct cgroup_stats *ret)
 	int64_t throttled = cgroup_meter_key(text, "throttled_usec");
 
 	ret->throttled = cgroup_meter_key(text, "nr_throttled");
+	ret->periods = cgroup_meter_key(text, "nr_periods");
 	if (usage >= 0)
 		ret->cpu_ns = usage * 1000;
 	if (throttled >= 0)

@@ -20,7 +20,7 @@ struct cgroup_stats {
 	int64_t swap;	      /* bytes */
 	int64_t cpu_ns;	      /* time that its processes have run */
 	int64_t throttled_ns; /* that they were kept from running by a limit */
-	int64_t throttled;    /* in so many periods */
+	int64_t throttled, periods; /* in so many of its periods of use */
 	int64_t pids;
 	int64_t read_bytes, written_bytes; /* of block devices */
 	int64_t oom_kills;		   /* processes that want of memory killed */
@@ -33,6 +33,7 @@ struct cgroup_stats {
 				.cpu_ns = -1,        \
 				.throttled_ns = -1,  \
 				.throttled = -1,     \
+				.periods = -1,       \
 				.pids = -1,          \
 				.read_bytes = -1,    \
 				.written_bytes = -1, \
