@@ -7,10 +7,11 @@
 #include <string.h>
 
 /*
- * 2 has kernel_args, huge_pages and gdb, 3 has nesting, 4 has volumes, 5 has bounded and drives, 6 has all of the network;
+ * 2 has kernel_args, huge_pages and gdb, 3 has nesting, 4 has volumes, 5 has bounded and drives, 6 has all of the network, 7 has all limits and
+ * what is pending;
  * an older brig would not have heeded them.
  */
-#define INSTANCE_VERSION     6
+#define INSTANCE_VERSION     7
 #define INSTANCE_RUN_VERSION 1
 
 /* docker's and podman's default, which users' scripts count on */
@@ -57,6 +58,22 @@ static const struct record_field instance_fields[] = {
 	INT(cpus_milli),
 	INT(pids_limit),
 	STRV(rlimits),
+	INT(cpu_weight),
+	INT(io_weight),
+	STRING(cpuset_cpus),
+	STRING(cpuset_mems),
+	INT(memory_low),
+	INT(memory_high),
+	INT(memory_swap),
+	STRV(read_bps),
+	STRV(write_bps),
+	STRV(read_iops),
+	STRV(write_iops),
+	STRV(hugetlb),
+	BOOL(oom_kill_disable),
+	INT(oom_score_adj),
+	BOOL(best_effort),
+	STRV(pending),
 	BOOL(read_only),
 	STRV(tmpfs),
 	STRV(volumes),
@@ -125,6 +142,7 @@ static const struct record_field instance_run_fields[] = {
 	RUN(RECORD_STRV, addresses),
 	RUN(RECORD_INT, vsock_cid),
 	RUN(RECORD_STRING, kernel),
+	RUN(RECORD_STRV, unmet),
 	RUN(RECORD_BOOL, oom_killed),
 	RECORD_END,
 };
@@ -147,6 +165,13 @@ void instance_init(struct instance *instance)
 void instance_release(struct instance *instance)
 {
 	record_release(&instance_table, instance);
+}
+
+int instance_copy(const struct instance *from, struct instance *ret, struct err *err)
+{
+	_cleanup_json_ struct json *json = record_to_json(&instance_table, from);
+
+	return record_from_json(&instance_table, json, ret, err);
 }
 
 #define INSTANCE_RUN_DIR "/run/brig"
