@@ -72,7 +72,7 @@ static size_t table_column_width(const struct table *table, size_t column, size_
 	return width;
 }
 
-void table_print(const struct table *table, int with_header)
+void table_format(const struct table *table, int with_header, struct buf *out)
 {
 	_cleanup_free_ size_t *widths = mem_zalloc(table->columns * sizeof(*widths));
 	size_t first = with_header ? 0 : 1;
@@ -84,10 +84,18 @@ void table_print(const struct table *table, int with_header)
 			const char *cell = table->cells[row * table->columns + i];
 			size_t pad = widths[i] - table_cell_width(cell);
 
-			fputs(cell, stdout);
+			buf_add_str(out, cell);
 			if (i + 1 < table->columns)
-				printf("%*s", (int)pad + 2, "");
+				buf_printf(out, "%*s", (int)pad + 2, "");
 		}
-		putchar('\n');
+		buf_add_str(out, "\n");
 	}
+}
+
+void table_print(const struct table *table, int with_header)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT;
+
+	table_format(table, with_header, &text);
+	fwrite(text.data, 1, text.len, stdout);
 }

@@ -2,6 +2,7 @@
 #ifndef BASE_TABLE_H
 #define BASE_TABLE_H
 
+#include "base/buf.h"
 #include "base/strv.h"
 
 /*
@@ -14,6 +15,7 @@ struct table *table_new(const char *const *headings);	 /* NULL-terminated */
 struct table *table_free(struct table *table);		 /* returns NULL */
 void table_add(struct table *table, char *const *cells); /* as many as headings; copied */
 void table_print(const struct table *table, int with_header);
+void table_format(const struct table *table, int with_header, struct buf *out); /* the same */
 
 static inline void table_freep(struct table **table)
 {

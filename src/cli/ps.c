@@ -1,19 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/*
- * brig ps. Instances are read and filtered first; figures are asked for only if a column or the JSON shows
- * them, and of VMs, whose agents may take their time, by several threads at once.
- */
+/* brig ps. Instances are read and filtered first; figures are asked for only if a column or the JSON shows them. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/units.h"
 #include "cli/home.h"
 #include "base/table.h"
+#include "instance/stats.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <string.h>
-
-#define PS_THREADS_MAX 32
 
 struct ps_values {
 	int all, quiet, no_header, json;
@@ -30,7 +24,6 @@ struct ps_list {
 	const struct ps_values *values;
 	struct ps_row *rows;
 	size_t n, size;
-	atomic_size_t next; /* row whose figures are asked for next */
 };
 
 static void ps_list_release(struct ps_list *list)
@@ -179,42 +172,20 @@ static int ps_collect(struct instance_view *view, void *ctx)
 	}
 	list->rows[list->n++] = (struct ps_row){
 		.view = *view,
-		.stats = { .memory_limit = view->record.memory,
-			   .memory_host = -1,
-			   .memory_guest = -1,
-			   .cpu_ns = -1,
-			   .pids = -1 },
 	};
 	memset(view, 0, sizeof(*view)); /* it is the list's now */
 	return 0;
 }
 
-static void *ps_ask(void *ctx)
-{
-	struct ps_list *list = ctx;
-	size_t i;
-
-	while ((i = atomic_fetch_add(&list->next, 1)) < list->n) {
-		if (list->rows[i].view.alive)
-			instance_stats(list->home, &list->rows[i].view, &list->rows[i].stats);
-	}
-	return NULL;
-}
-
 static void ps_ask_all(struct ps_list *list)
 {
-	pthread_t threads[PS_THREADS_MAX];
-	size_t vms = 0, started = 0;
+	_cleanup_free_ struct stats_item *items = mem_zalloc((list->n + 1) * sizeof(*items));
 
 	for (size_t i = 0; i < list->n; i++)
-		vms += list->rows[i].view.alive && list->rows[i].view.record.kind == INSTANCE_VM;
-	/* one VM, or what no thread can be had for, is asked by this one */
-	while (started + 1 < vms && started < PS_THREADS_MAX &&
-	       pthread_create(&threads[started], NULL, ps_ask, list) == 0)
-		started++;
-	(void)ps_ask(list);
-	while (started > 0)
-		(void)pthread_join(threads[--started], NULL);
+		items[i].view = &list->rows[i].view;
+	stats_read(list->home, STATS_GUESTS, items, list->n);
+	for (size_t i = 0; i < list->n; i++)
+		list->rows[i].stats = items[i].stats;
 }
 
 static int64_t ps_age(const struct ps_row *row)
@@ -255,8 +226,8 @@ static void ps_put_cpu(const struct ps_row *row, struct buf *out)
 {
 	int64_t age = ps_age(row);
 
-	if (row->view.alive && row->view.run.started && row->stats.cpu_ns >= 0 && age > 0)
-		buf_printf(out, "%.1f%%", (double)row->stats.cpu_ns * 100.0 / (double)age);
+	if (row->view.alive && row->view.run.started && row->stats.group.cpu_ns >= 0 && age > 0)
+		buf_printf(out, "%.1f%%", (double)row->stats.group.cpu_ns * 100.0 / (double)age);
 }
 
 static void ps_put_memory(const struct ps_row *row, struct buf *out)
@@ -382,8 +353,9 @@ static struct json *ps_json_row(const struct ps_row *row)
 	json_object_add(json, "engine", json_new_string(ps_engine(view)));
 	json_object_add(json, "memory", ps_json_memory(&row->stats));
 	json_object_add(json, "cpu_seconds",
-			row->stats.cpu_ns < 0 ? json_new_null()
-					      : json_new_double((double)row->stats.cpu_ns / 1e9));
+			row->stats.group.cpu_ns < 0
+				? json_new_null()
+				: json_new_double((double)row->stats.group.cpu_ns / 1e9));
 	json_object_add(json, "addresses", json_new_strv(view->run.addresses));
 	json_object_add(json, "ports", json_new_strv(view->alive ? record->ports : NULL));
 	return json;

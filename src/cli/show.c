@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The verbs that look at single instances: inspect, logs, top. */
+/* The verbs that look at single instances: inspect, logs. */
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/units.h"
 #include "cli/cli.h"
 #include "cli/home.h"
-#include "base/table.h"
 #include "instance/bound.h"
 #include "instance/confinement.h"
 #include "instance/logs.h"
 #include "instance/paths.h"
 #include "instance/snapshot.h"
-#include "proto/procs.h"
 #include "proto/vmm.h"
 
 #include <fcntl.h>
@@ -212,104 +210,6 @@ static int show_logs(const struct cli_context *cli, const void *values, char **a
 	return logs_print(state_dir, run_lock, &options, err);
 }
 
-struct show_top {
-	int json;
-};
-
-/* The id inside the instance of a user that the host sees, by the text of a uid_map file. */
-static uint32_t show_uid_inside(const char *map, uint32_t uid)
-{
-	_cleanup_strv_ char **fields = strv_split(map ? map : "", " \n");
-	struct err ignored = ERR_INIT;
-
-	for (size_t i = 0; i + 2 < strv_len(fields); i += 3) {
-		int64_t inside = 0, outside = 0, count = 0;
-
-		if (units_parse_int(fields[i], 0, UINT32_MAX, &inside, &ignored) == 0 &&
-		    units_parse_int(fields[i + 1], 0, UINT32_MAX, &outside, &ignored) == 0 &&
-		    units_parse_int(fields[i + 2], 0, UINT32_MAX, &count, &ignored) == 0 &&
-		    uid >= outside && uid - outside < count)
-			return (uint32_t)(inside + uid - outside);
-	}
-	return uid;
-}
-
-static void show_translate_uids(const struct instance_view *view, struct procs_entry *entries,
-				size_t n)
-{
-	_cleanup_free_ char *path = mem_printf("/proc/%lld/uid_map", (long long)view->run.pid);
-	_cleanup_free_ char *map = NULL;
-
-	if (view->record.kind != INSTANCE_CONTAINER ||
-	    file_read(AT_FDCWD, path, 65536, &map, NULL) < 0)
-		return;
-	for (size_t i = 0; i < n; i++)
-		entries[i].uid = show_uid_inside(map, entries[i].uid);
-}
-
-static void show_top_json(const struct procs_entry *entries, size_t n)
-{
-	_cleanup_json_ struct json *all = json_new_array();
-
-	for (size_t i = 0; i < n; i++) {
-		struct json *json = json_new_object();
-		char state[2] = { entries[i].state, '\0' };
-
-		json_object_add(json, "pid", json_new_int(entries[i].pid));
-		json_object_add(json, "ppid", json_new_int(entries[i].ppid));
-		json_object_add(json, "uid", json_new_int(entries[i].uid));
-		json_object_add(json, "state", json_new_string(state));
-		json_object_add(json, "cpu_seconds",
-				json_new_double((double)entries[i].cpu_ns / 1e9));
-		json_object_add(json, "memory", json_new_int((int64_t)entries[i].rss));
-		json_object_add(json, "command", json_new_string(entries[i].command));
-		json_array_add(all, json);
-	}
-	json_print(all);
-}
-
-static void show_top_table(const struct procs_entry *entries, size_t n)
-{
-	static const char *const headings[] = { "PID", "USER", "TIME", "MEM", "COMMAND", NULL };
-	_cleanup_table_ struct table *table = table_new(headings);
-
-	for (size_t i = 0; i < n; i++) {
-		const struct procs_entry *e = &entries[i];
-		unsigned long long seconds = e->cpu_ns / 1000000000;
-		char pid[16], user[16] = "root", cpu[32], memory[UNITS_TEXT_MAX];
-		char *cells[] = { pid, user, cpu, memory, (char *)(uintptr_t)e->command };
-
-		snprintf(pid, sizeof(pid), "%u", e->pid);
-		if (e->uid)
-			snprintf(user, sizeof(user), "%u", e->uid);
-		snprintf(cpu, sizeof(cpu), "%llu:%02llu", seconds / 60, seconds % 60);
-		units_format_size((int64_t)(e->rss & INT64_MAX), memory);
-		table_add(table, cells);
-	}
-	table_print(table, 1);
-}
-
-static int show_top(const struct cli_context *cli, const void *values, char **args, struct err *err)
-{
-	const struct instance_home home = home_of(cli);
-	const struct show_top *v = values;
-	_cleanup_instance_view_ struct instance_view view = { 0 };
-	_cleanup_free_ struct procs_entry *entries = NULL;
-	size_t n = 0;
-	int r = instance_view(&home, args[0], &view, err);
-
-	if (r == 0)
-		r = instance_procs(&home, args[0], &entries, &n, err);
-	if (r < 0)
-		return r;
-	show_translate_uids(&view, entries, n);
-	if (v->json)
-		show_top_json(entries, n);
-	else
-		show_top_table(entries, n);
-	return 0;
-}
-
 static const struct option show_logs_options[] = {
 	{ "follow", 'f', OPTION_FLAG, NULL, "go on as it is written, until the instance ends",
 	  offsetof(struct show_logs, follow) },
@@ -324,11 +224,6 @@ static const struct option show_logs_options[] = {
 	  offsetof(struct show_logs, timestamps) },
 	{ "boot", 0, OPTION_FLAG, NULL, "VM: what its kernel wrote, instead",
 	  offsetof(struct show_logs, boot) },
-	OPTION_END,
-};
-
-static const struct option show_top_options[] = {
-	{ "json", 0, OPTION_FLAG, NULL, "print JSON", offsetof(struct show_top, json) },
 	OPTION_END,
 };
 
@@ -358,10 +253,6 @@ static const char *const show_logs_examples[] = {
 	"brig logs --boot box",
 	"why a virtual machine did not come up",
 	NULL,
-};
-
-static const char *const show_top_examples[] = {
-	"brig top web", "what runs in it", "brig top --json web", "the same for a script", NULL,
 };
 
 const struct verb cli_show_verbs[] = {
@@ -407,16 +298,5 @@ const struct verb cli_show_verbs[] = {
 	  .values_size = sizeof(struct show_logs),
 	  .complete = "instance",
 	  .run = show_logs },
-	{ .name = "top",
-	  .group = "Look",
-	  .args = "NAME",
-	  .summary = "List the processes in a running instance",
-	  .examples = show_top_examples,
-	  .options = show_top_options,
-	  .min_args = 1,
-	  .max_args = 1,
-	  .values_size = sizeof(struct show_top),
-	  .complete = "running",
-	  .run = show_top },
 	{ .name = NULL },
 };

@@ -28,6 +28,8 @@ extern const struct verb cli_convert_verbs[];
 extern const struct verb cli_set_verbs[];
 extern const struct verb cli_ps_verbs[];
 extern const struct verb cli_show_verbs[];
+extern const struct verb cli_stats_verbs[];
+extern const struct verb cli_top_verbs[];
 extern const struct verb cli_enter_verbs[];
 extern const struct verb cli_copy_verbs[];
 extern const struct verb cli_help_verbs[];

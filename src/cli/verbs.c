@@ -16,6 +16,8 @@ static const struct verb *const verbs_tables[] = {
 	cli_copy_verbs,
 	cli_ps_verbs,
 	cli_show_verbs,
+	cli_stats_verbs,
+	cli_top_verbs,
 	cli_image_verbs,
 	cli_registry_verbs,
 	cli_commit_verbs,

@@ -95,11 +95,7 @@ static void driver_close_socket(struct driver *driver)
 
 static int driver_was_oom(const struct driver *driver)
 {
-	struct cgroup_stats stats = { 0 };
-
-	if (driver->launch.cgroup)
-		cgroup_stats(driver->launch.cgroup, &stats);
-	return stats.oom_kills > 0;
+	return cgroup_oom_kills(driver->launch.cgroup) > 0;
 }
 
 /* It went without a word: somebody killed it. */

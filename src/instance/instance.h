@@ -62,18 +62,6 @@ int instance_view(const struct instance_home *home, const char *name, struct ins
 int instance_each(const struct instance_home *home,
 		  int (*each)(struct instance_view *view, void *ctx), void *ctx, struct err *err);
 
-struct instance_stats {
-	int64_t memory_limit; /* bytes, 0: none */
-	int64_t memory_host;  /* bytes that the host spends on it, -1: unknown */
-	int64_t memory_guest; /* bytes in use as the workload sees it, -1: unknown */
-	int64_t cpu_ns;	      /* CPU time on the host since the start, -1: unknown */
-	int64_t pids;	      /* -1: unknown */
-};
-
-/* Figures of a running instance. A VM's guest figures come from its agent, waited for at most 200 ms. */
-void instance_stats(const struct instance_home *home, const struct instance_view *view,
-		    struct instance_stats *ret);
-
 /*
  * Starts the instance's keeper and waits until the workload runs, or says why not. ret_session NULL:
  * detached. Otherwise *ret_session is a session (instance/session.h) attached from the first byte, with

@@ -443,11 +443,7 @@ void emulator_kill(struct emulator *emulator)
 /* Before the group goes, which knows it. */
 static int emulator_was_oom(const struct emulator *emulator)
 {
-	struct cgroup_stats stats = { 0 };
-
-	if (emulator->cgroup)
-		cgroup_stats(emulator->cgroup, &stats);
-	return stats.oom_kills > 0;
+	return cgroup_oom_kills(emulator->cgroup) > 0;
 }
 
 int emulator_reap(struct emulator *emulator, struct err *err)

@@ -17,8 +17,6 @@ struct cgroup_ops {
 	int (*freeze)(int fd, int frozen);
 	int (*is_frozen)(int fd);
 	int (*kill)(int fd); /* -ENOENT: has no file for it */
-	/* Fills what the controllers of this hierarchy know; leaves the rest. */
-	void (*stats)(int fd, unsigned int controllers, struct cgroup_stats *stats);
 };
 
 extern const struct cgroup_ops cgroup_v1_ops, cgroup_v2_ops;

@@ -273,6 +273,9 @@ int cgroup_create(const char *path, const struct cgroup_limits *limits, unsigned
 	unsigned int need = CGROUP_CORE | CGROUP_MEMORY | also;
 	int r;
 
+	/* for their figures: one folder has them all */
+	if (cgroup_host_layout() == CGROUP_LAYOUT_UNIFIED)
+		need |= CGROUP_PIDS | CGROUP_BLKIO;
 	if (limits->cpus_milli)
 		need |= CGROUP_CPU;
 	if (limits->pids)
@@ -700,28 +703,6 @@ int cgroup_has_process(const char *path, pid_t pid)
 			return 1;
 	}
 	return 0;
-}
-
-void cgroup_stats(const struct cgroup *cgroup, struct cgroup_stats *ret)
-{
-	unsigned int controllers = 0;
-
-	*ret = (struct cgroup_stats){ 0 };
-	for (size_t i = 0; i < cgroup->n; i++) {
-		struct cgroup_dir *dir = &cgroup->dirs[i];
-		int fd = cgroup_dir_open(cgroup, dir);
-
-		if (fd >= 0)
-			dir->ops->stats(fd, dir->controllers, ret);
-		controllers |= dir->controllers;
-	}
-	if (!(controllers & CGROUP_PIDS) || !ret->pids) {
-		_cleanup_free_ pid_t *pids = NULL;
-		size_t n = 0;
-
-		if (cgroup_pids(cgroup, &pids, &n) == 0)
-			ret->pids = n;
-	}
 }
 
 static const struct cgroup_dir *cgroup_dir_of_freezer(const struct cgroup *cgroup)

@@ -68,13 +68,6 @@ struct cgroup_device {
 	int allow;
 };
 
-struct cgroup_stats {
-	uint64_t memory; /* bytes in use, without file pages that nobody has used of late */
-	uint64_t cpu_ns; /* time that its processes have run */
-	uint64_t pids;
-	uint64_t oom_kills; /* processes that the memory limit killed */
-};
-
 struct cgroup;
 
 /*
@@ -186,7 +179,8 @@ int cgroup_pids(const struct cgroup *cgroup, pid_t **ret, size_t *ret_n);
 /* 1 if the process is in the group or below it, 0 if not, -errno if it cannot be told. */
 int cgroup_has_process(const char *path, pid_t pid);
 
-void cgroup_stats(const struct cgroup *cgroup, struct cgroup_stats *ret);
+/* Processes of it that want of memory has killed; 0 where the kernel does not count. More figures: sys/cgroup_meter.h. */
+int64_t cgroup_oom_kills(const struct cgroup *cgroup);
 
 /*
  * Hears of processes in the group that want for memory. fd: for epoll, with events; at one of them ask

@@ -79,3 +79,15 @@ void cgroup_oom_release(struct cgroup_oom *oom)
 {
 	oom->fd = fd_close(oom->fd);
 }
+
+int64_t cgroup_oom_kills(const struct cgroup *cgroup)
+{
+	const struct cgroup_dir *dir = cgroup_dir_of(cgroup, CGROUP_MEMORY);
+	uint64_t kills = 0;
+
+	if (dir)
+		(void)cgroup_read_key(
+			dir->fd, dir->ops->version == 1 ? "memory.oom_control" : "memory.events",
+			"oom_kill", &kills);
+	return (int64_t)kills;
+}

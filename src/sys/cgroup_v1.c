@@ -146,22 +146,6 @@ static int cgroup_v1_kill(_unused_ int fd)
 	return -ENOENT;
 }
 
-static void cgroup_v1_stats(int fd, unsigned int controllers, struct cgroup_stats *stats)
-{
-	if (controllers & CGROUP_MEMORY) {
-		uint64_t inactive = 0;
-
-		(void)cgroup_read_number(fd, "memory.usage_in_bytes", &stats->memory);
-		(void)cgroup_read_key(fd, "memory.stat", "total_inactive_file", &inactive);
-		stats->memory -= inactive < stats->memory ? inactive : stats->memory;
-		(void)cgroup_read_key(fd, "memory.oom_control", "oom_kill", &stats->oom_kills);
-	}
-	if (controllers & CGROUP_CPUACCT)
-		(void)cgroup_read_number(fd, "cpuacct.usage", &stats->cpu_ns);
-	if (controllers & CGROUP_PIDS)
-		(void)cgroup_read_number(fd, "pids.current", &stats->pids);
-}
-
 const struct cgroup_ops cgroup_v1_ops = {
 	.version = 1,
 	.join_file = "tasks",
@@ -172,5 +156,4 @@ const struct cgroup_ops cgroup_v1_ops = {
 	.freeze = cgroup_v1_freeze,
 	.is_frozen = cgroup_v1_is_frozen,
 	.kill = cgroup_v1_kill,
-	.stats = cgroup_v1_stats,
 };

@@ -52,25 +52,6 @@ static int cgroup_v2_kill(int fd)
 	return file_write_value(fd, "cgroup.kill", "1");
 }
 
-static void cgroup_v2_stats(int fd, unsigned int controllers, struct cgroup_stats *stats)
-{
-	uint64_t value = 0;
-
-	/* The core counts CPU time in every group, with or without the cpu controller. */
-	if (cgroup_read_key(fd, "cpu.stat", "usage_usec", &value) == 0)
-		stats->cpu_ns = value * 1000;
-	if (controllers & CGROUP_MEMORY) {
-		uint64_t inactive = 0;
-
-		(void)cgroup_read_number(fd, "memory.current", &stats->memory);
-		(void)cgroup_read_key(fd, "memory.stat", "inactive_file", &inactive);
-		stats->memory -= inactive < stats->memory ? inactive : stats->memory;
-		(void)cgroup_read_key(fd, "memory.events", "oom_kill", &stats->oom_kills);
-	}
-	if (controllers & CGROUP_PIDS)
-		(void)cgroup_read_number(fd, "pids.current", &stats->pids);
-}
-
 const struct cgroup_ops cgroup_v2_ops = {
 	.version = 2,
 	.join_file = "cgroup.procs",
@@ -81,5 +62,4 @@ const struct cgroup_ops cgroup_v2_ops = {
 	.freeze = cgroup_v2_freeze,
 	.is_frozen = cgroup_v2_is_frozen,
 	.kill = cgroup_v2_kill,
-	.stats = cgroup_v2_stats,
 };

@@ -610,11 +610,7 @@ void hull_kill(struct hull *hull)
 /* Before the group goes, which knows it. */
 static int hull_was_oom(const struct hull *hull)
 {
-	struct cgroup_stats stats = { 0 };
-
-	if (hull->cgroup)
-		cgroup_stats(hull->cgroup, &stats);
-	return stats.oom_kills > 0;
+	return cgroup_oom_kills(hull->cgroup) > 0;
 }
 
 static int hull_explain_signal(int number, int oom, struct err *err)

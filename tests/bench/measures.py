@@ -219,6 +219,14 @@ def listing(bench):
     yield "ps of 500 stopped and 50 running", "ms", ours, None, "(aim: under 50 ms)"
 
 
+def figures(bench):
+    names = [bench.brig("run", "-d", "--name", f"used-{i}", bench.image, "sleep", "100000").out.strip()
+             for i in range(500)]
+    (ours,) = milliseconds([bench.brig.command("stats", "--no-stream")], bench.rounds)
+    bench.brig("rm", "-f", *names, timeout=300)
+    yield "stats of 500 running", "ms", ours, None, "(aim: under 100 ms)"
+
+
 def image_unpack(bench):
     rounds = max(3, bench.rounds // 5)
     layout = f"oci:{bench.layout}:debian"
@@ -290,6 +298,7 @@ MEASURES = {
     "machine": machine_start,
     "memory": keeper_memory,
     "listing": listing,
+    "figures": figures,
     "image": image_unpack,
     "clone": instance_clone,
     "pull": image_pull,

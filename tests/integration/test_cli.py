@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 VERBS_WITH_A_NAME = ["start", "stop", "restart", "kill", "pause", "resume", "wait", "rm", "inspect", "logs", "shell",
-                     "attach", "console", "top"]
+                     "attach", "console"]
 
 
 def test_version_is_one_line(brig):

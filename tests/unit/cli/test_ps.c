@@ -3,13 +3,12 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "cli/verb.h"
-#include "instance/instance.h"
+#include "instance/stats.h"
 
 #include "../base/stdout.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <cmocka.h>
 
 #define GIB ((int64_t)1 << 30)
@@ -29,7 +28,7 @@ static const struct made_up instances[] = {
 	{ "web-old", "nginx:1.28", "tier=front", INSTANCE_CONTAINER, INSTANCE_PAUSED },
 };
 
-static atomic_int asked; /* for figures */
+static int asked; /* for figures */
 
 static struct instance_view view_of(const struct made_up *i)
 {
@@ -75,15 +74,20 @@ int instance_each(const struct instance_home *home, int (*each)(struct instance_
 	return r;
 }
 
-void instance_stats(const struct instance_home *home _unused_, const struct instance_view *view,
-		    struct instance_stats *ret)
+void stats_read(const struct instance_home *home _unused_, unsigned int what,
+		struct stats_item *items, size_t n)
 {
-	asked++;
-	*ret = (struct instance_stats){ .memory_limit = view->record.kind == INSTANCE_VM ? GIB : 0,
-					.memory_host = 58 * MIB,
-					.memory_guest = 31 * MIB,
-					.cpu_ns = 1000000000,
-					.pids = 3 };
+	assert_int_equal(what, STATS_GUESTS);
+	for (size_t i = 0; i < n; i++) {
+		int is_vm = items[i].view->record.kind == INSTANCE_VM, alive = items[i].view->alive;
+
+		asked += alive;
+		items[i].stats = (struct instance_stats){ .memory_limit = is_vm && alive ? GIB : 0,
+							  .memory_host = alive ? 58 * MIB : -1,
+							  .memory_guest = alive ? 31 * MIB : -1,
+							  .pids = alive ? 3 : -1,
+							  .group.cpu_ns = alive ? 1000000000 : -1 };
+	}
 }
 
 void instance_view_release(struct instance_view *view)
