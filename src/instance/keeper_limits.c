@@ -69,12 +69,19 @@ static int64_t keeper_limits_cpus(int64_t milli)
 	return milli > 1000 ? (milli + 999) / 1000 : 1;
 }
 
+static int keeper_limits_is_rate(const struct limits_row *row)
+{
+	return row->offset == offsetof(struct instance, networks);
+}
+
 /* Why not before the next start; NULL: at once. */
 static const char *keeper_limits_waits(const struct keeper *keeper, const struct limits_row *row,
 				       const struct instance *after)
 {
 	int vm = after->kind == INSTANCE_VM;
 
+	if (keeper_limits_is_rate(row))
+		return keeper->attach ? NULL : "it has no network of brig's";
 	if (!row->controller && !row->apply)
 		return "it is set up at a start";
 	if (vm && row->within)
@@ -142,24 +149,40 @@ static int keeper_limits_hold(struct keeper *keeper, const struct instance *befo
 {
 	int r = keeper->driver ? keeper_limits_apply(keeper, before, err) : 0;
 
+	if (r == 0 && keeper->attach)
+		r = attach_limit(keeper->attach, keeper->record.networks, err);
 	if (r == 0 && keeper->driver && keeper->ops->tune)
 		r = keeper->ops->tune(keeper->driver, err);
 	keeper_save_run(keeper);
 	return r;
 }
 
+/* Each network's own rate is nothing that one value says. */
+static int keeper_limits_restore(struct instance *record, const struct limits_row *row,
+				 const struct instance *before, struct err *err)
+{
+	_cleanup_free_ char *value = limits_show(before, row);
+
+	if (!keeper_limits_is_rate(row))
+		return limits_set(record, row, value, 0, err);
+	strv_free(record->networks);
+	record->networks = strv_dup(before->networks);
+	return 0;
+}
+
 static void keeper_limits_undo(struct keeper *keeper, const struct limits_row *row,
 			       const struct instance *before)
 {
-	_cleanup_free_ char *value = limits_show(before, row);
 	_cleanup_instance_ struct instance failed = { 0 };
 	struct err ignored = ERR_INIT;
 
 	if (instance_copy(&keeper->record, &failed, &ignored) < 0 ||
-	    limits_set(&keeper->record, row, value, 0, &ignored) < 0)
+	    keeper_limits_restore(&keeper->record, row, before, &ignored) < 0)
 		return;
 	if (keeper->driver)
 		(void)keeper_limits_apply(keeper, &failed, &ignored);
+	if (keeper->attach)
+		(void)attach_limit(keeper->attach, keeper->record.networks, &ignored);
 }
 
 int keeper_limits_change(struct keeper *keeper, const struct limits_row *row, const char *value,

@@ -56,7 +56,7 @@ const struct limits_row *limits_find(const char *name);
 /* "none" is no limit. -EOPNOTSUPP: the record's kind has no such limit. */
 int limits_set(struct instance *record, const struct limits_row *row, const char *value, int add,
 	       struct err *err);
-/* As limits_set() takes it, "none" without one; caller frees. */
+/* As limits_set() takes it, "none" without one; caller frees. Of net-rate it is one for each network. */
 char *limits_show(const struct instance *record, const struct limits_row *row);
 int limits_differ(const struct limits_row *row, const struct instance *a, const struct instance *b);
 /* What one limit says about another. */
