@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* options of a table that are looked at for one near to an unknown word */
-#define OPTION_NEAR_MAX 64
+#define OPTION_NEAR_MAX 128
 
 static void *option_at(void *values, const struct option *option)
 {
@@ -70,6 +70,9 @@ static int option_store(const struct option *option, const char *value, void *at
 		return signum_parse(value, at, err);
 	case OPTION_CHOICE:
 		return option_choice(option, value, at, err);
+	case OPTION_PAIR:
+		strv_add_printf(at, "%s=%s", option->name, value);
+		return 0;
 	}
 	return -EINVAL;
 }
@@ -218,7 +221,7 @@ void option_release(const struct option *table, void *values)
 
 		if (table->type == OPTION_STRING)
 			free(take_ptr(*(char **)at));
-		else if (table->type == OPTION_STRV)
+		else if (table->type == OPTION_STRV || table->type == OPTION_PAIR)
 			*(char ***)at = strv_free(*(char ***)at);
 	}
 }

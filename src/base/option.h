@@ -26,6 +26,7 @@ enum option_type {
 	OPTION_INT,	 /* int64_t, min..max of the row */
 	OPTION_SIGNAL,	 /* int */
 	OPTION_CHOICE,	 /* int, index in choices */
+	OPTION_PAIR, /* char **, owned: NAME=VALUE with the option's name, of all that share it */
 };
 
 struct option {

@@ -46,7 +46,7 @@ static void verb_complete_zsh_put_option(struct buf *out, const struct option *o
 	const char *equals = option->type == OPTION_FLAG ? "" : "=";
 
 	buf_add_str(out, " \\\n\t\t");
-	if (option->type == OPTION_STRV)
+	if (option->type == OPTION_STRV || option->type == OPTION_PAIR)
 		buf_add_str(out, "'*'");
 	else if (option->letter)
 		buf_printf(out, "'(-%c --%s)'", option->letter, option->name);

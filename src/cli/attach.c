@@ -19,7 +19,7 @@ static int attach_change(const struct cli_context *cli, const char *name, const 
 	_cleanup_free_ char *assignment = mem_printf("%s=%s", key, value);
 	char *assignments[] = { assignment, NULL };
 
-	return settings_change(&home, name, assignments, err);
+	return settings_change(&home, name, assignments, NULL, err);
 }
 
 static int attach_volume(const struct cli_context *cli, const void *values _unused_, char **args,

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/help.h"
 #include "base/verb_help.h"
+#include "instance/limits.h"
+
+#include <string.h>
 
 static const char help_short[] =
 	"brig runs Linux containers and virtual machines from the same images with the same "
@@ -27,9 +30,28 @@ void help_show_version(void)
 	printf("brig %s\n", BRIG_VERSION);
 }
 
+/* What it means to either kind, below what it is. */
+static int help_show_limits(void)
+{
+	puts("Limits of an instance: options of 'run' and 'create', and keys for 'set'.\n");
+	for (const struct limits_row *row = limits_table; row->name; row++) {
+		printf("  %s%s%s\n      %s\n", row->name, row->metavar ? " " : "",
+		       row->metavar ? row->metavar : "", row->help);
+		for (int kind = INSTANCE_CONTAINER; kind <= INSTANCE_VM; kind++)
+			printf("      %-10s %s%s\n", instance_kind_names[kind],
+			       row->means[kind] ? "" : "no: ",
+			       row->means[kind] ? row->means[kind] : row->why);
+	}
+	puts("\n'none' ends a limit. What the host has no control group for is refused, or with "
+	     "--best-effort left out.");
+	return 0;
+}
+
 static int help_run(const struct cli_context *cli _unused_, const void *values, char **args,
 		    struct err *err)
 {
+	if (args[0] && !strcmp(args[0], "limits") && !args[1])
+		return help_show_limits();
 	return verb_help_run(&cli_program, values, args, err);
 }
 
@@ -55,7 +77,9 @@ const struct verb cli_help_verbs[] = {
 	  .summary = "List the commands, or explain one",
 	  .description =
 		  "Without an argument, lists every command. With one, explains it: what it does, "
-		  "its options, examples. The same comes from --help after a command.",
+		  "its options, examples. The same comes from --help after a command. 'brig help "
+		  "limits' "
+		  "lists the limits that an instance can have, and what each means to which kind.",
 	  .examples = help_examples,
 	  .options = verb_help_options,
 	  .max_args = 2,

@@ -73,7 +73,7 @@ static int network_change_instance(const struct instance_home *home, const char 
 {
 	_cleanup_free_ char *assignment = mem_printf("%s=%s", key, value);
 	char *assignments[] = { assignment, NULL };
-	int r = settings_change(home, name, assignments, err);
+	int r = settings_change(home, name, assignments, NULL, err);
 
 	if (r == 0)
 		puts(name);

@@ -212,7 +212,8 @@ static void ps_put_image(const struct ps_row *row, struct buf *out)
 
 static void ps_put_state(const struct ps_row *row, struct buf *out)
 {
-	buf_add_str(out, instance_state_names[row->view.state]);
+	buf_printf(out, "%s%s", instance_state_names[row->view.state],
+		   row->view.record.pending ? "*" : "");
 }
 
 static void ps_put_up(const struct ps_row *row, struct buf *out)

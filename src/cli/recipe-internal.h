@@ -7,6 +7,9 @@
 /* Also fills restart and restart_max. "no", "on-failure[:N]", "always", "unless-stopped"; NULL: no. */
 int recipe_check_restart(const char *text, struct instance *ret, struct err *err);
 
+/* The options of instance/limit_table.h, but for net-rate. Of a record with a kind. */
+int recipe_fill_limits(const struct recipe *recipe, struct instance *ret, struct err *err);
+
 /* -v, --mount and --disk, into volumes, tmpfs and drives. */
 int recipe_fill_mounts(const struct recipe *recipe, struct instance *ret, struct err *err);
 

@@ -185,13 +185,12 @@ static int recipe_fill_end(const struct recipe *recipe, const struct image *imag
 	return recipe_check_restart(recipe->restart, ret, err);
 }
 
-static void recipe_fill_limits(const struct recipe *recipe, struct instance *ret)
+static int recipe_fill_bounds(const struct recipe *recipe, struct instance *ret, struct err *err)
 {
-	ret->memory = recipe->memory;
+	if (recipe_fill_limits(recipe, ret, err) < 0)
+		return err->code;
 	if (!ret->memory && ret->kind == INSTANCE_VM)
 		ret->memory = RECIPE_VM_MEMORY;
-	ret->cpus_milli = recipe->cpus_milli;
-	ret->pids_limit = recipe->pids_limit;
 	ret->read_only = recipe->read_only;
 	if (recipe->disk_size) {
 		ret->disk_size = recipe->disk_size;
@@ -199,13 +198,12 @@ static void recipe_fill_limits(const struct recipe *recipe, struct instance *ret
 	}
 	ret->snapshots_every_ms = recipe->snapshots_every_ms;
 	ret->snapshots_expiry_ms = recipe->snapshots_expiry_ms;
-	ret->rlimits = strv_dup(recipe->rlimits);
 	ret->tmpfs = strv_dup(recipe->tmpfs);
 	ret->cap_add = strv_dup(recipe->cap_add);
 	ret->cap_drop = strv_dup(recipe->cap_drop);
-	ret->devices = strv_dup(recipe->devices);
 	ret->privileged = recipe->privileged;
 	ret->nesting = recipe->nesting;
+	return 0;
 }
 
 static void recipe_fill_identity(const struct recipe *recipe, const struct image *image,
@@ -219,7 +217,6 @@ static void recipe_fill_identity(const struct recipe *recipe, const struct image
 	ret->engine = recipe->engine < 0 ? INSTANCE_ENGINE_AUTO : recipe->engine;
 	mem_replace(&ret->kernel, recipe->kernel);
 	mem_replace(&ret->kernel_args, recipe->kernel_args);
-	ret->huge_pages = recipe->huge_pages;
 	ret->gdb = recipe->gdb;
 	if (recipe->boot_timeout_ms)
 		ret->boot_timeout_ms = recipe->boot_timeout_ms;
@@ -282,8 +279,9 @@ int recipe_fill(const struct recipe *recipe, const struct image *image, char *co
 	if (r < 0)
 		return r;
 	recipe_fill_identity(recipe, image, ret);
-	recipe_fill_limits(recipe, ret);
-	r = recipe_fill_mounts(recipe, ret, err);
+	r = recipe_fill_bounds(recipe, ret, err);
+	if (r == 0)
+		r = recipe_fill_mounts(recipe, ret, err);
 	if (r == 0)
 		r = recipe_fill_network(recipe, ret, err);
 	if (r == 0)

@@ -23,8 +23,8 @@ struct recipe {
 	char *entrypoint; /* NULL: the image's; "": none */
 	int init;
 
-	int64_t memory, cpus_milli, pids_limit;
-	char **rlimits;
+	char **limits; /* NAME=VALUE, of instance/limit_table.h */
+	int oom_kill_disable, best_effort;
 
 	int read_only;
 	char **tmpfs, **volumes, **mounts;
@@ -32,7 +32,7 @@ struct recipe {
 	char **drives;
 	int64_t snapshots_every_ms, snapshots_expiry_ms;
 
-	char **cap_add, **cap_drop, **devices;
+	char **cap_add, **cap_drop;
 	int privileged;
 	int nesting;
 

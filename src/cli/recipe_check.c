@@ -6,6 +6,8 @@
 #include "base/units.h"
 #include "base/utf8.h"
 #include "cli/recipe-internal.h"
+#include "instance/limit_table.h"
+#include "instance/limits.h"
 #include "instance/schedule.h"
 #include "instance/settings.h"
 #include "proto/share.h"
@@ -13,13 +15,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* docker's least: less cannot even hold what the kernel keeps for a process */
-#define RECIPE_MEMORY_MIN      ((int64_t)6 << 20)
-#define RECIPE_CPUS_MIN	       10
-#define RECIPE_CPUS_MAX	       1024000
-#define RECIPE_PIDS_MAX	       4194304 /* the kernel's PID_MAX_LIMIT */
-#define RECIPE_HOSTNAME_MAX    64      /* uname(2) */
-#define RECIPE_KERNEL_ARGS_MAX 1024    /* Linux takes 2047 bytes, some of which are ours */
+#define RECIPE_HOSTNAME_MAX    64   /* uname(2) */
+#define RECIPE_KERNEL_ARGS_MAX 1024 /* Linux takes 2047 bytes, some of which are ours */
 
 static const char *const recipe_pulls[] = { "missing", "always", "never", NULL };
 
@@ -33,6 +30,11 @@ const struct recipe recipe_defaults = {
 		.name = (name_), .letter = (letter_), .type = (type_), .metavar = (metavar_), \
 		.help = (help_), .offset = offsetof(struct recipe, member), __VA_ARGS__       \
 	}
+
+#define RECIPE_LIMIT(name_, letter_, metavar_, help_, ...) \
+	RECIPE(name_, letter_, OPTION_PAIR, metavar_, limits, help_),
+#define RECIPE_OWN(name_, type_, member_, metavar_, complete_, help_, ...) \
+	RECIPE(name_, 0, type_, metavar_, member_, help_, .complete = complete_),
 
 const struct option recipe_options[] = {
 	RECIPE("detach", 'd', OPTION_FLAG, NULL, detach,
@@ -56,13 +58,9 @@ const struct option recipe_options[] = {
 	       "run this in place of the image's entry point and command", .complete = "file"),
 	RECIPE("init", 0, OPTION_FLAG, NULL, init, "run a small init as process 1, which reaps"),
 
-	RECIPE("memory", 'm', OPTION_SIZE, "SIZE", memory,
-	       "at most this much memory; a VM has 512m if it is not given"),
-	RECIPE("cpus", 0, OPTION_MILLI, "N", cpus_milli, "at most this many CPUs, as 2 or 0.5"),
-	RECIPE("pids-limit", 0, OPTION_INT, "N", pids_limit,
-	       "at most this many processes; 0 is no limit", .max = RECIPE_PIDS_MAX),
-	RECIPE("ulimit", 0, OPTION_STRV, "NAME=SOFT[:HARD]", rlimits,
-	       "a limit of each process, as nofile=1024:4096"),
+	LIMIT_TABLE(RECIPE_LIMIT, RECIPE_OWN)
+		RECIPE("best-effort", 0, OPTION_FLAG, NULL, best_effort,
+		       "go without limits that this host cannot keep, with a warning"),
 
 	RECIPE("read-only", 0, OPTION_FLAG, NULL, read_only, "keep its root file system unchanged"),
 	RECIPE("tmpfs", 0, OPTION_STRV, "PATH[:OPTIONS]", tmpfs,
@@ -81,8 +79,6 @@ const struct option recipe_options[] = {
 	RECIPE("cap-add", 0, OPTION_STRV, "CAPABILITY", cap_add, "give it this capability, or ALL"),
 	RECIPE("cap-drop", 0, OPTION_STRV, "CAPABILITY", cap_drop,
 	       "take this capability away, or ALL"),
-	RECIPE("device", 0, OPTION_STRV, "HOST[:INSIDE[:rwm]]", devices,
-	       "container: let it use this device of the host", .complete = "file"),
 	RECIPE("nesting", 0, OPTION_FLAG, NULL, nesting,
 	       "let it run containers of its own, as podman and brig do; a VM does anyway"),
 	RECIPE("privileged", 0, OPTION_FLAG, NULL, privileged,
@@ -111,8 +107,6 @@ const struct option recipe_options[] = {
 	       "VM: this kernel, or 'image' for the image's own", .complete = "kernel"),
 	RECIPE("kernel-args", 0, OPTION_STRING, "TEXT", kernel_args,
 	       "VM: add this to the kernel's command line"),
-	RECIPE("hugepages", 0, OPTION_FLAG, NULL, huge_pages,
-	       "VM: take its memory from the host's pool of huge pages"),
 	RECIPE("gdb", 0, OPTION_FLAG, NULL, gdb,
 	       "VM on KVM: let a debugger in at RUN/NAME/gdb.sock"),
 	RECIPE("engine", 0, OPTION_CHOICE, "ENGINE", engine, "VM: auto, kvm or qemu",
@@ -129,8 +123,6 @@ const struct option recipe_options[] = {
 	RECIPE("ip6", 0, OPTION_STRING, "ADDRESS", ip6, "its IPv6 address there"),
 	RECIPE("mac-address", 0, OPTION_STRING, "MAC", mac, "its hardware address there"),
 	RECIPE("mac", 0, OPTION_STRING, "MAC", mac, "the same", .hidden = 1),
-	RECIPE("net-rate", 0, OPTION_RATE, "RATE", net_rate,
-	       "at most so fast on each network, each way, as 100mbit"),
 	RECIPE("dns", 0, OPTION_STRV, "ADDRESS", dns, "ask this server for names"),
 	RECIPE("dns-search", 0, OPTION_STRV, "DOMAIN", dns_search,
 	       "look for short names in this domain"),
@@ -172,12 +164,10 @@ struct recipe_refusal {
 };
 
 static const struct recipe_refusal recipe_refusals[] = {
-	{ "device", INSTANCE_VM, "a VM has its own devices and none of the host's" },
 	{ "privileged", INSTANCE_VM,
 	  "root in a VM is root of its own kernel already, and of nothing on the host" },
 	{ "kernel", INSTANCE_CONTAINER, "a container runs on the host's kernel; add --vm" },
 	{ "kernel-args", INSTANCE_CONTAINER, "a container runs on the host's kernel; add --vm" },
-	{ "hugepages", INSTANCE_CONTAINER, "only a VM's memory is one piece; add --vm" },
 	{ "gdb", INSTANCE_CONTAINER, "it debugs a VM's kernel; add --vm" },
 	{ "engine", INSTANCE_CONTAINER, "it chooses how a VM is run; add --vm" },
 	{ "disk", INSTANCE_CONTAINER,
@@ -245,17 +235,45 @@ static int recipe_check_range(const char *option, const char *why, int64_t value
 	return err_set(err, -ERANGE, "option --%s: %s", option, why);
 }
 
+/* A limit of an option that has a member of its own. */
+static int recipe_fill_flag(const char *name, int on, struct instance *ret, struct err *err)
+{
+	if (!on || limits_set(ret, limits_find(name), "yes", 0, err) == 0)
+		return 0;
+	return err_wrap(err, "option --%s", name);
+}
+
+static int recipe_fill_limit(const char *pair, struct instance *ret, struct err *err)
+{
+	size_t len = strcspn(pair, "=");
+	_cleanup_free_ char *name = mem_strndup(pair, len);
+
+	return limits_set(ret, limits_find(name), pair + len + 1, 1, err) < 0
+		       ? err_wrap(err, "option --%s", name)
+		       : 0;
+}
+
+int recipe_fill_limits(const struct recipe *recipe, struct instance *ret, struct err *err)
+{
+	int r = recipe_fill_flag("hugepages", recipe->huge_pages, ret, err);
+
+	if (r == 0)
+		r = recipe_fill_flag("oom-kill-disable", recipe->oom_kill_disable, ret, err);
+	strv_for_each(pair, recipe->limits) {
+		if (r == 0)
+			r = recipe_fill_limit(*pair, ret, err);
+	}
+	ret->best_effort = recipe->best_effort;
+	return r < 0 ? r : limits_check(ret, err);
+}
+
 static int recipe_check_limits(const struct recipe *recipe, struct err *err)
 {
-	int vm = recipe->vm, r;
+	_cleanup_instance_ struct instance scratch = { 0 };
+	int r;
 
-	r = recipe_check_range("memory", vm ? "a VM needs at least 96m" : "at least 6m is needed",
-			       recipe->memory, vm ? INSTANCE_VM_MEMORY_MIN : RECIPE_MEMORY_MIN,
-			       INT64_MAX, err);
-	if (r == 0)
-		r = recipe_check_range("cpus", vm ? "a VM has 0.01 to 255" : "it is 0.01 to 1024",
-				       recipe->cpus_milli, RECIPE_CPUS_MIN,
-				       vm ? INSTANCE_VM_CPUS_MAX : RECIPE_CPUS_MAX, err);
+	scratch.kind = recipe->vm ? INSTANCE_VM : INSTANCE_CONTAINER;
+	r = recipe_fill_limits(recipe, &scratch, err);
 	if (r == 0)
 		r = recipe_check_range("disk-size", "at least 16m is needed", recipe->disk_size,
 				       INSTANCE_DISK_MIN, INT64_MAX, err);
@@ -270,8 +288,6 @@ static int recipe_check_limits(const struct recipe *recipe, struct err *err)
 	if (r == 0)
 		r = recipe_check_range("start-delay", "it is at most 1h", recipe->start_delay_ms, 0,
 				       SETTINGS_DELAY_MAX_MS, err);
-	if (r == 0 && recipe->pids_limit < 0)
-		r = err_set(err, -ERANGE, "option --pids-limit: it is 0 or more");
 	return r;
 }
 
@@ -347,25 +363,6 @@ static int recipe_check_capabilities(const char *option, char *const *names, str
 	return 0;
 }
 
-static int recipe_check_rlimits(char *const *rlimits, struct err *err)
-{
-	struct privilege_rlimit limit;
-
-	strv_for_each(text, rlimits) {
-		if (privilege_parse_rlimit(*text, &limit, err) < 0)
-			return err_wrap(err, "option --ulimit");
-	}
-	return 0;
-}
-
-/* An absolute path that names nothing above itself. */
-static int recipe_is_path(const char *path)
-{
-	_cleanup_strv_ char **parts = strv_split(path, "/");
-
-	return *path == '/' && utf8_valid(path) && !strv_has(parts, "..");
-}
-
 static int recipe_is_tmpfs_option(const char *option)
 {
 	static const char *const flags[] = { "rw",   "ro",     "suid",	"nosuid",  "dev", "nodev",
@@ -411,25 +408,6 @@ int recipe_check_tmpfs(const char *option, char *const *tmpfs, struct err *err)
 	return 0;
 }
 
-static int recipe_check_device(const char *text, struct err *err)
-{
-	_cleanup_strv_ char **parts = strv_split(text, ":");
-	size_t n = strv_len(parts);
-	struct stat st;
-
-	if (n > 1 && strspn(parts[n - 1], "rwm") == strlen(parts[n - 1]))
-		n--;
-	if (n < 1 || n > 2 || !recipe_is_path(parts[0]) || !recipe_is_path(parts[n - 1]))
-		return err_set(err, -EINVAL,
-			       "option --device: '%.64s': say HOST[:INSIDE[:rwm]] with whole paths",
-			       text);
-	if (stat(parts[0], &st) < 0)
-		return err_errno(err, -errno, "option --device: %.200s", parts[0]);
-	if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
-		return err_set(err, -ENODEV, "option --device: %.200s is no device", parts[0]);
-	return 0;
-}
-
 static int recipe_check_privileges(const struct recipe *recipe, struct err *err)
 {
 	int r = recipe_check_capabilities("cap-add", recipe->cap_add, err);
@@ -437,13 +415,7 @@ static int recipe_check_privileges(const struct recipe *recipe, struct err *err)
 	if (r == 0)
 		r = recipe_check_capabilities("cap-drop", recipe->cap_drop, err);
 	if (r == 0)
-		r = recipe_check_rlimits(recipe->rlimits, err);
-	if (r == 0)
 		r = recipe_check_tmpfs("tmpfs", recipe->tmpfs, err);
-	strv_for_each(device, recipe->devices) {
-		if (r == 0)
-			r = recipe_check_device(*device, err);
-	}
 	return r;
 }
 

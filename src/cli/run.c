@@ -7,6 +7,7 @@
 #include "cli/registry.h"
 #include "image/kernel.h"
 #include "instance/engine.h"
+#include "instance/limits.h"
 #include "instance/volume.h"
 #include "net/acl.h"
 #include "net/network.h"
@@ -28,6 +29,16 @@ static int run_check_vm(const struct instance_home *home, const struct instance 
 		r = kernel_get(home->root, record->kernel, &files, err);
 	if (r == 0 && *notice)
 		log_notice("%s", notice);
+	return r;
+}
+
+static int run_check_limits(const struct instance *record, struct err *err)
+{
+	_cleanup_strv_ char **unmet = NULL;
+	int r = geteuid() ? 0 : limits_check_host(record, &unmet, err);
+
+	strv_for_each(text, unmet)
+		log_notice("%s", *text);
 	return r;
 }
 
@@ -101,6 +112,8 @@ static int run_make(const struct instance_home *home, const struct recipe *recip
 		r = run_check_networks(home, ret, err);
 	if (r == 0)
 		r = run_check_vm(home, ret, err);
+	if (r == 0)
+		r = run_check_limits(ret, err);
 	if (r == 0)
 		r = volume_hold_all(home, ret, &volumes, err);
 	return r < 0 ? r : instance_create(home, ret, err);

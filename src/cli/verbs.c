@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/cli.h"
 #include "cli/verb.h"
+#include "instance/limit_table.h"
+
+#define VERBS_LIMIT(name_, ...) " " name_ "="
+#define VERBS_LIMITS		LIMIT_TABLE(VERBS_LIMIT, VERBS_LIMIT)
 
 /* clang-format off */
 static const struct verb *const verbs_tables[] = {
@@ -49,7 +53,7 @@ static const struct verb_kind verbs_kinds[] = {
 	{ "signal", NULL, VERB_SIGNALS },
 	{ "button", NULL, "button nmi reset" },
 	{ "setting", NULL,
-	  "disk= ports= snapshots.schedule= snapshots.expiry= autostart= order= delay=" },
+	  "disk= ports= snapshots.schedule= snapshots.expiry= autostart= order= delay= best-effort=" VERBS_LIMITS },
 	{ "copy", "ps -a -q", NULL, .of_files = 1 },
 	{ .name = NULL },
 };

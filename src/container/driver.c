@@ -408,6 +408,20 @@ static int driver_make_storage(const struct driver_host *host, struct err *err)
 	return 0;
 }
 
+static int driver_limit(void *ctx, int has_group, const char *missing, struct err *err)
+{
+	const struct driver_host *host = ((struct driver *)ctx)->host;
+
+	return host->ops->limit(host->ctx, 0, has_group, missing, err);
+}
+
+static void driver_add_limits(struct driver *driver, struct spec *spec)
+{
+	spec->cgroup_also |= driver->host->controllers;
+	spec->limit = driver_limit;
+	spec->limit_ctx = driver;
+}
+
 static int driver_launch(struct driver *driver, struct err *err)
 {
 	const struct driver_host *host = driver->host;
@@ -426,6 +440,7 @@ static int driver_launch(struct driver *driver, struct err *err)
 		r = driver_write_files(host, &spec, err);
 	if (r == 0)
 		r = driver_join_network(host, &spec, err);
+	driver_add_limits(driver, &spec);
 	if (r == 0)
 		r = launch_run(&spec, cache, -EBADF, &driver->launch, err);
 	if (r == 0)
@@ -528,6 +543,7 @@ static int driver_restore(struct driver *driver, struct err *err)
 	if (r == 0)
 		r = driver_write_files(host, spec, err);
 	/* as the checkpoint has them */
+	driver_add_limits(driver, spec);
 	spec->cgroup_also = CGROUP_ALL;
 	if (r == 0 && !spec->process.tty)
 		r = launch_make_pipes(spec, &driver->launch, theirs, err);

@@ -29,6 +29,8 @@
 /* How long the container's processes may take to die; only the kernel can hold one up. */
 #define LAUNCH_KILL_MS 5000
 
+static const struct cgroup_limits launch_no_limits;
+
 struct launch_parts {
 	const struct spec *spec;
 	const char *cache_dir;
@@ -59,13 +61,9 @@ static void launch_parts_release(struct launch_parts *parts)
 /* Most hosts let a user make none; that matters if there is something that only a group can do. */
 static int launch_without_cgroup(const struct spec *spec, const struct err *reason, struct err *err)
 {
-	const struct cgroup_limits *limits = &spec->limits;
-
 	log_debug("no cgroup: %s", reason->msg);
-	if (limits->memory || limits->cpus_milli || limits->pids)
-		return err_set(err, -EOPNOTSUPP,
-			       "limits need a control group, and user %u can make none here: %s",
-			       geteuid(), reason->msg);
+	if (spec->limit && spec->limit(spec->limit_ctx, 0, reason->msg, err) < 0)
+		return err->code;
 	if (spec->cgroup_delegate)
 		return err_set(err, -EOPNOTSUPP,
 			       "a whole system needs a control group, and user %u can make none "
@@ -79,13 +77,15 @@ static int launch_try_cgroup(struct launch_parts *parts, unsigned int also, stru
 	const struct spec *spec = parts->spec;
 	struct launch *launch = parts->launch;
 	struct err reason = ERR_INIT;
-	int r = cgroup_create(spec->cgroup_path, &spec->limits, also, &launch->cgroup, &reason);
+	int r = cgroup_create(spec->cgroup_path, &launch_no_limits, also, &launch->cgroup, &reason);
 
 	if (r < 0)
 		return launch_without_cgroup(spec, &reason, err);
 	/* its parents are who delegated it */
 	cgroup_keep_parents(launch->cgroup);
-	if (spec->resources)
+	if (spec->limit)
+		r = spec->limit(spec->limit_ctx, 1, NULL, err);
+	if (r == 0 && spec->resources)
 		r = resources_apply(launch->cgroup, spec->resources, err);
 	if (r == 0 && spec->cgroup_delegate)
 		r = cgroup_delegate(launch->cgroup, idmap_uid(&spec->idmap, 0),
@@ -104,9 +104,11 @@ static int launch_make_cgroup(struct launch_parts *parts, struct err *err)
 		return 0;
 	if (spec->cgroup_optional && !spec->cgroup_made)
 		return launch_try_cgroup(parts, also, err);
-	r = spec->cgroup_made
-		    ? cgroup_adopt(spec->cgroup_path, also, &launch->cgroup, err)
-		    : cgroup_create(spec->cgroup_path, &spec->limits, also, &launch->cgroup, err);
+	r = spec->cgroup_made ? cgroup_adopt(spec->cgroup_path, also, &launch->cgroup, err)
+			      : cgroup_create(spec->cgroup_path, &launch_no_limits, also,
+					      &launch->cgroup, err);
+	if (r == 0 && spec->limit)
+		r = spec->limit(spec->limit_ctx, 1, NULL, err);
 	if (r == 0 && spec->resources)
 		cgroup_keep_parents(launch->cgroup);
 	if (r == 0 && spec->resources)

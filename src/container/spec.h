@@ -133,14 +133,16 @@ struct spec {
 	size_t n_net_devices;
 	char *cgroup_path;   /* NULL: it stays in the caller's group */
 	int cgroup_made;     /* an init system has made that one for it */
-	int cgroup_optional; /* where none can be made, it does without, unless there are limits */
+	int cgroup_optional; /* where none can be made, it does without, unless limit() says no */
 	unsigned int cgroup_also; /* controllers that it is in besides, CGROUP_* */
-	struct cgroup_limits limits;
+	/* Sets the limits of the group, which is fresh, or missing is why there is none. NULL: there are none. */
+	int (*limit)(void *ctx, int has_group, const char *missing, struct err *err);
+	void *limit_ctx;
 	int cgroup_delegate;		    /* it may divide its cgroup further */
 	int limit_devices;		    /* by the device cgroup, to what it was given */
 	struct cgroup_device *device_rules; /* or to these */
 	size_t n_device_rules;
-	const struct config_resources *resources; /* borrowed; NULL: limits is all */
+	const struct config_resources *resources; /* borrowed; NULL: limit() is all */
 };
 
 void spec_release(struct spec *spec);

@@ -205,12 +205,12 @@ static void spec_add_storage(struct spec *spec)
 }
 
 /* What it says of memory and processors is what it has, where the host's lxcfs tells. */
-static void spec_add_figures(struct spec *spec)
+static void spec_add_figures(struct spec *spec, const struct instance *instance)
 {
 	if (lxcfs_find() != LXCFS_ALIVE)
 		return;
 	/* it looks for the CPU quota of version 1 where the group of cpuset has its name */
-	if (spec->limits.cpus_milli)
+	if (instance->cpus_milli)
 		spec->cgroup_also |= CGROUP_CPU | CGROUP_CPUACCT | CGROUP_CPUSET;
 	for (size_t i = 0; lxcfs_files[i]; i++) {
 		_cleanup_free_ char *source = mem_printf(LXCFS_PATH "%s", lxcfs_files[i]);
@@ -276,7 +276,7 @@ static int spec_add_mounts(struct spec *spec, const struct instance *instance,
 		spec_add_storage(spec);
 	if (spec->unprivileged && !(spec->namespaces & CLONE_NEWNET))
 		spec_show_sysfs(spec);
-	spec_add_figures(spec);
+	spec_add_figures(spec, instance);
 	if (files_dir)
 		spec_add_files(spec, instance, files_dir);
 	return 0;
@@ -449,9 +449,8 @@ int spec_of_instance(const struct instance *instance, const struct process *proc
 		.disk_bound = instance->bounded ? instance->disk_size : 0,
 		.hostname = mem_strdup(hostname),
 		.cgroup_path = mem_strdup(cgroup_path),
-		.limits = { .memory = instance->memory,
-			    .cpus_milli = instance->cpus_milli,
-			    .pids = instance->pids_limit },
+		.tuning = { .oom_score_adj = (int)instance->oom_score_adj,
+			    .has_oom_score_adj = instance->oom_score_adj != 0 },
 		.nesting = instance->nesting,
 		.cgroup_delegate = spec_is_wide(instance),
 		.cgroup_also = spec_is_wide(instance) ? CGROUP_SYSTEMD | CGROUP_UNMOUNTED : 0,

@@ -19,6 +19,14 @@
 #include <pthread.h>
 #include <sys/eventfd.h>
 
+/* What is read, and what is written, each with its limits and what waits for them. */
+enum { DISK_LANE_READ, DISK_LANE_WRITE, DISK_LANES };
+
+struct disk_lane {
+	struct limit bytes, operations;
+	struct disk_request *waiting, **waiting_last;
+};
+
 struct disk {
 	struct format *format;
 	int read_only;
@@ -27,8 +35,7 @@ struct disk {
 	struct loop_source *event, *timer;
 	pthread_t thread;
 	size_t busy;
-	struct limit bytes, operations;
-	struct disk_request *waiting, **waiting_last;
+	struct disk_lane lanes[DISK_LANES];
 	void (*completed)(void *ctx);
 	void *ctx;
 };
@@ -51,24 +58,29 @@ static void disk_flush_engines(struct disk *disk)
 			disk->engines[i].ops->flush(disk->engines[i].ctx);
 }
 
+static struct disk_lane *disk_lane_of(struct disk *disk, const struct disk_request *request)
+{
+	return &disk->lanes[request->operation == DISK_READ ? DISK_LANE_READ : DISK_LANE_WRITE];
+}
+
 /* Nanoseconds that the limits want us to wait. */
-static int64_t disk_limited(struct disk *disk)
+static int64_t disk_limited(struct disk_lane *lane)
 {
 	int64_t now, bytes, operations;
 
-	if (disk->bytes.rate == 0 && disk->operations.rate == 0)
+	if (lane->bytes.rate == 0 && lane->operations.rate == 0)
 		return 0;
 	now = units_monotonic();
-	bytes = limit_wait(&disk->bytes, now);
-	operations = limit_wait(&disk->operations, now);
+	bytes = limit_wait(&lane->bytes, now);
+	operations = limit_wait(&lane->operations, now);
 	return bytes > operations ? bytes : operations;
 }
 
-static void disk_account(struct disk *disk, const struct disk_request *request)
+static void disk_account(struct disk_lane *lane, const struct disk_request *request)
 {
-	limit_take(&disk->operations, 1);
+	limit_take(&lane->operations, 1);
 	if (request->operation == DISK_READ || request->operation == DISK_WRITE)
-		limit_take(&disk->bytes, request->len);
+		limit_take(&lane->bytes, request->len);
 }
 
 static void disk_set_timer(struct disk *disk, int64_t ns)
@@ -76,32 +88,52 @@ static void disk_set_timer(struct disk *disk, int64_t ns)
 	loop_timer_set(disk->timer, (ns + 999999) / 1000000);
 }
 
+static void disk_drain(struct disk *disk, struct disk_lane *lane)
+{
+	while (lane->waiting && disk_limited(lane) == 0) {
+		struct disk_request *request = lane->waiting;
+
+		lane->waiting = request->next;
+		if (!lane->waiting)
+			lane->waiting_last = &lane->waiting;
+		disk_account(lane, request);
+		disk_dispatch(disk, request);
+	}
+}
+
+/* For whichever lane may go on first. */
+static void disk_arm(struct disk *disk)
+{
+	int64_t least = INT64_MAX;
+
+	for (int i = 0; i < DISK_LANES; i++) {
+		int64_t ns = disk->lanes[i].waiting ? disk_limited(&disk->lanes[i]) : INT64_MAX;
+
+		least = ns < least ? ns : least;
+	}
+	if (least < INT64_MAX)
+		disk_set_timer(disk, least);
+}
+
 static void disk_on_timer(void *ctx)
 {
 	struct disk *disk = ctx;
-	int64_t ns = 0;
 
-	while (disk->waiting && (ns = disk_limited(disk)) == 0) {
-		struct disk_request *request = disk->waiting;
-
-		disk->waiting = request->next;
-		if (!disk->waiting)
-			disk->waiting_last = &disk->waiting;
-		disk_account(disk, request);
-		disk_dispatch(disk, request);
-	}
-	if (disk->waiting)
-		disk_set_timer(disk, ns);
+	for (int i = 0; i < DISK_LANES; i++)
+		disk_drain(disk, &disk->lanes[i]);
+	disk_arm(disk);
 	disk_flush_engines(disk);
 }
 
-static void disk_wait(struct disk *disk, struct disk_request *request, int64_t ns)
+static void disk_wait(struct disk *disk, struct disk_lane *lane, struct disk_request *request)
 {
-	if (!disk->waiting)
-		disk_set_timer(disk, ns);
+	int is_first = !lane->waiting;
+
 	request->next = NULL;
-	*disk->waiting_last = request;
-	disk->waiting_last = &request->next;
+	*lane->waiting_last = request;
+	lane->waiting_last = &request->next;
+	if (is_first)
+		disk_arm(disk);
 }
 
 static int disk_check(const struct disk *disk, const struct disk_request *request)
@@ -125,19 +157,18 @@ static int disk_check(const struct disk *disk, const struct disk_request *reques
 
 int disk_submit(struct disk *disk, struct disk_request *request)
 {
+	struct disk_lane *lane = disk_lane_of(disk, request);
 	int r = disk_check(disk, request);
-	int64_t ns;
 
 	if (r < 0)
 		return r;
 	disk->busy++;
 	request->result = 0;
-	ns = disk_limited(disk);
-	if (disk->waiting || ns > 0) {
-		disk_wait(disk, request, ns);
+	if (lane->waiting || disk_limited(lane) > 0) {
+		disk_wait(disk, lane, request);
 		return 0;
 	}
-	disk_account(disk, request);
+	disk_account(lane, request);
 	disk_dispatch(disk, request);
 	return 0;
 }
@@ -210,16 +241,34 @@ static void disk_on_event(void *ctx, uint32_t events)
 		disk->completed(disk->ctx);
 }
 
-void disk_cancel(struct disk *disk)
+static void disk_cancel_lane(struct disk *disk, struct disk_lane *lane)
 {
-	struct disk_request *list = take_ptr(disk->waiting);
+	struct disk_request *list = take_ptr(lane->waiting);
 
-	disk->waiting_last = &disk->waiting;
+	lane->waiting_last = &lane->waiting;
 	for (struct disk_request *request = list; request; request = request->next)
 		request->result = -ECANCELED;
 	disk_finish(disk, list);
 	if (list && disk->completed)
 		disk->completed(disk->ctx);
+}
+
+void disk_cancel(struct disk *disk)
+{
+	for (int i = 0; i < DISK_LANES; i++)
+		disk_cancel_lane(disk, &disk->lanes[i]);
+}
+
+void disk_limit(struct disk *disk, const struct disk_rates *rates)
+{
+	int64_t now = units_monotonic();
+	struct disk_lane *lanes = disk->lanes;
+
+	limit_init(&lanes[DISK_LANE_READ].bytes, rates->read_bytes, now);
+	limit_init(&lanes[DISK_LANE_WRITE].bytes, rates->write_bytes, now);
+	limit_init(&lanes[DISK_LANE_READ].operations, rates->read_operations, now);
+	limit_init(&lanes[DISK_LANE_WRITE].operations, rates->write_operations, now);
+	disk_arm(disk);
 }
 
 static int disk_open_file(const struct disk_file *from, int writable, int direct,
@@ -280,16 +329,15 @@ int disk_open(struct loop *loop, const struct disk_options *options, struct disk
 	      struct err *err)
 {
 	struct disk *disk;
-	int64_t now = units_monotonic();
 	int r;
 
 	disk = mem_zalloc(sizeof(*disk));
 	*disk = (struct disk){ .event_fd = -EBADF,
 			       .read_only = options->read_only,
-			       .thread = pthread_self(),
-			       .waiting_last = &disk->waiting };
-	limit_init(&disk->bytes, options->bytes_per_second, now);
-	limit_init(&disk->operations, options->operations_per_second, now);
+			       .thread = pthread_self() };
+	for (int i = 0; i < DISK_LANES; i++)
+		disk->lanes[i].waiting_last = &disk->lanes[i].waiting;
+	disk_limit(disk, &options->rates);
 	if (options->n_files == 0 || options->n_files > DISK_FILES_MAX) {
 		for (size_t i = 0; i < options->n_files; i++)
 			fd_close(options->files[i].fd);

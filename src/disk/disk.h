@@ -35,6 +35,11 @@ struct disk_file {
 /* Files of one disk: itself, and its backing chain. */
 #define DISK_FILES_MAX 64
 
+/* A second; 0: no limit. A flush, and what empties blocks, is an operation that writes. */
+struct disk_rates {
+	uint64_t read_bytes, write_bytes, read_operations, write_operations;
+};
+
 struct disk_options {
 	/* The image, then what it is backed by, nearest first. Descriptors become the disk's, also where
 	 * disk_open() fails. What is backed is a qcow2 image that says so; the name that it says is ignored. */
@@ -43,7 +48,7 @@ struct disk_options {
 	int read_only;
 	int direct;   /* past the host's page cache (O_DIRECT), all of the files */
 	int no_uring; /* do not try io_uring: for tests, and for who wants it so */
-	uint64_t bytes_per_second, operations_per_second; /* 0: no limit */
+	struct disk_rates rates;
 };
 
 enum disk_operation { DISK_READ, DISK_WRITE, DISK_FLUSH, DISK_DISCARD, DISK_WRITE_ZEROES };
@@ -82,6 +87,8 @@ uint64_t disk_size(const struct disk *disk); /* bytes, a multiple of disk_block(
  * is; -EINVAL: it is smaller than before, or no multiple of disk_block(). In the loop's thread.
  */
 int disk_grow(struct disk *disk, uint64_t size, struct err *err);
+/* Other rates from now on, also for what waits. In the loop's thread. */
+void disk_limit(struct disk *disk, const struct disk_rates *rates);
 uint32_t disk_block(
 	const struct disk *disk); /* bytes, at least 512: the least that can be written */
 uint32_t disk_physical(const struct disk *disk); /* bytes: what is written best, a hint */

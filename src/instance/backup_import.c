@@ -22,6 +22,7 @@
 #include "instance/backup_reader.h"
 #include "instance/backup_since.h"
 #include "instance/data.h"
+#include "instance/limits.h"
 #include "instance/paths.h"
 #include "instance/snapshot-internal.h"
 #include "instance/volume.h"
@@ -110,6 +111,16 @@ static int backup_import_check_network(const struct instance *record, struct err
 		     : lookup_check_all(record->dns, record->dns_search, record->extra_hosts, err);
 }
 
+static int backup_import_check_limits(const struct instance *record, struct err *err)
+{
+	struct err why = ERR_INIT;
+
+	return limits_validate(record, &why) < 0
+		       ? err_set(err, -EBADMSG, "its record has a limit that cannot be: %s",
+				 why.msg)
+		       : 0;
+}
+
 /* Names become paths. */
 static int backup_import_check_names(const struct instance *record, struct err *err)
 {
@@ -128,6 +139,8 @@ static int backup_import_check_names(const struct instance *record, struct err *
 		r = share_list_parse(record->volumes, &shares, err);
 	if (r == 0)
 		r = drive_check_all(record->drives, err);
+	if (r == 0)
+		r = backup_import_check_limits(record, err);
 	if (r == 0)
 		r = backup_import_check_network(record, err);
 	strv_for_each(layer, record->layers) {

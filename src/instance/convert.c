@@ -48,6 +48,9 @@ static const struct convert_refusal convert_refusals[] = {
 	  "a container runs on the host's kernel" },
 	{ "huge_pages", INSTANCE_CONTAINER, "--hugepages", "only a VM's memory is one piece" },
 	{ "drives", INSTANCE_CONTAINER, "--disk", "a container has no disks" },
+	{ "hugetlb", INSTANCE_VM, "--hugetlb", "a VM takes its memory from the pool, or none" },
+	{ "oom_kill_disable", INSTANCE_VM, "--oom-kill-disable",
+	  "when a VM wants for memory its own kernel decides" },
 	{ "gdb", INSTANCE_CONTAINER, "--gdb", "it debugs a VM's kernel" },
 	{ "engine", INSTANCE_CONTAINER, "--engine", "it chooses how a VM is run" },
 };

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/stream.h"
 #include "instance/instance.h"
+#include "instance/limits.h"
 #include "instance/logs.h"
 #include "net/attach.h"
 #include "proto/drive.h"
@@ -47,6 +48,12 @@ enum keeper_phase {
 struct keeper_settings {
 	char **networks, **ports, **volumes, **drives;
 	int64_t disk_size;
+};
+
+/* What it was started with, and what a VM takes beside the guest's memory. */
+struct keeper_limits {
+	int64_t memory, cpus_milli, overhead;
+	int has_more; /* the group may have more than its driver knows of */
 };
 
 /* A setting that a guest, or a process in a container, has a part in: it holds, or has failed, some time later. */
@@ -94,6 +101,7 @@ struct keeper {
 	struct driver_host host;
 
 	struct keeper_change change;
+	struct keeper_limits limits;
 	struct attach *attach;	   /* its networks; NULL: none */
 	struct userlink *userlink; /* instead of them: a user's; NULL: none */
 	int netns;		   /* another instance's, which it shares */
@@ -140,6 +148,17 @@ int keeper_press(struct keeper *keeper, enum message_button button, struct err *
 int keeper_disk_change(struct keeper *keeper, int64_t before, struct err *err);
 int keeper_share_change(struct keeper *keeper, char *const *volumes, int forced, struct err *err);
 int keeper_drive_change(struct keeper *keeper, char *const *drives, int forced, struct err *err);
+
+/* keeper_limits.c: before each start; as in struct driver_host_ops; and after it. */
+int keeper_limits_begin(struct keeper *keeper, struct err *err);
+int keeper_limits_set(void *ctx, int64_t overhead, int has_group, const char *missing,
+		      struct err *err);
+void keeper_limits_started(struct keeper *keeper);
+/* And after its end. */
+void keeper_limits_ended(struct keeper *keeper);
+/* A new value: holds, or is kept in the record for the next start. */
+int keeper_limits_change(struct keeper *keeper, const struct limits_row *row, const char *value,
+			 struct err *err);
 
 /* keeper_device.c: whether a device can come or go now; else: what happens instead with an engine that cannot. */
 int keeper_device_ready(const struct keeper *keeper, const char *instead, struct err *err);

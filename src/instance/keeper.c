@@ -90,6 +90,7 @@ static void keeper_on_started(struct keeper *keeper, const void *payload, size_t
 
 	(void)procstat_read((pid_t)keeper->run.pid, &stat);
 	keeper->run.pid_start = (int64_t)stat.start_time;
+	keeper_limits_started(keeper);
 	keeper->phase = KEEPER_RUNNING;
 	keeper->record.started = keeper->run.started;
 	keeper_set_state(keeper, INSTANCE_RUNNING);
@@ -275,6 +276,7 @@ static void keeper_end_due(void *ctx)
 	keeper_session_end_processes(keeper);
 	keeper->ops->free(keeper->driver);
 	keeper->driver = NULL;
+	keeper_limits_ended(keeper);
 	keeper->unconsumed = 0;
 	keeper_watch_end(keeper);
 	keeper_note_end(keeper);
@@ -300,6 +302,7 @@ static const struct driver_host_ops keeper_host_ops = {
 	.deliver = keeper_deliver,
 	.writable = keeper_writable,
 	.wire = keeper_network_wire,
+	.limit = keeper_limits_set,
 	.changed = keeper_changed,
 	.ended = keeper_ended,
 };
@@ -325,7 +328,8 @@ static void keeper_begin(struct keeper *keeper)
 	keeper->run.oom_killed = 0;
 	keeper->run.state = (int)INSTANCE_RUNNING;
 	keeper_watch_begin(keeper);
-	if (keeper_write_run(keeper, &err) < 0 || keeper_network_begin(keeper, &err) < 0 ||
+	if (settings_settle(&keeper->record, &err) < 0 || keeper_write_run(keeper, &err) < 0 ||
+	    keeper_limits_begin(keeper, &err) < 0 || keeper_network_begin(keeper, &err) < 0 ||
 	    keeper->ops->start(&keeper->host, &keeper->driver, &err) < 0) {
 		keeper_note_failure(keeper, &err);
 		keeper_watch_end(keeper);
@@ -490,11 +494,17 @@ int keeper_set(struct keeper *keeper, const char *assignment, struct err *err)
 		     assignment_value(assignment, SETTINGS_SEVER) ||
 		     assignment_value(assignment, SETTINGS_RIP);
 	struct keeper_settings before;
+	const struct limits_row *row;
 	int r;
 
 	if (keeper->change.active)
 		return err_set(err, -EBUSY, "another change of '%s' is under way; try again",
 			       record->name);
+	row = settings_limit(assignment);
+	if (row) {
+		r = keeper_limits_change(keeper, row, strchr(assignment, '=') + 1, err);
+		return r < 0 ? r : keeper_keep_setting(keeper, err);
+	}
 	keeper_settings_save(record, &before);
 	r = settings_assign(record, assignment, err);
 	if (r == 0)
@@ -700,6 +710,8 @@ static int keeper_prepare(struct keeper *keeper, const char *name, struct err *e
 	r = keeper_open_dirs(keeper, name, err);
 	if (r == 0)
 		r = instance_load(&keeper->home, name, &keeper->record, err);
+	if (r == 0)
+		r = settings_settle(&keeper->record, err);
 	if (r == 0)
 		r = engine_choose(&keeper->home, &keeper->record, &keeper->ops, notice, err);
 	if (r == 0)

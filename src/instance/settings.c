@@ -84,6 +84,16 @@ static int settings_set_expiry(struct instance *record, const char *value, struc
 	return settings_set_interval(&record->snapshots_expiry_ms, value, err);
 }
 
+static int settings_set_best_effort(struct instance *record, const char *value, struct err *err)
+{
+	int on = !strcmp(value, "yes");
+
+	if (!on && strcmp(value, "no") != 0)
+		return err_set(err, -EINVAL, "it is yes or no");
+	record->best_effort = on;
+	return 0;
+}
+
 static int settings_set_ports(struct instance *record, const char *value, struct err *err)
 {
 	_cleanup_strv_ char **texts = strcmp(value, "none") != 0 ? strv_split(value, ",") : NULL;
@@ -381,6 +391,7 @@ const struct settings_row settings_table[] = {
 	{ "autostart", settings_set_autostart, settings_apply_nothing },
 	{ "order", settings_set_order, settings_apply_nothing },
 	{ "delay", settings_set_delay, settings_apply_nothing },
+	{ "best-effort", settings_set_best_effort, settings_apply_nothing },
 	{ SETTINGS_CONNECT, settings_connect, settings_apply_nothing, .hidden = 1 },
 	{ SETTINGS_DISCONNECT, settings_disconnect, settings_apply_disconnect, .hidden = 1 },
 	{ SETTINGS_PULL, settings_disconnect, settings_apply_disconnect, .hidden = 1 },
@@ -403,14 +414,48 @@ static const struct settings_row *settings_find(const char *assignment, struct e
 		if (!row->hidden)
 			strv_add(&names, row->name);
 	}
+	for (const struct limits_row *row = limits_table; row->name; row++)
+		strv_add(&names, row->name);
 	assignment_refuse(assignment, (const char *const *)names, err);
 	return NULL;
 }
 
+const struct limits_row *settings_limit(const char *assignment)
+{
+	size_t len = strcspn(assignment, "=");
+	_cleanup_free_ char *name = mem_strndup(assignment, len);
+
+	return assignment[len] ? limits_find(name) : NULL;
+}
+
+static int settings_assign_limit(struct instance *record, const struct limits_row *row,
+				 const char *value, struct err *err)
+{
+	int r = limits_set(record, row, value, 0, err);
+
+	if (r == 0)
+		r = limits_check(record, err);
+	return r < 0 ? err_wrap(err, "%s", row->name) : 0;
+}
+
+int settings_settle(struct instance *record, struct err *err)
+{
+	_cleanup_strv_ char **pending = take_ptr(record->pending);
+
+	strv_for_each(assignment, pending) {
+		if (settings_assign(record, *assignment, err) < 0)
+			return err->code;
+	}
+	return 0;
+}
+
 int settings_assign(struct instance *record, const char *assignment, struct err *err)
 {
-	const struct settings_row *row = settings_find(assignment, err);
+	const struct limits_row *limit = settings_limit(assignment);
+	const struct settings_row *row = limit ? NULL : settings_find(assignment, err);
 
+	if (limit)
+		return settings_assign_limit(record, limit, strchr(assignment, '=') + 1, err);
 	if (!row)
 		return err->code;
 	if (row->set(record, assignment_value(assignment, row->name), err) == 0)
@@ -424,9 +469,10 @@ static int settings_apply(const struct instance_home *home, const struct instanc
 	int r = 0;
 
 	strv_for_each(assignment, assignments) {
-		const struct settings_row *row = settings_find(*assignment, err);
+		const struct settings_row *row =
+			settings_limit(*assignment) ? NULL : settings_find(*assignment, err);
 
-		if (r == 0)
+		if (r == 0 && !settings_limit(*assignment))
 			r = row ? row->apply(home, view, record, err) : err->code;
 	}
 	return r;
@@ -457,8 +503,22 @@ static int settings_names_more(const struct instance *before, const struct insta
 	       strv_len(record->drives) > strv_len(before->drives);
 }
 
+/* Of those that were asked for just now. */
+static int settings_note_pending(const struct instance_home *home, const char *name,
+				 char *const *assignments, char ***ret, struct err *err)
+{
+	_cleanup_instance_ struct instance record = { 0 };
+	int r = instance_load(home, name, &record, err);
+
+	strv_for_each(assignment, assignments) {
+		if (r == 0 && strv_has(record.pending, *assignment))
+			strv_add(ret, *assignment);
+	}
+	return r;
+}
+
 int settings_change(const struct instance_home *home, const char *name, char *const *assignments,
-		    struct err *err)
+		    char ***ret_pending, struct err *err)
 {
 	_cleanup_instance_view_ struct instance_view view = { 0 };
 	_cleanup_instance_ struct instance record = { 0 };
@@ -469,6 +529,8 @@ int settings_change(const struct instance_home *home, const char *name, char *co
 		r = clean_view(home, name, &view, err);
 	if (r == 0)
 		r = instance_load(home, name, &record, err);
+	if (r == 0 && !view.alive)
+		r = settings_settle(&record, err);
 	strv_for_each(assignment, assignments) {
 		if (r == 0)
 			r = settings_assign(&record, *assignment, err);
@@ -477,5 +539,9 @@ int settings_change(const struct instance_home *home, const char *name, char *co
 		r = volume_hold_all(home, &record, &volumes, err);
 	if (r == 0)
 		r = settings_apply(home, &view, &record, assignments, err);
-	return r < 0 ? r : settings_keep(home, &view, &record, assignments, volumes, err);
+	if (r == 0)
+		r = settings_keep(home, &view, &record, assignments, volumes, err);
+	return r < 0 || !ret_pending
+		       ? r
+		       : settings_note_pending(home, name, assignments, ret_pending, err);
 }

@@ -3,6 +3,7 @@
 #define INSTANCE_SETTINGS_H
 
 #include "instance/instance.h"
+#include "instance/limits.h"
 
 /*
  * What can be changed of an instance that is there, as KEY=VALUE; a row of settings_table for each. Of one that runs it
@@ -37,13 +38,22 @@ struct settings_row {
 #define SETTINGS_ORDER_MAX    1000000
 #define SETTINGS_DELAY_MAX_MS 3600000
 
-extern const struct settings_row settings_table[]; /* ended by a NULL name */
+extern const struct settings_row
+	settings_table[]; /* ended by a NULL name; limits are in limits_table */
+
+/* The limit that an assignment is of; NULL: of none. */
+const struct limits_row *settings_limit(const char *assignment);
+/* What was kept for the next start (`pending`) becomes so. */
+int settings_settle(struct instance *record, struct err *err);
 
 /* One assignment into a record, for who has it; nothing is made to hold. */
 int settings_assign(struct instance *record, const char *assignment, struct err *err);
 
-/* All or, at the first that is refused, none; NULL-terminated. */
+/*
+ * All or, at the first that is refused, none; NULL-terminated. ret_pending: those of limits that will hold from the next
+ * start on, since it runs; the caller frees; NULL: nobody asks.
+ */
 int settings_change(const struct instance_home *home, const char *name, char *const *assignments,
-		    struct err *err);
+		    char ***ret_pending, struct err *err);
 
 #endif

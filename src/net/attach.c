@@ -831,6 +831,41 @@ static int attach_move_port(struct attach *attach, struct port *port, char *cons
 	return r < 0 ? r : wire_refresh_port(sock, port, err);
 }
 
+static int attach_limit_one(struct attach *attach, int sock, const struct nic *wanted,
+			    struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < NIC_MAX && r == 0; i++) {
+		struct attach_nic *nic = &attach->nics[i];
+
+		if (!nic->used || memcmp(nic->nic.mac, wanted->mac, sizeof(wanted->mac)) != 0 ||
+		    nic->nic.rate == wanted->rate)
+			continue;
+		nic->nic.rate = nic->port.rate = wanted->rate;
+		r = port_save(&attach->home, &nic->port, err);
+		if (r == 0)
+			r = wire_limit_port(sock, &nic->port, err);
+	}
+	return r;
+}
+
+int attach_limit(struct attach *attach, char *const *networks, struct err *err)
+{
+	_cleanup_close_ int lock = network_lock(&attach->home, err);
+	_cleanup_close_ int sock = lock < 0 ? -EBADF : netlink_open(NETLINK_ROUTE, -EBADF, err);
+	int r = sock < 0 ? err->code : 0;
+
+	for (size_t i = 0; r == 0 && networks && networks[i]; i++) {
+		_cleanup_nic_ struct nic nic = { 0 };
+
+		r = nic_parse(networks[i], i, &nic, err);
+		if (r == 0)
+			r = attach_limit_one(attach, sock, &nic, err);
+	}
+	return r;
+}
+
 int attach_republish(struct attach *attach, char *const *ports, struct err *err)
 {
 	_cleanup_close_ int lock = network_lock(&attach->home, err);

@@ -53,6 +53,8 @@ int attach_connect_card(struct attach *attach, const char *text, unsigned int cp
 			struct attach_card *ret, struct err *err);
 int attach_card(struct attach *attach, const char *network, struct attach_card *ret,
 		struct err *err);
+/* The rates of its interfaces are from now on as these texts of the record's have them, which are else what they were. */
+int attach_limit(struct attach *attach, char *const *networks, struct err *err);
 /* What is published from now on, instead of what was; what is in both stays as it is. On failure nothing has changed. */
 int attach_republish(struct attach *attach, char *const *ports, struct err *err);
 

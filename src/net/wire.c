@@ -79,6 +79,16 @@ int wire_refresh_port(int sock, const struct port *port, struct err *err)
 	return r < 0 ? r : link_set_port(sock, link.index, wire_port_flags(port), err);
 }
 
+int wire_limit_port(int sock, const struct port *port, struct err *err)
+{
+	struct link link;
+	int r = link_find(sock, port->device, &link, err);
+
+	if (r == 0)
+		r = rate_limit_out(sock, link.index, (uint64_t)port->rate, err);
+	return r < 0 ? r : rate_limit_in(sock, link.index, (uint64_t)port->rate, err);
+}
+
 int wire_set_port(int sock, const struct port *port, struct err *err)
 {
 	struct link link;

@@ -31,6 +31,9 @@ int wire_set_port(int sock, const struct port *port, struct err *err);
  */
 int wire_refresh_port(int sock, const struct port *port, struct err *err);
 
+/* The same of one that has another rate from now on; 0 is any. */
+int wire_limit_port(int sock, const struct port *port, struct err *err);
+
 #define WIRE_QUEUES_MAX 8
 
 struct wire_taps {

@@ -42,6 +42,13 @@ struct driver_host_ops {
 	 * interfaces, all of them up. Of containers that have interfaces (proto/nic.h).
 	 */
 	int (*wire)(void *ctx, pid_t pid, struct err *err);
+	/*
+	 * The instance's control group, run->cgroup, is there and has nothing in it yet, or has got more to do: it gets its
+	 * limits. overhead: bytes that a VM's processes take beside the guest's memory. missing: there is no group, and
+	 * why (NULL: a user can make none); then only what is kept without one may have been asked for.
+	 */
+	int (*limit)(void *ctx, int64_t overhead, int has_group, const char *missing,
+		     struct err *err);
 	/* What plug() or unplug() has begun is done, or has failed and changed nothing. */
 	void (*changed)(void *ctx, const struct err *err);
 	/* The machine or namespace is gone. err NULL: after the workload's EXIT, as it should be. */
@@ -95,7 +102,8 @@ struct driver_host {
 	const char *hosts,
 		*resolv_conf; /* what stands in those files of /etc; NULL: what else would */
 	int netns; /* containers only, with NIC_OF: the network namespace to be in, the keeper's; else -EBADF */
-	const char *restore; /* folder of a checkpoint to go on from; NULL: a start anew */
+	unsigned int controllers; /* that the group has to have for its limits (CGROUP_*) */
+	const char *restore;	  /* folder of a checkpoint to go on from; NULL: a start anew */
 	const struct driver_host_ops *ops;
 	void *ctx;
 };
@@ -139,6 +147,12 @@ struct driver_ops {
 	int (*plug)(struct driver *driver, const struct driver_device *device, struct err *err);
 	int (*unplug)(struct driver *driver, const struct driver_device *device, int forced,
 		      struct err *err);
+	/*
+	 * Limits of the instance's record have changed that the engine keeps itself: a VM's memory, of which the guest is
+	 * to do without what is less than it was started with, and the rates of its own disks. It is asked for, and comes as
+	 * the guest does it. NULL: a container has none.
+	 */
+	int (*tune)(struct driver *driver, struct err *err);
 	/* Ends everything at once, clean or not; EXIT (137) and ended() follow. */
 	void (*kill)(struct driver *driver);
 	void (*free)(struct driver *driver); /* after ended(), or after a failed start */

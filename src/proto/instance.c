@@ -8,7 +8,7 @@
 
 /*
  * 2 has kernel_args, huge_pages and gdb, 3 has nesting, 4 has volumes, 5 has bounded and drives, 6 has all of the network,
- * 7 has what starts with the host;
+ * 7 has all limits, what is pending and what starts with the host;
  * an older brig would not have heeded them.
  */
 #define INSTANCE_VERSION     7
@@ -59,6 +59,22 @@ static const struct record_field instance_fields[] = {
 	INT(cpus_milli),
 	INT(pids_limit),
 	STRV(rlimits),
+	INT(cpu_weight),
+	INT(io_weight),
+	STRING(cpuset_cpus),
+	STRING(cpuset_mems),
+	INT(memory_low),
+	INT(memory_high),
+	INT(memory_swap),
+	STRV(read_bps),
+	STRV(write_bps),
+	STRV(read_iops),
+	STRV(write_iops),
+	STRV(hugetlb),
+	BOOL(oom_kill_disable),
+	INT(oom_score_adj),
+	BOOL(best_effort),
+	STRV(pending),
 	BOOL(read_only),
 	STRV(tmpfs),
 	STRV(volumes),
@@ -131,6 +147,7 @@ static const struct record_field instance_run_fields[] = {
 	RUN(RECORD_STRV, addresses),
 	RUN(RECORD_INT, vsock_cid),
 	RUN(RECORD_STRING, kernel),
+	RUN(RECORD_STRV, unmet),
 	RUN(RECORD_BOOL, oom_killed),
 	RUN(RECORD_INT, oom_kills),
 	RUN(RECORD_STRING, oom),
@@ -155,6 +172,13 @@ void instance_init(struct instance *instance)
 void instance_release(struct instance *instance)
 {
 	record_release(&instance_table, instance);
+}
+
+int instance_copy(const struct instance *from, struct instance *ret, struct err *err)
+{
+	_cleanup_json_ struct json *json = record_to_json(&instance_table, from);
+
+	return record_from_json(&instance_table, json, ret, err);
 }
 
 #define INSTANCE_RUN_DIR "/run/brig"

@@ -58,7 +58,17 @@ struct instance {
 	int64_t memory;	    /* bytes */
 	int64_t cpus_milli; /* thousandths of a CPU */
 	int64_t pids_limit;
-	char **rlimits; /* NAME=SOFT:HARD */
+	char **rlimits;			 /* NAME=SOFT:HARD */
+	int64_t cpu_weight, io_weight;	 /* 1 to 10000, 100 being usual */
+	char *cpuset_cpus, *cpuset_mems; /* numbers and ranges, with commas between them */
+	int64_t memory_low, memory_high; /* bytes */
+	int64_t memory_swap;		 /* bytes of memory and swap together; -1: any */
+	char **read_bps, **write_bps, **read_iops, **write_iops; /* [DEVICE:]RATE, a second */
+	char **hugetlb;						 /* PAGE:SIZE */
+	int oom_kill_disable;
+	int64_t oom_score_adj;
+	int best_effort; /* what the host cannot limit is not limited */
+	char **pending; /* KEY=VALUE (instance/settings.h): what is to be so from its next start on */
 
 	/* the root file system */
 	int read_only;
@@ -126,6 +136,8 @@ extern const char *const instance_autostart_names[]; /* "policy", "yes", "no" */
 void instance_init(struct instance *instance);
 void instance_release(struct instance *instance);
 #define _cleanup_instance_ _cleanup_(instance_release)
+/* Into a zeroed record. */
+int instance_copy(const struct instance *from, struct instance *ret, struct err *err);
 
 /* A VM that boots and a workload that is about to be are "running"; one that waits for its next restart
  * is "stopped". */
@@ -150,6 +162,7 @@ struct instance_run {
 	char **addresses;
 	int64_t vsock_cid; /* VM on KVM: of its AF_VSOCK; RUN/NAME/vsock.sock leads there; 0: none */
 	char *kernel;	   /* release that the workload runs on */
+	char **unmet;	   /* limits that this host cannot keep, and why */
 	int oom_killed;	   /* the driver's, at the end: the memory limit killed a process of it */
 	int64_t oom_kills; /* by want of memory since the start, a VM's guest's too */
 	char *oom;	   /* the last one, as in the record */

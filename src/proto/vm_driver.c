@@ -569,3 +569,8 @@ int vm_driver_unplug(struct driver *driver, const struct driver_device *device, 
 {
 	return vm_driver_change(driver, device, 0, forced, err);
 }
+
+int vm_driver_tune(struct driver *driver, struct err *err)
+{
+	return driver->ops->tune(driver->engine, err);
+}

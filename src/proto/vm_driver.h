@@ -43,6 +43,8 @@ struct vm_engine_ops {
 		    vm_engine_done_fn done, void *ctx, struct err *err);
 	int (*unplug)(struct vm_engine *engine, const struct driver_device *device,
 		      vm_engine_done_fn done, void *ctx, struct err *err);
+	/* As in struct driver_ops. */
+	int (*tune)(struct vm_engine *engine, struct err *err);
 	void (*quit)(struct vm_engine *engine);
 	void (*kill)(struct vm_engine *engine);
 
@@ -68,6 +70,7 @@ int vm_driver_press(struct driver *driver, enum message_button button, struct er
 int vm_driver_plug(struct driver *driver, const struct driver_device *device, struct err *err);
 int vm_driver_unplug(struct driver *driver, const struct driver_device *device, int forced,
 		     struct err *err);
+int vm_driver_tune(struct driver *driver, struct err *err);
 void vm_driver_kill(struct driver *driver);
 void vm_driver_free(struct driver *driver);
 

@@ -15,7 +15,7 @@
 #define VMM_UUID_LEN	36
 
 /* The fixed part of a disk and of a net device in a payload, which bounds their number by its length. */
-#define VMM_DISK_SIZE 27
+#define VMM_DISK_SIZE 43
 #define VMM_NET_SIZE  13
 
 const char *const vmm_end_names[VMM_ENDS + 1] = {
@@ -33,6 +33,22 @@ void vmm_config_release(struct vmm_config *config)
 	memset(config, 0, sizeof(*config));
 }
 
+static void vmm_put_rates(struct buf *payload, const struct vmm_rates *rates)
+{
+	wire_put_u64(payload, rates->read_bytes);
+	wire_put_u64(payload, rates->write_bytes);
+	wire_put_u64(payload, rates->read_operations);
+	wire_put_u64(payload, rates->write_operations);
+}
+
+static void vmm_get_rates(struct wire_reader *r, struct vmm_rates *ret)
+{
+	ret->read_bytes = wire_get_u64(r);
+	ret->write_bytes = wire_get_u64(r);
+	ret->read_operations = wire_get_u64(r);
+	ret->write_operations = wire_get_u64(r);
+}
+
 static void vmm_put_disk(struct buf *payload, const struct vmm_disk *disk)
 {
 	wire_put_str(payload, disk->serial);
@@ -40,8 +56,7 @@ static void vmm_put_disk(struct buf *payload, const struct vmm_disk *disk)
 	wire_put_u8(payload, (uint8_t)disk->format);
 	wire_put_u8(payload, !!disk->direct);
 	wire_put_u32(payload, disk->backing);
-	wire_put_u64(payload, disk->bytes_per_second);
-	wire_put_u64(payload, disk->operations_per_second);
+	vmm_put_rates(payload, &disk->rates);
 }
 
 static void vmm_put_net(struct buf *payload, const struct vmm_net *net)
@@ -93,8 +108,7 @@ static void vmm_get_disk(struct wire_reader *r, struct vmm_disk *ret)
 	ret->format = wire_get_u8(r);
 	ret->direct = wire_get_u8(r);
 	ret->backing = wire_get_u32(r);
-	ret->bytes_per_second = wire_get_u64(r);
-	ret->operations_per_second = wire_get_u64(r);
+	vmm_get_rates(r, &ret->rates);
 	if (ret->format > VMM_DISK_QCOW2 || ret->backing > VMM_BACKING_MAX)
 		r->bad = 1;
 }
@@ -214,6 +228,21 @@ int vmm_grow_get(const struct frame *frame, struct vmm_grow *ret)
 	vmm_get_name(&r, ret->serial, VMM_SERIAL_MAX);
 	ret->size = wire_get_u64(&r);
 	return wire_end(&r) < 0 ? -EBADMSG : 0;
+}
+
+void vmm_tune_put(struct buf *payload, const struct vmm_tune *tune)
+{
+	wire_put_u64(payload, tune->balloon);
+	vmm_put_rates(payload, &tune->rates);
+}
+
+int vmm_tune_get(const struct frame *frame, struct vmm_tune *ret)
+{
+	struct wire_reader r = wire_read(frame->payload, frame->len);
+
+	ret->balloon = wire_get_u64(&r);
+	vmm_get_rates(&r, &ret->rates);
+	return wire_end(&r) < 0 || ret->balloon > VMM_MEMORY_MAX ? -EBADMSG : 0;
 }
 
 size_t vmm_plug_fds(const struct vmm_plug *plug)

@@ -12,7 +12,7 @@
  * Between a VM's keeper and its vmm role: frames (proto/frame.h, channel 0) over a stream socket.
  *
  *   keeper: CONFIGURE -> vmm: READY (the guest runs) or ENDED with the error
- *   keeper: PAUSE, RESUME, POWER_BUTTON, RESET, NMI, PLUG, UNPLUG, GROW, QUIT -> vmm: DONE or REFUSED, in order
+ *   keeper: PAUSE, RESUME, POWER_BUTTON, RESET, NMI, PLUG, UNPLUG, GROW, TUNE, QUIT -> vmm: DONE or REFUSED, in order
  *   vmm, at last: ENDED with how the machine ended; then the process ends
  *
  * The vmm opens nothing by name: everything comes to it as descriptors with fixed numbers, and with PLUG as those
@@ -46,6 +46,7 @@ enum vmm_message {
 	VMM_PLUG, /* struct vmm_plug: one device more */
 	VMM_GROW, /* struct vmm_grow: the file of a raw disk has become larger */
 	VMM_UNPLUG, /* struct vmm_plug, of which its name counts: it goes at once, whatever the guest does with it */
+	VMM_TUNE, /* struct vmm_tune */
 };
 
 /* Below the instance's run folder: where the host reaches the guest's AF_VSOCK, and its debugger. */
@@ -73,13 +74,18 @@ enum vmm_disk_format { VMM_DISK_RAW, VMM_DISK_QCOW2 };
 #define VMM_SHARES_MAX 32
 #define VMM_TAG_MAX    36 /* bytes of a virtio-fs tag */
 
+/* Of a disk, a second; 0: no limit. */
+struct vmm_rates {
+	uint64_t read_bytes, write_bytes, read_operations, write_operations;
+};
+
 struct vmm_disk {
 	char serial[VMM_SERIAL_MAX + 1];
 	int read_only;
 	int format;	  /* enum vmm_disk_format; never guessed */
 	int direct;	  /* O_DIRECT was asked for */
 	uint32_t backing; /* descriptors of its backing chain that follow its own, nearest first */
-	uint64_t bytes_per_second, operations_per_second; /* 0: no limit */
+	struct vmm_rates rates;
 };
 
 struct vmm_net {
@@ -107,6 +113,12 @@ struct vmm_plug {
 struct vmm_grow {
 	char serial[VMM_SERIAL_MAX + 1]; /* the disk's */
 	uint64_t size;			 /* bytes */
+};
+
+/* What of a machine that runs changes: how much memory the guest is to do without, and the rates of all its disks. */
+struct vmm_tune {
+	uint64_t balloon; /* bytes */
+	struct vmm_rates rates;
 };
 
 struct vmm_config {
@@ -137,6 +149,9 @@ int vmm_plug_get(const struct frame *frame, struct vmm_plug *ret);
 void vmm_grow_put(struct buf *payload, const struct vmm_grow *grow);
 /* Returns 0 or -EBADMSG. */
 int vmm_grow_get(const struct frame *frame, struct vmm_grow *ret);
+void vmm_tune_put(struct buf *payload, const struct vmm_tune *tune);
+/* Returns 0 or -EBADMSG. */
+int vmm_tune_get(const struct frame *frame, struct vmm_tune *ret);
 /* How many descriptors it comes with: at most VMM_PLUG_FDS_MAX. */
 size_t vmm_plug_fds(const struct vmm_plug *plug);
 

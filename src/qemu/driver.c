@@ -11,6 +11,7 @@
 #define DRIVER_CLEAN_MS 5000
 
 struct vm_engine {
+	const struct driver_host *host;
 	struct emulator *emulator;
 	struct qmp *qmp;
 };
@@ -36,6 +37,7 @@ static int driver_engine_start(const struct driver_host *host, struct vm_engine 
 	struct vm_engine *engine = mem_zalloc(sizeof(*engine));
 	int r = emulator_start(host, &engine->emulator, err);
 
+	engine->host = host;
 	if (r == 0)
 		r = qmp_new(host->loop, emulator_take_stream(engine->emulator, EMULATOR_QMP),
 			    driver_on_event, engine, &engine->qmp, err);
@@ -84,6 +86,18 @@ static int driver_engine_press(struct vm_engine *engine, enum message_button but
 	return 0;
 }
 
+/* Rates of its own disks it was not started with (qemu/emulator.c). */
+static int driver_engine_tune(struct vm_engine *engine, struct err *err)
+{
+	int64_t started = emulator_memory(engine->emulator);
+	int64_t memory = engine->host->instance->memory;
+
+	if (emulator_check_rates(engine->host->instance, err) < 0)
+		return err->code;
+	qmp_balloon(engine->qmp, memory && memory < started ? memory : started);
+	return 0;
+}
+
 static void driver_engine_quit(struct vm_engine *engine)
 {
 	qmp_command(engine->qmp, "quit");
@@ -108,6 +122,7 @@ static const struct vm_engine_ops driver_engine_ops = {
 	.pidfd = driver_engine_pidfd,
 	.pause = driver_engine_pause,
 	.press = driver_engine_press,
+	.tune = driver_engine_tune,
 	.quit = driver_engine_quit,
 	.kill = driver_engine_kill,
 	.reap = driver_engine_reap,
@@ -138,6 +153,7 @@ const struct driver_ops qemu_driver = {
 	.consumed = vm_driver_consumed,
 	.pause = vm_driver_pause,
 	.press = vm_driver_press,
+	.tune = vm_driver_tune,
 	.kill = vm_driver_kill,
 	.free = vm_driver_free,
 	.clean = driver_clean,

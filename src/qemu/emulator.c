@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "proto/nic.h"
 #include "proto/share.h"
+#include "proto/throttle.h"
 #include "qemu/command.h"
 #include "proto/vm_driver.h"
 #include "sys/cgroup.h"
@@ -53,6 +54,24 @@ struct emulator {
 	struct cgroup_entry entry;
 };
 
+int64_t emulator_memory(const struct emulator *emulator)
+{
+	return emulator->command.memory;
+}
+
+int emulator_check_rates(const struct instance *instance, struct err *err)
+{
+	if (instance->best_effort || (!throttle_own(instance->read_bps, THROTTLE_BYTES) &&
+				      !throttle_own(instance->write_bps, THROTTLE_BYTES) &&
+				      !throttle_own(instance->read_iops, THROTTLE_OPERATIONS) &&
+				      !throttle_own(instance->write_iops, THROTTLE_OPERATIONS)))
+		return 0;
+	return err_set(
+		err, -EOPNOTSUPP,
+		"the engine 'qemu' has no rates of a VM's own disks: name the host's device, "
+		"as /dev/sda:RATE, or go without by --best-effort");
+}
+
 static int emulator_check(struct emulator *emulator, const struct driver_host *host,
 			  struct err *err)
 {
@@ -78,6 +97,8 @@ static int emulator_check(struct emulator *emulator, const struct driver_host *h
 			"the image has %zu layers, %zu folders are shared, and there are %zu "
 			"networks: the engine 'qemu' takes at most %d of them all",
 			layers, shares, host->n_nics, EMULATOR_LAYERS_MAX);
+	if (emulator_check_rates(instance, err) < 0)
+		return err->code;
 	if (instance->huge_pages)
 		return err_set(
 			err, -EOPNOTSUPP,
@@ -186,35 +207,25 @@ static int emulator_make_streams(struct emulator *emulator, const struct driver_
 }
 
 /*
- * The guest's memory is bounded by the machine itself; this bounds QEMU around it, should the guest make
- * it grow. Without a memory controller there is just no second bound. A whole number of CPUs is kept by
- * the number of virtual ones, a part of one needs the controller.
+ * The guest's memory is bounded by the machine itself; the group bounds QEMU around it, should the guest make it
+ * grow.
  */
 static int emulator_confine(struct emulator *emulator, const struct driver_host *host,
 			    struct err *err)
 {
-	unsigned int has = cgroup_host_controllers();
-	int64_t milli = host->instance->cpus_milli;
-	struct cgroup_limits limits = {
-		.memory = has & CGROUP_MEMORY
-				  ? emulator->command.memory + EMULATOR_OVERHEAD +
-					    (int64_t)emulator->command.shares * VIRTIOFSD_MEMORY
-				  : 0,
-		.cpus_milli = has & CGROUP_CPU || milli % 1000 ? milli : 0,
-	};
-	int r;
+	const struct cgroup_limits none = { .memory = 0 };
+	int r = cgroup_try(host->run->cgroup, &none,
+			   CGROUP_MEMORY | CGROUP_CPUACCT | host->controllers, &emulator->cgroup,
+			   err);
 
-	if (milli % 1000)
-		r = cgroup_create(host->run->cgroup, &limits, CGROUP_MEMORY | CGROUP_CPUACCT,
-				  &emulator->cgroup, err);
-	else
-		r = cgroup_try(host->run->cgroup, &limits, CGROUP_MEMORY | CGROUP_CPUACCT,
-			       &emulator->cgroup, err);
-	if (r == 0 && !emulator->cgroup)
-		return 0;
-	if (r < 0)
-		return geteuid() ? err_wrap(err, "a part of a CPU needs a control group") : r;
-	return cgroup_entry_open(emulator->cgroup, &emulator->entry, err);
+	if (r == 0)
+		r = host->ops->limit(host->ctx,
+				     EMULATOR_OVERHEAD +
+					     (int64_t)emulator->command.shares * VIRTIOFSD_MEMORY,
+				     emulator->cgroup != NULL, NULL, err);
+	return r < 0 || !emulator->cgroup
+		       ? r
+		       : cgroup_entry_open(emulator->cgroup, &emulator->entry, err);
 }
 
 /* In the child. */

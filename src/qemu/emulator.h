@@ -21,6 +21,11 @@ int emulator_start(const struct driver_host *host, struct emulator **ret, struct
 /* Kills what still runs, removes the control group. Returns NULL. */
 struct emulator *emulator_free(struct emulator *emulator);
 
+/* Bytes of memory that the machine was started with. */
+int64_t emulator_memory(const struct emulator *emulator);
+/* QEMU is not told of rates of its own disks, so an instance may have some only by a best effort. */
+int emulator_check_rates(const struct instance *instance, struct err *err);
+
 int emulator_take_stream(struct emulator *emulator, int stream);
 pid_t emulator_pid(const struct emulator *emulator);
 /* Readable once QEMU has ended. */

@@ -31,6 +31,13 @@ void qmp_command(struct qmp *qmp, const char *name)
 	qmp_flush(qmp);
 }
 
+void qmp_balloon(struct qmp *qmp, int64_t memory)
+{
+	buf_printf(&qmp->stream.out, "{\"execute\":\"balloon\",\"arguments\":{\"value\":%jd}}\n",
+		   (intmax_t)memory);
+	qmp_flush(qmp);
+}
+
 static int qmp_line(struct qmp *qmp, const char *line, size_t len)
 {
 	_cleanup_json_ struct json *message = NULL;

@@ -3,14 +3,14 @@
 #define QEMU_QMP_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "base/json.h"
 #include "base/loop.h"
 
 /*
- * QEMU's control protocol: a line of JSON per message, both ways. We say a few commands without
- * arguments and listen for events. QEMU serves a guest that may have taken it over, so its lines are
+ * QEMU's control protocol: a line of JSON per message, both ways. We say a few commands and listen for events. QEMU serves a guest that may have taken it over, so its lines are
  * bounded and what is no QMP ends the conversation (the machine goes on).
  */
 #define QMP_LINE_MAX (64U << 10)
@@ -27,6 +27,9 @@ struct qmp *qmp_free(struct qmp *qmp); /* returns NULL */
 
 /* "stop", "cont", "quit": said as soon as QEMU listens, in order. */
 void qmp_command(struct qmp *qmp, const char *name);
+
+/* "balloon": how much memory the guest is to have, in bytes. */
+void qmp_balloon(struct qmp *qmp, int64_t memory);
 
 /* Takes in bytes as they come from QEMU. Returns 0, or -EBADMSG: it is no QMP. */
 int qmp_feed(struct qmp *qmp, const char *data, size_t len);

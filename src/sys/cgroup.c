@@ -131,15 +131,19 @@ struct cgroup_dir *cgroup_dir_of(const struct cgroup *cgroup, unsigned int contr
 	return dir && cgroup_dir_open(cgroup, dir) >= 0 ? dir : NULL;
 }
 
-int cgroup_move(const struct cgroup *cgroup, pid_t pid)
+static int cgroup_move_into(const struct cgroup *cgroup, const struct cgroup_dir *dir, pid_t pid)
 {
+	_cleanup_free_ char *file = cgroup_dir_path(dir, cgroup->path, "cgroup.procs");
 	char text[16];
 
 	snprintf(text, sizeof(text), "%d", pid);
+	return file_write_value(dir->root, file, text);
+}
+
+int cgroup_move(const struct cgroup *cgroup, pid_t pid)
+{
 	for (size_t i = 0; i < cgroup->n; i++) {
-		struct cgroup_dir *dir = &cgroup->dirs[i];
-		_cleanup_free_ char *file = cgroup_dir_path(dir, cgroup->path, "cgroup.procs");
-		int r = file_write_value(dir->root, file, text);
+		int r = cgroup_move_into(cgroup, &cgroup->dirs[i], pid);
 
 		if (r < 0)
 			return r;
@@ -317,6 +321,51 @@ int cgroup_adopt(const char *path, unsigned int also, struct cgroup **ret, struc
 	if (r == 0)
 		*ret = take_ptr(cgroup);
 	return r;
+}
+
+/* A process that forks meanwhile leaves a child behind, so until a round finds nobody new. */
+static int cgroup_gather(const struct cgroup *from, const struct cgroup *cgroup)
+{
+	_cleanup_free_ pid_t *before = NULL;
+	size_t n_before = 0;
+
+	for (int round = 0; round < CGROUP_ROUNDS_MAX; round++) {
+		_cleanup_free_ pid_t *pids = NULL;
+		size_t n = 0;
+		int r = cgroup_pids(from, &pids, &n);
+
+		if (r < 0)
+			return r;
+		if (round && n == n_before && !memcmp(pids, before, n * sizeof(*pids)))
+			return 0;
+		for (size_t i = 0; i < cgroup->n; i++) {
+			for (size_t j = 0; j < n && cgroup->dirs[i].made; j++) {
+				r = cgroup_move_into(cgroup, &cgroup->dirs[i], pids[j]);
+				if (r < 0 && r != -ESRCH)
+					return r;
+			}
+		}
+		free(before);
+		before = take_ptr(pids);
+		n_before = n;
+	}
+	return 0;
+}
+
+int cgroup_extend(const char *path, unsigned int also, struct cgroup **ret, struct err *err)
+{
+	_cleanup_cgroup_ struct cgroup *now = NULL, *cgroup = NULL;
+	int r = cgroup_open(path, &now);
+
+	if (r < 0)
+		return err_errno(err, r, "cannot open the cgroup %s", path);
+	if (cgroup_adopt(path, also, &cgroup, err) < 0)
+		return err->code;
+	r = cgroup_gather(now, cgroup);
+	if (r < 0)
+		return err_errno(err, r, "cannot move processes in the cgroup %s", path);
+	*ret = take_ptr(cgroup);
+	return 0;
 }
 
 int cgroup_open(const char *path, struct cgroup **ret)

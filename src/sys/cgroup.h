@@ -48,6 +48,10 @@ enum {
 enum cgroup_layout cgroup_host_layout(void);
 /* What there is to limit and measure with on this host, however it is mounted. */
 unsigned int cgroup_host_controllers(void);
+/* 1 or 2: the version that has this one controller; 0: neither. */
+int cgroup_host_version(unsigned int controller);
+/* What the kernel calls it: "io"; "": nothing. */
+const char *cgroup_host_name(unsigned int controller);
 
 /* 0: no limit */
 struct cgroup_limits {
@@ -86,6 +90,11 @@ int cgroup_try(const char *path, const struct cgroup_limits *limits, unsigned in
  * is not it is made. No limit is set.
  */
 int cgroup_adopt(const char *path, unsigned int also, struct cgroup **ret, struct err *err);
+/*
+ * A group that is there and in use gets into the hierarchies, or has the controllers enabled, that it lacks of `also`, with
+ * all its processes. What the host lacks is no error, as above.
+ */
+int cgroup_extend(const char *path, unsigned int also, struct cgroup **ret, struct err *err);
 /* An existing group; -ENOENT (and no message) if it is in no hierarchy. */
 int cgroup_open(const char *path, struct cgroup **ret);
 /* The same, but only where it has something of `need` (CGROUP_*): quicker, and good for that alone. */

@@ -205,6 +205,26 @@ unsigned int cgroup_host_controllers(void)
 	return found;
 }
 
+int cgroup_host_version(unsigned int controller)
+{
+	_cleanup_cgroup_ struct cgroup *cgroup = mem_zalloc(sizeof(*cgroup));
+	const struct cgroup_dir *dir;
+
+	(void)cgroup_host_scan(cgroup, controller, NULL);
+	dir = cgroup_dir_find(cgroup, controller);
+	return dir ? dir->ops->version : 0;
+}
+
+const char *cgroup_host_name(unsigned int controller)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(cgroup_host_names); i++) {
+		if (cgroup_host_names[i].controller == controller)
+			return cgroup_host_names[i].v2 ? cgroup_host_names[i].v2
+						       : cgroup_host_names[i].v1;
+	}
+	return "";
+}
+
 char **cgroup_host_hierarchies(const struct cgroup *cgroup)
 {
 	char **names = NULL;

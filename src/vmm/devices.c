@@ -16,7 +16,8 @@
 #include <string.h>
 
 /* A disk has one for each vCPU up to these, which one device thread serves. */
-#define DEVICES_DISK_QUEUES 4
+#define DEVICES_DISK_QUEUES  4
+#define DEVICES_BALLOON_PAGE 4096
 
 /* What it can be unplugged as; others have a kind that nothing is asked for by. */
 struct devices_name {
@@ -33,6 +34,7 @@ struct devices_item {
 struct devices {
 	struct devices_item *items;
 	size_t n;
+	struct balloon *balloon;
 };
 
 static int devices_next_fd(struct devices_site *site)
@@ -70,6 +72,12 @@ static int devices_make_serial(struct devices_site *site, uint32_t i _unused_, s
 	return serial_new(&site->host, &port, 1, ret, err);
 }
 
+static struct disk_rates devices_rates(const struct vmm_rates *rates)
+{
+	return (struct disk_rates){ rates->read_bytes, rates->write_bytes, rates->read_operations,
+				    rates->write_operations };
+}
+
 /* What stands behind a qcow2 image is qcow2 down to the last, whose format the image's record has said. */
 static int devices_make_blk(struct devices_site *site, uint32_t i, struct virtio **ret,
 			    struct err *err)
@@ -81,8 +89,7 @@ static int devices_make_blk(struct devices_site *site, uint32_t i, struct virtio
 		.n_files = config->backing + 1,
 		.read_only = config->read_only,
 		.direct = config->direct,
-		.bytes_per_second = config->bytes_per_second,
-		.operations_per_second = config->operations_per_second,
+		.rates = devices_rates(&config->rates),
 		/* a ring is made before the jail is entered, or not at all */
 		.no_uring = site->fds != NULL,
 	};
@@ -189,9 +196,7 @@ static int devices_make_rng(struct devices_site *site, uint32_t i _unused_, stru
 static int devices_make_balloon(struct devices_site *site, uint32_t i _unused_, struct virtio **ret,
 				struct err *err)
 {
-	struct balloon *balloon;
-
-	return balloon_new(&site->host, ret, &balloon, err);
+	return balloon_new(&site->host, ret, &site->balloon, err);
 }
 
 /* A row: a kind of device, how many of it a machine has, how the i-th is made, and what it is unplugged as. */
@@ -279,6 +284,7 @@ int devices_new(struct devices_site *site, struct devices **ret, struct err *err
 			}
 		}
 	}
+	devices->balloon = site->balloon;
 	*ret = devices;
 	return 0;
 }
@@ -380,4 +386,15 @@ int devices_grow(struct devices *devices, const struct vmm_grow *grow, struct er
 	if (i == devices->n)
 		return err_set(err, -ENOENT, "the machine has no such disk");
 	return blk_grow(devices->items[i].virtio, grow->size, err);
+}
+
+void devices_tune(struct devices *devices, const struct vmm_tune *tune)
+{
+	const struct disk_rates rates = devices_rates(&tune->rates);
+
+	balloon_set_target(devices->balloon, (uint32_t)(tune->balloon / DEVICES_BALLOON_PAGE));
+	for (size_t i = 0; i < devices->n; i++) {
+		if (devices->items[i].name.kind == VMM_PLUG_DISK)
+			blk_limit(devices->items[i].virtio, &rates);
+	}
 }

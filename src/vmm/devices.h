@@ -17,6 +17,7 @@ struct devices_site {
 	struct pci *pci;
 	struct msi *msi;
 	struct hv hv;
+	struct balloon *balloon;    /* filled by devices_new() */
 	const char *tag;	    /* of a share that comes later; NULL: by its number */
 	const int *fds;		    /* what the devices take, in their order; or NULL and */
 	int next_fd;		    /* of proto/vmm.h's, at first VMM_FD_FIRST */
@@ -49,5 +50,7 @@ int devices_plug(struct devices *devices, const struct devices_site *site,
 int devices_unplug(struct devices *devices, const struct vmm_plug *plug, struct err *err);
 /* Tells the guest that a disk is larger, as disk_grow() has it. -ENOENT: there is none with that serial number. */
 int devices_grow(struct devices *devices, const struct vmm_grow *grow, struct err *err);
+/* How much memory the guest is to do without, and the rates of all its disks, from now on. */
+void devices_tune(struct devices *devices, const struct vmm_tune *tune);
 
 #endif

@@ -442,6 +442,7 @@ static int driver_engine_plug(struct vm_engine *engine, const struct driver_devi
 		return driver_engine_grow(engine, device, err);
 	case MESSAGE_DEVICE_DRIVE:
 		driver_fill_drive(device->drive, &plug.disk);
+		plug.disk.rates = hull_rates(engine->host->instance);
 		return driver_engine_change(engine, &plug, &device->drive_fd, 1, err);
 	case MESSAGE_DEVICE_SHARE:
 		return driver_engine_show(engine, device->share, err);
@@ -466,6 +467,21 @@ static int driver_engine_unplug(struct vm_engine *engine, const struct driver_de
 		driver_fill_drive(device->drive, &plug.disk);
 	}
 	return driver_engine_change(engine, &plug, NULL, 0, err);
+}
+
+static int driver_engine_tune(struct vm_engine *engine, struct err *err)
+{
+	const struct instance *instance = engine->host->instance;
+	uint64_t started = hull_config(engine->hull)->memory, memory = (uint64_t)instance->memory;
+	const struct vmm_tune tune = { .balloon = memory && memory < started ? started - memory : 0,
+				       .rates = hull_rates(instance) };
+	_cleanup_buf_ struct buf payload = BUF_INIT;
+
+	if (engine->out.len >= DRIVER_OUT_MAX)
+		return err_set(err, -EBUSY, "the VMM does not take requests");
+	vmm_tune_put(&payload, &tune);
+	driver_request(engine, VMM_TUNE, &payload);
+	return 0;
 }
 
 static void driver_engine_quit(struct vm_engine *engine)
@@ -522,6 +538,7 @@ static const struct vm_engine_ops driver_engine_ops = {
 	.press = driver_engine_press,
 	.plug = driver_engine_plug,
 	.unplug = driver_engine_unplug,
+	.tune = driver_engine_tune,
 	.quit = driver_engine_quit,
 	.kill = driver_engine_kill,
 	.reap = driver_engine_reap,
@@ -554,6 +571,7 @@ const struct driver_ops kvm_driver = {
 	.press = vm_driver_press,
 	.plug = vm_driver_plug,
 	.unplug = vm_driver_unplug,
+	.tune = vm_driver_tune,
 	.kill = vm_driver_kill,
 	.free = vm_driver_free,
 	.clean = driver_clean,

@@ -10,6 +10,7 @@
 #include "proto/drive.h"
 #include "proto/guest.h"
 #include "proto/share.h"
+#include "proto/throttle.h"
 #include "proto/vm_driver.h"
 #include "sys/cgroup.h"
 #include "sys/ext4.h"
@@ -118,6 +119,16 @@ static char *hull_make_uuid(const struct instance *instance)
 			  (unsigned long long)(low & UINT64_C(0xffffffffffff)));
 }
 
+struct vmm_rates hull_rates(const struct instance *instance)
+{
+	return (struct vmm_rates){
+		.read_bytes = throttle_own(instance->read_bps, THROTTLE_BYTES),
+		.write_bytes = throttle_own(instance->write_bps, THROTTLE_BYTES),
+		.read_operations = throttle_own(instance->read_iops, THROTTLE_OPERATIONS),
+		.write_operations = throttle_own(instance->write_iops, THROTTLE_OPERATIONS),
+	};
+}
+
 /* Before the data disk, which the agent waits for: so it finds them there. */
 static int hull_configure_drives(struct vmm_disk *disks, char *const *texts, struct err *err)
 {
@@ -179,6 +190,8 @@ static int hull_configure(struct hull *hull, const struct driver_host *host, str
 		config->disks[i].read_only = 1;
 	}
 	snprintf(config->disks[config->n_disks - 1].serial, VMM_SERIAL_MAX + 1, "data");
+	for (uint32_t i = 0; i < config->n_disks; i++)
+		config->disks[i].rates = hull_rates(instance);
 	return hull_configure_drives(config->disks + layers, instance->drives, err) < 0
 		       ? err->code
 		       : hull_configure_nets(config, host, err);
@@ -327,43 +340,29 @@ static int hull_make_streams(struct hull *hull, const struct driver_host *host _
 }
 
 /*
- * The guest's memory is bounded by the machine itself; this bounds the process around it, should the guest
- * make it grow. Without a memory controller there is just no second bound. A whole number of CPUs is kept by
- * the number of virtual ones, a part of one needs the controller.
+ * The guest's memory is bounded by the machine itself; the group bounds the process around it, should the guest
+ * make it grow.
  */
-static void hull_limits(const struct hull *hull, const struct driver_host *host, size_t shares,
-			struct cgroup_limits *ret)
+static int hull_limit(const struct hull *hull, const struct driver_host *host, size_t shares,
+		      struct err *err)
 {
-	unsigned int has = cgroup_host_controllers();
-	int64_t milli = host->instance->cpus_milli, memory = (int64_t)hull->config.memory;
+	int64_t memory = (int64_t)hull->config.memory;
 
-	*ret = (struct cgroup_limits){
-		.memory = has & CGROUP_MEMORY
-				  ? memory + memory / HULL_OVERHEAD_SHARE + HULL_OVERHEAD +
-					    (int64_t)shares * VIRTIOFSD_MEMORY
-				  : 0,
-		.cpus_milli = has & CGROUP_CPU || milli % 1000 ? milli : 0,
-	};
+	return host->ops->limit(host->ctx,
+				memory / HULL_OVERHEAD_SHARE + HULL_OVERHEAD +
+					(int64_t)shares * VIRTIOFSD_MEMORY,
+				hull->cgroup != NULL, NULL, err);
 }
 
 static int hull_confine(struct hull *hull, const struct driver_host *host, struct err *err)
 {
-	int64_t milli = host->instance->cpus_milli;
-	struct cgroup_limits limits;
-	int r;
+	const struct cgroup_limits none = { .memory = 0 };
+	int r = cgroup_try(host->run->cgroup, &none,
+			   CGROUP_MEMORY | CGROUP_CPUACCT | host->controllers, &hull->cgroup, err);
 
-	hull_limits(hull, host, hull->config.n_shares, &limits);
-	if (milli % 1000)
-		r = cgroup_create(host->run->cgroup, &limits, CGROUP_MEMORY | CGROUP_CPUACCT,
-				  &hull->cgroup, err);
-	else
-		r = cgroup_try(host->run->cgroup, &limits, CGROUP_MEMORY | CGROUP_CPUACCT,
-			       &hull->cgroup, err);
-	if (r == 0 && !hull->cgroup)
-		return 0;
-	if (r < 0)
-		return geteuid() ? err_wrap(err, "a part of a CPU needs a control group") : r;
-	return cgroup_entry_open(hull->cgroup, &hull->entry, err);
+	if (r == 0)
+		r = hull_limit(hull, host, hull->config.n_shares, err);
+	return r < 0 || !hull->cgroup ? r : cgroup_entry_open(hull->cgroup, &hull->entry, err);
 }
 
 /* In the child. */
@@ -466,12 +465,8 @@ static int hull_may_show(const struct hull *hull, struct err *err)
 static int hull_serve_later(struct hull *hull, const struct driver_host *host,
 			    const struct share *share, struct err *err)
 {
-	struct cgroup_limits limits;
-	int r = 0;
+	int r = hull->cgroup ? hull_limit(hull, host, hull->shares.n + 1, err) : 0;
 
-	hull_limits(hull, host, hull->shares.n + 1, &limits);
-	if (hull->cgroup)
-		r = cgroup_set_limits(hull->cgroup, &limits, err);
 	if (r == 0 && hull->cgroup)
 		r = cgroup_entry_open(hull->cgroup, &hull->entry, err);
 	if (r == 0)

@@ -20,6 +20,9 @@ struct hull;
 /* Our ends of its streams; a taken one is -EBADF. */
 enum { HULL_CONTROL, HULL_SERIAL, HULL_AGENT, HULL_ERRORS, HULL_STREAMS };
 
+/* The rates that an instance has its own disks limited to. */
+struct vmm_rates hull_rates(const struct instance *instance);
+
 /* Starts the process, which waits to be configured. */
 int hull_start(const struct driver_host *host, struct hull **ret, struct err *err);
 /* Kills what still runs, removes the control group. Returns NULL. */

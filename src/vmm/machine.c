@@ -744,3 +744,8 @@ int machine_grow(struct machine *machine, const struct vmm_grow *grow, struct er
 {
 	return devices_grow(machine->devices, grow, err);
 }
+
+void machine_tune(struct machine *machine, const struct vmm_tune *tune)
+{
+	devices_tune(machine->devices, tune);
+}

@@ -49,5 +49,7 @@ int machine_plug(struct machine *machine, const struct vmm_plug *plug, const int
 int machine_unplug(struct machine *machine, const struct vmm_plug *plug, struct err *err);
 /* As devices_grow(). */
 int machine_grow(struct machine *machine, const struct vmm_grow *grow, struct err *err);
+/* As devices_tune(). */
+void machine_tune(struct machine *machine, const struct vmm_tune *tune);
 
 #endif

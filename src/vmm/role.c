@@ -157,6 +157,16 @@ static int role_on_grow(struct role *role, const struct frame *frame, struct err
 	return machine_grow(role->machine, &grow, err);
 }
 
+static int role_on_tune(struct role *role, const struct frame *frame, struct err *err)
+{
+	struct vmm_tune tune;
+
+	if (vmm_tune_get(frame, &tune) < 0)
+		return err_set(err, -EPROTO, "that is no limit");
+	machine_tune(role->machine, &tune);
+	return 0;
+}
+
 static const struct role_request {
 	uint16_t type;
 	int (*serve)(struct role *role, const struct frame *frame, struct err *err);
@@ -170,6 +180,7 @@ static const struct role_request {
 	{ VMM_PLUG, role_on_plug },
 	{ VMM_UNPLUG, role_on_unplug },
 	{ VMM_GROW, role_on_grow },
+	{ VMM_TUNE, role_on_tune },
 };
 
 static int role_serve(struct role *role, const struct frame *frame)

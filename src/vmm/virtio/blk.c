@@ -572,6 +572,13 @@ int blk_new(const struct virtio_host *host, struct disk *disk, const struct blk_
 	return 0;
 }
 
+void blk_limit(struct virtio *virtio, const struct disk_rates *rates)
+{
+	const struct blk *blk = virtio_ctx(virtio);
+
+	disk_limit(blk->disk, rates);
+}
+
 int blk_grow(struct virtio *virtio, uint64_t size, struct err *err)
 {
 	struct blk *blk = virtio_ctx(virtio);

@@ -23,6 +23,8 @@ struct blk_options {
 int blk_new(const struct virtio_host *host, struct disk *disk, const struct blk_options *options,
 	    struct virtio **ret, struct err *err);
 
+/* Of a blk_new(): disk_limit(). */
+void blk_limit(struct virtio *virtio, const struct disk_rates *rates);
 /* Of a blk_new(): disk_grow(), of which the driver is told. */
 int blk_grow(struct virtio *virtio, uint64_t size, struct err *err);
 

@@ -423,7 +423,7 @@ static void test_limits_hold(void **state)
 
 	(void)state;
 	bench_start(&b, 0);
-	b.options.operations_per_second = 1000;
+	b.options.rates.write_operations = b.options.rates.read_operations = 500;
 	bench_open(&b, fixture_file(b.folder, "image", DISK_SIZE), DISK_RAW);
 	start = units_monotonic();
 	bench_storm(&b, 500);
@@ -447,7 +447,7 @@ static void test_what_waits_for_a_limit_can_be_canceled(void **state)
 
 	(void)state;
 	bench_start(&b, 0);
-	b.options.operations_per_second = 1;
+	b.options.rates.write_operations = 1;
 	bench_open(&b, fixture_file(b.folder, "image", DISK_SIZE), DISK_RAW);
 	for (int i = 0; i < 8; i++) {
 		requests[i] = (struct disk_request){ .operation = DISK_FLUSH,
@@ -461,6 +461,52 @@ static void test_what_waits_for_a_limit_can_be_canceled(void **state)
 	assert_int_equal(b.result, 7);
 	assert_int_equal(disk_busy(b.disk), 1);
 	bench_stop(&b); /* waits for the one that is under way */
+}
+
+static void on_read(struct disk_request *request, int result)
+{
+	struct bench *b = request->ctx;
+
+	b->result = result;
+	loop_exit(b->loop, 0);
+}
+
+static void test_what_writes_slowly_lets_reads_pass_and_other_rates_hold_at_once(void **state)
+{
+	const struct disk_rates none = { .read_bytes = 0 };
+	struct disk_request writes[2], read;
+	struct bench b;
+	char block[4096];
+	struct iovec iov = { block, sizeof(block) };
+
+	(void)state;
+	bench_start(&b, 0);
+	b.options.rates.write_operations = 1;
+	bench_open(&b, fixture_file(b.folder, "image", DISK_SIZE), DISK_RAW);
+	for (int i = 0; i < 2; i++) {
+		writes[i] = (struct disk_request){ .operation = DISK_FLUSH,
+						   .done = on_read,
+						   .ctx = &b };
+		assert_int_equal(disk_submit(b.disk, &writes[i]), 0);
+	}
+	disk_submit_flush(b.disk);
+	assert_int_equal(loop_run(b.loop), 0);
+	assert_int_equal(disk_busy(b.disk), 1);
+	read = (struct disk_request){ .operation = DISK_READ,
+				      .len = sizeof(block),
+				      .iov = &iov,
+				      .n_iov = 1,
+				      .done = on_read,
+				      .ctx = &b };
+	assert_int_equal(disk_submit(b.disk, &read), 0);
+	disk_submit_flush(b.disk);
+	assert_int_equal(loop_run(b.loop), 0);
+	assert_int_equal(disk_busy(b.disk), 1);
+	disk_limit(b.disk, &none);
+	assert_int_equal(loop_run(b.loop), 0);
+	assert_int_equal(b.result, 0);
+	assert_int_equal(disk_busy(b.disk), 0);
+	bench_stop(&b);
 }
 
 static void *flush_elsewhere(void *ctx)
@@ -500,6 +546,8 @@ int main(void)
 		cmocka_unit_test(test_a_chain_is_what_was_given),
 		cmocka_unit_test(test_limits_hold),
 		cmocka_unit_test(test_what_waits_for_a_limit_can_be_canceled),
+		cmocka_unit_test(
+			test_what_writes_slowly_lets_reads_pass_and_other_rates_hold_at_once),
 		cmocka_unit_test(test_a_vcpu_s_thread_may_flush),
 	};
 

@@ -14,8 +14,7 @@ static struct vmm_disk disks[] = {
 	  .format = VMM_DISK_QCOW2,
 	  .direct = 1,
 	  .backing = 3,
-	  .bytes_per_second = UINT64_C(1) << 40,
-	  .operations_per_second = 500 },
+	  .rates = { UINT64_C(1) << 40, 1, 500, 2 } },
 };
 
 static struct vmm_net nets[] = {
@@ -259,10 +258,30 @@ static void a_configuration_of_another_version_is_told(void **state _unused_)
 	vmm_config_release(&got);
 }
 
+static void what_changes_comes_over_whole_and_bounded(void **state _unused_)
+{
+	const struct vmm_tune tune = { .balloon = 64 << 20, .rates = { 1, 2, 3, 4 } };
+	struct vmm_tune back;
+	_cleanup_buf_ struct buf payload = BUF_INIT, huge = BUF_INIT;
+	struct frame frame;
+
+	vmm_tune_put(&payload, &tune);
+	frame = (struct frame){ .payload = (const uint8_t *)payload.data,
+				.len = (uint32_t)payload.len };
+	assert_int_equal(vmm_tune_get(&frame, &back), 0);
+	assert_memory_equal(&back, &tune, sizeof(tune));
+	frame.len--;
+	assert_int_equal(vmm_tune_get(&frame, &back), -EBADMSG);
+	vmm_tune_put(&huge, &(struct vmm_tune){ .balloon = UINT64_MAX });
+	frame = (struct frame){ .payload = (const uint8_t *)huge.data, .len = (uint32_t)huge.len };
+	assert_int_equal(vmm_tune_get(&frame, &back), -EBADMSG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_configuration_of_another_version_is_told),
+		cmocka_unit_test(what_changes_comes_over_whole_and_bounded),
 		cmocka_unit_test(a_configuration_arrives_as_it_was_sent),
 		cmocka_unit_test(a_part_of_one_is_refused),
 		cmocka_unit_test(what_no_machine_can_have_is_refused),

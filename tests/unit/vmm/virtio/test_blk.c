@@ -356,7 +356,7 @@ static void tick(struct bench *b)
 
 static void a_reset_waits_for_what_is_under_way_and_pushes_nothing(void **state _unused_)
 {
-	struct bench b = { .disk_options = { .operations_per_second = 20 } };
+	struct bench b = { .disk_options = { .rates.write_operations = 20 } };
 	uint32_t head, written;
 
 	bench_new(&b);
