@@ -53,7 +53,8 @@ static const struct verb_kind verbs_kinds[] = {
 	{ "signal", NULL, VERB_SIGNALS },
 	{ "button", NULL, "button nmi reset" },
 	{ "setting", NULL,
-	  "disk= ports= snapshots.schedule= snapshots.expiry= autostart= order= delay= best-effort=" VERBS_LIMITS },
+	  "disk= ports= snapshots.schedule= snapshots.expiry= autostart= order= delay= "
+	  "best-effort=" VERBS_LIMITS },
 	{ "copy", "ps -a -q", NULL, .of_files = 1 },
 	{ .name = NULL },
 };
