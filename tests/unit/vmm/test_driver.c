@@ -178,7 +178,14 @@ static void on_ended(void *ctx, const struct err *err)
 	loop_exit(f->loop, 0);
 }
 
+static int on_limit(void *ctx _unused_, int64_t overhead _unused_, int has_group _unused_,
+		    const char *missing _unused_, struct err *err _unused_)
+{
+	return 0;
+}
+
 static const struct driver_host_ops host_ops = {
+	.limit = on_limit,
 	.deliver = on_deliver,
 	.writable = on_writable,
 	.ended = on_ended,
