@@ -47,7 +47,7 @@ int keeper_limits_set(void *ctx, int64_t overhead, int has_group, const char *mi
 		return err_errno(err, r, "cannot open the cgroup %s", keeper->run.cgroup);
 	keeper_limits_job(keeper, cgroup, &job);
 	job.missing = missing;
-	return limits_apply(&job, &keeper->run.unmet, err);
+	return limits_enforce(&job, &keeper->run.unmet, err);
 }
 
 /* A container's first process does that itself. */
@@ -141,7 +141,7 @@ static int keeper_limits_apply(struct keeper *keeper, const struct instance *bef
 	keeper->limits.has_more = 1;
 	keeper_limits_job(keeper, cgroup, &job);
 	job.before = before;
-	return limits_apply(&job, &keeper->run.unmet, err);
+	return limits_enforce(&job, &keeper->run.unmet, err);
 }
 
 /* What the engine keeps itself is last, since that cannot fail once it was asked for. */

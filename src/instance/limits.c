@@ -211,7 +211,7 @@ static int limits_apply_row(const struct limits_row *row, const struct limits_jo
 	return row->apply ? row->apply(row, job, err) : limits_apply_file(row, job, err);
 }
 
-int limits_apply(const struct limits_job *job, char ***ret_unmet, struct err *err)
+int limits_enforce(const struct limits_job *job, char ***ret_unmet, struct err *err)
 {
 	for (const struct limits_row *row = limits_table; row->name; row++) {
 		struct err why = ERR_INIT;

@@ -74,9 +74,9 @@ unsigned int limits_controllers(const struct instance *record);
 int limits_check_host(const struct instance *record, char ***ret_unmet, struct err *err);
 /*
  * Makes them hold. With best_effort what the host cannot do is added to *ret_unmet. What was there before an error
- * stays: limits_apply() with the records exchanged undoes it. Less memory than a container uses is -EBUSY, once what can be
+ * stays: limits_enforce() with the records exchanged undoes it. Less memory than a container uses is -EBUSY, once what can be
  * reclaimed was.
  */
-int limits_apply(const struct limits_job *job, char ***ret_unmet, struct err *err);
+int limits_enforce(const struct limits_job *job, char ***ret_unmet, struct err *err);
 
 #endif

@@ -196,17 +196,17 @@ static void without_a_group_only_what_needs_none_is_kept(void **state _unused_)
 
 	record.memory = 512 << 20;
 	record.cpus_milli = 2000;
-	assert_int_equal(limits_apply(&job, &unmet, &err), 0);
+	assert_int_equal(limits_enforce(&job, &unmet, &err), 0);
 	record.cpus_milli = 1500;
-	assert_int_equal(limits_apply(&job, &unmet, &err), -EOPNOTSUPP);
+	assert_int_equal(limits_enforce(&job, &unmet, &err), -EOPNOTSUPP);
 	assert_non_null(strstr(err.msg, "for a test"));
 	record.best_effort = 1;
-	assert_int_equal(limits_apply(&job, &unmet, &err), 0);
+	assert_int_equal(limits_enforce(&job, &unmet, &err), 0);
 	assert_int_equal(strv_len(unmet), 1);
 	record.kind = INSTANCE_CONTAINER;
 	record.best_effort = 0;
 	record.cpus_milli = 0;
-	assert_int_equal(limits_apply(&job, &unmet, &err), -EOPNOTSUPP);
+	assert_int_equal(limits_enforce(&job, &unmet, &err), -EOPNOTSUPP);
 }
 
 int main(void)
