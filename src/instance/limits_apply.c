@@ -110,7 +110,7 @@ int limits_apply_file(const struct limits_row *row, const struct limits_job *job
 	int version = limits_version(row, job, err), r = -ENOENT;
 	const char *file = NULL;
 
-	if (version < 0)
+	if (version < 1)
 		return version;
 	if (!row->files[version - 1][0])
 		return err_set(err, -EOPNOTSUPP,

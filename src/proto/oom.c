@@ -47,7 +47,7 @@ int oom_parse(const char *text, struct oom_kill *ret)
 	uid = oom_find_last(line, ",uid=");
 	group = strstr(line, ",task_memcg=");
 	task = group ? strstr(group, ",task=") : NULL;
-	if (!pid || !uid || !task || pid < task || uid < pid)
+	if (!pid || !uid || !task || pid < task + strlen(",task=,pid=") || uid < pid)
 		return 0;
 	limit = strstr(line, ",oom_memcg=");
 	ret->pid = oom_number(pid);

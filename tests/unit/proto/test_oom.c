@@ -62,6 +62,7 @@ static void other_lines_are_none(void **state)
 	assert_false(oom_parse("Memory cgroup out of memory: Killed process 37 (tail)", &kill));
 	assert_false(oom_parse("oom-kill:constraint=CONSTRAINT_MEMCG,task=,pid=1", &kill));
 	assert_false(oom_parse("oom-kill:constraint=X,uid=1,pid=1,task_memcg=/,task=a", &kill));
+	assert_false(oom_parse("oom-kill:constraint=X,task_memcg=/,pid=,task=9,uid=1", &kill));
 }
 
 static void places_are_told_whatever_is_above(void **state)
