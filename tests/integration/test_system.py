@@ -333,7 +333,7 @@ def test_brig_runs_containers_inside(brig, nest):
     ran = brig("exec", nest, "brig", "run", "--network=none", "--rm", "small", "sh", "-c",
                "id -u; cat /proc/self/uid_map; exit 7", check=False)
     # its root is the container's, whose other ids are of those that --nesting gives
-    assert (ran.code, ran.out.split()) == (7, "0 0 0 1 1 65536 65535".split())
+    assert (ran.code, ran.out.split()) == (7, "0 0 0 1 1 65536 65535".split()), ran.err
     brig("exec", nest, "brig", "run", "--network=none", "-d", "--name", "inner", "small", "sh", "-c",
          "echo kept > /x; sleep 1000")
     assert brig("exec", nest, "brig", "exec", "inner", "cat", "/x").out == "kept\n"

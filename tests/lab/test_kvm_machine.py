@@ -103,7 +103,7 @@ def test_networks_come_and_go_while_it_runs(net_brig, wires, kernel_store):
         assert f"inet {address}/24" in net_brig("exec", "a", "ip", "addr", "show", "eth0").out
         net_brig("exec", "a", "ping", "-c", "1", "-W", "60", "10.77.0.1")
         assert address in net_brig.json("ps")[0]["addresses"]
-        assert_holds_its_vhosts_alone(net_brig, 1)
+        assert_holds_its_vhosts_alone(net_brig, 0)  # as it was started
         net_brig("network", "disconnect", "lan", "a", timeout=SECONDS)
         assert cards(net_brig) == ["lo"] and net_brig.json("ps")[0]["addresses"] == []
     net_brig("network", "connect", "lan", "a", timeout=SECONDS)
@@ -211,8 +211,9 @@ def test_a_panic_is_told_as_one(brig, start):
     start("--kernel-args", "unknown_nmi_panic")
     assert "pvpanic_mmio" in brig("exec", "a", "ls", "/sys/module").out.split()
     brig("power", "a", "nmi")
-    assert "Kernel panic" in brig("wait", "a", timeout=SECONDS, check=False).err
-    assert "the VM's kernel gave up: " in brig.json("inspect", "a")[0]["error"]
+    brig("wait", "a", timeout=SECONDS, check=False)  # which may come when it has ended already
+    error = brig.json("inspect", "a")[0]["error"]
+    assert "the VM's kernel gave up: " in error and "Kernel panic" in error
     assert "Kernel panic" in brig("logs", "--boot", "a").out
 
 
