@@ -246,16 +246,22 @@ char **cgroup_host_hierarchies(const struct cgroup *cgroup)
 	return names;
 }
 
-/* One refusing (processor time, while realtime processes are there) must not keep the others away. */
+/*
+ * One refusing (processor time, while realtime processes are there) must not keep the others away. But -EBUSY is of a group
+ * with processes of its own: of the controllers that it can give nevertheless the groups below could have no processes
+ * (cgroup-v2.rst, "Threads": they are "domain invalid").
+ */
 static void cgroup_host_enable_at(int root, const char *file, unsigned int controllers)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT;
+	int all;
 
 	for (size_t i = 0; i < ARRAY_SIZE(cgroup_host_names); i++) {
 		if (cgroup_host_names[i].v2 && (controllers & cgroup_host_names[i].controller))
 			buf_printf(&text, "+%s ", cgroup_host_names[i].v2);
 	}
-	if (file_write_value(root, file, text.data) == 0)
+	all = file_write_value(root, file, text.data);
+	if (all == 0 || all == -EBUSY)
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(cgroup_host_names); i++) {
 		char one[32];
