@@ -29,8 +29,6 @@
 /* How long the container's processes may take to die; only the kernel can hold one up. */
 #define LAUNCH_KILL_MS 5000
 
-static const struct cgroup_limits launch_no_limits;
-
 struct launch_parts {
 	const struct spec *spec;
 	const char *cache_dir;
@@ -77,7 +75,7 @@ static int launch_try_cgroup(struct launch_parts *parts, unsigned int also, stru
 	const struct spec *spec = parts->spec;
 	struct launch *launch = parts->launch;
 	struct err reason = ERR_INIT;
-	int r = cgroup_create(spec->cgroup_path, &launch_no_limits, also, &launch->cgroup, &reason);
+	int r = cgroup_create(spec->cgroup_path, also, &launch->cgroup, &reason);
 
 	if (r < 0)
 		return launch_without_cgroup(spec, &reason, err);
@@ -105,8 +103,7 @@ static int launch_make_cgroup(struct launch_parts *parts, struct err *err)
 	if (spec->cgroup_optional && !spec->cgroup_made)
 		return launch_try_cgroup(parts, also, err);
 	r = spec->cgroup_made ? cgroup_adopt(spec->cgroup_path, also, &launch->cgroup, err)
-			      : cgroup_create(spec->cgroup_path, &launch_no_limits, also,
-					      &launch->cgroup, err);
+			      : cgroup_create(spec->cgroup_path, also, &launch->cgroup, err);
 	if (r == 0 && spec->limit)
 		r = spec->limit(spec->limit_ctx, 1, NULL, err);
 	if (r == 0 && spec->resources)

@@ -213,10 +213,8 @@ static int emulator_make_streams(struct emulator *emulator, const struct driver_
 static int emulator_confine(struct emulator *emulator, const struct driver_host *host,
 			    struct err *err)
 {
-	const struct cgroup_limits none = { .memory = 0 };
-	int r = cgroup_try(host->run->cgroup, &none,
-			   CGROUP_MEMORY | CGROUP_CPUACCT | host->controllers, &emulator->cgroup,
-			   err);
+	int r = cgroup_try(host->run->cgroup, CGROUP_MEMORY | CGROUP_CPUACCT | host->controllers,
+			   &emulator->cgroup, err);
 
 	if (r == 0)
 		r = host->ops->limit(host->ctx,

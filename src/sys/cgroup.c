@@ -266,8 +266,7 @@ static int cgroup_make_all(struct cgroup *cgroup, const char *path, unsigned int
 	return r;
 }
 
-int cgroup_create(const char *path, const struct cgroup_limits *limits, unsigned int also,
-		  struct cgroup **ret, struct err *err)
+int cgroup_create(const char *path, unsigned int also, struct cgroup **ret, struct err *err)
 {
 	_cleanup_cgroup_ struct cgroup *cgroup = mem_zalloc(sizeof(*cgroup));
 	unsigned int need = CGROUP_CORE | CGROUP_MEMORY | also;
@@ -276,13 +275,7 @@ int cgroup_create(const char *path, const struct cgroup_limits *limits, unsigned
 	/* for their figures: one folder has them all */
 	if (cgroup_host_layout() == CGROUP_LAYOUT_UNIFIED)
 		need |= CGROUP_PIDS | CGROUP_BLKIO;
-	if (limits->cpus_milli)
-		need |= CGROUP_CPU;
-	if (limits->pids)
-		need |= CGROUP_PIDS;
 	r = cgroup_make_all(cgroup, path, need, 0, err);
-	if (r == 0)
-		r = cgroup_set_limits(cgroup, limits, err);
 	if (r < 0) {
 		for (size_t i = 0; i < cgroup->n; i++) {
 			struct cgroup_dir *dir = &cgroup->dirs[i];
@@ -297,11 +290,10 @@ int cgroup_create(const char *path, const struct cgroup_limits *limits, unsigned
 	return 0;
 }
 
-int cgroup_try(const char *path, const struct cgroup_limits *limits, unsigned int also,
-	       struct cgroup **ret, struct err *err)
+int cgroup_try(const char *path, unsigned int also, struct cgroup **ret, struct err *err)
 {
 	struct err why = ERR_INIT;
-	int r = cgroup_create(path, limits, also, ret, geteuid() ? &why : err);
+	int r = cgroup_create(path, also, ret, geteuid() ? &why : err);
 
 	if (!geteuid())
 		return r;

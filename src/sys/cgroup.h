@@ -71,23 +71,20 @@ struct cgroup_device {
 struct cgroup;
 
 /*
- * Makes the group with its limits, with no process in it; a dead group of that name is replaced
+ * Makes the group, with no limit and no process in it; a dead group of that name is replaced
  * (-EBUSY if it is alive). path: without "", "." and ".." between its slashes (-EINVAL). also: more of
  * CGROUP_* that it shall have if the host does: CGROUP_ALL for an engine whose callers find a container's figures by
- * /proc/PID/cgroup, CGROUP_UNMOUNTED for an init system. A limit that this host cannot set is an error; a missing hierarchy
- * that was only wanted is not.
+ * /proc/PID/cgroup, CGROUP_UNMOUNTED for an init system. That the host lacks one is no error.
  */
-int cgroup_create(const char *path, const struct cgroup_limits *limits, unsigned int also,
-		  struct cgroup **ret, struct err *err);
+int cgroup_create(const char *path, unsigned int also, struct cgroup **ret, struct err *err);
 /*
  * The same for what can do without, as a user's machines do: 0 with *ret NULL if a user can make no such group. What
  * is above it is left alone.
  */
-int cgroup_try(const char *path, const struct cgroup_limits *limits, unsigned int also,
-	       struct cgroup **ret, struct err *err);
+int cgroup_try(const char *path, unsigned int also, struct cgroup **ret, struct err *err);
 /*
  * The same for a group that an init system has made: where it is there it stays, processes and all, and where it
- * is not it is made. No limit is set.
+ * is not it is made.
  */
 int cgroup_adopt(const char *path, unsigned int also, struct cgroup **ret, struct err *err);
 /*

@@ -356,9 +356,8 @@ static int hull_limit(const struct hull *hull, const struct driver_host *host, s
 
 static int hull_confine(struct hull *hull, const struct driver_host *host, struct err *err)
 {
-	const struct cgroup_limits none = { .memory = 0 };
-	int r = cgroup_try(host->run->cgroup, &none,
-			   CGROUP_MEMORY | CGROUP_CPUACCT | host->controllers, &hull->cgroup, err);
+	int r = cgroup_try(host->run->cgroup, CGROUP_MEMORY | CGROUP_CPUACCT | host->controllers,
+			   &hull->cgroup, err);
 
 	if (r == 0)
 		r = hull_limit(hull, host, hull->config.n_shares, err);

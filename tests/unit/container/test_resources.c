@@ -34,13 +34,12 @@ static int teardown(void **state)
 
 static struct cgroup *create(unsigned int also)
 {
-	static const struct cgroup_limits none;
 	struct cgroup *cgroup = NULL;
 	struct err err = ERR_INIT;
 
 	if (geteuid() != 0 || cgroup_host_layout() == CGROUP_LAYOUT_NONE)
 		skip();
-	if (cgroup_create(path, &none, also, &cgroup, &err) < 0)
+	if (cgroup_create(path, also, &cgroup, &err) < 0)
 		fail_msg("%s", err.msg);
 	return cgroup;
 }

@@ -40,20 +40,25 @@ static void need_cgroups(void)
 		skip();
 }
 
-static struct cgroup *create_at(const char *where, const struct cgroup_limits *limits,
-				unsigned int also)
+static struct cgroup *create_at(const char *where, unsigned int also)
 {
 	struct cgroup *cgroup = NULL;
 	struct err err = ERR_INIT;
 
-	if (cgroup_create(where, limits, also, &cgroup, &err) < 0)
+	if (cgroup_create(where, also, &cgroup, &err) < 0)
 		fail_msg("%s", err.msg);
 	return cgroup;
 }
 
 static struct cgroup *create(const struct cgroup_limits *limits)
 {
-	return create_at(path, limits, 0);
+	unsigned int need = (limits && limits->pids ? CGROUP_PIDS : 0);
+	struct cgroup *cgroup = create_at(path, need);
+	struct err err = ERR_INIT;
+
+	if (limits && cgroup_set_limits(cgroup, limits, &err) < 0)
+		fail_msg("%s", err.msg);
+	return cgroup;
 }
 
 /* A process in the group that waits to be killed; it is in once the pipe has a byte. */
@@ -83,7 +88,6 @@ static pid_t spawn_in(const struct cgroup *cgroup)
 
 static void a_process_that_joins_is_listed(void **state)
 {
-	static const struct cgroup_limits none;
 	_cleanup_cgroup_ struct cgroup *cgroup = NULL;
 	_cleanup_free_ pid_t *pids = NULL;
 	size_t n = 0;
@@ -91,7 +95,7 @@ static void a_process_that_joins_is_listed(void **state)
 
 	(void)state;
 	need_cgroups();
-	cgroup = create(&none);
+	cgroup = create(NULL);
 	pid = spawn_in(cgroup);
 	assert_int_equal(cgroup_pids(cgroup, &pids, &n), 0);
 	assert_int_equal(n, 1);
@@ -104,7 +108,6 @@ static void a_process_that_joins_is_listed(void **state)
 
 static void removing_a_group_kills_what_is_in_it_even_when_frozen(void **state)
 {
-	static const struct cgroup_limits none;
 	_cleanup_cgroup_ struct cgroup *cgroup = NULL, *gone = NULL;
 	struct err err = ERR_INIT;
 	int status = 0;
@@ -112,7 +115,7 @@ static void removing_a_group_kills_what_is_in_it_even_when_frozen(void **state)
 
 	(void)state;
 	need_cgroups();
-	cgroup = create(&none);
+	cgroup = create(NULL);
 	pid = spawn_in(cgroup);
 	assert_int_equal(cgroup_freeze(cgroup, 1, &err), 0);
 	if (cgroup_remove(path, 2000, &err) < 0)
@@ -153,24 +156,23 @@ static void a_limit_of_processes_refuses_a_fork(void **state)
 
 static void a_live_group_is_not_replaced_and_a_dead_one_is(void **state)
 {
-	static const struct cgroup_limits none;
 	_cleanup_cgroup_ struct cgroup *cgroup = NULL, *other = NULL;
 	struct err err = ERR_INIT;
 	pid_t pid;
 
 	(void)state;
 	need_cgroups();
-	cgroup = create(&none);
+	cgroup = create(NULL);
 	pid = spawn_in(cgroup);
-	assert_int_equal(cgroup_create(path, &none, 0, &other, &err), -EBUSY);
+	assert_int_equal(cgroup_create(path, 0, &other, &err), -EBUSY);
 	assert_non_null(strstr(err.msg, path));
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
-	other = create(&none);
+	other = create(NULL);
 	assert_non_null(other);
 }
 
-static void a_limit_that_makes_no_sense_is_refused_and_leaves_nothing(void **state)
+static void a_limit_that_makes_no_sense_is_refused(void **state)
 {
 	static const struct cgroup_limits tiny = { .cpus_milli = 1 };
 	_cleanup_cgroup_ struct cgroup *cgroup = NULL;
@@ -178,13 +180,12 @@ static void a_limit_that_makes_no_sense_is_refused_and_leaves_nothing(void **sta
 
 	(void)state;
 	need_cgroups();
-	assert_int_equal(cgroup_create(path, &tiny, 0, &cgroup, &err), -ERANGE);
-	assert_int_equal(cgroup_open(path, &cgroup), -ENOENT);
+	cgroup = create_at(path, CGROUP_CPU);
+	assert_int_equal(cgroup_set_limits(cgroup, &tiny, &err), -ERANGE);
 }
 
 static void a_process_is_found_in_every_hierarchy_by_proc(void **state)
 {
-	static const struct cgroup_limits none;
 	_cleanup_cgroup_ struct cgroup *cgroup = NULL;
 	_cleanup_free_ char *text = NULL, *deep = mem_printf("%s/pod/container", path);
 	unsigned int has = cgroup_host_controllers();
@@ -194,7 +195,7 @@ static void a_process_is_found_in_every_hierarchy_by_proc(void **state)
 
 	(void)state;
 	need_cgroups();
-	cgroup = create_at(deep, &none, CGROUP_ALL);
+	cgroup = create_at(deep, CGROUP_ALL);
 	for (unsigned int bit = 1; bit & CGROUP_ALL; bit <<= 1) {
 		int version = cgroup_version(cgroup, bit);
 
@@ -215,7 +216,6 @@ static void a_process_is_found_in_every_hierarchy_by_proc(void **state)
 
 static void a_group_that_needs_little_is_in_few_hierarchies(void **state)
 {
-	static const struct cgroup_limits none;
 	_cleanup_cgroup_ struct cgroup *cgroup = NULL;
 	struct cgroup_entry entry = CGROUP_ENTRY_INIT;
 	struct err err = ERR_INIT;
@@ -224,7 +224,7 @@ static void a_group_that_needs_little_is_in_few_hierarchies(void **state)
 	need_cgroups();
 	if (cgroup_host_layout() != CGROUP_LAYOUT_HYBRID)
 		skip();
-	cgroup = create(&none);
+	cgroup = create(NULL);
 	assert_int_equal(cgroup_entry_open(cgroup, &entry, &err), 0);
 	/* version 2 itself, and memory */
 	assert_int_equal(entry.n, 1 + (cgroup_version(cgroup, CGROUP_MEMORY) == 1));
@@ -234,14 +234,13 @@ static void a_group_that_needs_little_is_in_few_hierarchies(void **state)
 
 static void parents_that_are_anothers_stay_and_ours_go(void **state)
 {
-	static const struct cgroup_limits none;
 	_cleanup_free_ char *pod = mem_printf("%s/pod", path), *leaf = mem_printf("%s/x", pod);
 	struct err err = ERR_INIT;
 
 	(void)state;
 	need_cgroups();
 	for (int keep = 1; keep >= 0; keep--) {
-		_cleanup_cgroup_ struct cgroup *cgroup = create_at(leaf, &none, 0), *parent = NULL;
+		_cleanup_cgroup_ struct cgroup *cgroup = create_at(leaf, 0), *parent = NULL;
 
 		if (keep)
 			cgroup_keep_parents(cgroup);
@@ -252,13 +251,12 @@ static void parents_that_are_anothers_stay_and_ours_go(void **state)
 
 static void whether_a_group_is_frozen_can_be_told(void **state)
 {
-	static const struct cgroup_limits none;
 	_cleanup_cgroup_ struct cgroup *cgroup = NULL;
 	struct err err = ERR_INIT;
 
 	(void)state;
 	need_cgroups();
-	cgroup = create_at(path, &none, CGROUP_FREEZER);
+	cgroup = create_at(path, CGROUP_FREEZER);
 	(void)spawn_in(cgroup);
 	assert_int_equal(cgroup_is_frozen(cgroup), 0);
 	assert_int_equal(cgroup_freeze(cgroup, 1, &err), 0);
@@ -274,7 +272,6 @@ static void whether_a_group_is_frozen_can_be_told(void **state)
 
 static void a_controllers_files_are_written_and_read(void **state)
 {
-	static const struct cgroup_limits none;
 	_cleanup_cgroup_ struct cgroup *cgroup = NULL;
 	_cleanup_free_ char *text = NULL, *missing = NULL;
 
@@ -282,7 +279,7 @@ static void a_controllers_files_are_written_and_read(void **state)
 	need_cgroups();
 	if (!(cgroup_host_controllers() & CGROUP_PIDS))
 		skip();
-	cgroup = create_at(path, &none, CGROUP_PIDS);
+	cgroup = create_at(path, CGROUP_PIDS);
 	assert_int_equal(cgroup_write(cgroup, CGROUP_PIDS, "pids.max", "17"), 0);
 	assert_int_equal(cgroup_read(cgroup, CGROUP_PIDS, "pids.max", &text), 0);
 	assert_string_equal(text, "17");
@@ -296,14 +293,13 @@ static void a_controllers_files_are_written_and_read(void **state)
 static void a_path_that_leaves_the_hierarchy_is_refused(void **state)
 {
 	static const char *const paths[] = { "", "/x", "x/", "a//b", "..", "a/../b", "./a", "a/." };
-	static const struct cgroup_limits none;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
 		_cleanup_cgroup_ struct cgroup *cgroup = NULL;
 		struct err err = ERR_INIT;
 
-		assert_int_equal(cgroup_create(paths[i], &none, 0, &cgroup, &err), -EINVAL);
+		assert_int_equal(cgroup_create(paths[i], 0, &cgroup, &err), -EINVAL);
 		assert_int_equal(cgroup_open(paths[i], &cgroup), -ENOENT);
 	}
 }
@@ -320,7 +316,6 @@ static struct cgroup_device *many_rules(size_t n)
 
 static void as_many_device_rules_as_are_taken_are_loaded(void **state)
 {
-	static const struct cgroup_limits none;
 	_cleanup_cgroup_ struct cgroup *cgroup = NULL;
 	_cleanup_free_ struct cgroup_device *rules = many_rules(CGROUP_DEVICES_MAX + 1);
 	struct cgroup_entry entry = CGROUP_ENTRY_INIT;
@@ -328,7 +323,7 @@ static void as_many_device_rules_as_are_taken_are_loaded(void **state)
 
 	(void)state;
 	need_cgroups();
-	cgroup = create_at(path, &none, CGROUP_DEVICES);
+	cgroup = create_at(path, CGROUP_DEVICES);
 	assert_int_equal(cgroup_set_devices(cgroup, rules, CGROUP_DEVICES_MAX + 1, &err), -E2BIG);
 	assert_int_equal(cgroup_entry_open(cgroup, &entry, &err), 0);
 	if (entry.into >= 0)
@@ -359,7 +354,6 @@ static void version_2_decides_about_devices_by_the_last_rule_that_matches(void *
 		{ 'c', 1, 5, "w", 0 },	   /* but not writing /dev/zero */
 		{ 'b', 1, 7, "rwm", 0 },   /* which is not /dev/full */
 	};
-	static const struct cgroup_limits none;
 	_cleanup_cgroup_ struct cgroup *cgroup = NULL;
 	struct cgroup_entry entry = CGROUP_ENTRY_INIT;
 	struct err err = ERR_INIT;
@@ -368,7 +362,7 @@ static void version_2_decides_about_devices_by_the_last_rule_that_matches(void *
 	need_cgroups();
 	if (!(cgroup_host_controllers() & CGROUP_CORE))
 		skip();
-	cgroup = create(&none);
+	cgroup = create(NULL);
 	assert_int_equal(cgroup_entry_open(cgroup, &entry, &err), 0);
 	assert_int_not_equal(open_in(&entry, "/dev/tty", O_RDONLY | O_NOCTTY), -EPERM);
 	assert_int_equal(cgroup_bpf_attach(entry.into, rules, ARRAY_SIZE(rules)), 0);
@@ -386,7 +380,7 @@ static void version_2_decides_about_devices_by_the_last_rule_that_matches(void *
 
 static void a_group_that_was_made_for_us_is_taken_as_it_is(void **state)
 {
-	static const struct cgroup_limits none, limits = { .pids = 7 };
+	static const struct cgroup_limits limits = { .pids = 7 };
 	_cleanup_cgroup_ struct cgroup *made = NULL, *adopted = NULL;
 	_cleanup_free_ char *text = NULL;
 	struct err err = ERR_INIT;
@@ -401,7 +395,7 @@ static void a_group_that_was_made_for_us_is_taken_as_it_is(void **state)
 	assert_int_equal(cgroup_read(adopted, CGROUP_PIDS, "pids.max", &text), 0);
 	assert_string_equal(text, "7");
 	assert_true(cgroup_version(adopted, CGROUP_CPU) > 0);
-	assert_int_equal(cgroup_create(path, &none, 0, &(struct cgroup *){ NULL }, &err), -EBUSY);
+	assert_int_equal(cgroup_create(path, 0, &(struct cgroup *){ NULL }, &err), -EBUSY);
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
@@ -463,8 +457,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(a_live_group_is_not_replaced_and_a_dead_one_is,
 						setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			a_limit_that_makes_no_sense_is_refused_and_leaves_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_limit_that_makes_no_sense_is_refused, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_process_is_found_in_every_hierarchy_by_proc,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_group_that_needs_little_is_in_few_hierarchies,

@@ -48,7 +48,6 @@ static pid_t spawn_in(struct cgroup *cgroup)
 
 static void a_group_with_a_process_has_figures(void **state)
 {
-	static const struct cgroup_limits none;
 	_cleanup_cgroup_meter_ struct cgroup_meter *meter = cgroup_meter_new();
 	_cleanup_cgroup_ struct cgroup *cgroup = NULL, *below = NULL;
 	_cleanup_free_ char *inner = NULL;
@@ -61,7 +60,7 @@ static void a_group_with_a_process_has_figures(void **state)
 		skip();
 	snprintf(path, sizeof(path), "brig-test-meter/%d", getpid());
 	inner = mem_printf("%s/inner", path);
-	assert_int_equal(cgroup_create(path, &none, CGROUP_CPUACCT, &cgroup, &err), 0);
+	assert_int_equal(cgroup_create(path, CGROUP_CPUACCT, &cgroup, &err), 0);
 	pids[0] = spawn_in(cgroup);
 	/* processes beside groups: on version 2 without controllers in that group */
 	assert_int_equal(cgroup_adopt(inner, CGROUP_CPUACCT, &below, &err), 0);
