@@ -68,9 +68,7 @@ static void autostart_row(const void *item, struct table *table)
 			  order,
 			  delay,
 			  (char *)(uintptr_t)instance_state_names[view->state],
-			  (char *)(uintptr_t)(view->alive	       ? "runs"
-					      : autostart_is_due(view) ? "starts"
-								       : "stays") };
+			  (char *)(uintptr_t)(autostart_is_for_boot(view) ? "starts" : "stays") };
 
 	table_add(table, cells);
 }
@@ -89,7 +87,7 @@ static struct json *autostart_json(const void *item)
 	json_object_add(json, "order", json_new_int(view->record.start_order));
 	json_object_add(json, "delay_ms", json_new_int(view->record.start_delay_ms));
 	json_object_add(json, "state", json_new_string(instance_state_names[view->state]));
-	json_object_add(json, "due", json_new_bool(autostart_is_due(view)));
+	json_object_add(json, "due", json_new_bool(autostart_is_for_boot(view)));
 	return json;
 }
 

@@ -36,22 +36,28 @@ static void autostart_work_release(struct autostart_work *work)
 	free(work->items);
 }
 
-int autostart_is_due(const struct instance_view *view)
+int autostart_is_for_boot(const struct instance_view *view)
 {
 	const struct instance *record = &view->record;
+	int has_run = record->has_run || view->alive;
 
-	if (view->damaged || view->alive || record->autostart == INSTANCE_AUTOSTART_NO)
+	if (view->damaged || record->autostart == INSTANCE_AUTOSTART_NO)
 		return 0;
 	if (record->autostart == INSTANCE_AUTOSTART_YES)
 		return 1;
 	switch (record->restart) {
 	case INSTANCE_RESTART_ALWAYS:
-		return record->has_run;
+		return has_run;
 	case INSTANCE_RESTART_UNLESS_STOPPED:
-		return record->has_run && !record->stopped_by_user;
+		return has_run && (view->alive || !record->stopped_by_user);
 	default:
 		return 0;
 	}
+}
+
+int autostart_is_due(const struct instance_view *view)
+{
+	return !view->alive && autostart_is_for_boot(view);
 }
 
 static int autostart_collect(struct instance_view *view, void *ctx)

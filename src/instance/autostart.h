@@ -10,6 +10,8 @@
  * instance's order, the earlier it starts; those of one order do so by name.
  */
 int autostart_is_due(const struct instance_view *view);
+/* Whether it is to start at the next boot, if one that runs now does so until the host stops it. */
+int autostart_is_for_boot(const struct instance_view *view);
 
 struct autostart_report {
 	void (*started)(const char *name, void *ctx);
