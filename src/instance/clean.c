@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/units.h"
+#include "instance/events.h"
 #include "instance/paths.h"
 #include "instance/rollback.h"
 #include "net/attach.h"
@@ -95,6 +96,7 @@ static int clean_note_end(const struct instance_home *home, struct instance *rec
 	record->exit_code = -1;
 	record->finished = units_now();
 	mem_replace(&record->error, "its keeper was killed before it could note the end");
+	events_note_end(home, record);
 	return record_save(&instance_table, record, dir, PATHS_RECORD, 1, err);
 }
 

@@ -73,6 +73,20 @@ void events_note(const struct instance_home *home, const struct instance *record
 		events_write(home, line, strlen(line));
 }
 
+void events_note_end(const struct instance_home *home, const struct instance *record)
+{
+	_cleanup_free_ char *text = NULL;
+	struct json *details = json_new_object();
+
+	text = record->error ? mem_strdup(record->error)
+			     : mem_printf("exit status %lld%s", (long long)record->exit_code,
+					  record->oom_killed ? ", for want of memory" : "");
+	json_object_add(details, "exit_code", json_new_int(record->exit_code));
+	json_object_add(details, "oom_killed", json_new_bool(record->oom_killed));
+	json_object_add(details, "stopped_by_user", json_new_bool(record->stopped_by_user));
+	events_note(home, record, EVENTS_END, text, details);
+}
+
 /* --- reading --- */
 
 struct events_reader {

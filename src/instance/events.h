@@ -6,7 +6,8 @@
 #include "instance/instance.h"
 
 /*
- * What happened to instances that run, as lines of JSON in ROOT/events.jsonl (docs/formats.md), written by their keepers. It
+ * What happened to instances that run, as lines of JSON in ROOT/events.jsonl (docs/formats.md), written by their keepers, and
+ * of an end that a keeper could not note by whoever finds or makes it. It
  * outlives them, and a boot; the oldest go when there are more than EVENTS_SIZE_MAX bytes, twice.
  */
 #define EVENTS_FILE	"events.jsonl"
@@ -33,6 +34,9 @@ extern const char *const events_kind_names[];
  */
 void events_note(const struct instance_home *home, const struct instance *record,
 		 enum events_kind kind, const char *text, struct json *details);
+
+/* The same of an end, whose record has its exit status, and an error if it was none of its own. */
+void events_note_end(const struct instance_home *home, const struct instance *record);
 
 struct events_wanted {
 	char *const *names;	    /* of instances; NULL: of all */

@@ -7,12 +7,14 @@
 #include "base/word.h"
 #include "instance/bound.h"
 #include "instance/clean.h"
+#include "instance/events.h"
 #include "instance/moniker.h"
 #include "instance/paths.h"
 #include "net/attach.h"
 #include "sys/userns.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -369,6 +371,16 @@ static int instance_discard(const struct instance_home *home, const char *name, 
 	return r < 0 && !err_is_set(err) ? err_errno(err, r, "cannot remove %s", aside) : r;
 }
 
+/* Its keeper, which was killed, does not. */
+static void instance_tell_removal(const struct instance_home *home, struct instance *record)
+{
+	mem_replace(&record->error, NULL);
+	record->oom_killed = 0;
+	record->exit_code = 128 + SIGKILL;
+	record->stopped_by_user = 1;
+	events_note_end(home, record);
+}
+
 int instance_remove(const struct instance_home *home, const char *name, int force, struct err *err)
 {
 	_cleanup_instance_view_ struct instance_view view = { 0 };
@@ -384,6 +396,8 @@ int instance_remove(const struct instance_home *home, const char *name, int forc
 	if (view.alive && !force)
 		return err_set(err, -EBUSY, "'%s' is running; stop it first, or use rm -f", name);
 	r = clean_kill_keeper(home, name, err);
+	if (r == 0 && view.alive)
+		instance_tell_removal(home, &view.record);
 	/* an end that nobody will read is not worth the wait for the disk */
 	if (!view.record.finished)
 		view.record.finished = units_now();

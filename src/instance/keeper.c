@@ -219,21 +219,6 @@ static void keeper_plan_restart(struct keeper *keeper)
 	loop_timer_set(keeper->restart_timer, keeper->restart_delay_ms);
 }
 
-static void keeper_tell_end(const struct keeper *keeper)
-{
-	const struct instance *record = &keeper->record;
-	_cleanup_free_ char *text = NULL;
-	struct json *details = json_new_object();
-
-	text = record->error ? mem_strdup(record->error)
-			     : mem_printf("exit status %lld%s", (long long)record->exit_code,
-					  record->oom_killed ? ", for want of memory" : "");
-	json_object_add(details, "exit_code", json_new_int(record->exit_code));
-	json_object_add(details, "oom_killed", json_new_bool(record->oom_killed));
-	json_object_add(details, "stopped_by_user", json_new_bool(record->stopped_by_user));
-	events_note(&keeper->home, record, EVENTS_END, text, details);
-}
-
 static void keeper_note_end(struct keeper *keeper)
 {
 	struct instance *record = &keeper->record;
@@ -248,7 +233,7 @@ static void keeper_note_end(struct keeper *keeper)
 		if (record->started)
 			record->has_run = 1;
 	}
-	keeper_tell_end(keeper);
+	events_note_end(&keeper->home, record);
 }
 
 static void keeper_done(struct keeper *keeper)

@@ -2,6 +2,8 @@
 """What happened to instances: events, and who lacked memory."""
 
 import json
+import os
+import signal
 
 import pytest
 
@@ -14,6 +16,16 @@ def events(brig, *args):
 
 def names(found):
     return [event["event"] for event in found]
+
+
+def test_an_end_that_no_keeper_notes_is_told_too(brig, busybox_image):
+    for name in ("a", "b"):
+        brig("run", "-d", "--name", name, busybox_image, "sleep", "1000")
+    brig("rm", "--force", "a")
+    os.kill(brig.json("inspect", "b")[0]["run"]["keeper_pid"], signal.SIGKILL)
+    brig("start", "b")
+    assert [event["details"]["exit_code"] for event in events(brig, "--event", "end")] == [137, -1]
+    assert names(events(brig, "b")) == ["start", "end", "start"]
 
 
 def test_the_life_of_an_instance_is_told_while_it_happens(brig, busybox_image):
