@@ -50,6 +50,35 @@ void table_add(struct table *table, char *const *cells)
 }
 
 /* Columns on a terminal: UTF-8 continuation bytes take none. */
+static void table_add_item(struct table *table, const struct table_column *columns,
+			   const void *item)
+{
+	struct buf cells[TABLE_COLUMNS_MAX] = { BUF_INIT };
+	char *texts[TABLE_COLUMNS_MAX];
+
+	for (size_t i = 0; i < table->columns; i++) {
+		columns[i].put(item, &cells[i]);
+		texts[i] = cells[i].data;
+	}
+	table_add(table, texts);
+	for (size_t i = 0; i < table->columns; i++)
+		buf_release(&cells[i]);
+}
+
+struct table *table_new_of(const struct table_column *columns, size_t n, const void *items,
+			   size_t n_items, size_t item_size)
+{
+	const char *headings[TABLE_COLUMNS_MAX + 1] = { NULL };
+	struct table *table;
+
+	for (size_t i = 0; i < n && i < TABLE_COLUMNS_MAX; i++)
+		headings[i] = columns[i].heading;
+	table = table_new(headings);
+	for (size_t i = 0; i < n_items; i++)
+		table_add_item(table, columns, (const char *)items + i * item_size);
+	return table;
+}
+
 static size_t table_cell_width(const char *cell)
 {
 	size_t width = 0;

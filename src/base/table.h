@@ -17,6 +17,16 @@ void table_add(struct table *table, char *const *cells); /* as many as headings;
 void table_print(const struct table *table, int with_header);
 void table_format(const struct table *table, int with_header, struct buf *out); /* the same */
 
+/* How things of one kind stand in a table: a column's heading, and what it has of an item. */
+struct table_column {
+	const char *heading;
+	void (*put)(const void *item, struct buf *out);
+};
+#define TABLE_COLUMNS_MAX 32
+/* n columns, at most TABLE_COLUMNS_MAX, and a row for each of n_items, which are item_size bytes each, one behind the other. */
+struct table *table_new_of(const struct table_column *columns, size_t n, const void *items,
+			   size_t n_items, size_t item_size);
+
 static inline void table_freep(struct table **table)
 {
 	*table = table_free(*table);

@@ -136,39 +136,52 @@ static void meter_put_two(struct buf *out, int64_t in, int64_t to)
 	meter_put_size(out, to);
 }
 
-static void meter_put_name(const struct meter_row *row, struct buf *out)
+static void meter_put_name(const void *item, struct buf *out)
 {
+	const struct meter_row *row = item;
+
 	buf_add_str(out, row->view.record.name);
 }
 
-static void meter_put_kind(const struct meter_row *row, struct buf *out)
+static void meter_put_kind(const void *item, struct buf *out)
 {
+	const struct meter_row *row = item;
+
 	buf_add_str(out, instance_kind_names[row->view.record.kind]);
 }
 
-static void meter_put_cpu(const struct meter_row *row, struct buf *out)
+static void meter_put_cpu(const void *item, struct buf *out)
 {
+	const struct meter_row *row = item;
+
 	if (row->cpu >= 0)
 		buf_printf(out, "%.1f%%", row->cpu);
 }
 
-static void meter_put_guest(const struct meter_row *row, struct buf *out)
+static void meter_put_guest(const void *item, struct buf *out)
 {
+	const struct meter_row *row = item;
+
 	meter_put_size(out, row->stats.memory_guest);
 }
 
-static void meter_put_host(const struct meter_row *row, struct buf *out)
+static void meter_put_host(const void *item, struct buf *out)
 {
+	const struct meter_row *row = item;
+
 	meter_put_size(out, row->stats.memory_host);
 }
 
-static void meter_put_limit(const struct meter_row *row, struct buf *out)
+static void meter_put_limit(const void *item, struct buf *out)
 {
+	const struct meter_row *row = item;
+
 	meter_put_size(out, row->stats.memory_limit ? row->stats.memory_limit : -1);
 }
 
-static void meter_put_pressure(const struct meter_row *row, struct buf *out)
+static void meter_put_pressure(const void *item, struct buf *out)
 {
+	const struct meter_row *row = item;
 	const int64_t *pressure = row->stats.group.pressure;
 
 	if (pressure[0] < 0 && pressure[1] < 0 && pressure[2] < 0)
@@ -183,18 +196,24 @@ static void meter_put_pressure(const struct meter_row *row, struct buf *out)
 	buf_add_str(out, "%");
 }
 
-static void meter_put_block(const struct meter_row *row, struct buf *out)
+static void meter_put_block(const void *item, struct buf *out)
 {
+	const struct meter_row *row = item;
+
 	meter_put_two(out, row->stats.group.read_bytes, row->stats.group.written_bytes);
 }
 
-static void meter_put_network(const struct meter_row *row, struct buf *out)
+static void meter_put_network(const void *item, struct buf *out)
 {
+	const struct meter_row *row = item;
+
 	meter_put_two(out, row->stats.received, row->stats.sent);
 }
 
-static void meter_put_pids(const struct meter_row *row, struct buf *out)
+static void meter_put_pids(const void *item, struct buf *out)
 {
+	const struct meter_row *row = item;
+
 	if (row->stats.pids >= 0)
 		buf_printf(out, "%lld", (long long)row->stats.pids);
 }
@@ -224,50 +243,48 @@ static double meter_by_pids(const struct meter_row *row)
 	return (double)row->stats.pids;
 }
 
-static const struct meter_column {
-	const char *heading;
-	void (*put)(const struct meter_row *row, struct buf *out);
-	char key; /* 0: does not sort */
-	const char *key_name;
-	double (*by)(const struct meter_row *row);
-} meter_columns[] = {
-	{ "NAME", meter_put_name, METER_BY_NAME, "name", NULL },
-	{ "KIND", meter_put_kind, 0, NULL, NULL },
-	{ "CPU", meter_put_cpu, 'c', "CPU", meter_by_cpu },
-	{ "MEM-GUEST", meter_put_guest, 0, NULL, NULL },
-	{ "MEM-HOST", meter_put_host, 'm', "memory", meter_by_memory },
-	{ "LIMIT", meter_put_limit, 0, NULL, NULL },
-	{ "PRESSURE", meter_put_pressure, 0, NULL, NULL },
-	{ "BLOCK-R/W", meter_put_block, 'i', "block io", meter_by_block },
-	{ "NET-RX/TX", meter_put_network, 'n', "network", meter_by_network },
-	{ "PIDS", meter_put_pids, 'p', "processes", meter_by_pids },
+static const struct table_column meter_columns[] = {
+	{ "NAME", meter_put_name },	    { "KIND", meter_put_kind },
+	{ "CPU", meter_put_cpu },	    { "MEM-GUEST", meter_put_guest },
+	{ "MEM-HOST", meter_put_host },	    { "LIMIT", meter_put_limit },
+	{ "PRESSURE", meter_put_pressure }, { "BLOCK-R/W", meter_put_block },
+	{ "NET-RX/TX", meter_put_network }, { "PIDS", meter_put_pids },
 };
 
-#define METER_COLUMNS ARRAY_SIZE(meter_columns)
+/* By whom rows stand first, the highest; by: NULL, by name. */
+static const struct meter_order {
+	char key;
+	const char *name;
+	double (*by)(const struct meter_row *row);
+} meter_orders[] = {
+	{ METER_BY_NAME, "name", NULL },      { 'c', "CPU", meter_by_cpu },
+	{ 'm', "memory", meter_by_memory },   { 'i', "block io", meter_by_block },
+	{ 'n', "network", meter_by_network }, { 'p', "processes", meter_by_pids },
+};
 
 const char meter_keys[] = "c CPU, m memory, i block io, n network, p processes, a name, q quit";
 
-static const struct meter_column *meter_column_of(char key)
+static const struct meter_order *meter_order_of(char key)
 {
-	for (size_t i = 0; key && i < METER_COLUMNS; i++) {
-		if (meter_columns[i].key == key)
-			return &meter_columns[i];
+	for (size_t i = 0; i < ARRAY_SIZE(meter_orders); i++) {
+		if (meter_orders[i].key == key)
+			return &meter_orders[i];
 	}
 	return NULL;
 }
 
 const char *meter_key_name(char key)
 {
-	const struct meter_column *column = meter_column_of(key);
+	const struct meter_order *order = meter_order_of(key);
 
-	return column ? column->key_name : NULL;
+	return order ? order->name : NULL;
 }
 
 static int meter_compare(const void *a, const void *b, void *ctx)
 {
-	const struct meter_column *column = ctx;
+	const struct meter_order *order = ctx;
 	const struct meter_row *one = a, *other = b;
-	double x = column->by ? column->by(one) : 0, y = column->by ? column->by(other) : 0;
+	double x = order->by ? order->by(one) : 0, y = order->by ? order->by(other) : 0;
 
 	if (x != y)
 		return x > y ? -1 : 1;
@@ -276,11 +293,11 @@ static int meter_compare(const void *a, const void *b, void *ctx)
 
 int meter_sort(struct meter *meter, char key)
 {
-	const struct meter_column *column = meter_column_of(key);
+	const struct meter_order *order = meter_order_of(key);
 
-	if (column && meter->n)
-		qsort_r(meter->rows, meter->n, sizeof(*meter->rows), meter_compare, (void *)column);
-	return column != NULL;
+	if (order && meter->n)
+		qsort_r(meter->rows, meter->n, sizeof(*meter->rows), meter_compare, (void *)order);
+	return order != NULL;
 }
 
 void meter_turn(struct meter *meter)
@@ -295,24 +312,10 @@ void meter_turn(struct meter *meter)
 
 void meter_format(const struct meter *meter, int with_header, struct buf *out)
 {
-	const char *headings[METER_COLUMNS + 1] = { NULL };
-	_cleanup_table_ struct table *table = NULL;
+	_cleanup_table_ struct table *table =
+		table_new_of(meter_columns, ARRAY_SIZE(meter_columns), meter->rows, meter->n,
+			     sizeof(*meter->rows));
 
-	for (size_t i = 0; i < METER_COLUMNS; i++)
-		headings[i] = meter_columns[i].heading;
-	table = table_new(headings);
-	for (size_t row = 0; row < meter->n; row++) {
-		struct buf cells[METER_COLUMNS] = { BUF_INIT };
-		char *texts[METER_COLUMNS];
-
-		for (size_t i = 0; i < METER_COLUMNS; i++) {
-			meter_columns[i].put(&meter->rows[row], &cells[i]);
-			texts[i] = cells[i].data;
-		}
-		table_add(table, texts);
-		for (size_t i = 0; i < METER_COLUMNS; i++)
-			buf_release(&cells[i]);
-	}
 	table_format(table, with_header, out);
 }
 

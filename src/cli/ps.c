@@ -195,45 +195,56 @@ static int64_t ps_age(const struct ps_row *row)
 	return units_now() - row->view.run.started;
 }
 
-static void ps_put_name(const struct ps_row *row, struct buf *out)
+static void ps_put_name(const void *item, struct buf *out)
 {
+	const struct ps_row *row = item;
+
 	buf_add_str(out, row->view.record.name);
 }
 
-static void ps_put_kind(const struct ps_row *row, struct buf *out)
+static void ps_put_kind(const void *item, struct buf *out)
 {
+	const struct ps_row *row = item;
+
 	buf_add_str(out, instance_kind_names[row->view.record.kind]);
 }
 
-static void ps_put_image(const struct ps_row *row, struct buf *out)
+static void ps_put_image(const void *item, struct buf *out)
 {
+	const struct ps_row *row = item;
+
 	buf_add_str(out, row->view.record.image ? row->view.record.image : "?");
 }
 
-static void ps_put_state(const struct ps_row *row, struct buf *out)
+static void ps_put_state(const void *item, struct buf *out)
 {
+	const struct ps_row *row = item;
+
 	buf_printf(out, "%s%s", instance_state_names[row->view.state],
 		   row->view.record.pending ? "*" : "");
 }
 
-static void ps_put_up(const struct ps_row *row, struct buf *out)
+static void ps_put_up(const void *item, struct buf *out)
 {
+	const struct ps_row *row = item;
 	char text[UNITS_TEXT_MAX];
 
 	if (row->view.alive && row->view.run.started)
 		buf_add_str(out, units_format_age(ps_age(row), text));
 }
 
-static void ps_put_cpu(const struct ps_row *row, struct buf *out)
+static void ps_put_cpu(const void *item, struct buf *out)
 {
+	const struct ps_row *row = item;
 	int64_t age = ps_age(row);
 
 	if (row->view.alive && row->view.run.started && row->stats.group.cpu_ns >= 0 && age > 0)
 		buf_printf(out, "%.1f%%", (double)row->stats.group.cpu_ns * 100.0 / (double)age);
 }
 
-static void ps_put_memory(const struct ps_row *row, struct buf *out)
+static void ps_put_memory(const void *item, struct buf *out)
 {
+	const struct ps_row *row = item;
 	const struct instance_stats *stats = &row->stats;
 	char guest[UNITS_TEXT_MAX], host[UNITS_TEXT_MAX], limit[UNITS_TEXT_MAX];
 
@@ -242,16 +253,18 @@ static void ps_put_memory(const struct ps_row *row, struct buf *out)
 		   units_format_size(stats->memory_limit ? stats->memory_limit : -1, limit));
 }
 
-static void ps_put_address(const struct ps_row *row, struct buf *out)
+static void ps_put_address(const void *item, struct buf *out)
 {
+	const struct ps_row *row = item;
 	_cleanup_free_ char *all = strv_join(row->view.run.addresses, ",");
 
 	buf_add_str(out, all);
 }
 
 /* "8080:80/tcp" is 8080->80/tcp to docker's users. */
-static void ps_put_ports(const struct ps_row *row, struct buf *out)
+static void ps_put_ports(const void *item, struct buf *out)
 {
+	const struct ps_row *row = item;
 	char *const *ports = row->view.alive ? row->view.record.ports : NULL;
 
 	strv_for_each(port, ports) {
@@ -264,8 +277,9 @@ static void ps_put_ports(const struct ps_row *row, struct buf *out)
 }
 
 /* As docker has it, with the limit where there is one. */
-static void ps_put_size(const struct ps_row *row, struct buf *out)
+static void ps_put_size(const void *item, struct buf *out)
 {
+	const struct ps_row *row = item;
 	const struct space_written *space = &row->space;
 	char text[UNITS_TEXT_MAX];
 
@@ -275,12 +289,7 @@ static void ps_put_size(const struct ps_row *row, struct buf *out)
 	buf_printf(out, " (virtual %s)", units_format_size(space->all, text));
 }
 
-struct ps_column {
-	const char *heading;
-	void (*put)(const struct ps_row *row, struct buf *out);
-};
-
-static const struct ps_column ps_columns[] = {
+static const struct table_column ps_columns[] = {
 	{ "NAME", ps_put_name },   { "KIND", ps_put_kind },	  { "IMAGE", ps_put_image },
 	{ "STATE", ps_put_state }, { "UP", ps_put_up },		  { "CPU", ps_put_cpu },
 	{ "MEM", ps_put_memory },  { "ADDRESS", ps_put_address }, { "PORTS", ps_put_ports },
@@ -292,24 +301,9 @@ static const struct ps_column ps_columns[] = {
 static void ps_print_table(const struct ps_list *list)
 {
 	size_t columns = PS_COLUMNS - (list->values->size ? 0 : 1);
-	const char *headings[PS_COLUMNS + 1] = { NULL };
-	_cleanup_table_ struct table *table = NULL;
+	_cleanup_table_ struct table *table =
+		table_new_of(ps_columns, columns, list->rows, list->n, sizeof(*list->rows));
 
-	for (size_t i = 0; i < columns; i++)
-		headings[i] = ps_columns[i].heading;
-	table = table_new(headings);
-	for (size_t row = 0; row < list->n; row++) {
-		struct buf cells[PS_COLUMNS] = { BUF_INIT };
-		char *texts[PS_COLUMNS];
-
-		for (size_t i = 0; i < columns; i++) {
-			ps_columns[i].put(&list->rows[row], &cells[i]);
-			texts[i] = cells[i].data;
-		}
-		table_add(table, texts);
-		for (size_t i = 0; i < columns; i++)
-			buf_release(&cells[i]);
-	}
 	table_print(table, !list->values->no_header);
 }
 

@@ -72,6 +72,29 @@ static void no_rows_are_a_header_alone(void **state _unused_)
 	assert_string_equal(without, "");
 }
 
+static void put_number(const void *item, struct buf *out)
+{
+	buf_printf(out, "%d", *(const int *)item);
+}
+
+static void put_nothing(const void *item _unused_, struct buf *out _unused_)
+{
+}
+
+static void items_stand_by_their_columns(void **state _unused_)
+{
+	static const struct table_column columns[] = { { "N", put_number },
+						       { "NOTE", put_nothing },
+						       { "AGAIN", put_number } };
+	static const int items[] = { 7, -12 };
+	_cleanup_table_ struct table *all = table_new_of(columns, 3, items, 2, sizeof(*items));
+	_cleanup_table_ struct table *one = table_new_of(columns, 1, items, 2, sizeof(*items));
+	_cleanup_free_ char *of_all = printed(all, 1), *of_one = printed(one, 1);
+
+	assert_string_equal(of_all, "N    NOTE  AGAIN\n7    -     7\n-12  -     -12\n");
+	assert_string_equal(of_one, "N\n7\n-12\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -81,6 +104,7 @@ int main(void)
 		cmocka_unit_test(letters_of_several_bytes_take_one_column),
 		cmocka_unit_test(control_bytes_do_not_reach_the_terminal),
 		cmocka_unit_test(no_rows_are_a_header_alone),
+		cmocka_unit_test(items_stand_by_their_columns),
 	};
 
 	return cmocka_run_group_tests_name("base/table", tests, NULL, NULL);
