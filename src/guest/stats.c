@@ -2,6 +2,7 @@
 #include "guest/stats.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/meminfo.h"
 #include "proto/message.h"
 #include "proto/procs.h"
 
@@ -23,17 +24,6 @@ static uint64_t stats_number(const char **s)
 	for (; isdigit((unsigned char)**s); (*s)++)
 		value = value * 10 + (uint64_t)(**s - '0');
 	return value;
-}
-
-/* A line "Key:   N kB" of /proc/meminfo, in bytes */
-static uint64_t stats_meminfo(const char *text, const char *key)
-{
-	const char *line = strstr(text, key);
-
-	if (!line)
-		return 0;
-	line += strlen(key);
-	return stats_number(&line) << 10;
 }
 
 static uint64_t stats_cpu_ns(const char *text)
@@ -74,6 +64,13 @@ static void stats_count(const struct procs_entry *entry _unused_, void *ctx)
 	(*(uint64_t *)ctx)++;
 }
 
+static uint64_t stats_memory(const char *meminfo, const char *key)
+{
+	int64_t bytes = meminfo_bytes(meminfo, key);
+
+	return bytes < 0 ? 0 : (uint64_t)bytes;
+}
+
 int stats_machine(struct buf *payload, struct err *err)
 {
 	_cleanup_free_ char *meminfo = NULL, *stat = NULL;
@@ -86,8 +83,8 @@ int stats_machine(struct buf *payload, struct err *err)
 		r = stats_each(stats_count, &stats.processes);
 	if (r)
 		return err_errno(err, r, "cannot read the machine's statistics");
-	stats.memory_total = stats_meminfo(meminfo, "MemTotal:");
-	stats.memory_used = stats.memory_total - stats_meminfo(meminfo, "MemAvailable:");
+	stats.memory_total = stats_memory(meminfo, "MemTotal");
+	stats.memory_used = stats.memory_total - stats_memory(meminfo, "MemAvailable");
 	stats.cpu_ns = stats_cpu_ns(stat);
 	message_put_stats(payload, &stats);
 	return 0;

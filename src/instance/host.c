@@ -2,6 +2,7 @@
 #include "instance/host.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/meminfo.h"
 #include "base/units.h"
 #include "instance/stats.h"
 #include "sys/cgroup.h"
@@ -21,22 +22,6 @@ struct host_work {
 	struct instance_view *views; /* of those that run */
 	size_t n;
 };
-
-/* Bytes behind "KEY:" in the text of a meminfo; -1: not there. */
-static int64_t host_meminfo(const char *text, const char *key)
-{
-	const char *at = strstr(text, key);
-	_cleanup_free_ char *digits = NULL;
-	struct err ignored = ERR_INIT;
-	int64_t kib = 0;
-
-	if (!at)
-		return -1;
-	at += strlen(key);
-	at += strspn(at, ": ");
-	digits = mem_strndup(at, strspn(at, "0123456789"));
-	return units_parse_int(digits, 0, INT64_MAX >> 10, &kib, &ignored) < 0 ? -1 : kib << 10;
-}
 
 static int64_t host_pressure(const char *path)
 {
@@ -59,8 +44,8 @@ static void host_read_node(struct host *host, int id)
 	host->nodes = mem_realloc(host->nodes, host->n_nodes + 1, sizeof(*host->nodes));
 	node = &host->nodes[host->n_nodes++];
 	*node = (struct host_node){ .id = id,
-				    .memory_total = host_meminfo(text, "MemTotal"),
-				    .memory_free = host_meminfo(text, "MemFree") };
+				    .memory_total = meminfo_bytes(text, "MemTotal"),
+				    .memory_free = meminfo_bytes(text, "MemFree") };
 	if (file_read(AT_FDCWD, list, HOST_FILE_MAX, &node->cpus, NULL) == 0)
 		node->cpus[strcspn(node->cpus, "\n")] = '\0';
 }
@@ -95,8 +80,8 @@ static int host_read_machine(struct host *host, struct err *err)
 
 	if (r < 0)
 		return err_errno(err, r, "cannot read /proc/meminfo");
-	host->memory_total = host_meminfo(text, "MemTotal");
-	host->memory_available = host_meminfo(text, "MemAvailable");
+	host->memory_total = meminfo_bytes(text, "MemTotal");
+	host->memory_available = meminfo_bytes(text, "MemAvailable");
 	host->cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	host->pressure[CGROUP_PRESSURE_CPU] = host_pressure("/proc/pressure/cpu");
 	host->pressure[CGROUP_PRESSURE_MEMORY] = host_pressure("/proc/pressure/memory");
