@@ -63,9 +63,9 @@ const struct verb cli_convert_verbs[] = {
 		  "bounds "
 		  "the container. A virtual machine that was killed has its "
 		  "disk repaired first, in a copy. Left behind are labels of security modules, "
-		  "flags (see chattr(1)), and times of access. A user's files have whole "
-		  "seconds as their times in the virtual machine, and no devices of its in "
-		  "the container: it is refused where there are any.",
+		  "flags (see chattr(1)), and times of access. A user's container "
+		  "has no devices that its virtual machine has made: it is refused where "
+		  "there are any.",
 	  .examples = convert_examples,
 	  .options = convert_options,
 	  .min_args = 1,
