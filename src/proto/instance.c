@@ -20,6 +20,7 @@
 #define INSTANCE_BOOT_TIMEOUT_MS 120000
 #define INSTANCE_DISK_SIZE	 ((int64_t)16 << 30)
 
+const char *const instance_storage_names[] = { "brig", "containerd", "containers", "docker", NULL };
 const char *const instance_kind_names[] = { "container", "vm", NULL };
 const char *const instance_engine_names[] = { "auto", "kvm", "qemu", NULL };
 const char *const instance_restart_names[] = { "no", "on-failure", "always", "unless-stopped",

@@ -18,6 +18,13 @@
 #define INSTANCE_UPPER "upper"
 #define INSTANCE_WORK  "work"
 #define INSTANCE_DISK  "data.raw"
+/*
+ * Where runtimes in a container with `nesting` keep theirs: INSTANCE_STORAGE/NAME in the instance's folder, which has to
+ * be there before it is launched, is its INSTANCE_STORAGE_AT/NAME. The names end with NULL.
+ */
+#define INSTANCE_STORAGE    "nested"
+#define INSTANCE_STORAGE_AT "var/lib"
+extern const char *const instance_storage_names[];
 
 enum instance_kind { INSTANCE_CONTAINER, INSTANCE_VM };
 enum instance_engine { INSTANCE_ENGINE_AUTO, INSTANCE_ENGINE_KVM, INSTANCE_ENGINE_QEMU };
