@@ -283,7 +283,7 @@ static int64_t cgroup_meter_count(int fd, int depth)
 
 static int cgroup_meter_is_of_memory(const struct cgroup_meter_file *file)
 {
-	return !strncmp(file->name, "memory.", strlen("memory."));
+	return !strncmp(file->name, "memory.", strlen("memory.")) && file->read != cgroup_meter_oom;
 }
 
 static void cgroup_meter_read_dir(const struct cgroup_dir *dir, int fd, int only_memory,
