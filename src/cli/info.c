@@ -74,6 +74,7 @@ static struct json *info_json_memory(const struct host *host)
 	json_object_add(memory, "total", info_json_size(host->memory_total));
 	json_object_add(memory, "available", info_json_size(host->memory_available));
 	json_object_add(memory, "promised", json_new_int(host->memory_promised));
+	json_object_add(memory, "reserved", json_new_int(host->memory_reserved));
 	json_object_add(memory, "unlimited", json_new_int((int64_t)host->memory_unlimited));
 	json_object_add(memory, "used_by_instances", json_new_int(host->memory_used));
 	return memory;
@@ -153,13 +154,15 @@ static void info_print_unlimited(size_t n)
 static void info_print_host(const struct host *host)
 {
 	char total[UNITS_TEXT_MAX], free[UNITS_TEXT_MAX], used[UNITS_TEXT_MAX];
-	char promised[UNITS_TEXT_MAX];
+	char promised[UNITS_TEXT_MAX], reserved[UNITS_TEXT_MAX];
 
-	printf("memory      %s, %s available; instances use %s, %s are promised to them",
+	printf("memory      %s, %s available; instances use %s, %s are promised to them at most, "
+	       "%s are reserved",
 	       units_format_size(host->memory_total, total),
 	       units_format_size(host->memory_available, free),
 	       units_format_size(host->memory_used, used),
-	       units_format_size(host->memory_promised, promised));
+	       units_format_size(host->memory_promised, promised),
+	       units_format_size(host->memory_reserved, reserved));
 	info_print_unlimited(host->memory_unlimited);
 	printf("cpus        %lld, %.2f are promised to instances", (long long)host->cpus,
 	       (double)host->cpus_promised_milli / 1000);
@@ -232,7 +235,9 @@ const struct verb cli_info_verbs[] = {
 	  .description =
 		  "Shows instances by kind and state, the host's memory and CPUs, per NUMA node "
 		  "too, and what of it is promised: the sum of the limits of those that run, of a "
-		  "virtual machine its memory and vCPUs. What instances use is as MEM-HOST of "
+		  "virtual machine its memory and vCPUs. Reserved is the sum of their "
+		  "memory-reservations, beyond which a start is refused. What instances use is as "
+		  "MEM-HOST of "
 		  "'brig stats'. 'brig doctor' says what is missing here and how to mend it.",
 	  .examples = info_examples,
 	  .options = info_options,

@@ -41,15 +41,17 @@ static int life_each(const struct cli_context *cli, const void *values, char **n
 }
 
 struct life_start {
-	int attach, interactive;
+	int attach, interactive, overcommit;
 };
 
 /* To start what runs already is to find it started. */
-static int life_start_one(const struct instance_home *home, const char *name,
-			  const void *values _unused_, struct err *err)
+static int life_start_one(const struct instance_home *home, const char *name, const void *values,
+			  struct err *err)
 {
+	const struct life_start *v = values;
 	struct err problem = ERR_INIT;
-	int r = instance_start(home, name, 0, NULL, &problem);
+	int r = instance_start(home, name, v->overcommit ? INSTANCE_START_OVERCOMMIT : 0, NULL,
+			       &problem);
 
 	if (r == 0 || r == -EBUSY)
 		return 0;
@@ -57,9 +59,11 @@ static int life_start_one(const struct instance_home *home, const char *name,
 	return r;
 }
 
-static int life_start_attached(const struct instance_home *home, const char *name, int interactive,
-			       struct err *err)
+static int life_start_attached(const struct instance_home *home, const char *name,
+			       const struct life_start *v, struct err *err)
 {
+	unsigned int flags = v->overcommit ? INSTANCE_START_OVERCOMMIT : 0;
+
 	_cleanup_instance_view_ struct instance_view view = { 0 };
 	int session = -EBADF, r = instance_view(home, name, &view, err);
 	struct foreground foreground = { .name = name, .detach_keys = FOREGROUND_DETACH_KEYS };
@@ -67,10 +71,12 @@ static int life_start_attached(const struct instance_home *home, const char *nam
 	if (r < 0)
 		return r;
 	foreground.tty = view.record.tty;
-	foreground.take_stdin = interactive && view.record.interactive;
+	foreground.take_stdin = v->interactive && view.record.interactive;
+	if (foreground.take_stdin)
+		flags |= INSTANCE_START_STDIN;
 	if (view.alive)
 		return foreground_attach(home, &foreground, err);
-	r = instance_start(home, name, foreground.take_stdin, &session, err);
+	r = instance_start(home, name, flags, &session, err);
 	return r < 0 ? r : foreground_run(session, &foreground, err);
 }
 
@@ -84,7 +90,7 @@ static int life_start(const struct cli_context *cli, const void *values, char **
 		return life_each(cli, values, args, life_start_one, err);
 	if (args[1])
 		return err_set(err, -EINVAL, "only one instance can be attached to; name just one");
-	return life_start_attached(&home, args[0], v->interactive, err);
+	return life_start_attached(&home, args[0], v, err);
 }
 
 struct life_stop {
@@ -296,6 +302,9 @@ static const struct option life_start_options[] = {
 	  offsetof(struct life_start, attach) },
 	{ "interactive", 'i', OPTION_FLAG, NULL, "attach, and pass standard input on to it",
 	  offsetof(struct life_start, interactive) },
+	{ "overcommit", 0, OPTION_FLAG, NULL,
+	  "also when not every memory-reservation can be kept, this time",
+	  offsetof(struct life_start, overcommit) },
 	OPTION_END,
 };
 
@@ -342,7 +351,10 @@ const struct verb cli_life_verbs[] = {
 	  .group = "Run",
 	  .args = "NAME...",
 	  .summary = "Start instances that do not run",
-	  .description = "Starts them in the background. One that runs already is left alone.",
+	  .description =
+		  "Starts them in the background. One that runs already is left alone. One whose "
+		  "memory-reservation the host cannot keep beside those of others that run "
+		  "is refused, with the figures: 'brig info' shows what is reserved.",
 	  .examples = LIFE_EXAMPLES("brig start web db", "start two of them", "brig start -ai box",
 				    "start one and use its shell here"),
 	  .options = life_start_options,

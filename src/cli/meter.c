@@ -339,6 +339,7 @@ static struct json *meter_json_memory(const struct instance_stats *stats)
 	json_object_add(memory, "host", meter_json_int(stats->memory_host));
 	json_object_add(memory, "limit",
 			meter_json_int(stats->memory_limit ? stats->memory_limit : -1));
+	json_object_add(memory, "held", json_new_int(stats->memory_held));
 	json_object_add(memory, "swap", meter_json_int(stats->group.swap));
 	json_object_add(memory, "oom_kills", meter_json_int(stats->group.oom_kills));
 	return memory;

@@ -24,7 +24,7 @@ struct recipe {
 	int init;
 
 	char **limits; /* NAME=VALUE, of instance/limit_table.h */
-	int oom_kill_disable, best_effort;
+	int oom_kill_disable, best_effort, overcommit;
 
 	int read_only;
 	char **tmpfs, **volumes, **mounts;

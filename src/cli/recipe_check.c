@@ -61,6 +61,8 @@ const struct option recipe_options[] = {
 	LIMIT_TABLE(RECIPE_LIMIT, RECIPE_OWN)
 		RECIPE("best-effort", 0, OPTION_FLAG, NULL, best_effort,
 		       "go without limits that this host cannot keep, with a warning"),
+	RECIPE("overcommit", 0, OPTION_FLAG, NULL, overcommit,
+	       "start also when not every --memory-reservation can be kept"),
 
 	RECIPE("read-only", 0, OPTION_FLAG, NULL, read_only, "keep its root file system unchanged"),
 	RECIPE("tmpfs", 0, OPTION_STRV, "PATH[:OPTIONS]", tmpfs,
@@ -264,6 +266,7 @@ int recipe_fill_limits(const struct recipe *recipe, struct instance *ret, struct
 			r = recipe_fill_limit(*pair, ret, err);
 	}
 	ret->best_effort = recipe->best_effort;
+	ret->overcommit = recipe->overcommit;
 	return r < 0 ? r : limits_check(ret, err);
 }
 

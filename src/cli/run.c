@@ -143,8 +143,8 @@ static int run_start(const struct instance_home *home, const struct instance *re
 		.detach_keys = record->system ? FOREGROUND_CONSOLE_KEYS : FOREGROUND_DETACH_KEYS,
 	};
 	int session = -EBADF;
-	int r = instance_start(home, record->name, foreground.take_stdin, detach ? NULL : &session,
-			       err);
+	int r = instance_start(home, record->name, foreground.take_stdin ? INSTANCE_START_STDIN : 0,
+			       detach ? NULL : &session, err);
 
 	if (r < 0)
 		return r;

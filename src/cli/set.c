@@ -88,7 +88,8 @@ const struct verb cli_set_verbs[] = {
 		  "and 'ps' by a '*'.\n\n"
 		  "'best-effort' is yes or no, as --best-effort: whether it goes without limits "
 		  "that "
-		  "this host cannot keep; 'inspect' shows those of one that runs as 'unmet'.",
+		  "this host cannot keep; 'inspect' shows those of one that runs as 'unmet'. "
+		  "'overcommit' is so too, as --overcommit.",
 	  .examples = set_examples,
 	  .min_args = 2,
 	  .max_args = -1,

@@ -31,6 +31,7 @@ extern const struct verb cli_show_verbs[];
 extern const struct verb cli_stats_verbs[];
 extern const struct verb cli_events_verbs[];
 extern const struct verb cli_top_verbs[];
+extern const struct verb cli_balance_verbs[];
 extern const struct verb cli_enter_verbs[];
 extern const struct verb cli_copy_verbs[];
 extern const struct verb cli_help_verbs[];

@@ -19,6 +19,7 @@ static const struct verb *const verbs_tables[] = {
 	cli_stats_verbs,
 	cli_events_verbs,
 	cli_top_verbs,
+	cli_balance_verbs,
 	cli_image_verbs,
 	cli_registry_verbs,
 	cli_commit_verbs,
@@ -54,7 +55,7 @@ static const struct verb_kind verbs_kinds[] = {
 	{ "button", NULL, "button nmi reset" },
 	{ "setting", NULL,
 	  "disk= ports= snapshots.schedule= snapshots.expiry= autostart= order= delay= "
-	  "best-effort=" VERBS_LIMITS },
+	  "best-effort= overcommit=" VERBS_LIMITS },
 	{ "copy", "ps -a -q", NULL, .of_files = 1 },
 	{ .name = NULL },
 };

@@ -71,6 +71,53 @@ static uint64_t stats_memory(const char *meminfo, const char *key)
 	return bytes < 0 ? 0 : (uint64_t)bytes;
 }
 
+/* Of lines "KEY N"; 0: there is none. */
+static uint64_t stats_event(const char *vmstat, const char *key)
+{
+	const char *at = strstr(vmstat, key);
+
+	at = at ? at + strlen(key) : "";
+	return stats_number(&at);
+}
+
+/* "some avg10=1.23 ...": hundredths of per cent. */
+static uint64_t stats_pressure(const char *text)
+{
+	static const char key[] = "some avg10=";
+	const char *at = strstr(text, key);
+	uint64_t whole;
+
+	if (!at)
+		return MESSAGE_UNKNOWN;
+	at += strlen(key);
+	whole = stats_number(&at) * 100;
+	at += *at == '.';
+	return whole + stats_number(&at);
+}
+
+/*
+ * With VIRTIO_BALLOON_F_DEFLATE_ON_OOM, which our balloons have, Linux counts pages of the balloon as in use by
+ * somebody, and its size stands nowhere but in these two.
+ */
+static void stats_want(const char *meminfo, struct message_stats *stats)
+{
+	_cleanup_free_ char *vmstat = NULL, *pressure = NULL;
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), in, out;
+
+	if (file_read(AT_FDCWD, "/proc/vmstat", STATS_FILE_MAX, &vmstat, NULL) < 0)
+		return;
+	in = stats_event(vmstat, "\nballoon_inflate ");
+	out = stats_event(vmstat, "\nballoon_deflate ");
+	stats->memory_balloon = in > out ? (in - out) * page : 0;
+	stats->refaults = stats_event(vmstat, "\nworkingset_refault_anon ") +
+			  stats_event(vmstat, "\nworkingset_refault_file ");
+	stats->memory_free = stats_memory(meminfo, "MemFree");
+	stats->pressure = MESSAGE_UNKNOWN;
+	if (file_read(AT_FDCWD, "/proc/pressure/memory", STATS_FILE_MAX, &pressure, NULL) == 0)
+		stats->pressure = stats_pressure(pressure);
+	stats->has_more = 1;
+}
+
 int stats_machine(struct buf *payload, struct err *err)
 {
 	_cleanup_free_ char *meminfo = NULL, *stat = NULL;
@@ -85,6 +132,9 @@ int stats_machine(struct buf *payload, struct err *err)
 		return err_errno(err, r, "cannot read the machine's statistics");
 	stats.memory_total = stats_memory(meminfo, "MemTotal");
 	stats.memory_used = stats.memory_total - stats_memory(meminfo, "MemAvailable");
+	stats_want(meminfo, &stats);
+	stats.memory_used -=
+		stats.memory_balloon < stats.memory_used ? stats.memory_balloon : stats.memory_used;
 	stats.cpu_ns = stats_cpu_ns(stat);
 	message_put_stats(payload, &stats);
 	return 0;

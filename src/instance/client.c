@@ -6,6 +6,7 @@
 #include "base/name.h"
 #include "image/store.h"
 #include "base/units.h"
+#include "instance/admit.h"
 #include "instance/clean.h"
 #include "instance/instance.h"
 #include "instance/keeper.h"
@@ -428,9 +429,11 @@ static int client_try_start(const struct instance_home *home, const char *name, 
 }
 
 static int client_start_locked(const struct instance_home *home, const char *name, const char *mode,
-			       const char *restore, int *ret_session, struct err *err)
+			       const char *restore, int overcommit, int *ret_session,
+			       struct err *err)
 {
 	_cleanup_instance_view_ struct instance_view view = { 0 };
+	_cleanup_close_ int promises = -EBADF;
 	struct err no_scope = ERR_INIT;
 	int r = instance_view(home, name, &view, err);
 
@@ -438,6 +441,8 @@ static int client_start_locked(const struct instance_home *home, const char *nam
 		r = err_set(err, -EBUSY, "'%s' is running already", name);
 	if (r == 0)
 		r = clean_leftovers(home, &view.record, name, err);
+	if (r == 0 && !overcommit)
+		r = admit_start(home, &view.record, &promises, err);
 	if (r < 0)
 		return r;
 	if (geteuid() && !cgroup_own_is_ours() && cgroup_own_has_manager()) {
@@ -453,15 +458,16 @@ static int client_start_locked(const struct instance_home *home, const char *nam
 	return client_try_start(home, name, mode, restore, 0, ret_session, err);
 }
 
-int instance_start(const struct instance_home *home, const char *name, int take_stdin,
+int instance_start(const struct instance_home *home, const char *name, unsigned int flags,
 		   int *ret_session, struct err *err)
 {
-	const char *mode = !ret_session ? "none" : take_stdin ? "in" : "out";
+	const char *mode = !ret_session ? "none" : flags & INSTANCE_START_STDIN ? "in" : "out";
+	int overcommit = (flags & INSTANCE_START_OVERCOMMIT) != 0;
 	_cleanup_close_ int lock = -EBADF, session = -EBADF;
 	int r = instance_lock(home, name, &lock, err);
 
 	if (r == 0)
-		r = client_start_locked(home, name, mode, NULL, &session, err);
+		r = client_start_locked(home, name, mode, NULL, overcommit, &session, err);
 	if (r == 0 && ret_session)
 		*ret_session = take_fd(&session);
 	return r;
@@ -744,7 +750,7 @@ int instance_restore(const struct instance_home *home, const char *name, const c
 			   : err_set(err, -ENOENT,
 				     "'%s' has no checkpoint; 'brig checkpoint %s' makes one", name,
 				     name);
-	return client_start_locked(home, name, "none", images, &session, err);
+	return client_start_locked(home, name, "none", images, 0, &session, err);
 }
 
 struct client_tree {

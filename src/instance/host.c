@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/meminfo.h"
 #include "base/units.h"
+#include "instance/admit.h"
 #include "instance/stats.h"
 #include "sys/cgroup.h"
 #include "sys/child.h"
@@ -94,6 +95,7 @@ static void host_count_promise(struct host *host, const struct instance *record)
 {
 	host->memory_promised += record->memory;
 	host->memory_unlimited += !record->memory;
+	host->memory_reserved += admit_promise(record);
 	host->cpus_promised_milli += record->cpus_milli;
 	host->cpus_unlimited += !record->cpus_milli;
 }

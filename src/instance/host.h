@@ -28,7 +28,8 @@ struct host {
 	/* The sum of the limits of those that run; and how many of these have none. Of a VM its memory and vCPUs. */
 	int64_t memory_promised, cpus_promised_milli;
 	size_t memory_unlimited, cpus_unlimited;
-	int64_t memory_used; /* by those that run, as the host counts it */
+	int64_t memory_reserved; /* the sum of what they were promised (instance/admit.h) */
+	int64_t memory_used;	 /* by those that run, as the host counts it */
 	size_t counts[HOST_KINDS][HOST_STATES], damaged;
 };
 

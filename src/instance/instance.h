@@ -62,12 +62,17 @@ int instance_view(const struct instance_home *home, const char *name, struct ins
 int instance_each(const struct instance_home *home,
 		  int (*each)(struct instance_view *view, void *ctx), void *ctx, struct err *err);
 
+enum {
+	INSTANCE_START_STDIN = 1 << 0, /* the session takes stdin */
+	INSTANCE_START_OVERCOMMIT =
+		1 << 1, /* whatever was promised to others (instance/admit.h), this time */
+};
+
 /*
  * Starts the instance's keeper and waits until the workload runs, or says why not. ret_session NULL:
- * detached. Otherwise *ret_session is a session (instance/session.h) attached from the first byte, with
- * stdin if take_stdin.
+ * detached. Otherwise *ret_session is a session (instance/session.h) attached from the first byte.
  */
-int instance_start(const struct instance_home *home, const char *name, int take_stdin,
+int instance_start(const struct instance_home *home, const char *name, unsigned int flags,
 		   int *ret_session, struct err *err);
 
 /*

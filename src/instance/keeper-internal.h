@@ -54,6 +54,9 @@ struct keeper_settings {
 struct keeper_limits {
 	int64_t memory, vcpus, overhead;
 	int has_more; /* the group may have more than its driver knows of */
+	/* keeper_balance.c */
+	struct loop_source *balance_timer; /* NULL: nothing is held */
+	unsigned int unbalanced;	   /* looks at which no balance lived */
 };
 
 /* A setting that a guest, or a process in a container, has a part in: it holds, or has failed, some time later. */
@@ -159,6 +162,11 @@ void keeper_limits_ended(struct keeper *keeper);
 /* A new value: holds, or is kept in the record for the next start. */
 int keeper_limits_change(struct keeper *keeper, const struct limits_row *row, const char *value,
 			 struct err *err);
+
+/* keeper_balance.c: at the request of a balance; a limit has changed from what before has; and at the end. */
+int keeper_balance_hold(struct keeper *keeper, uint64_t bytes, struct err *err);
+void keeper_balance_fit(struct keeper *keeper, const struct instance *before);
+void keeper_balance_end(struct keeper *keeper);
 
 /* keeper_device.c: whether a device can come or go now; else: what happens instead with an engine that cannot. */
 int keeper_device_ready(const struct keeper *keeper, const char *instead, struct err *err);

@@ -22,8 +22,10 @@ static void keeper_limits_job(const struct keeper *keeper, struct cgroup *cgroup
 
 int keeper_limits_begin(struct keeper *keeper, struct err *err)
 {
+	keeper_balance_end(keeper);
 	keeper->limits = (struct keeper_limits){ .memory = keeper->record.memory,
 						 .vcpus = instance_vcpus(&keeper->record) };
+	keeper->run.memory_started = keeper->record.kind == INSTANCE_VM ? keeper->record.memory : 0;
 	keeper->run.unmet = strv_free(keeper->run.unmet);
 	keeper->host.controllers = limits_controllers(&keeper->record);
 	return limits_check(&keeper->record, err);
@@ -199,6 +201,7 @@ int keeper_limits_change(struct keeper *keeper, const struct limits_row *row, co
 	}
 	(void)limits_set(record, row, value, 0, err);
 	keeper_limits_retry(keeper, row);
+	keeper_balance_fit(keeper, &before);
 	r = keeper_limits_hold(keeper, &before, err);
 	if (r < 0)
 		keeper_limits_undo(keeper, row, &before);
@@ -211,6 +214,7 @@ void keeper_limits_ended(struct keeper *keeper)
 {
 	struct err ignored = ERR_INIT;
 
+	keeper_balance_end(keeper);
 	/* the driver has removed the group where it had it from the start */
 	if (keeper->limits.has_more && keeper->run.cgroup)
 		(void)cgroup_remove(keeper->run.cgroup, KEEPER_LIMITS_END_MS, &ignored);

@@ -252,6 +252,8 @@ static void keeper_session_do(struct keeper_session *session, const struct frame
 		(void)keeper_pause(keeper, frame->type == MESSAGE_PAUSE, &err);
 	else if (frame->type == MESSAGE_PRESS)
 		(void)keeper_session_press(keeper, frame, &err);
+	else if (frame->type == MESSAGE_BALANCE)
+		(void)keeper_balance_hold(keeper, wire_get_u64(&r), &err);
 	else if (frame->type == MESSAGE_SIGNAL && keeper->phase != KEEPER_RUNNING)
 		err_set(&err, -ESRCH, "'%s' is not running", keeper->record.name);
 	else if (frame->type == MESSAGE_SIGNAL)
@@ -290,6 +292,7 @@ static int keeper_session_begin(struct keeper_session *session, const struct fra
 	case MESSAGE_PAUSE:
 	case MESSAGE_RESUME:
 	case MESSAGE_PRESS:
+	case MESSAGE_BALANCE:
 	case MESSAGE_PING:
 		keeper_session_do(session, frame);
 		return 0;

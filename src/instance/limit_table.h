@@ -45,6 +45,11 @@
 	    SIZE(memory_high), CONTAINER("beyond it is reclaimed, and it is slowed down"),         \
 	    VM("beyond it the host swaps the guest's memory"), IN(CGROUP_MEMORY),                  \
 	    V2("memory.high", "max"), .format = limits_format_high)                                \
+	ROW("memory-weight", 0, "N",                                                               \
+	    "how dear its memory is to 'balance', 1 to 10000; others: 100", NUMBER(memory_weight), \
+	    RANGE(1, 10000, "it is 1 to 10000"),                                                   \
+	    CONTAINER("of more than others' less is taken when the host wants for memory"),        \
+	    VM("the same"), .apply = limits_apply_later)                                           \
 	ROW("memory-swap", 0, "SIZE", "memory and swap together; -1 is any; else no swap",         \
 	    .value = &limits_swap, MEMBER(memory_swap), CONTAINER("what it uses with swap"),       \
 	    VM("the same of the guest's memory on the host"), IN(CGROUP_MEMORY),                   \

@@ -24,6 +24,8 @@ int limits_apply_memory(const struct limits_row *row, const struct limits_job *j
 			struct err *err);
 int limits_apply_rate(const struct limits_row *row, const struct limits_job *job, struct err *err);
 int limits_apply_pages(const struct limits_row *row, const struct limits_job *job, struct err *err);
+/* What somebody reads from the record. */
+int limits_apply_later(const struct limits_row *row, const struct limits_job *job, struct err *err);
 int limits_apply_score(const struct limits_row *row, const struct limits_job *job, struct err *err);
 
 #endif

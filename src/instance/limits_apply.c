@@ -423,3 +423,9 @@ int limits_apply_score(const struct limits_row *row _unused_, const struct limit
 	}
 	return 0;
 }
+
+int limits_apply_later(const struct limits_row *row _unused_, const struct limits_job *job _unused_,
+		       struct err *err _unused_)
+{
+	return 0;
+}

@@ -84,14 +84,24 @@ static int settings_set_expiry(struct instance *record, const char *value, struc
 	return settings_set_interval(&record->snapshots_expiry_ms, value, err);
 }
 
-static int settings_set_best_effort(struct instance *record, const char *value, struct err *err)
+static int settings_set_flag(int *ret, const char *value, struct err *err)
 {
 	int on = !strcmp(value, "yes");
 
 	if (!on && strcmp(value, "no") != 0)
 		return err_set(err, -EINVAL, "it is yes or no");
-	record->best_effort = on;
+	*ret = on;
 	return 0;
+}
+
+static int settings_set_best_effort(struct instance *record, const char *value, struct err *err)
+{
+	return settings_set_flag(&record->best_effort, value, err);
+}
+
+static int settings_set_overcommit(struct instance *record, const char *value, struct err *err)
+{
+	return settings_set_flag(&record->overcommit, value, err);
 }
 
 static int settings_set_ports(struct instance *record, const char *value, struct err *err)
@@ -392,6 +402,7 @@ const struct settings_row settings_table[] = {
 	{ "order", settings_set_order, settings_apply_nothing },
 	{ "delay", settings_set_delay, settings_apply_nothing },
 	{ "best-effort", settings_set_best_effort, settings_apply_nothing },
+	{ "overcommit", settings_set_overcommit, settings_apply_nothing },
 	{ SETTINGS_CONNECT, settings_connect, settings_apply_nothing, .hidden = 1 },
 	{ SETTINGS_DISCONNECT, settings_disconnect, settings_apply_disconnect, .hidden = 1 },
 	{ SETTINGS_PULL, settings_disconnect, settings_apply_disconnect, .hidden = 1 },

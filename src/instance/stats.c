@@ -65,11 +65,12 @@ static void stats_hear(struct stats_item *item, int fd)
 		return;
 	item->stats.memory_guest = (int64_t)stats.memory_used;
 	item->stats.pids = (int64_t)(stats.processes & UINT32_MAX);
+	item->stats.guest = stats;
 }
 
-static void stats_wait(struct stats_agents *agents)
+static void stats_wait(struct stats_agents *agents, int ms)
 {
-	int64_t deadline = units_monotonic() + STATS_AGENT_MS * INT64_C(1000000);
+	int64_t deadline = units_monotonic() + ms * INT64_C(1000000);
 
 	while (agents->waiting) {
 		int64_t left = (deadline - units_monotonic()) / 1000000;
@@ -89,7 +90,7 @@ static void stats_wait(struct stats_agents *agents)
 	agents->n = agents->waiting = 0;
 }
 
-static void stats_ask_agents(const struct instance_home *home, struct stats_item *items, size_t n)
+void stats_read_guests(const struct instance_home *home, int ms, struct stats_item *items, size_t n)
 {
 	struct stats_agents agents = { .n = 0 };
 
@@ -109,9 +110,9 @@ static void stats_ask_agents(const struct instance_home *home, struct stats_item
 		agents.fds[agents.n++] = (struct pollfd){ .fd = fd, .events = POLLIN };
 		agents.waiting++;
 		if (agents.n == STATS_AGENTS)
-			stats_wait(&agents);
+			stats_wait(&agents, ms);
 	}
-	stats_wait(&agents);
+	stats_wait(&agents, ms);
 }
 
 static int stats_compare_links(const void *a, const void *b)
@@ -194,6 +195,7 @@ void stats_read(const struct instance_home *home, unsigned int what, struct stat
 	for (size_t i = 0; i < n; i++) {
 		items[i].stats =
 			(struct instance_stats){ .memory_limit = items[i].view->record.memory,
+						 .memory_held = items[i].view->run.memory_held,
 						 .memory_host = -1,
 						 .memory_guest = -1,
 						 .pids = -1,
@@ -206,7 +208,7 @@ void stats_read(const struct instance_home *home, unsigned int what, struct stat
 	if (what & STATS_NETWORKS)
 		stats_read_networks(home, items, n);
 	if (what & STATS_GUESTS)
-		stats_ask_agents(home, items, n);
+		stats_read_guests(home, STATS_AGENT_MS, items, n);
 }
 
 /* A user's container may have no control group. */

@@ -69,12 +69,14 @@ struct instance {
 	int64_t cpu_weight, io_weight;	 /* 1 to 10000, 100 being usual */
 	char *cpuset_cpus, *cpuset_mems; /* numbers and ranges, with commas between them */
 	int64_t memory_low, memory_high; /* bytes */
+	int64_t memory_weight;		 /* 1 to 10000, 100 being usual: how dear its memory is */
 	int64_t memory_swap;		 /* bytes of memory and swap together; -1: any */
 	char **read_bps, **write_bps, **read_iops, **write_iops; /* [DEVICE:]RATE, a second */
 	char **hugetlb;						 /* PAGE:SIZE */
 	int oom_kill_disable;
 	int64_t oom_score_adj;
 	int best_effort; /* what the host cannot limit is not limited */
+	int overcommit;	 /* it starts whatever was promised to others (instance/admit.h) */
 	char **pending; /* KEY=VALUE (instance/settings.h): what is to be so from its next start on */
 
 	/* the root file system */
@@ -169,6 +171,8 @@ struct instance_run {
 	char *engine;	   /* "container", "kvm", "qemu" */
 	char *cgroup; /* instance_cgroup(): filled by the keeper before the driver's start(); NULL: none could be made */
 	char **addresses;
+	int64_t memory_started; /* VM: bytes that the machine has; what it is to do without is in its balloon */
+	int64_t memory_held; /* VM: bytes that `brig balance` has the balloon hold beside what the record says */
 	int64_t vsock_cid; /* VM on KVM: of its AF_VSOCK; RUN/NAME/vsock.sock leads there; 0: none */
 	char *kernel;	   /* release that the workload runs on */
 	char **unmet;	   /* limits that this host cannot keep, and why */

@@ -36,6 +36,12 @@ void message_put_stats(struct buf *payload, const struct message_stats *stats)
 	wire_put_u64(payload, stats->memory_used);
 	wire_put_u64(payload, stats->cpu_ns);
 	wire_put_u64(payload, stats->processes);
+	if (!stats->has_more)
+		return;
+	wire_put_u64(payload, stats->memory_free);
+	wire_put_u64(payload, stats->memory_balloon);
+	wire_put_u64(payload, stats->pressure);
+	wire_put_u64(payload, stats->refaults);
 }
 
 int message_get_stats(const struct frame *frame, struct message_stats *ret)
@@ -46,6 +52,13 @@ int message_get_stats(const struct frame *frame, struct message_stats *ret)
 	ret->memory_used = wire_get_u64(&r);
 	ret->cpu_ns = wire_get_u64(&r);
 	ret->processes = wire_get_u64(&r);
+	ret->has_more = r.left > 0;
+	if (ret->has_more) {
+		ret->memory_free = wire_get_u64(&r);
+		ret->memory_balloon = wire_get_u64(&r);
+		ret->pressure = wire_get_u64(&r);
+		ret->refaults = wire_get_u64(&r);
+	}
 	return wire_end(&r);
 }
 

@@ -17,7 +17,7 @@
  *   run something   ATTACH | EXEC | TREE_GET | TREE_PUT | FREEZE (and of the keeper's own: PLUG, UNPLUG) -> STARTED, then OUT/ERR..., then EXIT
  *                   meanwhile IN, IN_END, SIGNAL, RESIZE from the other side
  *   ask something   STATS -> STATS; PROCS -> PROCS; PING -> OK; (of the keeper's own) TUNE -> OK
- *   do something    SIGNAL, STOP, PAUSE, RESUME, PRESS, HOLD, SET -> OK or ERROR (keeper only but for SIGNAL)
+ *   do something    SIGNAL, STOP, PAUSE, RESUME, PRESS, HOLD, SET, BALANCE -> OK or ERROR (keeper only but for SIGNAL)
  *
  * Flow control, keeper to agent only: each direction of a session's data has a window of
  * MESSAGE_WINDOW bytes; who has passed data on gives it back with CREDIT_IN (agent, for IN) or
@@ -64,6 +64,7 @@ enum message_type {
 	MESSAGE_HOLD,  /* OK once it stands still: as by PAUSE, until the connection ends */
 	MESSAGE_SET, /* KEY=VALUE, as the rest of the payload: into the record; with it may go a lock (SCM_RIGHTS),
 			* which is held until it holds, or has failed */
+	MESSAGE_BALANCE, /* u64 bytes: what `brig balance` has the balloon of a VM hold (instance/keeper_balance.c) */
 
 	/* keeper to agent */
 	MESSAGE_HELLO = 128, /* agent: u32 version, str kernel release */
@@ -98,11 +99,21 @@ enum message_device {
 /* What a machine has on its outside. */
 enum message_button { MESSAGE_BUTTON_POWER, MESSAGE_BUTTON_NMI, MESSAGE_BUTTONS };
 
+/* Sizes in bytes. */
 struct message_stats {
-	uint64_t memory_total, memory_used; /* bytes, as the guest sees them */
-	uint64_t cpu_ns;		    /* time that the guest's CPUs were busy */
+	uint64_t memory_total;
+	uint64_t memory_used; /* as the guest sees it, without what its balloon holds */
+	uint64_t cpu_ns;      /* time that the guest's CPUs were busy */
 	uint64_t processes;
+	int has_more; /* the rest is known: to agents of before it was not */
+	uint64_t memory_free, memory_balloon;
+	uint64_t
+		pressure; /* as struct cgroup_stats has it; MESSAGE_UNKNOWN: its kernel does not tell */
+	uint64_t
+		refaults; /* pages since its boot that were wanted again soon after they were reclaimed */
 };
+
+#define MESSAGE_UNKNOWN UINT64_MAX
 
 struct message_tune {
 	uint32_t

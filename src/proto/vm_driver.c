@@ -597,6 +597,17 @@ int vm_driver_unplug(struct driver *driver, const struct driver_device *device, 
 	return vm_driver_change(driver, device, 0, forced, err);
 }
 
+int64_t vm_driver_balloon(const struct driver_host *host, int64_t started)
+{
+	int64_t memory = host->instance->memory, size;
+
+	size = memory && memory < started ? memory : started;
+	size -= host->run->memory_held;
+	if (size < INSTANCE_VM_MEMORY_MIN)
+		size = INSTANCE_VM_MEMORY_MIN;
+	return size < started ? started - size : 0;
+}
+
 int vm_driver_tune(struct driver *driver, struct err *err)
 {
 	int r = driver->ops->tune(driver->engine, err);

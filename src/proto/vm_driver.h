@@ -71,6 +71,8 @@ int vm_driver_plug(struct driver *driver, const struct driver_device *device, st
 int vm_driver_unplug(struct driver *driver, const struct driver_device *device, int forced,
 		     struct err *err);
 int vm_driver_tune(struct driver *driver, struct err *err);
+/* Bytes that the balloon of a machine is to hold, which was started with so many: what the record and run->memory_held say. */
+int64_t vm_driver_balloon(const struct driver_host *host, int64_t started);
 void vm_driver_kill(struct driver *driver);
 void vm_driver_free(struct driver *driver);
 

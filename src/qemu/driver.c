@@ -90,11 +90,10 @@ static int driver_engine_press(struct vm_engine *engine, enum message_button but
 static int driver_engine_tune(struct vm_engine *engine, struct err *err)
 {
 	int64_t started = emulator_memory(engine->emulator);
-	int64_t memory = engine->host->instance->memory;
 
 	if (emulator_check_rates(engine->host->instance, err) < 0)
 		return err->code;
-	qmp_balloon(engine->qmp, memory && memory < started ? memory : started);
+	qmp_balloon(engine->qmp, started - vm_driver_balloon(engine->host, started));
 	return 0;
 }
 

@@ -420,6 +420,26 @@ int cgroup_write(const struct cgroup *cgroup, unsigned int controller, const cha
 	return dir ? file_write_value(dir->fd, file, value) : -ENOENT;
 }
 
+int cgroup_reclaim(const char *path, uint64_t bytes, uint64_t idle_files)
+{
+	_cleanup_cgroup_ struct cgroup *cgroup = NULL;
+	char text[64];
+	int r = cgroup_open_for(path, CGROUP_MEMORY, &cgroup);
+
+	if (r < 0)
+		return r;
+	if (cgroup_version(cgroup, CGROUP_MEMORY) != 2)
+		return -EOPNOTSUPP;
+	(void)snprintf(text, sizeof(text), "%llu swappiness=200", (unsigned long long)bytes);
+	r = cgroup_write(cgroup, CGROUP_MEMORY, "memory.reclaim", text);
+	if (r == -EINVAL) {
+		(void)snprintf(text, sizeof(text), "%llu",
+			       (unsigned long long)(bytes + idle_files));
+		r = cgroup_write(cgroup, CGROUP_MEMORY, "memory.reclaim", text);
+	}
+	return r == -ENOENT ? -EOPNOTSUPP : r;
+}
+
 int cgroup_read(const struct cgroup *cgroup, unsigned int controller, const char *file, char **ret)
 {
 	const struct cgroup_dir *dir = cgroup_dir_of(cgroup, controller);

@@ -125,6 +125,13 @@ int cgroup_version(const struct cgroup *cgroup, unsigned int controller);
 /* file: a plain name. -ENOENT: no such controller or file; what else the kernel says to the value. */
 int cgroup_write(const struct cgroup *cgroup, unsigned int controller, const char *file,
 		 const char *value);
+/*
+ * Takes anonymous memory of the group to swap, bytes of it as far as there is such. Nothing of it lasts: what its processes
+ * need again they get. A kernel that cannot be told to leave files alone (before 6.8) takes so many bytes of idle ones
+ * first, so these are asked for on top. -EAGAIN: it was less. -EOPNOTSUPP: only version 2 of Linux 5.19 can
+ * (memory.reclaim).
+ */
+int cgroup_reclaim(const char *path, uint64_t bytes, uint64_t idle_files);
 /* The file as a string without the last line's end; caller frees. */
 int cgroup_read(const struct cgroup *cgroup, unsigned int controller, const char *file, char **ret);
 

@@ -81,23 +81,29 @@ static void cgroup_meter_memory(const char *text, struct cgroup_stats *ret)
 }
 
 /* After the file above. */
-static void cgroup_meter_take_off(const char *text, const char *key, struct cgroup_stats *ret)
+static void cgroup_meter_pages(int64_t active_anon, int64_t inactive_anon, int64_t inactive_file,
+			       struct cgroup_stats *ret)
 {
-	int64_t inactive = cgroup_meter_key(text, key);
-
-	if (inactive > 0)
-		ret->memory -= inactive < ret->memory ? inactive : ret->memory;
+	ret->file_idle = inactive_file;
+	ret->anon_idle = inactive_anon;
+	ret->anon = active_anon < 0 || inactive_anon < 0 ? -1 : active_anon + inactive_anon;
+	if (inactive_file > 0)
+		ret->memory -= inactive_file < ret->memory ? inactive_file : ret->memory;
 }
 
 static void cgroup_meter_memory_v1(const char *text, struct cgroup_stats *ret)
 {
-	cgroup_meter_take_off(text, "total_inactive_file", ret);
+	cgroup_meter_pages(cgroup_meter_key(text, "total_active_anon"),
+			   cgroup_meter_key(text, "total_inactive_anon"),
+			   cgroup_meter_key(text, "total_inactive_file"), ret);
 	ret->swap = cgroup_meter_key(text, "total_swap");
 }
 
 static void cgroup_meter_memory_v2(const char *text, struct cgroup_stats *ret)
 {
-	cgroup_meter_take_off(text, "inactive_file", ret);
+	cgroup_meter_pages(cgroup_meter_key(text, "active_anon"),
+			   cgroup_meter_key(text, "inactive_anon"),
+			   cgroup_meter_key(text, "inactive_file"), ret);
 }
 
 static void cgroup_meter_swap(const char *text, struct cgroup_stats *ret)
@@ -275,8 +281,13 @@ static int64_t cgroup_meter_count(int fd, int depth)
 	return n;
 }
 
-static void cgroup_meter_read_dir(const struct cgroup_dir *dir, int fd, struct fds *fds,
-				  struct cgroup_stats *ret)
+static int cgroup_meter_is_of_memory(const struct cgroup_meter_file *file)
+{
+	return !strncmp(file->name, "memory.", strlen("memory.")) && file->read != cgroup_meter_oom;
+}
+
+static void cgroup_meter_read_dir(const struct cgroup_dir *dir, int fd, int only_memory,
+				  struct fds *fds, struct cgroup_stats *ret)
 {
 	char text[CGROUP_METER_FILE_MAX];
 
@@ -284,8 +295,27 @@ static void cgroup_meter_read_dir(const struct cgroup_dir *dir, int fd, struct f
 		const struct cgroup_meter_file *file = &cgroup_meter_files[i];
 
 		if (file->version == dir->ops->version && (file->controller & dir->controllers) &&
+		    (!only_memory || cgroup_meter_is_of_memory(file)) &&
 		    cgroup_meter_load(fds, fd, file->name, text, sizeof(text)) > 0)
 			file->read(text, ret);
+	}
+}
+
+void cgroup_meter_read_memory(const struct cgroup_meter *meter, const char *path,
+			      struct cgroup_stats *ret)
+{
+	_cleanup_fds_ struct fds fds = FDS_INIT;
+
+	*ret = CGROUP_STATS_UNKNOWN;
+	for (size_t i = 0; i < meter->hosts.n; i++) {
+		const struct cgroup_dir *dir = &meter->hosts.dirs[i];
+		int fd;
+
+		if (dir->ops->version == 1 && !(dir->controllers & CGROUP_MEMORY))
+			continue;
+		fd = fds_add(&fds, openat(meter->tops[i], path, O_PATH | O_DIRECTORY | O_CLOEXEC));
+		if (fd >= 0)
+			cgroup_meter_read_dir(dir, fd, 1, &fds, ret);
 	}
 }
 
@@ -300,7 +330,7 @@ void cgroup_meter_read(const struct cgroup_meter *meter, const char *path, struc
 
 		if (fd < 0)
 			continue;
-		cgroup_meter_read_dir(&meter->hosts.dirs[i], fd, &fds, ret);
+		cgroup_meter_read_dir(&meter->hosts.dirs[i], fd, 0, &fds, ret);
 		/* its processes are in all hierarchies */
 		if (anywhere < 0)
 			anywhere = fd;

@@ -16,7 +16,10 @@ enum cgroup_pressure {
 };
 
 struct cgroup_stats {
-	int64_t memory;	      /* bytes in use, without file pages that nobody has used of late */
+	int64_t memory; /* bytes in use, without file pages that nobody has used of late */
+	int64_t anon,
+		anon_idle;    /* bytes of it that only swap can take; of these, not used of late */
+	int64_t file_idle;    /* bytes of file pages that nobody has used of late */
 	int64_t swap;	      /* bytes */
 	int64_t cpu_ns;	      /* time that its processes have run */
 	int64_t throttled_ns; /* that they were kept from running by a limit */
@@ -29,6 +32,9 @@ struct cgroup_stats {
 };
 #define CGROUP_STATS_UNKNOWN                         \
 	((struct cgroup_stats){ .memory = -1,        \
+				.anon = -1,          \
+				.anon_idle = -1,     \
+				.file_idle = -1,     \
 				.swap = -1,          \
 				.cpu_ns = -1,        \
 				.throttled_ns = -1,  \
@@ -47,6 +53,9 @@ struct cgroup_meter *cgroup_meter_free(struct cgroup_meter *meter); /* returns N
 /* path: as of cgroup_open(). A group that is nowhere has no figures. */
 void cgroup_meter_read(const struct cgroup_meter *meter, const char *path,
 		       struct cgroup_stats *ret);
+/* The same of memory and its pressure alone, for whoever looks often. */
+void cgroup_meter_read_memory(const struct cgroup_meter *meter, const char *path,
+			      struct cgroup_stats *ret);
 /* "some avg10=1.23 ..." in the text of a file of pressure, in hundredths; -1: it says nothing. */
 int64_t cgroup_meter_pressure(const char *text);
 

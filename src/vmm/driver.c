@@ -471,10 +471,10 @@ static int driver_engine_unplug(struct vm_engine *engine, const struct driver_de
 
 static int driver_engine_tune(struct vm_engine *engine, struct err *err)
 {
-	const struct instance *instance = engine->host->instance;
-	uint64_t started = hull_config(engine->hull)->memory, memory = (uint64_t)instance->memory;
-	const struct vmm_tune tune = { .balloon = memory && memory < started ? started - memory : 0,
-				       .rates = hull_rates(instance) };
+	const struct driver_host *host = engine->host;
+	int64_t started = (int64_t)hull_config(engine->hull)->memory;
+	const struct vmm_tune tune = { .balloon = (uint64_t)vm_driver_balloon(host, started),
+				       .rates = hull_rates(host->instance) };
 	_cleanup_buf_ struct buf payload = BUF_INIT;
 
 	if (engine->out.len >= DRIVER_OUT_MAX)

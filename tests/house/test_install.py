@@ -25,6 +25,7 @@ def test_everything_is_where_it_belongs(installed):
         "share/bash-completion/completions/brig", "share/zsh/site-functions/_brig",
         "share/fish/vendor_completions.d/brig.fish", "share/bash-completion/completions/brig-oci",
         "lib/systemd/system/brig.service", "lib/systemd/system/brig-snapshot.service",
+        "lib/systemd/system/brig-balance.service",
         "lib/systemd/system/brig-snapshot.timer", "share/zsh/site-functions/_brig-oci", "share/fish/vendor_completions.d/brig-oci.fish"}
 
 

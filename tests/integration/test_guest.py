@@ -236,8 +236,9 @@ def test_a_client_that_goes_away_hangs_its_process_up(agent):
 
 def test_questions_are_answered(machine, agent):
     assert agent.ask(harness.PING) == b""
-    total, used, cpu_ns, processes = struct.unpack("<QQQQ", agent.ask(harness.STATS))
+    total, used, cpu_ns, processes, free, balloon, pressure, _ = struct.unpack("<8Q", agent.ask(harness.STATS))
     assert 128 << 20 < total < 256 << 20 and 0 < used < total and cpu_ns > 10**8 and processes >= 1
+    assert 0 < free < total - used / 2 and balloon == 0 and pressure <= 10000
     sleeper = agent.exec(["sleep", "4321"]).wait_started()
     answer = agent.ask(harness.PROCS)
     pid, ppid, uid = struct.unpack_from("<III", answer)

@@ -72,7 +72,7 @@ static void an_exit_status_out_of_range_becomes_brigs_own(void **state _unused_)
 
 static void figures_come_back(void **state _unused_)
 {
-	struct message_stats sent = { 1, UINT64_MAX, 3, 4 }, stats = { 0 };
+	struct message_stats sent = { 1, UINT64_MAX, 3, 4, 0, 0, 0, 0, 0 }, stats = { 0 };
 	_cleanup_buf_ struct buf payload = BUF_INIT;
 	struct frame frame;
 
@@ -81,6 +81,14 @@ static void figures_come_back(void **state _unused_)
 	assert_int_equal(message_get_stats(&frame, &stats), 0);
 	assert_memory_equal(&stats, &sent, sizeof(sent));
 	frame.len--;
+	assert_int_equal(message_get_stats(&frame, &stats), -EBADMSG);
+	sent = (struct message_stats){ 1, 2, 3, 4, 1, 5, 6, MESSAGE_UNKNOWN, 7 };
+	payload.len = 0;
+	message_put_stats(&payload, &sent);
+	frame = frame_of(&payload);
+	assert_int_equal(message_get_stats(&frame, &stats), 0);
+	assert_memory_equal(&stats, &sent, sizeof(sent));
+	frame.len -= 8;
 	assert_int_equal(message_get_stats(&frame, &stats), -EBADMSG);
 }
 
