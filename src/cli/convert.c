@@ -56,15 +56,16 @@ const struct verb cli_convert_verbs[] = {
 		  "and devices, and everything that it was made with. If it is interrupted the "
 		  "instance is whole in one of its two kinds. What was made with an option that "
 		  "the "
-		  "other kind does not have is refused.\n\n"
+		  "other kind does not have is refused; so is --nesting where containers inside "
+		  "have stored something, until it is removed.\n\n"
 		  "Both forms are on the disk until it is done, so it takes as much room again. A "
 		  "virtual machine's --disk-size holds again when it is one again; 'brig set' "
 		  "bounds "
 		  "the container. A virtual machine that was killed has its "
 		  "disk repaired first, in a copy. Left behind are labels of security modules, "
-		  "flags (see chattr(1)), and times of access. A user's files have whole "
-		  "seconds as their times in the virtual machine, and no devices of its in "
-		  "the container: it is refused where there are any.",
+		  "flags (see chattr(1)), and times of access. A user's container "
+		  "has no devices that its virtual machine has made: it is refused where "
+		  "there are any.",
 	  .examples = convert_examples,
 	  .options = convert_options,
 	  .min_args = 1,

@@ -394,12 +394,12 @@ static int driver_join_network(const struct driver_host *host, struct spec *spec
 	return 0;
 }
 
-/* See SPEC_STORAGE. */
+/* See INSTANCE_STORAGE. */
 static int driver_make_storage(const struct driver_host *host, struct err *err)
 {
-	for (size_t i = 0; host->instance->nesting && spec_storage_names[i]; i++) {
-		_cleanup_free_ char *path = mem_printf("%s/" SPEC_STORAGE "/%s", host->state_dir,
-						       spec_storage_names[i]);
+	for (size_t i = 0; host->instance->nesting && instance_storage_names[i]; i++) {
+		_cleanup_free_ char *path = mem_printf("%s/" INSTANCE_STORAGE "/%s",
+						       host->state_dir, instance_storage_names[i]);
 		int r = file_mkdir_p(path, 0755);
 
 		if (r < 0)
@@ -739,7 +739,7 @@ static int driver_clean(_unused_ const struct instance *instance, _unused_ const
 	return cgroup_remove(path, DRIVER_END_MS, err);
 }
 
-static const char *const driver_data[] = { ROOTFS_UPPER, SPEC_STORAGE, NULL };
+static const char *const driver_data[] = { ROOTFS_UPPER, INSTANCE_STORAGE, NULL };
 static const char *const driver_scratch[] = { ROOTFS_WORK, NULL };
 
 const struct driver_ops container_driver = {

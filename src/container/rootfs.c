@@ -127,7 +127,7 @@ static int rootfs_protect_state(int state)
 /* The folder of the overlay's work has to be the last, since that is never there without the others. */
 static int rootfs_bound(const struct rootfs *rootfs, struct err *err)
 {
-	static const char *const names[] = { ROOTFS_UPPER, SPEC_STORAGE, ROOTFS_WORK, NULL };
+	static const char *const names[] = { ROOTFS_UPPER, INSTANCE_STORAGE, ROOTFS_WORK, NULL };
 	int r = quota_bound(rootfs->state, names, rootfs->spec->disk_bound, err);
 
 	return r < 0 ? err_wrap(err, "cannot bound what it writes (--disk-size)") : 0;

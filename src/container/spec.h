@@ -195,13 +195,6 @@ void spec_raise_rlimits(const struct spec *spec);
 /* What seccomp_profile_get() makes its filter for. */
 uint64_t spec_profile(const struct spec *spec);
 
-/*
- * Where runtimes inside keep their containers: SPEC_STORAGE/NAME in the state's folder, which has to be there
- * before an instance with `nesting` is launched, is /var/lib/NAME. Ends with NULL.
- */
-#define SPEC_STORAGE "nested"
-extern const char *const spec_storage_names[];
-
 /* What its processes give up; filter may be NULL. */
 void spec_privilege(const struct spec *spec, const struct filter *filter, int death_signal,
 		    struct privilege *ret);

@@ -95,8 +95,6 @@ static int spec_is_wide(const struct instance *instance)
 	return instance->system || instance->nesting;
 }
 
-const char *const spec_storage_names[] = { "brig", "containerd", "containers", "docker", NULL };
-
 int spec_caps(const struct instance *instance, uint64_t *ret, struct err *err)
 {
 	uint64_t caps = spec_is_wide(instance) ? SPEC_CAPS_SYSTEM : SPEC_CAPS_APP, add = 0,
@@ -194,10 +192,11 @@ static void spec_add_storage(struct spec *spec)
 	int shifted = spec->idmap.n_uids && !spec->unprivileged;
 	const char *options = shifted ? "bind,nodev,idmap" : "bind,nodev";
 
-	for (size_t i = 0; spec_storage_names[i]; i++) {
-		_cleanup_free_ char *source = mem_printf("%s/" SPEC_STORAGE "/%s", spec->state_dir,
-							 spec_storage_names[i]);
-		_cleanup_free_ char *destination = mem_printf("/var/lib/%s", spec_storage_names[i]);
+	for (size_t i = 0; instance_storage_names[i]; i++) {
+		_cleanup_free_ char *source = mem_printf(
+			"%s/" INSTANCE_STORAGE "/%s", spec->state_dir, instance_storage_names[i]);
+		_cleanup_free_ char *destination =
+			mem_printf("/" INSTANCE_STORAGE_AT "/%s", instance_storage_names[i]);
 
 		if (!spec_has_mount(spec, destination))
 			spec_add_mount(spec, destination, "bind", source, options);

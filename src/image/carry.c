@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "image/disk_layer.h"
 #include "image/ext4_reader.h"
+#include "image/ext4_times.h"
 #include "proto/instance.h"
 #include "proto/tree.h"
 #include "sys/confine.h"
@@ -322,7 +323,9 @@ static int64_t carry_pack_child(void *ctx, struct err *err)
 	const struct carry_packing *packing = ctx;
 	int r = carry_show_alone(packing->state, packing->root, err);
 
-	return r < 0 ? r : ext4_create_from(packing->root, packing->disk, packing->size, err);
+	if (r == 0)
+		r = ext4_create_from(packing->root, packing->disk, packing->size, err);
+	return r < 0 ? r : ext4_times_set(packing->disk, packing->root, err);
 }
 
 static int carry_pack_disk(const char *state, const char *work, const char *disk, int64_t size,

@@ -23,6 +23,7 @@
 #include "sys/idmap.h"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -39,10 +40,6 @@ static const struct convert_refusal convert_refusals[] = {
 	{ "devices", INSTANCE_VM, "--device", "a VM has its own devices and none of the host's" },
 	{ "privileged", INSTANCE_VM, "--privileged",
 	  "root in a VM is root of its own kernel already, and of nothing on the host" },
-	{ "nesting", INSTANCE_VM, "--nesting",
-	  "what its own containers have stored lies beside its files" },
-	{ "nesting", INSTANCE_CONTAINER, "--nesting",
-	  "what its own containers have stored would be hidden" },
 	{ "kernel", INSTANCE_CONTAINER, "--kernel", "a container runs on the host's kernel" },
 	{ "kernel_args", INSTANCE_CONTAINER, "--kernel-args",
 	  "a container runs on the host's kernel" },
@@ -198,6 +195,67 @@ static int convert_make_form(const struct convert *convert, struct err *err)
 	return carry_from_disk(disk, convert->work, convert->progress, convert->ctx, err);
 }
 
+static int convert_is_empty(int dirfd, const char *path)
+{
+	_cleanup_close_ int fd = file_open_scoped(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+						  RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+	_cleanup_closedir_ DIR *dir = NULL;
+	int n = 0;
+
+	if (fd < 0)
+		return fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP ? 1 : fd;
+	dir = fdopendir(fd);
+	if (!dir)
+		return -errno;
+	(void)take_fd(&fd);
+	while (n < 3 && readdir(dir))
+		n++;
+	return n < 3; /* "." and ".." */
+}
+
+struct convert_storage {
+	int dir;
+	const char *path, *why;
+};
+
+static int convert_check_empty(void *ctx, struct err *err)
+{
+	const struct convert_storage *storage = ctx;
+
+	for (const char *const *name = instance_storage_names; *name; name++) {
+		_cleanup_free_ char *path = mem_printf("%s/%s", storage->path, *name);
+		int r = convert_is_empty(storage->dir, path);
+
+		if (r < 0)
+			return err_errno(err, r, "cannot read %s", path);
+		if (!r)
+			return err_set(err, -ENOTEMPTY,
+				       "it was made with --nesting, and has files in "
+				       "/" INSTANCE_STORAGE_AT "/%s, which %s: start it, remove "
+				       "or move them, and stop it",
+				       *name, storage->why);
+	}
+	return 0;
+}
+
+/*
+ * Storage of runtimes inside lies on no overlay, and is marked by the rules of a user namespace: neither means the same
+ * to a VM. So none goes from one kind to the other.
+ */
+static int convert_check_storage(const struct convert *convert, struct err *err)
+{
+	struct convert_storage storage = { convert->statefd, INSTANCE_STORAGE,
+					   "a VM would not see" };
+
+	if (!convert->record->nesting)
+		return 0;
+	if (convert->kind == INSTANCE_CONTAINER) {
+		storage.path = PATHS_CONVERT "/" INSTANCE_UPPER "/" INSTANCE_STORAGE_AT;
+		storage.why = "would be hidden from a container, which has others there";
+	}
+	return data_run(convert_check_empty, &storage, err);
+}
+
 static int convert_place(const struct convert *convert, const char *form, struct err *err)
 {
 	_cleanup_free_ char *from = mem_printf(PATHS_CONVERT "/%s", form);
@@ -219,6 +277,8 @@ static int convert_change(struct convert *convert, struct err *err)
 	/* the instance may have written nothing yet */
 	if (convert_exists(convert, vm ? INSTANCE_UPPER : INSTANCE_DISK))
 		r = convert_make_form(convert, err);
+	if (r == 0 && !vm)
+		r = convert_check_storage(convert, err);
 	if (r == 0)
 		r = convert_place(convert, vm ? INSTANCE_DISK : INSTANCE_UPPER, err);
 	if (r < 0)
@@ -239,6 +299,8 @@ static int convert_locked(struct convert *convert, struct err *err)
 	if (convert->statefd < 0)
 		return err_errno(err, -errno, "cannot open %s", convert->state);
 	r = convert_check_owners(convert->state, err);
+	if (r == 0 && convert->kind == INSTANCE_VM)
+		r = convert_check_storage(convert, err);
 	if (r < 0)
 		return r;
 	r = convert_change(convert, err);

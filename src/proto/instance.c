@@ -20,6 +20,7 @@
 #define INSTANCE_BOOT_TIMEOUT_MS 120000
 #define INSTANCE_DISK_SIZE	 ((int64_t)16 << 30)
 
+const char *const instance_storage_names[] = { "brig", "containerd", "containers", "docker", NULL };
 const char *const instance_kind_names[] = { "container", "vm", NULL };
 const char *const instance_engine_names[] = { "auto", "kvm", "qemu", NULL };
 const char *const instance_restart_names[] = { "no", "on-failure", "always", "unless-stopped",
@@ -172,6 +173,11 @@ void instance_init(struct instance *instance)
 void instance_release(struct instance *instance)
 {
 	record_release(&instance_table, instance);
+}
+
+int64_t instance_vcpus(const struct instance *instance)
+{
+	return instance->cpus_milli ? (instance->cpus_milli + 999) / 1000 : 1;
 }
 
 int instance_copy(const struct instance *from, struct instance *ret, struct err *err)

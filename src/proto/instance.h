@@ -18,6 +18,13 @@
 #define INSTANCE_UPPER "upper"
 #define INSTANCE_WORK  "work"
 #define INSTANCE_DISK  "data.raw"
+/*
+ * Where runtimes in a container with `nesting` keep theirs: INSTANCE_STORAGE/NAME in the instance's folder, which has to
+ * be there before it is launched, is its INSTANCE_STORAGE_AT/NAME. The names end with NULL.
+ */
+#define INSTANCE_STORAGE    "nested"
+#define INSTANCE_STORAGE_AT "var/lib"
+extern const char *const instance_storage_names[];
 
 enum instance_kind { INSTANCE_CONTAINER, INSTANCE_VM };
 enum instance_engine { INSTANCE_ENGINE_AUTO, INSTANCE_ENGINE_KVM, INSTANCE_ENGINE_QEMU };
@@ -137,6 +144,8 @@ void instance_init(struct instance *instance);
 void instance_release(struct instance *instance);
 #define _cleanup_instance_ _cleanup_(instance_release)
 /* Into a zeroed record. */
+/* How many vCPUs a VM with these limits has: its CPUs rounded up, and one if it has no limit. */
+int64_t instance_vcpus(const struct instance *instance);
 int instance_copy(const struct instance *from, struct instance *ret, struct err *err);
 
 /* A VM that boots and a workload that is about to be are "running"; one that waits for its next restart

@@ -16,7 +16,7 @@ int ext4_create(const char *cache, const char *path, int64_t size, struct err *e
 
 /*
  * The same with what is in the folder, for who cannot mount it: owners are as the caller sees them, and times are whole
- * seconds.
+ * seconds (image/ext4_times.h makes up for that).
  */
 int ext4_create_from(const char *folder, const char *path, int64_t size, struct err *err);
 

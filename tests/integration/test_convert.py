@@ -233,7 +233,6 @@ def test_what_the_other_kind_does_not_have_is_refused_by_name(brig, busybox_imag
         return error
 
     assert "--privileged" in refused("vm", "--privileged")
-    assert "--nesting" in refused("vm", "--nesting")
     assert "rshared" in refused("vm", "-v", f"{tmp_path}:/x:rshared")
     assert "16 MiB" in refused("vm", "-m", "16m")
     assert "--kernel-args" in refused("container", "--vm", "--kernel-args", "quiet")
@@ -246,6 +245,31 @@ def test_what_the_other_kind_does_not_have_is_refused_by_name(brig, busybox_imag
     assert kind_of(brig) == "vm" and names_in(brig) == ["instance.json"]
     brig("convert", "a", "--container")
     assert brig("start", "-a", "a").code == 0
+
+
+def test_storage_of_runtimes_inside_stays_with_its_kind(brig, busybox_image, tmp_path):
+    """What a runtime inside has stored means something to one kind alone: it is refused, and goes by nobody's mistake."""
+    brig("run", "--name", "a", "--nesting", busybox_image, "sh", "-c", "echo 1 > /kept; echo 1 > /var/lib/docker/f")
+    assert "/var/lib/docker" in brig.fails("convert", "a", "--vm").err
+    assert kind_of(brig) == "container" and ".convert" not in names_in(brig)
+    stored = folder_of(brig) / "nested/docker/f"
+    assert stored.read_text() == "1\n"
+    stored.unlink()
+    brig("convert", "a", "--vm")
+    assert names_in(brig) == ["data.raw", "instance.json", "log"]
+    # as a runtime in the machine would
+    disk = folder_of(brig) / "data.raw"
+    script = "mkdir upper/var\nmkdir upper/var/lib\nmkdir upper/var/lib/containers\nmkdir upper/var/lib/containers/x\n"
+    subprocess.run(["debugfs", "-w", disk], input=script.encode(), check=True, capture_output=True)
+    assert "/var/lib/containers" in brig.fails("convert", "a", "--container").err
+    assert kind_of(brig) == "vm" and names_in(brig) == ["data.raw", "instance.json", "log"]
+    subprocess.run(["debugfs", "-w", disk], input=b"rmdir upper/var/lib/containers/x\n", check=True,
+                   capture_output=True)
+    brig("convert", "a", "--container")
+    assert brig.json("inspect", "a")[0]["nesting"]
+    brig("start", "a")
+    brig("wait", "a")
+    assert stored.read_text() == "1\n" and (folder_of(brig) / "upper/kept").read_text() == "1\n"
 
 
 def test_a_disk_that_is_no_file_system_is_refused_and_stays(brig, written):

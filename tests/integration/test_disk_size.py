@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a container may write: a bound by project quotas of the host's file system, where it has them."""
 
+import shutil
 import subprocess
 
 import pytest
@@ -11,15 +12,21 @@ MIB = 1 << 20
 WRITE = "dd if=/dev/zero of=/{} bs=1M count={} && sync -f /{}"
 
 
+MAKE = {"ext4": ["mke2fs", "-q", "-t", "ext4", "-m", "0", "-O", "project,quota", "-E", "quotatype=prjquota"],
+        "xfs": ["mkfs.xfs", "-q"]}
+
+
 @pytest.fixture
-def on_quotas(brig, busybox_store, tmp_path):
-    """brig's root on an ext4 that holds projects to their limits; where it is mounted."""
+def on_quotas(request, brig, busybox_store, tmp_path):
+    """brig's root on an ext4, or what the parameter says, that holds projects to their limits; where it is mounted."""
+    make = MAKE[getattr(request, "param", "ext4")]
+    if not shutil.which(make[0]):
+        pytest.skip(f"needs {make[0]}")
     disk, at = tmp_path / "disk.raw", tmp_path / "disk"
     at.mkdir()
     with open(disk, "wb") as file:
         file.truncate(512 * MIB)
-    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-m", "0", "-O", "project,quota", "-E", "quotatype=prjquota",
-                    disk], check=True)
+    subprocess.run([*make, disk], check=True)
     if subprocess.run(["mount", "-o", "loop,prjquota", disk, at], capture_output=True, check=False).returncode:
         pytest.skip("this kernel has no project quotas")
     brig.root, real = at / "root", brig.root
@@ -61,6 +68,7 @@ def test_only_what_can_be_set_is_set(brig, busybox_image):
     brig("rm", "a")
 
 
+@pytest.mark.parametrize("on_quotas", MAKE, indirect=True)
 def test_a_container_writes_no_more_than_its_bound_which_changes_while_it_runs(brig, on_quotas, busybox_image):
     brig("run", "-d", "--name", "a", "--disk-size", "32m", busybox_image, "sleep", "1000")
     brig("run", "-d", "--name", "b", "--disk-size", "32m", busybox_image, "sleep", "1000")
@@ -72,6 +80,8 @@ def test_a_container_writes_no_more_than_its_bound_which_changes_while_it_runs(b
     # more, at once
     assert brig("set", "a", "disk=64m").out == "a\n"
     assert write(brig, "a", 24, "more").code == 0
+    rows = {row["name"]: row for row in brig.json("df")["instances"]["items"]}
+    assert rows["a"]["limit"] == 64 * MIB and 48 * MIB < rows["a"]["size"] < 52 * MIB
     # and it is the record's, for later starts
     brig("stop", "-t", "0", "a")
     assert brig.json("inspect", "a")[0]["disk_size"] == 64 * MIB
@@ -117,6 +127,7 @@ def test_who_is_inside_cannot_leave_the_bound(brig, on_quotas, busybox_image, op
     subprocess.run(["/usr/bin/python3", "-c", LEAVE, str(pid)], check=True)
 
 
+@pytest.mark.parametrize("on_quotas", MAKE, indirect=True)
 def test_the_bound_outlives_what_is_done_with_the_container(brig, on_quotas, busybox_image):
     """Whiteouts, symlinks and the like come from a snapshot without a project, and have to be of it again."""
     brig("run", "-d", "--name", "a", "--disk-size", "32m", busybox_image, "sleep", "1000")

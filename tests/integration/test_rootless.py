@@ -350,6 +350,10 @@ def test_a_part_of_a_cpu_takes_a_control_group(user_brig, user_image, user_kerne
     assert "control group" in user_brig.fails("run", "--rm", "--vm", "--cpus", "0.5", user_image, "true").err
 
 
+def times_below(folder):
+    return {str(path.relative_to(folder)): path.lstat().st_mtime_ns for path in folder.rglob("*")}
+
+
 @pytest.mark.vm
 def test_what_he_wrote_is_the_same_in_either_kind(user_brig, user_image, user_kernel):
     other = "1000:1000" if user_brig.many_ids else "0:0"
@@ -366,6 +370,9 @@ def test_what_he_wrote_is_the_same_in_either_kind(user_brig, user_image, user_ke
     before = user_brig("exec", "k", "sh", "-c", look, check=False)
     assert before.out.split()[-2:] == ["new", "sparse"] and "/etc/passwd" in before.err
     user_brig("stop", "-t", "1", "k")
+    upper = user_brig.root / "instances/k/upper"
+    os.utime(upper / "w/link", ns=(1, 4000000000123456789), follow_symlinks=False)
+    times = times_below(upper)
     user_brig("convert", "k", "--vm")
     user_brig("start", "k", timeout=180)
     assert user_brig("exec", "k", "sh", "-c", look, check=False, timeout=120).out == before.out
@@ -376,6 +383,9 @@ def test_what_he_wrote_is_the_same_in_either_kind(user_brig, user_image, user_ke
     user_brig("start", "k")
     after = user_brig("exec", "k", "sh", "-c", look + "; cat /w/more", check=False)
     assert after.out.splitlines() == [line for line in before.out.splitlines() if "fifo" not in line] + ["more"]
+    now = times_below(upper)
+    assert now["w/more"] % 10**9 and {path: now[path] for path in times if path in now and path != "w"} == {
+        path: time for path, time in times.items() if path not in ("w", "w/fifo")}
     assert not [path for path in (user_brig.root / "instances/k").iterdir() if path.name in ("data.raw", "convert")]
     user_brig("rm", "-f", "k")
 

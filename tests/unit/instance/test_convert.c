@@ -35,7 +35,7 @@ static void what_both_kinds_know_is_no_hindrance(void **state _unused_)
 	record.memory = INSTANCE_VM_MEMORY_MIN;
 	record.cpus_milli = INSTANCE_VM_CPUS_MAX;
 	record.pids_limit = 5;
-	record.read_only = record.init = record.tty = 1;
+	record.read_only = record.init = record.tty = record.nesting = 1;
 	record.disk_size = INT64_C(1) << 30;
 	record.restart = INSTANCE_RESTART_ALWAYS;
 	assert_int_equal(convert_check(&record, INSTANCE_VM, &err), 0);
@@ -51,10 +51,6 @@ static void options_of_one_kind_are_refused_by_name(void **state _unused_)
 	record.privileged = 1;
 	assert_refused(&record, INSTANCE_VM, "--privileged");
 	record.privileged = 0;
-	record.nesting = 1;
-	assert_refused(&record, INSTANCE_VM, "--nesting");
-	assert_refused(&record, INSTANCE_CONTAINER, "--nesting");
-	record.nesting = 0;
 	record.engine = INSTANCE_ENGINE_KVM;
 	assert_refused(&record, INSTANCE_CONTAINER, "--engine");
 	record.engine = INSTANCE_ENGINE_AUTO;
