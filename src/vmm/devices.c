@@ -391,8 +391,9 @@ int devices_grow(struct devices *devices, const struct vmm_grow *grow, struct er
 void devices_tune(struct devices *devices, const struct vmm_tune *tune)
 {
 	const struct disk_rates rates = devices_rates(&tune->rates);
+	const uint64_t pages = tune->balloon / DEVICES_BALLOON_PAGE;
 
-	balloon_set_target(devices->balloon, (uint32_t)(tune->balloon / DEVICES_BALLOON_PAGE));
+	balloon_set_target(devices->balloon, pages < UINT32_MAX ? (uint32_t)pages : UINT32_MAX);
 	for (size_t i = 0; i < devices->n; i++) {
 		if (devices->items[i].name.kind == VMM_PLUG_DISK)
 			blk_limit(devices->items[i].virtio, &rates);

@@ -260,24 +260,11 @@ static int driver_engine_press(struct vm_engine *engine, enum message_button but
 	return driver_ask(engine, requests[button], err);
 }
 
-/* vhost works only where the process was started with it, and is allowed it. */
-static int driver_has_vhost(const struct vm_engine *engine)
-{
-	const struct vmm_config *config = hull_config(engine->hull);
-
-	for (uint32_t i = 0; i < config->n_nets; i++) {
-		if (config->nets[i].vhost)
-			return 1;
-	}
-	return 0;
-}
-
-static void driver_describe_card(const struct vm_engine *engine, const struct driver_nic *nic,
-				 struct vmm_net *ret)
+static void driver_describe_card(const struct driver_nic *nic, struct vmm_net *ret)
 {
 	*ret = (struct vmm_net){ .mtu = nic->mtu,
 				 .queues = nic->queues,
-				 .vhost = nic->queues && nic->vhost && driver_has_vhost(engine) };
+				 .vhost = nic->queues && nic->vhost };
 	memcpy(ret->mac, nic->mac, sizeof(ret->mac));
 }
 
@@ -370,7 +357,7 @@ static int driver_engine_plug_card(struct vm_engine *engine, const struct driver
 	_cleanup_(driver_card_fds_release) struct driver_card_fds fds = { .n = 0 };
 	struct vmm_plug plug = { .kind = VMM_PLUG_NET };
 
-	driver_describe_card(engine, nic, &plug.net);
+	driver_describe_card(nic, &plug.net);
 	if (driver_open_card(nic, plug.net.vhost, &fds, err) < 0)
 		return err->code;
 	return driver_engine_change(engine, &plug, fds.all, fds.n, err);
@@ -461,7 +448,7 @@ static int driver_engine_unplug(struct vm_engine *engine, const struct driver_de
 	if (device->kind == MESSAGE_DEVICE_SHARE)
 		return driver_engine_hide(engine, device->share, err);
 	if (device->kind == MESSAGE_DEVICE_CARD) {
-		driver_describe_card(engine, device->nic, &plug.net);
+		driver_describe_card(device->nic, &plug.net);
 	} else {
 		plug.kind = VMM_PLUG_DISK;
 		driver_fill_drive(device->drive, &plug.disk);

@@ -20,14 +20,9 @@ enum jail_thread {
 extern const char *const jail_thread_names[JAIL_THREADS + 1]; /* "device", "vcpu", "worker" */
 
 /* What not every machine has, and what is not allowed without it; and what only a build for tests has. */
-enum {
-	JAIL_WITH_VSOCK = 1 << 0,
-	JAIL_WITH_VHOST = 1 << 1,
-	JAIL_WITH_SANITIZER = 1 << 2,
-	JAIL_WITH_GDB = 1 << 3
-};
+enum { JAIL_WITH_VSOCK = 1 << 0, JAIL_WITH_SANITIZER = 1 << 1, JAIL_WITH_GDB = 1 << 2 };
 
-/* Builds the filters, while there is memory and time. with: of JAIL_WITH_VSOCK, VHOST and GDB. */
+/* Builds the filters, while there is memory and time. with: of JAIL_WITH_VSOCK and GDB. */
 int jail_prepare(unsigned int with, struct err *err);
 
 /* The process sees no file system any more, and has no capability in the calling thread. */

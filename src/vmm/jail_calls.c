@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/io_uring.h>
 #include <linux/if_tun.h>
 #include <linux/kvm.h>
 #include <linux/vhost.h>
@@ -123,16 +124,18 @@ const struct jail_call jail_calls[] = {
 	RULE("ioctl", DEVICES, 1, EQUAL, TUNSETQUEUE, "a tap's queues"),
 	RULE("ioctl", DEVICE, 1, EQUAL, TUNGETIFF,
 	     "a card that comes later: what its descriptor is"),
-	WITH(VHOST, "ioctl", DEVICE, 1, EQUAL, VHOST_SET_OWNER, "a card that comes later"),
-	WITH(VHOST, "ioctl", DEVICES, 1, EQUAL, VHOST_GET_FEATURES, "vhost"),
-	WITH(VHOST, "ioctl", DEVICES, 1, EQUAL, VHOST_SET_FEATURES, "vhost"),
-	WITH(VHOST, "ioctl", DEVICES, 1, EQUAL, VHOST_SET_MEM_TABLE, "vhost"),
-	WITH(VHOST, "ioctl", DEVICES, 1, EQUAL, VHOST_SET_VRING_NUM, "vhost"),
-	WITH(VHOST, "ioctl", DEVICES, 1, EQUAL, VHOST_SET_VRING_ADDR, "vhost"),
-	WITH(VHOST, "ioctl", DEVICES, 1, EQUAL, VHOST_SET_VRING_BASE, "vhost"),
-	WITH(VHOST, "ioctl", DEVICES, 1, EQUAL, VHOST_SET_VRING_KICK, "vhost"),
-	WITH(VHOST, "ioctl", DEVICES, 1, EQUAL, VHOST_SET_VRING_CALL, "vhost"),
-	WITH(VHOST, "ioctl", DEVICES, 1, EQUAL, VHOST_NET_SET_BACKEND, "vhost"),
+	RULE("io_uring_register", DEVICE, 1, EQUAL, IORING_REGISTER_FILES_UPDATE,
+	     "a card that comes later or goes: its last close"),
+	RULE("ioctl", DEVICE, 1, EQUAL, VHOST_SET_OWNER, "a card that comes later"),
+	RULE("ioctl", DEVICES, 1, EQUAL, VHOST_GET_FEATURES, "vhost"),
+	RULE("ioctl", DEVICES, 1, EQUAL, VHOST_SET_FEATURES, "vhost"),
+	RULE("ioctl", DEVICES, 1, EQUAL, VHOST_SET_MEM_TABLE, "vhost"),
+	RULE("ioctl", DEVICES, 1, EQUAL, VHOST_SET_VRING_NUM, "vhost"),
+	RULE("ioctl", DEVICES, 1, EQUAL, VHOST_SET_VRING_ADDR, "vhost"),
+	RULE("ioctl", DEVICES, 1, EQUAL, VHOST_SET_VRING_BASE, "vhost"),
+	RULE("ioctl", DEVICES, 1, EQUAL, VHOST_SET_VRING_KICK, "vhost"),
+	RULE("ioctl", DEVICES, 1, EQUAL, VHOST_SET_VRING_CALL, "vhost"),
+	RULE("ioctl", DEVICES, 1, EQUAL, VHOST_NET_SET_BACKEND, "vhost"),
 
 	/* vsock: the host's ends of its connections; those to the host are made by its keeper */
 	WITH(VSOCK, "accept4", DEVICES, 0, ANY, 0, "a connection from the host"),

@@ -731,13 +731,15 @@ int machine_plug(struct machine *machine, const struct vmm_plug *plug, const int
 	struct devices_site site = machine_site(machine);
 
 	site.fds = fds;
-	site.trail = NULL; /* the jail lets nothing be registered any more */
 	return devices_plug(machine->devices, &site, plug, err);
 }
 
 int machine_unplug(struct machine *machine, const struct vmm_plug *plug, struct err *err)
 {
-	return devices_unplug(machine->devices, plug, err);
+	int r = devices_unplug(machine->devices, plug, err);
+
+	trail_sweep(&machine->trail);
+	return r;
 }
 
 int machine_grow(struct machine *machine, const struct vmm_grow *grow, struct err *err)

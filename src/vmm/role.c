@@ -39,7 +39,6 @@ struct role {
 	int fds[VMM_PLUG_FDS_MAX]; /* that have come with what is in in */
 	size_t n_fds;
 	struct vmm_config config;
-	int has_vhost; /* the jail lets it be */
 	enum vmm_end end;
 	struct err why;
 };
@@ -132,7 +131,7 @@ static int role_on_plug(struct role *role, const struct frame *frame, struct err
 	int fds[VMM_PLUG_FDS_MAX];
 	struct vmm_plug plug;
 
-	if (vmm_plug_get(frame, &plug) < 0 || (plug.net.vhost && !role->has_vhost))
+	if (vmm_plug_get(frame, &plug) < 0)
 		return err_set(err, -EPROTO, "that is no device");
 	if (role_take_fds(role, &plug, fds, err) < 0)
 		return err->code;
@@ -283,11 +282,6 @@ static int role_prepare_jail(struct role *role, struct err *err)
 {
 	unsigned int with = role->config.vsock_cid ? JAIL_WITH_VSOCK : 0;
 
-	for (uint32_t i = 0; i < role->config.n_nets; i++) {
-		if (role->config.nets[i].vhost)
-			with |= JAIL_WITH_VHOST;
-	}
-	role->has_vhost = with & JAIL_WITH_VHOST;
 	if (role->config.gdb)
 		with |= JAIL_WITH_GDB;
 	return jail_prepare(with, err);

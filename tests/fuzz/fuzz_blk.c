@@ -73,6 +73,17 @@ static void fuzz_config(struct fuzz *fuzz)
 	virtio_config_read(fuzz->virtio, offset, data, len);
 }
 
+/* Other rates, by which nothing has to wait for long. */
+static void fuzz_limit(struct fuzz *fuzz)
+{
+	struct disk_rates rates = { .read_bytes = (uint64_t)fuzz_byte(fuzz) << 30,
+				    .write_bytes = (uint64_t)fuzz_byte(fuzz) << 57,
+				    .read_operations = (uint64_t)fuzz_byte(fuzz) << 20,
+				    .write_operations = (uint64_t)fuzz_byte(fuzz) << 20 };
+
+	blk_limit(fuzz->virtio, &rates);
+}
+
 static void fuzz_guest_writes(struct fuzz *fuzz)
 {
 	uint8_t high = fuzz_byte(fuzz), low = fuzz_byte(fuzz), value = fuzz_byte(fuzz);
@@ -87,7 +98,7 @@ static void fuzz_operate(struct fuzz *fuzz)
 
 		if (what == 0xff)
 			return;
-		switch (what % 8) {
+		switch (what % 9) {
 		case 0:
 		case 1:
 			virtio_kicked(fuzz->virtio, 0);
@@ -106,6 +117,9 @@ static void fuzz_operate(struct fuzz *fuzz)
 			break;
 		case 6:
 			virtio_reset_queue(fuzz->virtio, 0);
+			break;
+		case 7:
+			fuzz_limit(fuzz);
 			break;
 		default:
 			fuzz_guest_writes(fuzz);

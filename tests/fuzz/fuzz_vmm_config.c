@@ -4,7 +4,10 @@
 
 #include <string.h>
 
-/* What is read as a configuration is written as the same bytes, and keeps the bounds that the machine counts on. */
+/*
+ * What is read as a configuration, or as a request with more than its name, is written as the same bytes, and keeps the
+ * bounds that the machine counts on.
+ */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct frame frame = { .len = (uint32_t)size, .payload = data };
@@ -12,6 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct vmm_config config = { 0 };
 	struct vmm_plug plug;
 	struct vmm_grow grow;
+	struct vmm_tune tune;
 
 	if (size > FRAME_PAYLOAD_MAX)
 		return 0;
@@ -39,6 +43,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		again.len = 0;
 		vmm_grow_put(&again, &grow);
 		if (again.len != size)
+			abort();
+	}
+	if (vmm_tune_get(&frame, &tune) == 0) {
+		again.len = 0;
+		vmm_tune_put(&again, &tune);
+		if (again.len != size || memcmp(again.data, data, size) != 0)
 			abort();
 	}
 	return 0;

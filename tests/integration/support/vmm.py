@@ -9,7 +9,10 @@ import subprocess
 from dataclasses import dataclass
 
 VERSION = struct.pack("<I", 1)
-CONFIGURE, READY, ENDED, PAUSE, RESUME, POWER_BUTTON = 1, 2, 5, 6, 7, 8
+CONFIGURE, READY, ENDED, PAUSE, RESUME, POWER_BUTTON, TUNE = 1, 2, 5, 6, 7, 8, 15
+ENDS = ("power-off", "reset", "panic", "fault", "quit", "error")
+POWER_OFF, ERROR = ENDS.index("power-off"), ENDS.index("error")
+MIB = 1 << 20
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 1 << 18
@@ -22,6 +25,28 @@ def frame(kind, payload=b""):
 
 def text(value):
     return struct.pack("<I", len(value)) + value.encode()
+
+
+def frames(connection):
+    """Yields (kind, payload) until the other end is closed."""
+    heard = b""
+    while data := connection.recv(65536):
+        heard += data
+        while len(heard) >= 12 and len(heard) >= 12 + struct.unpack_from("<I", heard)[0]:
+            length, kind = struct.unpack_from("<IH", heard)
+            yield kind, heard[12:12 + length]
+            heard = heard[12 + length:]
+
+
+def configuration(cmdline="", cpus=1, memory=64 * MIB, huge=0, shared=0, disks=(), nets=(), vsock_cid=0):
+    """What CONFIGURE says. disks: (serial, and the numbers of struct vmm_disk); nets: those of struct vmm_net"""
+    return b"".join((
+        VERSION, text("machine"), text("12345678-1234-1234-1234-123456789abc"), text(cmdline),
+        struct.pack("<QIBB", memory, cpus, huge, shared),
+        struct.pack("<I", len(disks)),
+        *(text(serial) + struct.pack("<BBBIQQQQ", *disk) for serial, *disk in disks),
+        struct.pack("<I", len(nets)), *(struct.pack("<6sHIB", *net) for net in nets),
+        struct.pack("<IIB", vsock_cid, 0, 0)))
 
 
 def spawn(argv, fds, **options):

@@ -83,6 +83,35 @@ static void what_is_dropped_is_closed_soon(void **state _unused_)
 	fd_close(ends[0]);
 }
 
+static void what_is_closed_is_swept_and_leaves_room(void **state _unused_)
+{
+	struct trail trail;
+	int ends[2], kept[2];
+
+	assert_int_equal(pipe(kept), 0);
+	trail_open(&trail);
+	if (trail.ring < 0)
+		skip();
+	trail_add(&trail, kept[1]);
+	for (int i = 0; i < 2 * TRAIL_MAX; i++) {
+		assert_int_equal(pipe(ends), 0);
+		trail_add(&trail, ends[1]);
+		assert_int_equal(trail.n, 2);
+		fd_close(ends[1]);
+		assert_false(hangs_up(ends[0], 0));
+		trail_sweep(&trail);
+		assert_int_equal(trail.n, 1);
+		assert_true(hangs_up(ends[0], DEADLINE_MS));
+		fd_close(ends[0]);
+	}
+	fd_close(kept[1]);
+	assert_false(hangs_up(kept[0], 0));
+	trail_close(&trail);
+	assert_true(hangs_up(kept[0], DEADLINE_MS));
+	fd_close(kept[0]);
+	trail_sweep(&trail);
+}
+
 static void there_is_a_bound(void **state _unused_)
 {
 	struct trail trail;
@@ -110,6 +139,7 @@ int main(void)
 		cmocka_unit_test(a_killed_process_leaves_nothing_open),
 		cmocka_unit_test(without_a_ring_nothing_is_held),
 		cmocka_unit_test(what_is_dropped_is_closed_soon),
+		cmocka_unit_test(what_is_closed_is_swept_and_leaves_room),
 		cmocka_unit_test(there_is_a_bound),
 	};
 

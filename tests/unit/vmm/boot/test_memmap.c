@@ -25,7 +25,8 @@ static void assert_orderly(size_t n)
 
 static void all_memory_but_the_firmware_s_is_the_kernel_s(void **state _unused_)
 {
-	static const uint64_t sizes[] = { 2 * MIB, 512 * MIB, 3072 * MIB, 3074 * MIB, 65536 * MIB };
+	static const uint64_t sizes[] = { 2 * MIB,    512 * MIB,   3072 * MIB,
+					  3074 * MIB, 65536 * MIB, 262144 * MIB };
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
 		struct ram *ram = made_ram(sizes[i], 0);

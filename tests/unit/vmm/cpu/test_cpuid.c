@@ -94,6 +94,19 @@ static void each_cpu_has_its_number_in_one_package(void **state _unused_)
 	assert_int_equal(find(cpuid, 0x8000001e, 0)->ecx, 0);
 }
 
+static void the_last_of_the_most_has_its_own_number(void **state _unused_)
+{
+	_cleanup_free_ struct kvm_cpuid2 *cpuid = make(64, 63);
+
+	assert_int_equal(find(cpuid, 0x1, 0)->ebx, 0x3f40ff00);
+	assert_int_equal(find(cpuid, 0xb, 0)->edx, 63);
+	assert_int_equal(find(cpuid, 0xb, 1)->eax, 6);
+	assert_int_equal(find(cpuid, 0xb, 1)->ebx, 64);
+	assert_int_equal(find(cpuid, 0x80000008, 0)->ecx, 6 << 12 | 63);
+	assert_int_equal(find(cpuid, 0x8000001e, 0)->eax, 63);
+	assert_int_equal(find(cpuid, 0x4, 3)->eax >> 14 & 0xfff, 63);
+}
+
 static void cores_share_the_last_cache_alone(void **state _unused_)
 {
 	_cleanup_free_ struct kvm_cpuid2 *cpuid = make(4, 0);
@@ -109,6 +122,7 @@ int main(void)
 		cmocka_unit_test(a_guest_sees_a_hypervisor_but_none_of_its_tools),
 		cmocka_unit_test(one_cpu_is_one_core),
 		cmocka_unit_test(each_cpu_has_its_number_in_one_package),
+		cmocka_unit_test(the_last_of_the_most_has_its_own_number),
 		cmocka_unit_test(cores_share_the_last_cache_alone),
 	};
 
