@@ -26,6 +26,15 @@
 /* Names of host and domain: sethostname(2) */
 #define SPEC_CONFIG_NAME_MAX 64
 
+/* Said here, with the member: else the path itself would fill the message of whoever uses it first. */
+static int spec_config_check_path(const char *path, const char *member, struct err *err)
+{
+	if (!path || strlen(path) < PATH_MAX)
+		return 0;
+	return err_set(err, -ENAMETOOLONG, "%s: a path has at most %d bytes, and this one has %zu",
+		       member, PATH_MAX - 1, strlen(path));
+}
+
 static int spec_config_check_id(uint64_t id, const char *path, struct err *err)
 {
 	if (id < IDMAP_NONE)
@@ -103,6 +112,8 @@ static int spec_config_check_process(const struct config_process *process, struc
 	if (!process->cwd || process->cwd[0] != '/')
 		return err_set(err, -EINVAL, "process.cwd: '%.200s' is no path that begins with /",
 			       process->cwd ? process->cwd : "");
+	if (spec_config_check_path(process->cwd, "process.cwd", err) < 0)
+		return err->code;
 	strv_for_each(variable, process->env) {
 		if (!strchr(*variable, '=') || **variable == '=')
 			return err_set(err, -EINVAL, "process.env[%zu]: a variable is NAME=VALUE",
@@ -163,6 +174,8 @@ static int spec_config_set_namespaces(struct spec *spec, const struct config_lin
 			return err_set(err, -EINVAL,
 				       "linux.namespaces[%zu].path: '%.200s' does not begin with /",
 				       i, path);
+		if (spec_config_check_path(path, "path", err) < 0)
+			return err_wrap(err, "linux.namespaces[%zu]", i);
 		seen |= type;
 		if (path && *path)
 			spec_add_join(spec, type, path);
@@ -243,6 +256,8 @@ static int spec_config_set_root(struct spec *spec, const struct config *config, 
 
 	if (!config->has_root || !config->root || !*config->root)
 		return err_set(err, -EINVAL, "root.path: there is none");
+	if (spec_config_check_path(config->root, "root.path", err) < 0)
+		return err->code;
 	spec->root_folder = config->root[0] == '/' ? mem_strdup(config->root)
 						   : mem_printf("%s/%s", bundle, config->root);
 	spec->root_path = spec->root_folder;
@@ -296,6 +311,9 @@ static int spec_config_add_mount(struct spec *spec, const struct config_mount *i
 		return err_set(err, -EINVAL, "type: there is none, nor 'bind' among the options");
 	if (bind && (!in->source || !*in->source))
 		return err_set(err, -EINVAL, "source: there is nothing to bind");
+	if (spec_config_check_path(in->destination, "destination", err) < 0 ||
+	    spec_config_check_path(in->source, "source", err) < 0)
+		return err->code;
 	if (strv_has(in->options, "tmpcopyup") && (bind || strcmp(in->type, "tmpfs") != 0))
 		return err_set(err, -EINVAL, "options: 'tmpcopyup' is for a tmpfs");
 	if (spec_config_is_cgroup(in) && spec->cgroup_path) {
@@ -391,6 +409,8 @@ static int spec_config_add_device(struct spec *spec, const struct config_device 
 		return err_set(err, -EINVAL, "type: '%.16s' is not c, b, u or p", in->type);
 	if (in->path[0] != '/')
 		return err_set(err, -EINVAL, "path: '%.200s' does not begin with /", in->path);
+	if (spec_config_check_path(in->path, "path", err) < 0)
+		return err->code;
 	if (type != S_IFIFO &&
 	    (in->major < 0 || in->minor < 0 || in->major > INT32_MAX || in->minor > INT32_MAX))
 		return err_set(err, -ERANGE, "%s: that is no device number",

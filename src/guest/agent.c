@@ -253,6 +253,20 @@ static int agent_ping(struct agent *agent, const struct frame *frame)
 	return 0;
 }
 
+static int agent_tune(struct agent *agent, const struct frame *frame)
+{
+	struct message_tune tune;
+	struct err err = ERR_INIT;
+
+	if (message_get_tune(frame, &tune) < 0)
+		return -EBADMSG;
+	if (agent->ops->tune(agent->ctx, &tune, &err) < 0)
+		agent_reply_error(agent, frame->channel, &err);
+	else
+		port_send(agent->port, frame->channel, MESSAGE_OK, NULL, 0);
+	return 0;
+}
+
 static int agent_shutdown(struct agent *agent, const struct frame *frame _unused_)
 {
 	loop_exit(agent->loop, 0);
@@ -273,11 +287,12 @@ struct agent_request {
 };
 
 static const struct agent_request agent_requests[] = {
-	{ MESSAGE_EXEC, agent_exec },	  { MESSAGE_TREE_GET, agent_tree },
-	{ MESSAGE_TREE_PUT, agent_tree }, { MESSAGE_FREEZE, agent_freeze },
-	{ MESSAGE_STATS, agent_stats },	  { MESSAGE_PROCS, agent_processes },
-	{ MESSAGE_PING, agent_ping },	  { MESSAGE_PLUG, agent_plug },
-	{ MESSAGE_UNPLUG, agent_plug },	  { MESSAGE_SHUTDOWN, agent_shutdown },
+	{ MESSAGE_EXEC, agent_exec },	      { MESSAGE_TREE_GET, agent_tree },
+	{ MESSAGE_TREE_PUT, agent_tree },     { MESSAGE_FREEZE, agent_freeze },
+	{ MESSAGE_STATS, agent_stats },	      { MESSAGE_PROCS, agent_processes },
+	{ MESSAGE_PING, agent_ping },	      { MESSAGE_PLUG, agent_plug },
+	{ MESSAGE_UNPLUG, agent_plug },	      { MESSAGE_TUNE, agent_tune },
+	{ MESSAGE_SHUTDOWN, agent_shutdown },
 };
 
 static int agent_handle(struct agent *agent, const struct frame *frame)

@@ -7,6 +7,7 @@
 #include "base/loop.h"
 #include "guest/launch.h"
 #include "guest/plug.h"
+#include "proto/message.h"
 #include "proto/process.h"
 
 /*
@@ -27,6 +28,8 @@ struct agent_ops {
 	int (*plug)(void *ctx, const struct plug *plug, struct launch *ret, struct err *err);
 	/* The workload was reaped with this wait status; returns its exit status. */
 	int (*ended)(void *ctx, int status);
+	/* As MESSAGE_TUNE wants it. */
+	int (*tune)(void *ctx, const struct message_tune *tune, struct err *err);
 	int (*stats)(struct buf *payload, struct err *err);
 	int (*processes)(struct buf *payload, struct err *err);
 };

@@ -289,7 +289,7 @@ static int cell_enter_existing(void *ctx, struct err *err)
 }
 
 /* All controllers are passed on to an init system; a process limit needs its own. */
-static int cell_enable_controllers(const struct guest_config *config, struct err *err)
+static int cell_enable_controllers(int all, struct err *err)
 {
 	_cleanup_free_ char *text = NULL;
 	_cleanup_strv_ char **names = NULL;
@@ -301,7 +301,7 @@ static int cell_enable_controllers(const struct guest_config *config, struct err
 	strv_for_each(name, names) {
 		_cleanup_free_ char *enable = mem_printf("+%s", *name);
 
-		if (!config->system && strcmp(*name, "pids"))
+		if (!all && strcmp(*name, "pids"))
 			continue;
 		r = file_write_value(AT_FDCWD, CELL_CGROUPS "/cgroup.subtree_control", enable);
 		if (r < 0)
@@ -310,12 +310,18 @@ static int cell_enable_controllers(const struct guest_config *config, struct err
 	return 0;
 }
 
-static int cell_limit_processes(uint64_t limit, struct err *err)
+int cell_limit_processes(struct cell *cell, uint64_t limit, struct err *err)
 {
-	char text[24];
-	int r;
+	char text[24] = "max";
+	int r = 0;
 
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)limit);
+	if (limit && !cell->limits_processes)
+		r = cell_enable_controllers(0, err);
+	if (r < 0 || (!limit && !cell->limits_processes))
+		return r;
+	cell->limits_processes = 1;
+	if (limit)
+		snprintf(text, sizeof(text), "%llu", (unsigned long long)limit);
 	r = file_write_value(AT_FDCWD, CELL_CGROUP "/pids.max", text);
 	return r < 0 ? err_errno(err, r, "cannot limit the number of processes") : 0;
 }
@@ -326,8 +332,8 @@ int cell_init(struct cell *cell, const struct guest_config *config, struct err *
 
 	*cell = (struct cell){ .config = config, .cgroup = -EBADF, .pidfd = -EBADF };
 	r = limits_parse(config, &cell->limits, err);
-	if (r == 0 && (config->system || config->pids_limit))
-		r = cell_enable_controllers(config, err);
+	if (r == 0 && config->system)
+		r = cell_enable_controllers(1, err);
 	if (r < 0)
 		return r;
 	if (mkdir(CELL_CGROUP, 0755) < 0)
@@ -335,7 +341,7 @@ int cell_init(struct cell *cell, const struct guest_config *config, struct err *
 	cell->cgroup = open(CELL_CGROUP, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (cell->cgroup < 0)
 		return err_errno(err, -errno, "cannot open the instance's cgroup");
-	return config->pids_limit ? cell_limit_processes(config->pids_limit, err) : 0;
+	return cell_limit_processes(cell, config->pids_limit, err);
 }
 
 int cell_run(struct cell *cell, const struct process *process, struct launch *ret, struct err *err)

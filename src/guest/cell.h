@@ -18,10 +18,14 @@ struct cell {
 	int cgroup; /* descriptor of the instance's cgroup */
 	pid_t pid;  /* of PID 1, as the agent sees it; 0: none yet, or no more */
 	int pidfd;
+	int limits_processes; /* the cgroup counts them */
 };
 
 /* The agent's part: limits checked, cgroup made. The config outlives the cell. */
 int cell_init(struct cell *cell, const struct guest_config *config, struct err *err);
+
+/* How many processes the instance has at most, from now on; 0: any. */
+int cell_limit_processes(struct cell *cell, uint64_t limit, struct err *err);
 
 /* The main workload, once; its root is DISK_ROOT. */
 int cell_run(struct cell *cell, const struct process *process, struct launch *ret, struct err *err);

@@ -8,6 +8,7 @@
 #include "guest/agent.h"
 #include "guest/boot.h"
 #include "guest/cell.h"
+#include "guest/cpus.h"
 #include "guest/freeze.h"
 #include "guest/oom_watch.h"
 #include "guest/stats.h"
@@ -53,6 +54,13 @@ static int main_ended(void *ctx, int status)
 	return cell_ended(ctx, status);
 }
 
+static int main_tune(void *ctx, const struct message_tune *tune, struct err *err)
+{
+	int r = cell_limit_processes(ctx, tune->pids_limit, err);
+
+	return r < 0 ? r : cpus_set_online(tune->cpus, err);
+}
+
 static const struct agent_ops main_ops = {
 	.run = main_run,
 	.exec = main_exec,
@@ -61,6 +69,7 @@ static const struct agent_ops main_ops = {
 	.thaw = main_thaw,
 	.plug = main_plug,
 	.ended = main_ended,
+	.tune = main_tune,
 	.stats = stats_machine,
 	.processes = stats_processes,
 };

@@ -52,7 +52,7 @@ struct keeper_settings {
 
 /* What it was started with, and what a VM takes beside the guest's memory. */
 struct keeper_limits {
-	int64_t memory, cpus_milli, overhead;
+	int64_t memory, vcpus, overhead;
 	int has_more; /* the group may have more than its driver knows of */
 };
 

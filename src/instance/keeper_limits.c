@@ -23,7 +23,7 @@ static void keeper_limits_job(const struct keeper *keeper, struct cgroup *cgroup
 int keeper_limits_begin(struct keeper *keeper, struct err *err)
 {
 	keeper->limits = (struct keeper_limits){ .memory = keeper->record.memory,
-						 .cpus_milli = keeper->record.cpus_milli };
+						 .vcpus = instance_vcpus(&keeper->record) };
 	keeper->run.unmet = strv_free(keeper->run.unmet);
 	keeper->host.controllers = limits_controllers(&keeper->record);
 	return limits_check(&keeper->record, err);
@@ -64,11 +64,6 @@ void keeper_limits_started(struct keeper *keeper)
 
 /* --- while it runs --- */
 
-static int64_t keeper_limits_cpus(int64_t milli)
-{
-	return milli > 1000 ? (milli + 999) / 1000 : 1;
-}
-
 static int keeper_limits_is_rate(const struct limits_row *row)
 {
 	return row->offset == offsetof(struct instance, networks);
@@ -84,12 +79,9 @@ static const char *keeper_limits_waits(const struct keeper *keeper, const struct
 		return keeper->attach ? NULL : "it has no network of brig's";
 	if (!row->controller && !row->apply)
 		return "it is set up at a start";
-	if (vm && row->within)
-		return "the guest sets it up when it starts";
 	if (vm && after->memory > keeper->limits.memory)
 		return "a machine gets no more memory than it was started with";
-	if (vm &&
-	    keeper_limits_cpus(after->cpus_milli) > keeper_limits_cpus(keeper->limits.cpus_milli))
+	if (vm && instance_vcpus(after) > keeper->limits.vcpus)
 		return "a machine gets no more processors than it was started with";
 	return NULL;
 }

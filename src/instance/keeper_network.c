@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define KEEPER_CPU 1000 /* thousandths */
 /* So long after a steward's end it is looked whether somebody has started another: who ends them on purpose does so. */
 #define KEEPER_STEWARD_MS 500
 
@@ -21,12 +20,10 @@ static struct network_home keeper_network_home(const struct keeper *keeper)
 	return (struct network_home){ .root = keeper->home.root, .run = keeper->home.run };
 }
 
-/* A guest has as many vCPUs as it is given CPUs, and each can have a queue. */
+/* Each vCPU can have a queue. */
 static unsigned int keeper_network_cpus(const struct instance *record)
 {
-	return record->cpus_milli > KEEPER_CPU
-		       ? (unsigned int)((record->cpus_milli + KEEPER_CPU - 1) / KEEPER_CPU)
-		       : 1;
+	return (unsigned int)instance_vcpus(record);
 }
 
 /* What stands behind the instance's interfaces. */

@@ -478,22 +478,67 @@ static int settings_apply(const struct instance_home *home, const struct instanc
 	return r;
 }
 
+/* Those of limits, or the others. */
+static char **settings_pick(char *const *assignments, int limits)
+{
+	char **ret = NULL;
+
+	strv_for_each(assignment, assignments) {
+		if (!settings_limit(*assignment) == !limits)
+			strv_add(&ret, *assignment);
+	}
+	return ret;
+}
+
+/* A limit as it was, and what its next start was to bring; as well as that can be. */
+static void settings_take_back(const struct instance_home *home, const struct instance *before,
+			       const char *assignment)
+{
+	const struct limits_row *row = settings_limit(assignment);
+	_cleanup_free_ char *value = limits_show(before, row);
+	_cleanup_free_ char *was = mem_printf("%s=%s", row->name, value);
+	struct err ignored = ERR_INIT;
+
+	(void)instance_request_set(home, before->name, was, -EBADF, &ignored);
+	strv_for_each(pending, before->pending) {
+		if (settings_limit(*pending) == row)
+			(void)instance_request_set(home, before->name, *pending, -EBADF, &ignored);
+	}
+}
+
+/* Limits come first: what was set of them is undone if a later one, or one of the others, is refused. */
+static int settings_tell(const struct instance_home *home, const struct instance *before,
+			 char *const *assignments, int volumes, struct err *err)
+{
+	_cleanup_strv_ char **limits = settings_pick(assignments, 1);
+	_cleanup_strv_ char **others = settings_pick(assignments, 0);
+	size_t done = 0, n = strv_len(limits);
+	int r = 0;
+
+	while (r == 0 && done < n) {
+		r = instance_request_set(home, before->name, limits[done], volumes, err);
+		done += r == 0;
+	}
+	strv_for_each(assignment, others) {
+		if (r == 0)
+			r = instance_request_set(home, before->name, *assignment, volumes, err);
+	}
+	while (r < 0 && done > 0)
+		settings_take_back(home, before, limits[--done]);
+	return r;
+}
+
 static int settings_keep(const struct instance_home *home, const struct instance_view *view,
 			 const struct instance *record, char *const *assignments, int volumes,
 			 struct err *err)
 {
 	_cleanup_close_ int dir = -EBADF;
-	int r = 0;
 
-	if (!view->alive)
-		return instance_open(home, record->name, &dir, err) < 0
-			       ? err->code
-			       : record_save(&instance_table, record, dir, PATHS_RECORD, 1, err);
-	strv_for_each(assignment, assignments) {
-		if (r == 0)
-			r = instance_request_set(home, record->name, *assignment, volumes, err);
-	}
-	return r;
+	if (view->alive)
+		return settings_tell(home, &view->record, assignments, volumes, err);
+	return instance_open(home, record->name, &dir, err) < 0
+		       ? err->code
+		       : record_save(&instance_table, record, dir, PATHS_RECORD, 1, err);
 }
 
 /* Volumes that it did not name before are there from now on, and stay until the record does. */

@@ -50,8 +50,8 @@ int settings_settle(struct instance *record, struct err *err);
 int settings_assign(struct instance *record, const char *assignment, struct err *err);
 
 /*
- * All or, at the first that is refused, none; NULL-terminated. ret_pending: those of limits that will hold from the next
- * start on, since it runs; the caller frees; NULL: nobody asks.
+ * All or, at the first that is refused, none; of one that runs none of the limits, at least. NULL-terminated.
+ * ret_pending: those of limits that will hold from the next start on, since it runs; the caller frees; NULL: nobody asks.
  */
 int settings_change(const struct instance_home *home, const char *name, char *const *assignments,
 		    char ***ret_pending, struct err *err);

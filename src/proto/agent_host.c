@@ -70,6 +70,7 @@ static const struct agent_host_request {
 	{ MESSAGE_STATS, MESSAGE_STATS },
 	{ MESSAGE_PROCS, MESSAGE_PROCS },
 	{ MESSAGE_PING, MESSAGE_OK },
+	{ MESSAGE_TUNE, MESSAGE_OK },
 };
 
 /* What the agent may say in a session that runs something: STARTED or not yet, and how long. */

@@ -148,9 +148,9 @@ struct driver_ops {
 	int (*unplug)(struct driver *driver, const struct driver_device *device, int forced,
 		      struct err *err);
 	/*
-	 * Limits of the instance's record have changed that the engine keeps itself: a VM's memory, of which the guest is
-	 * to do without what is less than it was started with, and the rates of its own disks. It is asked for, and comes as
-	 * the guest does it. NULL: a container has none.
+	 * Limits of the instance's record have changed that the engine or the guest keeps: a VM's memory and CPUs, of
+	 * which the guest is to do without what is less than it was started with, the number of its processes, the rates of
+	 * its own disks. It is asked for, and comes as the guest does it. NULL: a container has none.
 	 */
 	int (*tune)(struct driver *driver, struct err *err);
 	/* Ends everything at once, clean or not; EXIT (137) and ended() follow. */

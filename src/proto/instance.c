@@ -175,6 +175,11 @@ void instance_release(struct instance *instance)
 	record_release(&instance_table, instance);
 }
 
+int64_t instance_vcpus(const struct instance *instance)
+{
+	return instance->cpus_milli ? (instance->cpus_milli + 999) / 1000 : 1;
+}
+
 int instance_copy(const struct instance *from, struct instance *ret, struct err *err)
 {
 	_cleanup_json_ struct json *json = record_to_json(&instance_table, from);

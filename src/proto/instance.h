@@ -144,6 +144,8 @@ void instance_init(struct instance *instance);
 void instance_release(struct instance *instance);
 #define _cleanup_instance_ _cleanup_(instance_release)
 /* Into a zeroed record. */
+/* How many vCPUs a VM with these limits has: its CPUs rounded up, and one if it has no limit. */
+int64_t instance_vcpus(const struct instance *instance);
 int instance_copy(const struct instance *from, struct instance *ret, struct err *err);
 
 /* A VM that boots and a workload that is about to be are "running"; one that waits for its next restart

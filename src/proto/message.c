@@ -48,3 +48,18 @@ int message_get_stats(const struct frame *frame, struct message_stats *ret)
 	ret->processes = wire_get_u64(&r);
 	return wire_end(&r);
 }
+
+void message_put_tune(struct buf *payload, const struct message_tune *tune)
+{
+	wire_put_u32(payload, tune->cpus);
+	wire_put_u64(payload, tune->pids_limit);
+}
+
+int message_get_tune(const struct frame *frame, struct message_tune *ret)
+{
+	struct wire_reader r = wire_read(frame->payload, frame->len);
+
+	ret->cpus = wire_get_u32(&r);
+	ret->pids_limit = wire_get_u64(&r);
+	return wire_end(&r) < 0 || !ret->cpus ? -EBADMSG : 0;
+}

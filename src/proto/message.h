@@ -16,7 +16,7 @@
  * A session begins with one request and ends with EXIT or ERROR, or with the client's connection.
  *   run something   ATTACH | EXEC | TREE_GET | TREE_PUT | FREEZE (and of the keeper's own: PLUG, UNPLUG) -> STARTED, then OUT/ERR..., then EXIT
  *                   meanwhile IN, IN_END, SIGNAL, RESIZE from the other side
- *   ask something   STATS -> STATS; PROCS -> PROCS; PING -> OK
+ *   ask something   STATS -> STATS; PROCS -> PROCS; PING -> OK; (of the keeper's own) TUNE -> OK
  *   do something    SIGNAL, STOP, PAUSE, RESUME, PRESS, HOLD, SET -> OK or ERROR (keeper only but for SIGNAL)
  *
  * Flow control, keeper to agent only: each direction of a session's data has a window of
@@ -26,7 +26,7 @@
  *
  * The agent speaks first: HELLO. The keeper answers CONFIGURE (proto/guest.h), the agent OK or ERROR.
  */
-#define MESSAGE_VERSION 3
+#define MESSAGE_VERSION 4
 #define MESSAGE_WINDOW	(256U << 10)
 /* Sessions that an agent or a keeper serves at once; more are refused with an ERROR. */
 #define MESSAGE_SESSIONS_MAX 256
@@ -78,6 +78,7 @@ enum message_type {
 	 */
 	MESSAGE_PLUG,
 	MESSAGE_UNPLUG,
+	MESSAGE_TUNE, /* struct message_tune: limits that hold from now on */
 	MESSAGE_OOM, /* agent, on channel 0: a line of its kernel's of a process that want of memory killed (proto/oom.h) */
 };
 
@@ -103,10 +104,19 @@ struct message_stats {
 	uint64_t processes;
 };
 
+struct message_tune {
+	uint32_t
+		cpus; /* at most so many of the CPUs that it was started with are online; at least 1 */
+	uint64_t pids_limit; /* as in struct guest_config */
+};
+
 void message_put_error(struct buf *payload, const struct err *err);
 /* Sets err from an ERROR's payload (a broken one says so). Returns its code. */
 int message_get_error(const struct frame *frame, struct err *err);
 void message_put_stats(struct buf *payload, const struct message_stats *stats);
 int message_get_stats(const struct frame *frame, struct message_stats *ret);
+void message_put_tune(struct buf *payload, const struct message_tune *tune);
+/* -EBADMSG also if it leaves the machine no CPU. */
+int message_get_tune(const struct frame *frame, struct message_tune *ret);
 
 #endif

@@ -13,7 +13,9 @@
  *  2. why is the first cause of an end that is not as it should be; a later one never replaces it. To
  *     be killed once the workload has STARTED is as it should be.
  *  3. An empty volume that the guest is to fill is claimed from before the machine's start until STARTED, or its end.
- *  4. Every channel has had its EXIT or ERROR before ended(): agent_host_end() gives it to those that lack it.
+ *  4. The guest is told one set of limits at a time, and at its answer the newest, if they changed meanwhile. What
+ *     changes before STARTED it is told then.
+ *  5. Every channel has had its EXIT or ERROR before ended(): agent_host_end() gives it to those that lack it.
  */
 #include "proto/vm_driver.h"
 #include "base/copy_up.h"
@@ -31,10 +33,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define VM_DRIVER_SHUTDOWN_MS 10000
-#define VM_DRIVER_KILL_MS     3000
-#define VM_DRIVER_QUIT_MS     2000
-#define VM_DRIVER_BOOT_LOG    "boot.log"
+#define VM_DRIVER_SHUTDOWN_MS  10000
+#define VM_DRIVER_KILL_MS      3000
+#define VM_DRIVER_QUIT_MS      2000
+#define VM_DRIVER_BOOT_LOG     "boot.log"
+#define VM_DRIVER_TUNE_CHANNEL (VM_PLUG_CHANNEL - 1)
 
 enum vm_driver_phase {
 	VM_DRIVER_BOOTING,
@@ -60,6 +63,8 @@ struct driver {
 	int greeted; /* the agent has spoken */
 	int exited;  /* the workload's EXIT was delivered */
 	int kill_asked, paused;
+	int tune_due,
+		tune_asked; /* the guest has not been told the newest limits; it was told some, and has not answered */
 	struct err why;
 };
 
@@ -195,6 +200,22 @@ static int vm_driver_claim_share(struct driver *driver, const struct share *shar
 	return 0;
 }
 
+static void vm_driver_tell_limits(struct driver *driver)
+{
+	const struct instance *instance = driver->host.instance;
+	const struct message_tune tune = { .cpus = (uint32_t)instance_vcpus(instance),
+					   .pids_limit = (uint64_t)instance->pids_limit };
+	_cleanup_buf_ struct buf payload = BUF_INIT;
+
+	if (driver->phase != VM_DRIVER_RUNNING || driver->tune_asked || !driver->tune_due)
+		return;
+	driver->tune_due = 0;
+	driver->tune_asked = 1;
+	message_put_tune(&payload, &tune);
+	agent_host_send(driver->agent, VM_DRIVER_TUNE_CHANNEL, MESSAGE_TUNE, payload.data,
+			payload.len);
+}
+
 static void vm_driver_on_started(struct driver *driver)
 {
 	vm_driver_unclaim(driver);
@@ -202,6 +223,7 @@ static void vm_driver_on_started(struct driver *driver)
 		return;
 	driver->phase = VM_DRIVER_RUNNING;
 	loop_timer_set(driver->timer, -1);
+	vm_driver_tell_limits(driver);
 }
 
 /* What of a message counts for the window of its channel. */
@@ -222,6 +244,11 @@ static void vm_driver_on_message(void *ctx, uint32_t channel, uint16_t type, con
 		vm_plug_take(driver->plug, type, payload, len);
 		return;
 	}
+	if (channel == VM_DRIVER_TUNE_CHANNEL) {
+		driver->tune_asked = 0;
+		vm_driver_tell_limits(driver);
+		return;
+	}
 	if (!channel && type == MESSAGE_STARTED)
 		vm_driver_on_started(driver);
 	if (!channel && type == MESSAGE_EXIT)
@@ -239,7 +266,7 @@ static void vm_driver_on_writable(void *ctx, uint32_t channel)
 {
 	struct driver *driver = ctx;
 
-	if (channel != VM_PLUG_CHANNEL)
+	if (channel < VM_DRIVER_TUNE_CHANNEL)
 		driver->host.ops->writable(driver->host.ctx, channel);
 }
 
@@ -572,5 +599,11 @@ int vm_driver_unplug(struct driver *driver, const struct driver_device *device, 
 
 int vm_driver_tune(struct driver *driver, struct err *err)
 {
-	return driver->ops->tune(driver->engine, err);
+	int r = driver->ops->tune(driver->engine, err);
+
+	if (r < 0)
+		return r;
+	driver->tune_due = 1;
+	vm_driver_tell_limits(driver);
+	return 0;
 }

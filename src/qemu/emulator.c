@@ -77,7 +77,7 @@ static int emulator_check(struct emulator *emulator, const struct driver_host *h
 {
 	const struct instance *instance = host->instance;
 	int64_t memory = instance->memory ? instance->memory : EMULATOR_MEMORY_DEFAULT;
-	int64_t cpus = instance->cpus_milli ? (instance->cpus_milli + 999) / 1000 : 1;
+	int64_t cpus = instance_vcpus(instance);
 	size_t layers = strv_len(host->layer_paths), shares = strv_len(instance->volumes);
 
 	if (memory < EMULATOR_MEMORY_MIN)

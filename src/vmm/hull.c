@@ -80,7 +80,7 @@ static int hull_check(struct hull *hull, const struct driver_host *host, struct 
 {
 	const struct instance *instance = host->instance;
 	int64_t memory = instance->memory ? instance->memory : HULL_MEMORY_DEFAULT;
-	int64_t cpus = instance->cpus_milli ? (instance->cpus_milli + 999) / 1000 : 1;
+	int64_t cpus = instance_vcpus(instance);
 	size_t layers = strv_len(host->layer_paths), drives = strv_len(instance->drives);
 
 	if (memory < HULL_MEMORY_MIN)

@@ -412,6 +412,20 @@ def test_a_passwd_that_never_ends_is_no_harm(brig, import_tree):
     assert brig("run", "--rm", import_tree(add), "id", check=False).code in (0, 125)
 
 
+def test_mounts_by_hand_are_out_of_reach(brig, busybox_image, oci_probe):
+    """CVE-2022-0185: neither fsconfig() nor the user namespace that would bring the capability for it."""
+    def probe(*options):
+        said = brig("run", "--rm", "-v", f"{oci_probe}:/probe", *options, busybox_image, "/probe", "mounts").out
+        return dict(line.split(": ") for line in said.splitlines())
+
+    denied = "Operation not permitted"
+    assert set(probe().values()) == {denied}
+    assert set(probe("--cap-add", "ALL", "--cap-drop", "SYS_ADMIN").values()) == {denied}
+    # by the filter: with the capability in its own user namespace, what is asked of the kernel gets there
+    given = probe("--cap-add", "SYS_ADMIN")
+    assert given["fsopen"] == "done" and given["fsconfig"] == "Invalid argument"
+
+
 # --- what holds it in, as the kernel has it
 
 def confinement(brig, name):

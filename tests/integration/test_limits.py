@@ -71,6 +71,10 @@ def test_a_container_without_limits_gets_them_while_it_runs(brig, busybox_image)
     assert read("pids.max", "pids.max") == ["4"]
     assert read("cpu.cfs_quota_us", "cpu.max")[0] == "25000"
     assert brig("exec", "a", "sh", "-c", "for i in 1 2 3 4 5 6 7 8; do sleep 9 & done", check=False).code
+    # all or none
+    brig.fails("set", "a", "pids-limit=9", "cpu-weight=7", "cpuset-cpus=999")
+    assert read("pids.max", "pids.max") == ["4"]
+    assert brig.json("inspect", "a")[0]["cpu_weight"] == 0
 
 
 @pytest.mark.skipif(V2, reason="version 2 has it")

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from support import wait
+from support.agent import Agent
 from support.oci import ConsoleSocket, read_terminal
 
 pytestmark = pytest.mark.root
@@ -360,6 +361,50 @@ def test_a_process_that_execs_is_not_the_users_before(bundle, oci):
     assert os.stat(f"/proc/{oci.state()['pid']}/environ").st_uid == 100000
 
 
+# in a shell of the container's, of a process there by its number
+LOOKS = ["probe trace {0}", "head -c 0 /proc/{0}/exe", "ls -l /proc/{0}/fd", "cat /proc/{0}/environ", "cat /proc/{0}/maps",
+         "ls /proc/{0}/cwd/", "ls /proc/{0}/root/"]
+
+
+@pytest.mark.parametrize("own_users", [False, True], ids=["the host's users", "users of its own"])
+def test_a_process_that_is_attached_cannot_be_looked_into(bundle, oci, probe, own_users):
+    """CVE-2016-8649, CVE-2016-10124: until it is the container's program, whoever is root inside reaches nothing of it.
+
+    It is held at its execve, the last moment, by a filter that asks the test."""
+    changes = {"linux.seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": str(bundle.folder / "agent"),
+                                 "syscalls": [{"names": ["execve"], "action": "SCMP_ACT_NOTIFY"}]}}
+    if own_users:  # and every capability over them
+        ids = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+        every = ["CAP_SYS_PTRACE", "CAP_SYS_ADMIN", "CAP_DAC_READ_SEARCH", "CAP_DAC_OVERRIDE"]
+        changes.update({"linux.namespaces[+]": {"type": "user"}, "linux.uidMappings": ids, "linux.gidMappings": ids,
+                        "process.capabilities": {name: every for name in ("bounding", "permitted", "effective")}})
+    seen, held = {}, []
+
+    def look(pid):
+        if held == [None]:
+            held[0] = pid
+            seen.update({"before": looks(pid), "fds": os.stat(f"/proc/{pid}/fd").st_uid})
+
+    def looks(pid):
+        inside = Path(f"/proc/{pid}/status").read_text().split("NSpid:")[1].split("\n")[0].split()[-1]
+        return [oci("exec", oci.id, "sh", "-c", look.format(inside) + " 2>&1", check=False).stdout for look in LOOKS]
+
+    with Agent(bundle.folder / "agent", {"execve": look}):
+        bundle.start(changes=changes)
+        held.append(None)
+        with oci.popen("exec", oci.id, "sh", "-c", "echo up; exec sleep 1000",
+                       stdout=subprocess.PIPE) as attached:
+            try:
+                assert attached.stdout.readline() == "up\n"
+                seen["after"] = looks(held[0])
+            finally:
+                oci("delete", "--force", oci.id)
+    assert seen["fds"] == 0
+    for before, after, what in zip(seen["before"], seen["after"], LOOKS):
+        assert "denied" in before or "not permitted" in before, (what, before)
+        assert "denied" not in after and "not permitted" not in after, (what, after)
+
+
 def test_our_program_is_not_to_be_had_from_inside(bundle, oci):
     """CVE-2019-5736: who can open /proc/PID/exe of ours to write has our file. Here it is looked at from the outside."""
     before = oci.program.resolve().stat()
@@ -481,6 +526,57 @@ def test_a_container_in_roots_folder_that_is_a_link(bundle, oci, outside):
     oci("delete", "--force", "x", check=False)
     assert (outside / "secret").exists()
     (oci.root / "x").unlink()
+
+
+# CVE-2021-43784: what is told to the container's first process is taken whole or refused, never cut at some length
+
+def maps(n, first=100000):
+    return [{"containerID": i * 2, "hostID": first + i * 2, "size": 1} for i in range(n)]
+
+
+def own_users(maps):
+    return {"linux.namespaces[+]": {"type": "user"}, "linux.uidMappings": maps, "linux.gidMappings": maps}
+
+
+@pytest.mark.parametrize("n", [6, 250])
+def test_many_mappings_are_there_in_full(bundle, n):
+    out = bundle.out("cat /proc/self/uid_map /proc/self/gid_map", own_users(maps(n)))
+    expected = [(entry["containerID"], entry["hostID"], entry["size"]) for entry in maps(n)]
+    assert [tuple(map(int, line.split())) for line in out.splitlines()] == expected * 2
+
+
+@pytest.mark.parametrize("n", [341, 65536 + 5])
+def test_more_mappings_than_the_kernel_takes_are_refused(bundle, n):
+    assert "linux.uidMappings" in bundle.refused(own_users(maps(n)))
+
+
+@pytest.mark.parametrize("length", [4096, 65536 + 40, 1 << 20])
+@pytest.mark.parametrize("member", ["linux.namespaces[4].path", "mounts[1].source", "mounts[1].destination", "process.cwd",
+                                    "root.path", "linux.devices[0].path"])
+def test_a_path_longer_than_any_is_refused(bundle, length, member):
+    """As a length of 16 bits, 65536 + 40 would be 40: with what lies behind taken for something else."""
+    path = ("/" + "x" * 31) * (length // 32 + 1)
+    bundle.base["mounts"].append({"destination": "/tmp", "type": "bind", "source": "/tmp"})
+    bundle.base["linux"]["devices"] = [{"path": "/dev/x", "type": "c", "major": 1, "minor": 3}]
+    message = bundle.refused({member: path[:length]}, "true")
+    assert f": {member.replace('].', ']: ')}: a path has at most 4095 bytes, and this one has {length}" in message
+
+
+def test_many_mounts_and_words_are_there_in_full(bundle, oci):
+    """More than 64 KiB of each, and more mounts than descriptors fit one message."""
+    sources, mounts = oci.folder / "sources", []
+    for i in range(400):
+        source = sources / f"{i}-{'x' * 200}"
+        source.mkdir(parents=True)
+        (source / str(i)).touch()
+        mounts.append({"destination": f"/tmp/{i}", "type": "bind", "source": str(source)})
+    words = [f"{i}-{'y' * 200}" for i in range(800)]  # the first is $0
+    bundle.base["mounts"] += mounts
+    bundle.write({"process.args": ["sh", "-c", "ls /tmp/*/* | wc -l; ls /tmp/399; echo $# ${799}; echo $V799",
+                                   *words],
+                  "process.env": ["PATH=/bin"] + [f"V{i}={word}" for i, word in enumerate(words)]})
+    out = oci("run", "--bundle", bundle.folder, oci.id).stdout.splitlines()
+    assert out == ["400", "399", f"799 {words[799]}", words[799]]
 
 
 # pids

@@ -48,6 +48,11 @@ def test_a_machine_has_a_kernel_memory_and_cpus_of_its_own(brig, start):
     assert sh(brig, "nproc") == "2\n"
     kib = int(sh(brig, "cat /proc/meminfo").split("MemTotal:")[1].split()[0])
     assert 200 * 1024 < kib < 300 * 1024
+    # fewer of them while it runs, and as many as before; the agent has them before it hears of the next command
+    brig("set", "a", "cpus=1", "pids-limit=8")
+    assert sh(brig, "nproc; cat /sys/fs/cgroup/pids.max") == "1\n8\n"
+    brig("set", "a", "cpus=2", "pids-limit=none")
+    assert sh(brig, "nproc; cat /sys/fs/cgroup/pids.max") == "2\nmax\n"
 
 
 def test_the_kernel_gets_the_words_that_it_was_given(brig, start):

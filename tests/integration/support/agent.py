@@ -23,7 +23,8 @@ def number(call):
 
 
 class Agent:
-    """Use as a context manager. answers: {call: value, or the negative errno}; other calls go on."""
+    """Use as a context manager. answers: {call: value, or the negative errno}; other calls go on, and so does one whose
+    answer is a function: of the caller's pid, called while it waits."""
 
     def __init__(self, path, answers):
         self.path, self.answers = path, {number(call): value for call, value in answers.items()}
@@ -80,6 +81,8 @@ class Agent:
             identity, pid, _, call = struct.unpack_from("=QIIi", notification)
             value = self.answers.get(call)
             self.seen.append((pid, self._names.get(call, call)))
+            if callable(value):
+                value = value(pid)
             answer = struct.pack("=QqiI", identity, max(value or 0, 0), min(value or 0, 0),
                                  CONTINUE if value is None else 0)
             with contextlib.suppress(FileNotFoundError):

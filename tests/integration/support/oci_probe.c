@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/keyctl.h>
+#include <linux/mount.h>
+#include <linux/sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,13 +88,27 @@ static int probe_escape(const char *arg __attribute__((unused)))
 	return 0;
 }
 
+/* Whether the calls that make mounts by hand are let through to the kernel, and user namespaces with them. */
+static int probe_mounts(const char *arg __attribute__((unused)))
+{
+	char value[256];
+
+	memset(value, 'x', sizeof(value) - 1);
+	value[sizeof(value) - 1] = '\0';
+	probe_result("fsopen", syscall(SYS_fsopen, "tmpfs", 0));
+	probe_result("fsconfig", syscall(SYS_fsconfig, -1, FSCONFIG_SET_STRING, "a", value, 0));
+	probe_result("fspick", syscall(SYS_fspick, AT_FDCWD, "/", 0));
+	probe_result("unshare", syscall(SYS_unshare, CLONE_NEWUSER));
+	return probe_result("fsopen then", syscall(SYS_fsopen, "tmpfs", 0));
+}
+
 static const struct {
 	const char *name;
 	int (*run)(const char *arg);
 } probes[] = {
 	{ "clock", probe_clock },   { "keyring", probe_keyring }, { "policy", probe_policy },
 	{ "type", probe_type },	    { "trace", probe_trace },	  { "files", probe_files },
-	{ "escape", probe_escape },
+	{ "escape", probe_escape }, { "mounts", probe_mounts },
 };
 
 int main(int argc, char **argv)

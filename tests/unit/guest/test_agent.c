@@ -83,6 +83,11 @@ static int here_ended(void *ctx _unused_, int status)
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+static int here_tune(void *ctx _unused_, const struct message_tune *tune, struct err *err)
+{
+	return tune->pids_limit == 1 ? err_set(err, -EBUSY, "too many already") : 0;
+}
+
 static const struct agent_ops ops = { .run = here_with_init,
 				      .exec = here,
 				      .work = here_work,
@@ -90,6 +95,7 @@ static const struct agent_ops ops = { .run = here_with_init,
 				      .thaw = here_thaw,
 				      .plug = here_plug,
 				      .ended = here_ended,
+				      .tune = here_tune,
 				      .stats = stats_machine,
 				      .processes = stats_processes };
 
@@ -337,6 +343,20 @@ static void questions_are_answered(void **state)
 	expect(stage, 9, MESSAGE_PROCS);
 }
 
+static void limits_are_answered_for(void **state)
+{
+	struct stage *stage = *state;
+
+	for (uint64_t limit = 0; limit < 2; limit++) {
+		const struct message_tune tune = { .cpus = 1, .pids_limit = limit };
+		_cleanup_buf_ struct buf payload = BUF_INIT;
+
+		message_put_tune(&payload, &tune);
+		say(stage, 9, MESSAGE_TUNE, payload.data, payload.len);
+		expect(stage, 9, limit ? MESSAGE_ERROR : MESSAGE_OK);
+	}
+}
+
 static void a_file_is_sent_as_a_tree(void **state)
 {
 	struct stage *stage = *state;
@@ -482,6 +502,7 @@ int main(void)
 		TEST(output_waits_for_credit),
 		TEST(a_client_that_goes_leaves_no_process),
 		TEST(questions_are_answered),
+		TEST(limits_are_answered_for),
 		TEST(a_file_is_sent_as_a_tree),
 		TEST(a_file_system_stands_still_as_long_as_is_wanted),
 		TEST(what_becomes_of_a_device_is_told),

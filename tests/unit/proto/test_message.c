@@ -84,6 +84,26 @@ static void figures_come_back(void **state _unused_)
 	assert_int_equal(message_get_stats(&frame, &stats), -EBADMSG);
 }
 
+static void limits_come_back_and_leave_a_cpu(void **state)
+{
+	const struct message_tune sent = { .cpus = 3, .pids_limit = 77 };
+	_cleanup_buf_ struct buf payload = BUF_INIT, none = BUF_INIT;
+	struct message_tune tune = { 0 };
+	struct frame frame;
+
+	(void)state;
+	message_put_tune(&payload, &sent);
+	frame = frame_of(&payload);
+	assert_int_equal(message_get_tune(&frame, &tune), 0);
+	assert_int_equal(tune.cpus, 3);
+	assert_int_equal(tune.pids_limit, 77);
+	frame.len--;
+	assert_int_equal(message_get_tune(&frame, &tune), -EBADMSG);
+	message_put_tune(&none, &(struct message_tune){ .pids_limit = 1 });
+	frame = frame_of(&none);
+	assert_int_equal(message_get_tune(&frame, &tune), -EBADMSG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -92,6 +112,7 @@ int main(void)
 		cmocka_unit_test(an_error_that_is_none_is_an_error),
 		cmocka_unit_test(an_exit_status_out_of_range_becomes_brigs_own),
 		cmocka_unit_test(figures_come_back),
+		cmocka_unit_test(limits_come_back_and_leave_a_cpu),
 	};
 
 	return cmocka_run_group_tests_name("proto/message", tests, NULL, NULL);

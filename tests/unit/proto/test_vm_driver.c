@@ -20,7 +20,7 @@
 struct vm_engine {
 	int ours[VM_STREAMS], guest[VM_STREAMS];
 	int end; /* in place of a pidfd */
-	int killed, quits, paused, pressed[MESSAGE_BUTTONS];
+	int killed, quits, paused, tunes, pressed[MESSAGE_BUTTONS];
 	struct err failure; /* for reap() */
 };
 
@@ -86,6 +86,12 @@ static int fake_press(struct vm_engine *engine, enum message_button button,
 	return 0;
 }
 
+static int fake_tune(struct vm_engine *engine, struct err *err _unused_)
+{
+	engine->tunes++;
+	return 0;
+}
+
 static void fake_quit(struct vm_engine *engine)
 {
 	engine->quits++;
@@ -122,6 +128,7 @@ static const struct vm_engine_ops fake_ops = {
 	.pidfd = fake_pidfd,
 	.pause = fake_pause,
 	.press = fake_press,
+	.tune = fake_tune,
 	.quit = fake_quit,
 	.kill = fake_kill,
 	.reap = fake_reap,
@@ -266,6 +273,48 @@ static void boot(struct fixture *f)
 	snprintf(started, sizeof(started), "%d ", MESSAGE_STARTED);
 	expect(f, started);
 	assert_string_equal(f->run.kernel, "6.1.0");
+}
+
+/* The CPUs that the guest is told of next. */
+static uint32_t told_cpus(void)
+{
+	_cleanup_buf_ struct buf received = BUF_INIT;
+	struct message_tune tune;
+	struct frame frame;
+
+	do
+		assert_int_equal(frame_receive(machine.guest[VM_STREAM_AGENT], &received, &frame),
+				 0);
+	while (frame.type != MESSAGE_TUNE);
+	assert_int_equal(message_get_tune(&frame, &tune), 0);
+	assert_int_equal(tune.pids_limit, 9);
+	assert_int_equal(
+		frame_send(machine.guest[VM_STREAM_AGENT], frame.channel, MESSAGE_OK, NULL, 0), 0);
+	return tune.cpus;
+}
+
+static void a_guest_is_told_its_newest_limits_one_set_at_a_time(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = ERR_INIT;
+	char said[16];
+
+	start(f);
+	f->instance.pids_limit = 9;
+	for (int64_t milli = 4000; milli > 1000; milli -= 500) {
+		f->instance.cpus_milli = milli;
+		assert_int_equal(vm_driver_tune(f->driver, &err), 0);
+		if (milli == 4000)
+			boot(f);
+	}
+	assert_int_equal(machine.tunes, 6);
+	assert_int_equal(told_cpus(), 4);
+	say_number(MESSAGE_OUT, 0); /* by then the answer was heard, too */
+	snprintf(said, sizeof(said), "%d %d ", MESSAGE_STARTED, MESSAGE_OUT);
+	expect(f, said);
+	assert_int_equal(told_cpus(), 2);
+	machine_end(&machine);
+	end(f);
 }
 
 static void a_guest_that_goes_before_its_workload_is_explained_by_its_console(void **state)
@@ -444,6 +493,7 @@ int main(void)
 		TEST(an_empty_volume_is_the_guests_to_fill_until_its_workload_starts),
 		TEST(a_machine_that_ends_lets_go_of_the_volume_that_it_was_to_fill),
 		TEST(only_what_runs_can_be_paused),
+		TEST(a_guest_is_told_its_newest_limits_one_set_at_a_time),
 		TEST(buttons_work_from_the_boot_on_but_not_while_it_is_paused),
 	};
 
