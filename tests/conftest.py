@@ -123,7 +123,7 @@ def _end(command, folder):
     names = _instances(command)
     problems = _remove_instances(command, names)
     problems += leaks.find(folder, command.run, 5)
-    problems += [f"{path} is left" for path in _instance_folders(command)]
+    problems += [f"{path} is left" for path in [*_instance_folders(command), *command.run.glob(".layers/*/*")]]
     if problems:
         _force_clean(folder)
     shutil.rmtree(folder, ignore_errors=True)
@@ -133,7 +133,7 @@ def _end(command, folder):
 
 def _instance_folders(brig):
     return [path for folder in (brig.root / "instances", brig.run) if folder.is_dir()
-            for path in folder.iterdir() if path.is_dir() and path.name != ".net"]
+            for path in folder.iterdir() if path.is_dir() and path.name not in (".net", ".layers")]
 
 
 def _nobody_removes(brig):

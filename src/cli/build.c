@@ -76,10 +76,12 @@ const struct verb cli_build_verbs[] = {
 	  .args = "[CONTEXT]",
 	  .summary = "Make an image from a Containerfile",
 	  .description =
-		  "buildah does the work, and brig stores the image that comes of it. Images that "
-		  "FROM names are buildah's, which are podman's too, or come from registries; "
-		  "'brig save IMAGE | podman load' gives it one of brig's. Its cache of steps is "
-		  "there as well. CONTEXT is a folder, by default this one.",
+		  "buildah does the work, and brig stores the image that comes of it. An image "
+		  "that "
+		  "FROM or --from= names is brig's, if there is one here and no --pull; else "
+		  "buildah's, which are podman's too, or it comes from a registry. One that a "
+		  "variable names is never brig's. The cache of steps is buildah's. CONTEXT is a "
+		  "folder, by default this one.",
 	  .examples = build_examples,
 	  .options = build_options,
 	  .min_args = 0,

@@ -21,6 +21,7 @@
 #include "container/checkpoint.h"
 #include "container/inner.h"
 #include "container/launch.h"
+#include "container/layer_share.h"
 #include "container/rootfs.h"
 #include "container/streams.h"
 #include "proto/lookup.h"
@@ -54,6 +55,7 @@ enum driver_phase {
 struct driver {
 	const struct driver_host *host;
 	struct launch launch;
+	struct layer_share *layer_share;
 	struct streams streams;
 	struct loop_source *sock_source, *pid_source, *restore_source;
 	struct checkpoint_restore *restore; /* that is under way */
@@ -287,6 +289,7 @@ static void driver_free(struct driver *driver)
 	binding_free(driver->binding);
 	streams_release(&driver->streams);
 	launch_release(&driver->launch);
+	driver->layer_share = layer_share_free(driver->layer_share);
 	spec_release(&driver->restored);
 	free(driver);
 }
@@ -422,6 +425,15 @@ static void driver_add_limits(struct driver *driver, struct spec *spec)
 	spec->limit_ctx = driver;
 }
 
+/* A user's layers are folders, whose pages are shared as they are. */
+static void driver_share_layers(struct driver *driver, struct spec *spec)
+{
+	_cleanup_free_ char *dir = mem_printf("%s/../" LAYER_SHARE_DIR, driver->host->run_dir);
+
+	if (!spec->unprivileged)
+		spec->layer_share = driver->layer_share = layer_share_new(dir);
+}
+
 static int driver_launch(struct driver *driver, struct err *err)
 {
 	const struct driver_host *host = driver->host;
@@ -441,6 +453,7 @@ static int driver_launch(struct driver *driver, struct err *err)
 	if (r == 0)
 		r = driver_join_network(host, &spec, err);
 	driver_add_limits(driver, &spec);
+	driver_share_layers(driver, &spec);
 	if (r == 0)
 		r = launch_run(&spec, cache, -EBADF, &driver->launch, err);
 	if (r == 0)
@@ -734,8 +747,10 @@ static int driver_checkpoint(const struct driver_target *target, const char *ima
 static int driver_clean(_unused_ const struct instance *instance, _unused_ const char *state_dir,
 			const char *run_dir, struct err *err)
 {
+	_cleanup_free_ char *shared = mem_printf("%s/../" LAYER_SHARE_DIR, run_dir);
 	_cleanup_free_ char *path = instance_cgroup(run_dir);
 
+	layer_share_clean(shared);
 	return cgroup_remove(path, DRIVER_END_MS, err);
 }
 

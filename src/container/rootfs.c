@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/strv.h"
 #include "container/dev.h"
+#include "container/layer_share.h"
 #include "sys/mnt.h"
 #include "sys/quota.h"
 
@@ -42,6 +43,25 @@ static void rootfs_release(struct rootfs *rootfs)
 	fd_close(rootfs->work);
 }
 
+/* A mount that somebody has already, as is usual: its root is of root. */
+static int rootfs_share_layer(struct rootfs *rootfs, const char *path)
+{
+	const struct idmap *map = &rootfs->spec->idmap;
+	_cleanup_close_ int fd = -EBADF;
+
+	if (layer_share_take(rootfs->spec->layer_share, path, map, &fd) < 0)
+		return 0;
+	if (!rootfs->n_lowers) {
+		if (fstat(fd, &rootfs->root) < 0 || rootfs->root.st_uid != idmap_uid(map, 0) ||
+		    rootfs->root.st_gid != idmap_gid(map, 0))
+			return 0;
+		rootfs->root.st_uid = rootfs->root.st_gid = 0;
+	}
+	layer_share_hold(rootfs->spec->layer_share, path, map, fd);
+	rootfs->lowers[rootfs->n_lowers++] = take_fd(&fd);
+	return 1;
+}
+
 static int rootfs_open_layer(struct rootfs *rootfs, const char *path, struct err *err)
 {
 	_cleanup_close_ int fd = -EBADF;
@@ -58,6 +78,7 @@ static int rootfs_open_layer(struct rootfs *rootfs, const char *path, struct err
 					 "this kernel cannot shift the ids of an erofs layer "
 					 "(Linux 5.19 and later can)");
 	}
+	layer_share_hold(rootfs->spec->layer_share, path, &rootfs->spec->idmap, fd);
 	rootfs->lowers[rootfs->n_lowers++] = take_fd(&fd);
 	return 0;
 }
@@ -70,8 +91,11 @@ static int rootfs_open_layers(struct rootfs *rootfs, struct err *err)
 		return err_set(err, -EINVAL, "the image has no layers, so there is nothing to run");
 	rootfs->lowers = mem_zalloc(n * sizeof(*rootfs->lowers));
 	for (size_t i = n; i-- > 0;) {
-		int r = rootfs_open_layer(rootfs, rootfs->spec->layers[i], err);
+		const char *path = rootfs->spec->layers[i];
+		int r = rootfs_share_layer(rootfs, path);
 
+		if (!r)
+			r = rootfs_open_layer(rootfs, path, err);
 		if (r < 0)
 			return r;
 	}

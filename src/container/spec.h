@@ -102,6 +102,7 @@ struct spec {
 	char *root_folder;	   /* what root_path borrows, if it is ours */
 	uint64_t root_propagation; /* MS_SHARED and its like; 0: private */
 	char *const *layers;
+	struct layer_share *layer_share; /* borrowed; NULL: mounts are its own */
 	const char *state_dir;
 	int read_only;
 	int temporary;	    /* need not survive a crash of the host */

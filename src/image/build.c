@@ -2,17 +2,21 @@
 #include "image/build.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "image/containerfile.h"
 #include "image/reference.h"
 #include "image/skopeo.h"
 #include "image/source.h"
+#include "image/store.h"
 #include "sys/child.h"
 
+#include <fcntl.h>
 #include <string.h>
 
-#define BUILD_FOLDER "build" /* in the work folder: an OCI layout */
-#define BUILD_ID     "id"    /* there, too: what buildah calls the image */
-#define BUILD_ID_MAX 256
-#define BUILD_HINT   "apt install buildah"
+#define BUILD_FOLDER   "build" /* in the work folder: an OCI layout */
+#define BUILD_ID       "id"    /* there, too: what buildah calls the image */
+#define BUILD_ID_MAX   256
+#define BUILD_FILE_MAX (1 << 20)
+#define BUILD_HINT     "apt install buildah"
 
 static void build_add(char ***argv, const char *option, const char *value)
 {
@@ -26,7 +30,45 @@ static void build_add_all(char ***argv, const char *option, char *const *values)
 		build_add(argv, option, *value);
 }
 
-static int build_run(const struct build *build, const struct work *work, struct err *err)
+/* NULL: it comes from elsewhere, or cannot be read, of which buildah will tell. */
+static char *build_read_file(const struct build *build)
+{
+	static const char *const usual[] = { "Containerfile", "Dockerfile" };
+	char *text = NULL;
+
+	if (build->file) {
+		(void)file_read(AT_FDCWD, build->file, BUILD_FILE_MAX, &text, NULL);
+		return text;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(usual) && !text; i++) {
+		_cleanup_free_ char *path = mem_printf("%s/%s", build->context, usual[i]);
+
+		(void)file_read(AT_FDCWD, path, BUILD_FILE_MAX, &text, NULL);
+	}
+	return text;
+}
+
+/* Images that the file names are buildah's to find; of those that are in the store it is told where. */
+static void build_add_images(const char *root, const struct build *build, char ***argv)
+{
+	_cleanup_free_ char *text = build->pull ? NULL : build_read_file(build);
+	_cleanup_strv_ char **names = text ? containerfile_images(text) : NULL;
+
+	strv_for_each(name, names) {
+		_cleanup_image_ struct image image = { NULL };
+		_cleanup_free_ char *full = NULL;
+		struct err err = ERR_INIT;
+
+		/* not by a prefix of its digest */
+		if (reference_resolve(*name, &full, NULL, &err) == 0 &&
+		    store_get(root, full, &image, &err) == 0 && !strcmp(image.reference, full))
+			strv_add_printf(argv, "--build-context=%s=docker-image://oci:%s/images:%s",
+					*name, root, full);
+	}
+}
+
+static int build_run(const char *root, const struct build *build, const struct work *work,
+		     struct err *err)
 {
 	struct child_spec spec = CHILD_SPEC_INIT;
 	_cleanup_strv_ char **argv = NULL;
@@ -44,6 +86,7 @@ static int build_run(const struct build *build, const struct work *work, struct 
 	build_add(&argv, "platform", build->platform);
 	build_add_all(&argv, "build-arg", build->args);
 	build_add_all(&argv, "label", build->labels);
+	build_add_images(root, build, &argv);
 	strv_add_printf(&argv, "--iidfile=%s/" BUILD_ID, work->path);
 	strv_add(&argv, "--");
 	strv_add(&argv, build->context);
@@ -117,7 +160,7 @@ static int build_store(const char *root, const struct build *build, char *const 
 	if (r == 0)
 		r = skopeo_check_path(source.work.path, err);
 	if (r == 0)
-		r = build_run(build, &source.work, err);
+		r = build_run(root, build, &source.work, err);
 	if (r == 0)
 		r = build_take(&source.work, err);
 	if (r == 0)

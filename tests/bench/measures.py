@@ -12,6 +12,7 @@ from pathlib import Path
 
 from backup import instance_backup
 from clone import instance_clone
+from layers import layer_build, second_instance
 from net import networks
 from oci import oci_runtime
 from support import images, registry
@@ -304,6 +305,8 @@ MEASURES = {
     "clone": instance_clone,
     "backup": instance_backup,
     "pull": image_pull,
+    "build": layer_build,
+    "second": second_instance,
     "oci": oci_runtime,
     "network": lambda bench: networks(bench, milliseconds),
 }

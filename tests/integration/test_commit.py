@@ -220,6 +220,10 @@ def test_a_containerfile_is_run(brig, busybox_tree, storage, tmp_path):
     assert brig("run", "--rm", "built:1").out == "hello\n"
     assert brig("build", "-q", "--target", "base", context, env=storage).out == "context:latest\n"
     assert "SAID" not in json.dumps(brig.json("image", "inspect", "context"))
+    # images that it names are first looked for in the store
+    (context / "more").write_text('FROM built:1 AS other\nENV SAID=again\nFROM other\nCOPY --from=context /bin/sh /b\n')
+    brig("build", "-q", "-t", "more", "-f", context / "more", context, env=storage)
+    assert brig("run", "--rm", "more").out == "again\n"
 
 
 @pytest.mark.skipif(not shutil.which("buildah"), reason="needs buildah")

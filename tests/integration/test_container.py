@@ -3,6 +3,7 @@
 
 import os
 import shutil
+import signal
 import stat
 import subprocess
 from pathlib import Path
@@ -455,3 +456,39 @@ def test_confinement_of_what_does_not_run_is_null(brig, busybox_image):
     brig("create", "--name", "a", busybox_image)
     assert confinement(brig, "a") is None
     assert "confinement" not in brig.json("inspect", "a")[0]
+
+
+def started(pid):
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+
+
+@pytest.mark.skipif(tuple(map(int, os.uname().release.split(".")[:2])) < (6, 15),
+                    reason="before Linux 6.15 nobody clones a mount that is another's alone")
+def test_containers_of_an_image_share_what_is_read_of_it(brig, busybox_image, tmp_path):
+    """One mount of each layer, told of in RUN/.layers: the kernel has its files in memory once."""
+    def notes():
+        return sorted(Path(brig.run, ".layers").glob("*/*"))
+
+    def keeper(name):
+        return brig.json("inspect", name)[0]["run"]["keeper_pid"]
+
+    brig("run", "-d", "--name", "a", busybox_image, "sleep", "1000")
+    brig("run", "-d", "--name", "b", busybox_image, "sleep", "1000")
+    assert [int(path.name.split(".")[0]) for path in notes()] == sorted([keeper("a"), keeper("b")])
+    assert len({path.name.split(".")[3] for path in notes()}) == 1
+    # of one that is killed the mount stays with the other, and its note goes; a note that lies is not believed
+    victim, others = keeper("a"), notes()[0].parent
+    os.kill(victim, signal.SIGKILL)
+    wait.process_end(victim, 30)
+    inode, device = notes()[0].name.split(".")[4], tmp_path.stat().st_dev
+    folder = os.open(tmp_path, os.O_RDONLY)
+    brig("rm", "-f", "b")
+    assert notes() == []
+    others.mkdir(parents=True)
+    for text in (f"{os.getpid()}.{started(os.getpid())}.{folder}.{device}.{inode}", f"1.1.{folder}.{device}.{inode}"):
+        (others / text).touch()
+    brig("run", "-d", "--name", "c", busybox_image, "sleep", "1000")
+    assert [path.name.split(".")[0] for path in notes()] == [str(keeper("c"))]
+    brig("rm", "-f", "a", "c")
+    brig("run", "--rm", busybox_image, "true")
+    assert notes() == []
