@@ -13,13 +13,17 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-/* These set the host's real cgroups, below brig-test/PID: version 1's, version 2's or some of each. */
-static char path[64];
+/*
+ * These set the host's real cgroups, version 1's, version 2's or some of each, below brig-test-PID: others may
+ * run beside them.
+ */
+static char top[32], path[64];
 
 static int setup(void **state)
 {
 	(void)state;
-	snprintf(path, sizeof(path), "brig-test/resources-%d", getpid());
+	snprintf(top, sizeof(top), "brig-test-%d", getpid());
+	snprintf(path, sizeof(path), "%s/group", top);
 	return 0;
 }
 
@@ -29,7 +33,7 @@ static int teardown(void **state)
 
 	(void)state;
 	(void)cgroup_remove(path, 2000, &err);
-	return cgroup_remove("brig-test", 0, &err) < 0 && err.code != -EBUSY ? -1 : 0;
+	return cgroup_remove(top, 0, &err) < 0 && err.code != -EBUSY ? -1 : 0;
 }
 
 static struct cgroup *create(unsigned int also)
@@ -304,7 +308,7 @@ static void realtime_is_of_version_1(void **state)
 		return;
 	refuses(cgroup, "{\"cpu\":{\"realtimeRuntime\":1000}}", -EINVAL,
 		"linux.resources.cpu.realtimeRuntime: cannot write 1000 to cpu.rt_runtime_us");
-	assert_int_equal(cgroup_open("brig-test", &parent), 0);
+	assert_int_equal(cgroup_open(top, &parent), 0);
 	assert_int_equal(cgroup_write(parent, CGROUP_CPU, "cpu.rt_runtime_us", "50000"), 0);
 	apply(cgroup, "{\"cpu\":{\"realtimeRuntime\":1000,\"realtimePeriod\":500000}}");
 	has(cgroup, CGROUP_CPU, "cpu.rt_runtime_us", "1000");

@@ -15,13 +15,14 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-/* These run on the host's real cgroups, below brig-test/PID. */
-static char path[64];
+/* These run on the host's real cgroups, below brig-test-PID, a run's own: others may run beside it. */
+static char top[32], path[64];
 
 static int setup(void **state)
 {
 	(void)state;
-	snprintf(path, sizeof(path), "brig-test/%d", getpid());
+	snprintf(top, sizeof(top), "brig-test-%d", getpid());
+	snprintf(path, sizeof(path), "%s/group", top);
 	return 0;
 }
 
@@ -31,7 +32,7 @@ static int teardown(void **state)
 
 	(void)state;
 	(void)cgroup_remove(path, 2000, &err);
-	return cgroup_remove("brig-test", 0, &err) < 0 && err.code != -EBUSY ? -1 : 0;
+	return cgroup_remove(top, 0, &err) < 0 && err.code != -EBUSY ? -1 : 0;
 }
 
 static void need_cgroups(void)

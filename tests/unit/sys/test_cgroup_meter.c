@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-static char path[64];
+static char top[32], path[64];
 
 static int teardown(void **state)
 {
@@ -18,7 +18,7 @@ static int teardown(void **state)
 
 	(void)state;
 	(void)cgroup_remove(path, 2000, &err);
-	return cgroup_remove("brig-test-meter", 0, &err) < 0 && err.code != -EBUSY ? -1 : 0;
+	return cgroup_remove(top, 0, &err) < 0 && err.code != -EBUSY ? -1 : 0;
 }
 
 /* A process in the group that waits; and so many more in one of its own below that. */
@@ -58,7 +58,8 @@ static void a_group_with_a_process_has_figures(void **state)
 	(void)state;
 	if (geteuid() != 0 || cgroup_host_layout() == CGROUP_LAYOUT_NONE)
 		skip();
-	snprintf(path, sizeof(path), "brig-test-meter/%d", getpid());
+	snprintf(top, sizeof(top), "brig-test-%d", getpid());
+	snprintf(path, sizeof(path), "%s/group", top);
 	inner = mem_printf("%s/inner", path);
 	assert_int_equal(cgroup_create(path, CGROUP_CPUACCT, &cgroup, &err), 0);
 	pids[0] = spawn_in(cgroup);
