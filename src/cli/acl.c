@@ -182,7 +182,11 @@ const struct verb cli_acl_verbs[] = {
 		.summary = "Add rules to a list",
 		.description =
 			"Adds rules at the list's end. They hold at once for all that have it, "
-			"also for connections that are there.",
+			"also for connections that are there: one that came under the rules goes "
+			"on for as long as they let one of its two sides begin it, one from "
+			"before the first rule when the instance next sends something on it, if "
+			"it may. So to end what came in to an instance that may send whatever it "
+			"likes, deny both ways with who is at the other end.",
 		.examples = (const char *const[]){ "brig acl add web ingress allow icmp",
 						   "let it be pinged", NULL },
 		.min_args = 2,

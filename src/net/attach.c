@@ -355,6 +355,63 @@ static int attach_number_names(struct attach *attach, struct err *err)
 	return r;
 }
 
+/* --- several networks on the host --- */
+
+static int attach_is_bridged(const struct attach_nic *nic)
+{
+	return nic->used && nic->port.bridge && nic->network.type == NETWORK_BRIDGE;
+}
+
+static char **attach_list_beside(const struct attach *attach, const struct attach_nic *nic)
+{
+	char **bridges = NULL;
+
+	for (size_t i = 0; i < NIC_MAX; i++) {
+		const struct attach_nic *other = &attach->nics[i];
+
+		if (attach_is_bridged(other) && strcmp(other->port.bridge, nic->port.bridge) != 0 &&
+		    !strv_has(bridges, other->port.bridge))
+			strv_add(&bridges, other->port.bridge);
+	}
+	return bridges;
+}
+
+static int attach_set_beside(struct attach *attach, struct attach_nic *nic, struct err *err)
+{
+	_cleanup_strv_ char **bridges = attach_list_beside(attach, nic);
+	struct port *port = &nic->port;
+	/* as in attach_set_names_port() */
+	const struct port part = { .device = port->device,
+				   .ip = port->ip,
+				   .ip6 = port->ip6,
+				   .beside = port->beside,
+				   .trusted = 1 };
+	int r = 0;
+
+	if (strv_same(port->beside, bridges))
+		return 0;
+	if (nic->noted && port->beside)
+		r = ruleset_remove_port(&attach->home, &part, err);
+	strv_free(port->beside);
+	port->beside = take_ptr(bridges);
+	if (r < 0 || !nic->noted)
+		return r;
+	r = port_save(&attach->home, port, err);
+	return r < 0 ? r : ruleset_add_port(&attach->home, port, err);
+}
+
+/* What each port has by there being others. */
+static int attach_relate(struct attach *attach, struct err *err)
+{
+	int r = attach_number_names(attach, err);
+
+	for (size_t i = 0; i < NIC_MAX && r == 0; i++) {
+		if (attach_is_bridged(&attach->nics[i]))
+			r = attach_set_beside(attach, &attach->nics[i], err);
+	}
+	return r;
+}
+
 static int attach_answer_names(struct attach *attach, struct err *err)
 {
 	for (size_t i = 0; i < NIC_MAX; i++) {
@@ -394,11 +451,11 @@ int attach_answer(struct attach *attach, struct err *err)
 }
 
 /* After one of them has gone. */
-static void attach_renew_names(struct attach *attach)
+static void attach_relate_rest(struct attach *attach)
 {
 	struct err ignored = ERR_INIT;
 
-	if (attach_number_names(attach, &ignored) == 0)
+	if (attach_relate(attach, &ignored) == 0)
 		(void)attach_answer_names(attach, &ignored);
 }
 
@@ -477,7 +534,7 @@ static int attach_prepare(struct attach *attach, struct err *err)
 	if (r == 0)
 		r = attach_publish(attach, attach->record->ports, err);
 	if (r == 0)
-		r = attach_number_names(attach, err);
+		r = attach_relate(attach, err);
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = attach_plug(attach, &attach->nics[i], err);
 	if (r == 0)
@@ -665,7 +722,7 @@ static int attach_connect_at(struct attach *attach, size_t place, const char *te
 	int r = attach_prepare_nic(attach, place, text, err);
 
 	if (r == 0)
-		r = attach_number_names(attach, err);
+		r = attach_relate(attach, err);
 	if (r == 0)
 		r = attach_plug(attach, nic, err);
 	if (r == 0)
@@ -712,7 +769,7 @@ static int attach_connect_by(struct attach *attach, const char *text,
 		wire_sweep(left);
 		attach_give_back(attach, &attach->nics[place]);
 		attach_nic_release(&attach->nics[place]);
-		attach_renew_names(attach);
+		attach_relate_rest(attach);
 	}
 	attach_list(attach);
 	*ret_place = place;
@@ -794,7 +851,7 @@ int attach_disconnect(struct attach *attach, const char *network, struct err *er
 	if (r == 0) {
 		attach_give_back(attach, nic);
 		attach_nic_release(nic);
-		attach_renew_names(attach);
+		attach_relate_rest(attach);
 	}
 	attach_list(attach);
 	return r;

@@ -126,6 +126,8 @@ static const struct {
 	[ELEMENT_PUBLISHED_AT6] = { "published_at6",
 				    { ELEMENT_IP6, ELEMENT_PROTOCOL, ELEMENT_SERVICE },
 				    { ELEMENT_IP6, ELEMENT_SERVICE } },
+	[ELEMENT_BESIDE] = { "beside", { ELEMENT_IFNAME, ELEMENT_IP }, { 0 } },
+	[ELEMENT_BESIDE6] = { "beside6", { ELEMENT_IFNAME, ELEMENT_IP6 }, { 0 } },
 	[ELEMENT_NAMES] = { "names", { ELEMENT_IP }, { ELEMENT_SERVICE } },
 	[ELEMENT_NAMES6] = { "names6", { ELEMENT_IP6 }, { ELEMENT_SERVICE } },
 	[ELEMENT_VIEWS] = { "views", { ELEMENT_IFNAME, ELEMENT_SERVICE }, { 0 } },
@@ -333,6 +335,18 @@ static void elements_add_names(struct elements *elements, const char *address, i
 	nftset_add_data(&element->of, &service, sizeof(service));
 }
 
+static void elements_add_beside(struct elements *elements, const char *bridge, const char *address)
+{
+	struct subnet to;
+
+	if (!address || subnet_parse_address(address, &to) < 0 || strlen(bridge) >= IFNAMSIZ)
+		return;
+	if (to.family == AF_INET)
+		elements_add_bound(elements, ELEMENT_BESIDE, bridge, to.address, 4);
+	else
+		elements_add_bound(elements, ELEMENT_BESIDE6, bridge, to.address, 16);
+}
+
 void elements_of_port(const struct network_home *home, const struct port *port,
 		      struct elements *ret)
 {
@@ -348,6 +362,10 @@ void elements_of_port(const struct network_home *home, const struct port *port,
 		elements_add_bound(ret, ELEMENT_VIEWS, port->bridge, &service, sizeof(service));
 		elements_add_names(ret, port->ip, port->names_port);
 		elements_add_names(ret, port->ip6, port->names_port);
+	}
+	strv_for_each(bridge, port->beside) {
+		elements_add_beside(ret, *bridge, port->ip);
+		elements_add_beside(ret, *bridge, port->ip6);
 	}
 	if (port->publish)
 		elements_add_loop(ret, port->device);

@@ -29,6 +29,8 @@ enum element_set {
 	ELEMENT_PUBLISHED6,
 	ELEMENT_PUBLISHED_AT,
 	ELEMENT_PUBLISHED_AT6,
+	ELEMENT_BESIDE, /* who is reached past its answers' way: on which bridge, at what address */
+	ELEMENT_BESIDE6,
 	ELEMENT_NAMES, /* where who has an address asks for names (net/view.h) */
 	ELEMENT_NAMES6,
 	ELEMENT_VIEWS, /* where that is on its bridge, which nobody else may ask */

@@ -17,13 +17,11 @@
 #define FIELD(kind, member) RECORD_FIELD(kind, struct port, member)
 
 static const struct record_field port_fields[] = {
-	FIELD(RECORD_STRING, device),  FIELD(RECORD_STRING, instance),
-	FIELD(RECORD_STRING, network), FIELD(RECORD_STRING, bridge),
-	FIELD(RECORD_STRING, mac),     FIELD(RECORD_STRING, ip),
-	FIELD(RECORD_STRING, ip6),     FIELD(RECORD_STRV, publish),
-	FIELD(RECORD_STRV, acls),      FIELD(RECORD_INT, rate),
-	FIELD(RECORD_BOOL, trusted),   FIELD(RECORD_BOOL, isolated),
-	FIELD(RECORD_INT, names_port), RECORD_END,
+	FIELD(RECORD_STRING, device), FIELD(RECORD_STRING, instance), FIELD(RECORD_STRING, network),
+	FIELD(RECORD_STRING, bridge), FIELD(RECORD_STRING, mac),      FIELD(RECORD_STRING, ip),
+	FIELD(RECORD_STRING, ip6),    FIELD(RECORD_STRV, publish),    FIELD(RECORD_STRV, acls),
+	FIELD(RECORD_INT, rate),      FIELD(RECORD_BOOL, trusted),    FIELD(RECORD_BOOL, isolated),
+	FIELD(RECORD_STRV, beside),   FIELD(RECORD_INT, names_port),  RECORD_END,
 };
 
 #undef FIELD

@@ -23,6 +23,7 @@ struct port {
 	int64_t rate;	/* bits a second, each way; 0: any */
 	int trusted;	/* what it sends is not looked at */
 	int isolated;	/* it reaches no other port that is */
+	char **beside; /* bridges of the instance's other ports, by which it answers who is on them */
 	int64_t names_port; /* of the host's, where its instance asks for names; 0: its network's (net/view.h) */
 };
 

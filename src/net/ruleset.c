@@ -102,7 +102,8 @@ static const char ruleset_stations[] =
  * not by its bridge, was sent to one of the addresses that bridges keep to themselves (IEEE 802.1D), past all rules. forward: between two
  * networks nothing passes, nor into one behind NAT what nobody there asked for, but for published ports. Neighbour
  * discovery, which ACLs let pass, is nobody's behind a router. names: who is on several networks asks somewhere else, and there nobody
- * else may ask, who would hear the names of networks that he is not on.
+ * else may ask, who would hear the names of networks that he is not on. postrouting: an instance answers straight to who is on a network of its,
+ * and not back to where a published port led from.
  */
 static const char ruleset_ways[] =
 	"	chain raw {\n"
@@ -163,6 +164,8 @@ static const char ruleset_ways[] =
 	"		oifname @bridges ip saddr 127.0.0.0/8 masquerade\n"
 	"		ct status dnat oifname . ip saddr @hairpin masquerade\n"
 	"		ct status dnat oifname . ip6 saddr @hairpin6 masquerade\n"
+	"		ct status dnat iifname . ip daddr @beside masquerade\n"
+	"		ct status dnat iifname . ip6 daddr @beside6 masquerade\n"
 	"		ip saddr @nat oifname != @bridges masquerade\n"
 	"		ip6 saddr @nat6 oifname != @bridges masquerade\n"
 	"	}\n";

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 from support import images
@@ -82,7 +83,9 @@ def run(command):
 
 class Ours:
     def __init__(self, bench, host, tree):
-        self.brig = Brig(bench.brig.root, bench.brig.run, prefix=host.prefix, network="brig0")
+        # /run is in memory on every host, and half of what a network takes on a disk is new files there.
+        self.run = Path(tempfile.mkdtemp(prefix="brig-bench-", dir="/dev/shm"))
+        self.brig = Brig(bench.brig.root, self.run, prefix=host.prefix, network="brig0")
         self.brig("image", "import", "--name", "net", tree)
         self.brig("network", "create", "--ipv4", "10.77.0.1/16", "brig0")  # for many
         self.gateway = self.brig.json("network", "inspect", "brig0")[0]["ipv4"].split("/")[0]
@@ -101,6 +104,7 @@ class Ours:
         if names:
             self.brig("rm", "-f", *names, check=False, timeout=300)
         self.brig("network", "rm", "brig0", check=False)
+        shutil.rmtree(self.run)
 
 
 class Podman:

@@ -117,6 +117,25 @@ def test_a_conversation_outlives_changes_for_as_long_as_it_is_allowed(pair, wire
         pair("rm", "-f", "web")
 
 
+def test_who_is_to_be_cut_off_is_denied_both_ways(pair):
+    (there, _), (own, _) = addresses(pair, "peer"), addresses(pair, "web")
+    pair("acl", "add", "web", "ingress allow tcp", "ingress drop")
+    with pair.popen("exec", "web", "sh", "-c", "sleep 1000 | nc -l -p 7000") as hears, \
+            pair.popen("exec", "-i", "peer", "sh", "-c", f"while ! nc {own} 7000; do :; done") as says:
+        says.send("one\n")
+        hears.expect("one")
+        # what it sends is open, so it might have begun this itself
+        pair("acl", "drop", "web", "1")
+        assert fetch(pair, "peer", own, 80) == ""
+        says.send("two\n")
+        hears.expect("two")
+        pair("acl", "add", "web", f"egress drop to {there}", "egress allow")
+        says.send("three\n")
+        with pytest.raises(TimeoutError):
+            hears.expect("three", timeout=2)
+        assert pings(pair, "web", WORLD)
+
+
 def test_acls_are_kept_while_they_are_used(net_brig):
     run = net_brig.fails("run", "--rm", "--network", "brig0,acl=nobody", "busybox", "true")
     assert "no ACL 'nobody'" in run.err

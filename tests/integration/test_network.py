@@ -397,6 +397,27 @@ def test_who_is_on_several_networks_finds_the_names_of_all(net_brig, wires):
     ping(net_brig, "web", "late")
 
 
+def test_who_is_on_several_networks_is_reached_by_a_published_port_from_all(net_brig, wires):
+    """Also from those whom it would answer by another way than that which they came."""
+    for name in "front", "back":
+        net_brig("network", "create", name)
+        start(net_brig, f"on-{name}", "--network", name)
+
+    def reached(*names):
+        for name in names:
+            for to in HOST, HOST6:
+                assert net_brig("exec", name, "nc", "-w", "5", to, "8080").out == "word\n"
+
+    serve(net_brig, "web", "--network", "front", "--network", "back", "-p", "8080:80", word=80)
+    reached("on-front", "on-back", "web")
+    net_brig("network", "disconnect", "back", "web")
+    reached("on-front", "on-back")
+    net_brig("network", "connect", "back", "web")
+    reached("on-front", "on-back", "web")
+    net_brig("rm", "-f", "web")
+    assert not re.search(r"set beside6? {[^}]*elements", wires.host.run("nft", "list", "ruleset"))
+
+
 def test_names_that_are_given_and_resolvers(net_brig):
     def file(name, *options):
         return net_brig("run", "--rm", *options, "busybox", "cat", f"/etc/{name}").out

@@ -48,14 +48,20 @@ class Entry:
 
     def get(self, make):
         """The entry's folder, filled by make(folder) if it is not there."""
+        self._lock = self._share()
+        if not self.path.exists():
+            self._lock.close()
+            self._get_made(make)
+        os.utime(self.path)
+        return self.path
+
+    def _get_made(self, make):
         # Not by the entry's own lock: who has made one goes on to share it, for long.
         with open(self.path.with_name(f"{self._kind}.making"), "w") as making:
             fcntl.flock(making, fcntl.LOCK_EX)
             self._lock = self._share()
             if not self.path.exists():
                 self._make(make)
-        os.utime(self.path)
-        return self.path
 
     def _make(self, make):
         new = self.path.with_suffix(".new")

@@ -70,6 +70,7 @@ static int set_up(void **state)
 	struct err err = ERR_INIT;
 
 	port.names_port = 40001;
+	strv_add(&port.beside, "br-dmz");
 	strcpy(place->folder, "/tmp/brig-rules-XXXXXX");
 	assert_non_null(mkdtemp(place->folder));
 	place->home = (struct network_home){ .root = place->folder, .run = place->folder };
@@ -111,6 +112,10 @@ static void the_rules_follow_from_networks_and_ports(void **state)
 	has(&text, "set loops { typeof iifname . oifname; elements = { \"vb0\" . \"vb0\" }; }");
 	has(&text, "\"vb0\" . 0xfd000000000000000000000000000003");
 	has(&text, "set views { typeof iifname . th dport; elements = { \"br-lan\" . 40001 }; }");
+	has(&text,
+	    "set beside { typeof iifname . ip saddr; elements = { \"br-dmz\" . 10.1.2.3 }; }");
+	has(&text,
+	    "set beside6 { typeof iifname . ip6 saddr; elements = { \"br-dmz\" . fd00::3 }; }");
 	has(&text, "map names { typeof ip saddr : th dport; elements = { 10.1.2.3 : 40001 }; }");
 	has(&text, "map names6 { typeof ip6 saddr : th dport; elements = { fd00::3 : 40001 }; }");
 	has(&text, "tcp . 8080 : 10.1.2.3 . 80, tcp . 8081 : 10.1.2.3 . 81");
