@@ -14,6 +14,8 @@ struct recipe {
 	int detach; /* of `run` alone */
 
 	int vm, container;
+	int isolation; /* enum recipe_isolation */
+	char **needs;  /* for it */
 	char *name;
 	char **labels;
 
@@ -54,6 +56,14 @@ struct recipe {
 	char **dns, **dns_search, **extra_hosts;
 
 	int pull; /* enum recipe_pull */
+};
+
+/* The kind: as --vm or --container says, or as `brig advise` does. */
+enum recipe_isolation {
+	RECIPE_ISOLATION_GIVEN,
+	RECIPE_ISOLATION_CONTAINER,
+	RECIPE_ISOLATION_VM,
+	RECIPE_ISOLATION_AUTO
 };
 
 /* Whether the image is fetched first. */

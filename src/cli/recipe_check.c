@@ -20,6 +20,8 @@
 
 static const char *const recipe_pulls[] = { "missing", "always", "never", NULL };
 
+static const char *const recipe_isolations[] = { "as-given", "container", "vm", "auto", NULL };
+
 const struct recipe recipe_defaults = {
 	.stop_timeout_ms = -1,
 	.engine = -1,
@@ -41,6 +43,11 @@ const struct option recipe_options[] = {
 	       "run in the background and print the name"),
 	RECIPE("vm", 0, OPTION_FLAG, NULL, vm, "make a virtual machine"),
 	RECIPE("container", 0, OPTION_FLAG, NULL, container, "make a container, the default"),
+	RECIPE("isolation", 0, OPTION_CHOICE, "KIND", isolation,
+	       "container, vm, or auto: the kind that 'brig advise' says",
+	       .choices = recipe_isolations),
+	RECIPE("need", 0, OPTION_STRV, "KEY=VALUE", needs,
+	       "with --isolation auto: what that cannot see, as trust=no"),
 	RECIPE("name", 0, OPTION_STRING, "NAME", name, "name it; else a name is made up"),
 	RECIPE("label", 'l', OPTION_STRV, "KEY=VALUE", labels, "note this about it"),
 
@@ -195,6 +202,8 @@ static int recipe_check_together(const struct recipe *recipe, struct err *err)
 {
 	if (recipe->vm && recipe->container)
 		return err_set(err, -EINVAL, "--vm and --container exclude each other");
+	if (recipe->needs && recipe->isolation != RECIPE_ISOLATION_AUTO)
+		return err_set(err, -EINVAL, "option --need: it goes with --isolation auto");
 	if (recipe->gdb && recipe->engine == INSTANCE_ENGINE_QEMU)
 		return err_set(err, -EOPNOTSUPP,
 			       "option --gdb: only the engine 'kvm' has a debugger's socket");

@@ -6,6 +6,7 @@
 #include "cli/recipe.h"
 #include "cli/registry.h"
 #include "image/kernel.h"
+#include "instance/advise.h"
 #include "instance/engine.h"
 #include "instance/limits.h"
 #include "instance/volume.h"
@@ -97,15 +98,64 @@ static int run_find_image(const struct instance_home *home, const struct recipe 
 	return r < 0 ? r : store_get(home->root, reference, ret, err);
 }
 
-static int run_make(const struct instance_home *home, const struct recipe *recipe, char **args,
+/* The record as a container, or what says that it can be none. */
+static int run_advise(const struct instance_home *home, const struct recipe *recipe,
+		      const struct image *image, char *const *command, int *ret_vm, struct err *err)
+{
+	_cleanup_instance_ struct instance record = { 0 };
+	_cleanup_advice_ struct advice advice = { 0 };
+	int r;
+
+	instance_init(&record);
+	r = recipe_fill(recipe, image, command, &record, err);
+	if (r == 0)
+		r = advise_about(home, &record, recipe->needs, &advice, err);
+	if (r < 0)
+		return r;
+	*ret_vm = advice.verdict == ADVISE_VM;
+	for (size_t i = 0; i < advice.n; i++) {
+		if (advice.findings[i].rule->verdict == advice.verdict) {
+			log_notice("a %s: %s (%s)", instance_kind_names[*ret_vm],
+				   advice.findings[i].rule->reason, advice.findings[i].rule->id);
+			return 0;
+		}
+	}
+	log_notice("a container: no rule speaks for a VM");
+	return 0;
+}
+
+/* --isolation as --vm or --container; auto is a container, until the image is known. */
+static int run_choose(const struct recipe *recipe, struct recipe *ret, struct err *err)
+{
+	struct err ignored = ERR_INIT;
+
+	*ret = *recipe;
+	if (!recipe->isolation)
+		return 0;
+	if (recipe->vm || recipe->container)
+		return err_set(err, -EINVAL, "--isolation excludes --vm and --container");
+	ret->vm = recipe->isolation == RECIPE_ISOLATION_VM;
+	/* an option that only a VM has says enough */
+	if (recipe->isolation == RECIPE_ISOLATION_AUTO &&
+	    recipe_check(ret, &ignored) == -EOPNOTSUPP)
+		ret->vm = 1;
+	return 0;
+}
+
+static int run_make(const struct instance_home *home, const struct recipe *given, char **args,
 		    struct instance *ret, struct err *err)
 {
 	_cleanup_image_ struct image image = { 0 };
 	_cleanup_close_ int lock = -EBADF, volumes = -EBADF;
-	int r = recipe_check(recipe, err);
+	struct recipe chosen, *const recipe = &chosen;
+	int r = run_choose(given, &chosen, err);
 
 	if (r == 0)
+		r = recipe_check(recipe, err);
+	if (r == 0)
 		r = run_find_image(home, recipe, args[0], &image, &lock, err);
+	if (r == 0 && recipe->isolation == RECIPE_ISOLATION_AUTO && !recipe->vm)
+		r = run_advise(home, recipe, &image, args + 1, &chosen.vm, err);
 	if (r == 0)
 		r = recipe_fill(recipe, &image, args + 1, ret, err);
 	if (r == 0)

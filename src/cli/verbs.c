@@ -35,6 +35,7 @@ static const struct verb *const verbs_tables[] = {
 	cli_backup_verbs,
 	cli_df_verbs,
 	cli_check_verbs,
+	cli_advise_verbs,
 	cli_doctor_verbs,
 	cli_info_verbs,
 	cli_autostart_verbs,
