@@ -26,7 +26,7 @@
  *
  * The agent speaks first: HELLO. The keeper answers CONFIGURE (proto/guest.h), the agent OK or ERROR.
  */
-#define MESSAGE_VERSION 3
+#define MESSAGE_VERSION 4
 #define MESSAGE_WINDOW	(256U << 10)
 /* Sessions that an agent or a keeper serves at once; more are refused with an ERROR. */
 #define MESSAGE_SESSIONS_MAX 256
