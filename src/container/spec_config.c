@@ -617,19 +617,6 @@ void spec_set_hooks(struct spec *spec, const struct config *config, const char *
 							 .metadata = seccomp->listener_metadata };
 }
 
-static int spec_config_has_vm(const struct config *config)
-{
-	return config->has_vm;
-}
-
-/* What this engine does not do yet, by the member that asks for it. */
-static const struct {
-	const char *path;
-	int (*given)(const struct config *config);
-} spec_config_refused[] = {
-	{ "vm", spec_config_has_vm },
-};
-
 int spec_of_config(const struct config *config, const char *id, const char *bundle, int rootless,
 		   struct spec *ret, struct err *err)
 {
@@ -642,11 +629,6 @@ int spec_of_config(const struct config *config, const char *id, const char *bund
 		.no_nodes = rootless,
 		.cgroup_optional = rootless,
 	};
-	for (size_t i = 0; i < ARRAY_SIZE(spec_config_refused); i++) {
-		if (spec_config_refused[i].given(config))
-			return err_set(err, -EOPNOTSUPP, "%s: not built yet",
-				       spec_config_refused[i].path);
-	}
 	if (!config->has_process)
 		r = err_set(err, -EINVAL, "process: there is none");
 	if (r == 0)

@@ -3,7 +3,9 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "guest/disk.h"
+#include "guest/folder.h"
 #include "guest/net.h"
 #include "guest/uevent.h"
 #include "proto/message.h"
@@ -288,20 +290,31 @@ static int boot_set_up_nets(struct boot *boot, struct err *err)
 		       : 0;
 }
 
-static int boot_mount_disks(struct boot *boot, struct err *err)
-{
-	return disk_mount(boot->config.layers, boot->config.user_marks, boot->uevents,
-			  BOOT_DEVICE_TIMEOUT_MS, err);
-}
-
 int boot_load_folders(struct err *err)
 {
 	return boot_load_list(BOOT_SHARES, err);
 }
 
+static int boot_mount_folder(struct boot *boot, struct err *err)
+{
+	int r = boot_load_folders(err);
+
+	return r < 0 ? r
+		     : folder_mount_root(&boot->config, DISK_ROOT, boot->uevents,
+					 BOOT_DEVICE_TIMEOUT_MS, err);
+}
+
+static int boot_mount_root(struct boot *boot, struct err *err)
+{
+	if (boot->config.folder_root)
+		return boot_mount_folder(boot, err);
+	return disk_mount(boot->config.layers, boot->config.user_marks, boot->uevents,
+			  BOOT_DEVICE_TIMEOUT_MS, err);
+}
+
 static int boot_load_shares(struct boot *boot, struct err *err)
 {
-	return boot->config.shares ? boot_load_folders(err) : 0;
+	return boot->config.shares && !boot->config.folder_root ? boot_load_folders(err) : 0;
 }
 
 /* From inside a cgroup namespace the mount does not wait for an RCU grace period. */
@@ -310,6 +323,22 @@ static int boot_mount_cgroups(struct boot *boot _unused_, struct err *err)
 	if (unshare(CLONE_NEWCGROUP) < 0)
 		return err_errno(err, -errno, "cannot make a cgroup namespace");
 	return boot_mount_one("cgroup2", "/sys/fs/cgroup", err);
+}
+
+static int boot_set_sysctls(struct boot *boot, struct err *err)
+{
+	strv_for_each(text, boot->config.sysctls) {
+		size_t len = strcspn(*text, "=");
+		_cleanup_free_ char *path = mem_printf("/proc/sys/%.*s", (int)len, *text);
+		int r;
+
+		for (char *at = path; *at; at++)
+			*at = *at == '.' ? '/' : *at;
+		r = (*text)[len] ? file_write_value(AT_FDCWD, path, *text + len + 1) : -EINVAL;
+		if (r < 0)
+			return err_errno(err, r, "cannot set the sysctl %.200s", *text);
+	}
+	return 0;
 }
 
 static const struct boot_step boot_steps[] = {
@@ -324,9 +353,10 @@ static const struct boot_step boot_steps[] = {
 	{ "bring up the loopback", boot_loopback },
 	{ "load modules for networks", boot_load_needed_nets },
 	{ "set up the networks", boot_set_up_nets },
-	{ "mount the disks", boot_mount_disks },
+	{ "mount the root", boot_mount_root },
 	{ "load modules for shares", boot_load_shares },
 	{ "mount the cgroups", boot_mount_cgroups },
+	{ "set what the kernel is to have set", boot_set_sysctls },
 };
 
 int boot_machine(struct boot *boot, struct err *err)

@@ -107,6 +107,85 @@ static int cell_mount_all(int kind, struct err *err)
 	return 0;
 }
 
+/* What is there already, by the options alone. */
+static int cell_restrict(const char *path, unsigned long flags, struct err *err)
+{
+	if (mount(path, path, NULL, MS_BIND | MS_REC, NULL) < 0 ||
+	    mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | flags, NULL) < 0)
+		return err_errno(err, -errno, "cannot restrict %.200s", path);
+	return 0;
+}
+
+static void cell_take_option(const char *option, unsigned long *flags, char ***rest);
+
+/* A tmpfs has the mode of what it covers, unless one is given; with "tmpcopyup", also what is in that. */
+static int cell_mount_like(const char *path, unsigned long flags, char *const *options,
+			   struct err *err)
+{
+	_cleanup_close_ int from = -EBADF, to = -EBADF;
+	_cleanup_free_ char *text = NULL;
+	_cleanup_strv_ char **rest = NULL;
+	int has_mode = 0, r = file_mkdir_p(path, 0755);
+	struct stat st;
+
+	strv_for_each(option, options) {
+		has_mode |= !strncmp(*option, "mode=", 5);
+		if (strcmp(*option, "tmpcopyup") != 0)
+			strv_add(&rest, *option);
+	}
+	text = strv_join(rest, ",");
+	if (r == 0)
+		from = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (from < 0 || fstat(from, &st) < 0)
+		return err_errno(err, r < 0 ? r : -errno, "cannot mount a tmpfs at %.200s", path);
+	r = cell_mount_at("tmpfs", path, flags & ~(unsigned long)MS_RDONLY, text, err);
+	if (r < 0)
+		return r;
+	to = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (to < 0 || (!has_mode && fchmod(to, st.st_mode & 07777) < 0))
+		r = -errno;
+	if (r == 0 && strv_has(options, "tmpcopyup"))
+		r = copy_up(from, to);
+	if (r == 0 && (flags & MS_RDONLY) &&
+	    mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | flags, NULL) < 0)
+		r = -errno;
+	return r < 0 ? err_errno(err, r, "cannot fill the tmpfs at %.200s", path) : 0;
+}
+
+/* TYPE:PATH:OPTIONS */
+static int cell_mount_one(const char *text, struct err *err)
+{
+	_cleanup_strv_ char **parts = strv_split(text, ":"), **words = NULL, **rest = NULL;
+	_cleanup_free_ char *options = NULL;
+	unsigned long flags = 0;
+
+	if (strv_len(parts) < 2 || *parts[1] != '/')
+		return err_set(err, -EINVAL, "'%.200s' says no mount", text);
+	words = strv_split(parts[2] ? parts[2] : "", ",");
+	strv_for_each(word, words)
+		cell_take_option(*word, &flags, &rest);
+	if (!strcmp(parts[0], "bind"))
+		return cell_restrict(parts[1], flags | MS_NODEV, err);
+	if (!strcmp(parts[0], "tmpfs"))
+		return cell_mount_like(parts[1], flags, rest, err);
+	options = strv_join(rest, ",");
+	return cell_mount_at(parts[0], parts[1], flags, options, err);
+}
+
+/* Those that the host has named, or else those of every machine. */
+static int cell_mount_kinds(const struct guest_config *config, struct err *err)
+{
+	int r = 0;
+
+	if (!config->folder_root)
+		return cell_mount_all(config->system ? CELL_SYSTEM : CELL_APP, err);
+	strv_for_each(text, config->mounts) {
+		if (r == 0)
+			r = cell_mount_one(*text, err);
+	}
+	return r;
+}
+
 static int cell_make_devices(struct err *err)
 {
 	mode_t mask = umask(0);
@@ -180,7 +259,8 @@ static int cell_mount_file(const char *tag, const char *path, unsigned long flag
 
 	if (r < 0)
 		return err_errno(err, r, "cannot make %.200s in the image's file system", path);
-	if (mount(tag, CELL_ASIDE, "virtiofs", MS_NODEV, NULL) < 0)
+	if (file_mkdir_p(CELL_ASIDE, 01777) < 0 ||
+	    mount(tag, CELL_ASIDE, "virtiofs", MS_NODEV, NULL) < 0)
 		return err_errno(err, -errno, "cannot mount a file of the host's");
 	if (mount(CELL_ASIDE "/" GUEST_FILE, path, NULL, MS_BIND, NULL) < 0 ||
 	    mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | flags, NULL) < 0)
@@ -244,12 +324,13 @@ static int cell_enter_new(void *ctx, struct err *err)
 	if (chdir(DISK_ROOT) < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 ||
 	    chdir("/") < 0)
 		return err_errno(err, -errno, "cannot make the image the root");
-	r = cell_mount_all(config->system ? CELL_SYSTEM : CELL_APP, err);
+	r = cell_mount_kinds(config, err);
 	if (r == 0 && !config->system)
 		r = cell_make_devices(err);
-	if (r == 0)
+	/* what is in a folder of the host's is the host's affair */
+	if (r == 0 && !config->folder_root)
 		r = disk_show(err);
-	if (r == 0)
+	if (r == 0 && !config->folder_root)
 		r = etc_show(config, CELL_ASIDE, err);
 	if (r < 0)
 		return r;

@@ -170,6 +170,36 @@ static int folder_find_and_mount(const struct cell *cell, struct folder *folder,
 	return r < 0 ? r : 0;
 }
 
+struct folder_root {
+	const char *path;
+	char tag[GUEST_TAG_MAX];
+};
+
+/* Its driver may not have come to it yet. A device node in it would be the host's, by number. */
+static int folder_try_root(void *ctx, struct err *err)
+{
+	const struct folder_root *root = ctx;
+
+	if (mount(root->tag, root->path, "virtiofs", MS_NODEV, NULL) == 0)
+		return 1;
+	return errno == EINVAL ? 0 : err_errno(err, -errno, "cannot mount the root");
+}
+
+int folder_mount_root(const struct guest_config *config, const char *path, int uevents,
+		      int64_t timeout_ms, struct err *err)
+{
+	struct folder_root root = { .path = path };
+	int r;
+
+	snprintf(root.tag, sizeof(root.tag), GUEST_SHARE "%zu", strv_len(config->shares));
+	if (mkdir(path, 0755) < 0 && errno != EEXIST)
+		return err_errno(err, -errno, "cannot make %s", path);
+	r = uevent_wait(uevents, timeout_ms, folder_try_root, &root, err);
+	if (r == 0)
+		return err_set(err, -ENODEV, "the machine has no device for its root");
+	return r < 0 ? r : 0;
+}
+
 int folder_attach(const struct cell *cell, const char *text, int uevents, int64_t timeout_ms,
 		  struct err *err)
 {

@@ -11,6 +11,9 @@
 
 /* Before the bus is looked through anew: which devices are whose. */
 int folder_prepare(const struct cell *cell, struct err *err);
+/* The root of a machine without disks, at `path`, which is made; the module is there. Waits for its device. */
+int folder_mount_root(const struct guest_config *config, const char *path, int uevents,
+		      int64_t timeout_ms, struct err *err);
 /* Waits for the device, which is new, and mounts it. What is not mounted has been let go of. */
 int folder_attach(const struct cell *cell, const char *text, int uevents, int64_t timeout_ms,
 		  struct err *err);

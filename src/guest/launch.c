@@ -18,6 +18,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -212,7 +213,7 @@ static int launch_give_stdio(const struct process_identity *identity, struct err
 static int launch_become(const struct launch_spec *spec, struct err *err)
 {
 	struct process_identity identity = { 0 };
-	int r = process_identify(spec->process->user, &identity, err);
+	int r = process_identify_groups(spec->process, &identity, err);
 
 	if (r < 0)
 		return r;
@@ -221,6 +222,8 @@ static int launch_become(const struct launch_spec *spec, struct err *err)
 		r = limits_apply(spec->limits, spec->process->privileged, err);
 	if (r == 0)
 		r = process_become(&identity, err);
+	if (r == 0 && spec->process->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		r = err_errno(err, -errno, "cannot give up new privileges");
 	return r < 0 ? r : process_exec(spec->process, &identity, err);
 }
 

@@ -3,6 +3,7 @@
 #include "container/driver.h"
 #include "instance/keeper.h"
 #include "net/steward.h"
+#include "oci/vm_role.h"
 #include "proto/driver.h"
 #include "qemu/driver.h"
 #include "vmm/driver.h"
@@ -22,6 +23,7 @@ struct role {
 static const struct role roles[] = {
 	{ KEEPER_ROLE, keeper_main },
 	{ STEWARD_ROLE, steward_main },
+	{ VM_ROLE, vm_role_main },
 	{ NULL, NULL },
 };
 

@@ -157,6 +157,9 @@ static int checkpoint_check_running(const struct container *container, struct er
 
 	if (r < 0)
 		return r;
+	if (container->store.vm)
+		return err_set(err, -EOPNOTSUPP, "cannot checkpoint '%s': a VM has no checkpoints",
+			       container->store.id);
 	if (container->status != STORE_RUNNING && container->status != STORE_PAUSED)
 		return err_set(err, -EBUSY, "cannot checkpoint the container '%s', which is %s",
 			       container->store.id, store_status_names[container->status]);
@@ -246,6 +249,8 @@ static int checkpoint_prepare_life(struct life *life, const char *id, struct err
 
 	life->id = mem_strdup(id);
 	r = life_read_bundle(life, id, err);
+	if (r == 0 && life->is_vm)
+		r = err_set(err, -EOPNOTSUPP, "a VM has no checkpoints");
 	if (r == 0)
 		r = life_check_console(life, life->values->detach, err);
 	return r < 0 ? r : life_store(life, id, err);

@@ -154,6 +154,20 @@ static int control_set(struct container *container, const struct config_resource
 	return r < 0 ? r : resources_apply(container_cgroup(container), resources, err);
 }
 
+/* What the guest has of its own is not to be changed from outside its kernel. */
+static int control_check_vm(const struct config_resources *resources, struct err *err)
+{
+	const struct config_memory *memory = &resources->memory;
+
+	if ((memory->has_limit && memory->limit) || (memory->has_swap && memory->swap))
+		return err_set(err, -EOPNOTSUPP,
+			       "memory.limit: a VM keeps the memory that it was started with");
+	if (resources->has_pids && resources->pids)
+		return err_set(err, -EOPNOTSUPP,
+			       "pids.limit: a VM keeps the limit that it was started with");
+	return 0;
+}
+
 static int control_update(const struct oci_context *oci, const void *values, char **args,
 			  struct err *err)
 {
@@ -173,6 +187,8 @@ static int control_update(const struct oci_context *oci, const void *values, cha
 		r = control_of_file(v->resources, &resources, err);
 	else
 		control_of_options(v, &resources);
+	if (r == 0 && container.store.vm)
+		r = control_check_vm(&resources, err);
 	return r < 0 ? r : control_set(&container, &resources, err);
 }
 

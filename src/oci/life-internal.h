@@ -27,6 +27,7 @@ struct life {
 	size_t text_len;
 	struct config config;
 	struct spec spec;
+	int is_vm;		 /* a machine instead */
 	struct scope_name scope; /* unit NULL: systemd has no part in it */
 	struct scope_holder holder;
 	int scoped; /* it is made, and ours to be stopped on failure */

@@ -20,6 +20,8 @@
 #include "oci/console.h"
 #include "oci/follow.h"
 #include "oci/life-internal.h"
+#include "oci/vm.h"
+#include "oci/vm_plan.h"
 #include "sys/selfexec.h"
 
 #include <fcntl.h>
@@ -141,6 +143,27 @@ static int life_read_config(struct life *life, int dir, struct err *err)
 	return r < 0 ? r : config_read(json, &life->config, err);
 }
 
+/* What a machine cannot have is refused before anything is made; its group is made for its processes, too. */
+static int life_plan_vm(struct life *life, const char *id, struct err *err)
+{
+	_cleanup_vm_plan_ struct vm_plan plan = { 0 };
+	int r = vm_plan_wanted(&life->config, err);
+
+	if (r <= 0)
+		return r;
+	life->is_vm = 1;
+	if (life->oci->rootless)
+		return err_set(err, -EPERM, "a VM wants the host's root");
+	if (life->values->preserve_fds)
+		return err_set(err, -EOPNOTSUPP,
+			       "--preserve-fds: a VM is given no descriptor of the host's");
+	r = vm_plan_make(&life->config, &life->spec, id, life->bundle, life->oci->vm_root, &plan,
+			 err);
+	vm_plan_raise_limits(&life->config.on_linux.resources);
+	life->spec.limit_devices = 0;
+	return r;
+}
+
 int life_read_bundle(struct life *life, const char *id, struct err *err)
 {
 	const char *given = life->values->bundle ? life->values->bundle : ".";
@@ -159,6 +182,8 @@ int life_read_bundle(struct life *life, const char *id, struct err *err)
 	if (r == 0)
 		r = spec_of_config(&life->config, id, life->bundle, life->oci->rootless,
 				   &life->spec, err);
+	if (r == 0)
+		r = life_plan_vm(life, id, err);
 	if (r < 0)
 		return err_wrap(err, "%s/" STORE_CONFIG, life->bundle);
 	life->spec.preserve_fds = (unsigned int)life->values->preserve_fds;
@@ -219,6 +244,7 @@ int life_store(struct life *life, const char *id, struct err *err)
 	store->rootfs = mem_strdup(life->spec.root_path);
 	store->cgroup = mem_strdup(life->spec.cgroup_path);
 	store->unit = mem_strdup(life->scope.unit);
+	store->vm = life->is_vm;
 	r = life_plan_rdt(life, id, err);
 	if (r == 0)
 		r = store_save_config(store, life->text, life->text_len, err);
@@ -266,7 +292,10 @@ int life_start_scope(struct life *life, struct err *err)
 		return 0;
 	strv_add_printf(&properties, "Description=container %s of brig-oci", life->store.id);
 	scope_properties_limits(&config->on_linux.resources, version, &properties);
-	scope_properties_devices(life->spec.device_rules, life->spec.n_device_rules, &properties);
+	/* those of a machine are its processes', which are in jails of their own */
+	if (!life->is_vm)
+		scope_properties_devices(life->spec.device_rules, life->spec.n_device_rules,
+					 &properties);
 	r = scope_properties_annotations(config->annotations, config->n_annotations, &properties,
 					 err);
 	if (r == 0)
@@ -291,7 +320,9 @@ static int life_launch(struct life *life, int *ret_terminal, struct err *err)
 	int r = life_start_scope(life, err);
 
 	if (r == 0)
-		r = launch_run(&life->spec, NULL, life->gate, &life->launch, err);
+		r = life->is_vm ? vm_launch(life->oci, &life->spec, &life->store, life->gate,
+					    &life->launch, err)
+				: launch_run(&life->spec, NULL, life->gate, &life->launch, err);
 	/* it does without: what has that path then is somebody else's */
 	if (r == 0 && !life->launch.cgroup)
 		mem_replace(&life->store.cgroup, NULL);
@@ -323,7 +354,8 @@ static int life_prepare(struct life *life, const char *given, int detached, int 
 	/* who stays starts it itself */
 	if (r == 0 && detached)
 		r = life->gate = gate_listen(life->store.dir, STORE_START_SOCKET, err);
-	life->spec.at_once = !detached && life->rdt_root < 0 && launch_can_go_at_once(&life->spec);
+	life->spec.at_once = !detached && !life->is_vm && life->rdt_root < 0 &&
+			     launch_can_go_at_once(&life->spec);
 	life->spec.gated = !life->spec.at_once;
 	return r < 0 ? r : life_launch(life, ret_terminal, err);
 }
@@ -538,7 +570,8 @@ static int life_kill(const struct oci_context *oci, const void *values, char **a
 	if (r < 0)
 		return r;
 	/* with --all there may be others left in the group */
-	if (v->all && container_cgroup(&container)) {
+	/* the others are a machine's own, whose workload is the first one's to reach */
+	if (v->all && container_cgroup(&container) && (!container.store.vm || number == SIGKILL)) {
 		life_signal_group(&container, number);
 	} else {
 		r = container_check_alive(&container, err);

@@ -10,8 +10,9 @@
 #include <fcntl.h>
 #include <string.h>
 
-#define OCI_ROOT "/run/brig-oci"
-#define OCI_NAME "brig-oci"
+#define OCI_ROOT    "/run/brig-oci"
+#define OCI_NAME    "brig-oci"
+#define OCI_VM_ROOT "/var/lib/brig" /* brig's own --root */
 
 /* Exit status of our own failures. */
 #define OCI_FAILURE 1
@@ -23,7 +24,7 @@ enum oci_rootless {
 };
 
 struct oci_values {
-	char *root, *log;
+	char *root, *log, *vm_root;
 	int log_format, debug, systemd_cgroup, cgroup_manager, rootless, version, help;
 };
 
@@ -51,6 +52,8 @@ static const struct option oci_options[] = {
 		   .choices = oci_cgroup_managers,
 		   .help = "who makes the container's cgroup: cgroupfs (ourselves), systemd, or "
 			   "disabled"),
+	OCI_OPTION("vm-root", vm_root, .type = OPTION_STRING, .metavar = "DIR", .complete = "file",
+		   .help = "where brig keeps the kernels of VMs (" OCI_VM_ROOT ")"),
 	OCI_OPTION("rootless", rootless, .type = OPTION_CHOICE, .metavar = "WHETHER",
 		   .choices = oci_rootless_names,
 		   .help = "whether what only root may do is left out: auto, false or true"),
@@ -167,10 +170,13 @@ static int oci_dispatch(const struct oci_values *values, char **argv, char **arg
 {
 	_cleanup_free_ char *root = oci_root(values->root);
 	_cleanup_free_ char *log = values->log ? oci_absolute(values->log) : NULL;
+	_cleanup_free_ char *vm_root =
+		oci_absolute(values->vm_root ? values->vm_root : OCI_VM_ROOT);
 	const struct oci_context context = {
 		.root = root,
 		.argv = argv,
 		.debug = log_is_debug(),
+		.vm_root = vm_root,
 		.cgroup_manager =
 			values->systemd_cgroup ? OCI_CGROUP_SYSTEMD : (int)values->cgroup_manager,
 		.systemd = scope_manager_of_caller(),

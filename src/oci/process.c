@@ -9,6 +9,8 @@
 #include "oci/console.h"
 #include "oci/container.h"
 #include "oci/follow.h"
+#include "oci/vm.h"
+#include "oci/vm_plan.h"
 #include "sys/child.h"
 #include "sys/selfexec.h"
 
@@ -224,6 +226,37 @@ static int process_start(struct container *container, const struct spec *spec,
 	return r < 0 ? r : process_finish(v, pid, terminal, err);
 }
 
+static int process_start_vm(const struct container *container, const struct process *process,
+			    const struct process_exec_values *v, struct err *err)
+{
+	_cleanup_close_ int terminal = -EBADF;
+	pid_t pid = 0;
+	int r;
+
+	if (container->status == STORE_CREATED)
+		return err_set(err, -EBUSY, "the VM '%s' is created and not started",
+			       container->store.id);
+	if (v->preserve_fds)
+		return err_set(err, -EOPNOTSUPP,
+			       "--preserve-fds: a VM is given no descriptor of the host's");
+	r = vm_exec(&container->store, process, v->detach, &pid, &terminal, err);
+	return r < 0 ? r : process_finish(v, pid, terminal, err);
+}
+
+/* What it has to be before it can start, in a container or a machine. */
+static int process_start_any(struct container *container, const struct spec *spec,
+			     const struct config_process *config, uint64_t kept,
+			     const struct process_exec_values *v, struct err *err)
+{
+	_cleanup_process_ struct process process = { 0 };
+	int r;
+
+	if (!container->store.vm)
+		return process_start(container, spec, v, err);
+	r = vm_plan_process(config, spec, kept, &process, err);
+	return r < 0 ? r : process_start_vm(container, &process, v, err);
+}
+
 static int process_exec_in(struct container *container, int rootless,
 			   const struct process_exec_values *v, char *const *args, struct err *err)
 {
@@ -231,11 +264,13 @@ static int process_exec_in(struct container *container, int rootless,
 	_cleanup_config_ struct config config = { 0 };
 	_cleanup_spec_ struct spec spec = { 0 };
 	struct config_process *process = v->process ? &given : &config.process;
+	uint64_t kept;
 	int r = store_load_config(&container->store, &config, err);
 
 	if (r == 0)
 		r = spec_of_config(&config, container->store.id, container->store.bundle, rootless,
 				   &spec, err);
+	kept = vm_plan_capabilities(&spec);
 	if (r == 0)
 		r = v->process ? process_of_file(v->process, &given, err)
 			       : process_of_options(&config.process, v, args, err);
@@ -250,7 +285,7 @@ static int process_exec_in(struct container *container, int rootless,
 	spec.preserve_fds = (unsigned int)v->preserve_fds;
 	if (r == 0)
 		r = process_join_rdt(container, &config.on_linux, err);
-	return r < 0 ? r : process_start(container, &spec, v, err);
+	return r < 0 ? r : process_start_any(container, &spec, process, kept, v, err);
 }
 
 static int process_exec_verb(const struct oci_context *oci, const void *values, char **args,

@@ -47,6 +47,7 @@ static const struct record_field store_fields[] = {
 	STORE_FIELD(RECORD_STRING, cgroup),
 	STORE_FIELD(RECORD_STRING, unit),
 	STORE_FIELD(RECORD_STRV, rdt),
+	STORE_FIELD(RECORD_BOOL, vm),
 	STORE_FIELD(RECORD_BOOL, started),
 	RECORD_END,
 };

@@ -43,6 +43,7 @@ struct store_container {
 	char *cgroup;	     /* path below the roots of the hierarchies; NULL: none of its own */
 	char *unit;	     /* systemd's scope; NULL: none */
 	char **rdt;	     /* what was made for it below resctrl's root */
+	int vm;		     /* a machine, that its first process holds (oci/vm_role.h) */
 	int started;
 };
 

@@ -17,6 +17,7 @@ struct oci_context {
 		root; /* whole path of the folder with this caller's containers; may not be there */
 	char **argv;  /* of the program */
 	int debug;
+	const char *vm_root; /* whole path of where brig keeps the kernels of VMs */
 	enum oci_cgroup_manager cgroup_manager;
 	enum scope_manager systemd; /* whose scopes OCI_CGROUP_SYSTEMD makes */
 	int rootless; /* we are not the host's root; --rootless auto is decided by then */

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * How it works: the stream goes through the phases HELLO (the agent speaks first), CONFIGURE (it
- * was told what machine it is in) and OPEN (the workload was started, sessions come and go). What
- * the keeper sends before OPEN waits in early and follows the workload's EXEC.
+ * was told what machine it is in), HELD (only where somebody is to say when the workload starts) and
+ * OPEN (the workload was started, sessions come and go). What the keeper sends before OPEN waits in
+ * early and follows the workload's EXEC.
  *
  * Invariants:
  *  1. A session is in the table from its request to its last message, and only then: a frame of the
@@ -35,7 +36,13 @@
 #define AGENT_HOST_READS       4
 #define AGENT_HOST_RELEASE_MAX 128
 
-enum agent_host_phase { AGENT_HOST_HELLO, AGENT_HOST_CONFIGURE, AGENT_HOST_OPEN, AGENT_HOST_DEAD };
+enum agent_host_phase {
+	AGENT_HOST_HELLO,
+	AGENT_HOST_CONFIGURE,
+	AGENT_HOST_HELD,
+	AGENT_HOST_OPEN,
+	AGENT_HOST_DEAD
+};
 
 struct agent_host_session {
 	uint32_t channel;
@@ -51,7 +58,8 @@ struct agent_host {
 	enum agent_host_phase phase;
 	const struct agent_host_ops *ops;
 	void *ctx;
-	struct buf early;	    /* for out, once configured */
+	int held;
+	struct buf early;	    /* for out, once open */
 	struct buf configure, exec; /* payloads */
 	struct agent_host_session *sessions;
 	size_t n_sessions;
@@ -220,6 +228,20 @@ static void agent_host_on_hello(struct agent_host *agent, const struct frame *fr
 	agent->ops->hello(agent->ctx, release);
 }
 
+static void agent_host_start(struct agent_host *agent)
+{
+	agent->phase = AGENT_HOST_OPEN;
+	frame_put(&agent->stream.out, 0, MESSAGE_EXEC, agent->exec.data, agent->exec.len);
+	buf_add(&agent->stream.out, agent->early.data, agent->early.len);
+	buf_release(&agent->early);
+	agent_host_flush(agent);
+}
+
+static void agent_host_on_held(struct agent_host *agent, const struct frame *frame _unused_)
+{
+	agent_host_break(agent, "it spoke before it was given a workload");
+}
+
 static void agent_host_on_configured(struct agent_host *agent, const struct frame *frame)
 {
 	struct err err = ERR_INIT;
@@ -236,11 +258,13 @@ static void agent_host_on_configured(struct agent_host *agent, const struct fram
 		agent_host_deliver_error(agent, 0, &err);
 		return;
 	}
-	agent->phase = AGENT_HOST_OPEN;
-	frame_put(&agent->stream.out, 0, MESSAGE_EXEC, agent->exec.data, agent->exec.len);
-	buf_add(&agent->stream.out, agent->early.data, agent->early.len);
-	buf_release(&agent->early);
-	agent_host_flush(agent);
+	if (!agent->held) {
+		agent_host_start(agent);
+		return;
+	}
+	agent->phase = AGENT_HOST_HELD;
+	if (agent->ops->ready)
+		agent->ops->ready(agent->ctx);
 }
 
 static const struct agent_host_rule *agent_host_rule(const struct agent_host_session *session,
@@ -345,6 +369,7 @@ static void agent_host_on_session(struct agent_host *agent, const struct frame *
 static void (*const agent_host_phases[])(struct agent_host *agent, const struct frame *frame) = {
 	[AGENT_HOST_HELLO] = agent_host_on_hello,
 	[AGENT_HOST_CONFIGURE] = agent_host_on_configured,
+	[AGENT_HOST_HELD] = agent_host_on_held,
 	[AGENT_HOST_OPEN] = agent_host_on_session,
 };
 
@@ -412,6 +437,17 @@ static int agent_host_check_size(const struct buf *payload, const char *what, st
 		return 0;
 	return err_set(err, -E2BIG, "%s takes %zu bytes, but a VM can be told at most %u", what,
 		       payload->len, FRAME_PAYLOAD_MAX);
+}
+
+void agent_host_hold(struct agent_host *agent)
+{
+	agent->held = 1;
+}
+
+void agent_host_release(struct agent_host *agent)
+{
+	if (agent->phase == AGENT_HOST_HELD)
+		agent_host_start(agent);
 }
 
 int agent_host_new(struct loop *loop, int fd, const struct guest_config *config,

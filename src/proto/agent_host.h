@@ -29,6 +29,8 @@ struct agent_host_ops {
 	void (*deliver)(void *ctx, uint32_t channel, uint16_t type, const void *payload,
 			size_t len);
 	void (*writable)(void *ctx, uint32_t channel);
+	/* The machine is configured, and the workload that is held can start. May be NULL. */
+	void (*ready)(void *ctx);
 	/* The agent broke the protocol; nothing is read from it any more. Called at most once. */
 	void (*broken)(void *ctx, const struct err *err);
 };
@@ -40,6 +42,9 @@ struct agent_host_ops {
 int agent_host_new(struct loop *loop, int fd, const struct guest_config *config,
 		   const struct process *process, const struct agent_host_ops *ops, void *ctx,
 		   struct agent_host **ret, struct err *err);
+/* Before the loop runs: the workload waits for agent_host_release(), which comes after ready(). */
+void agent_host_hold(struct agent_host *agent);
+void agent_host_release(struct agent_host *agent);
 struct agent_host *agent_host_free(struct agent_host *agent); /* returns NULL */
 
 /* As in struct driver_ops. room() is 0 or at least FRAME_DATA_MAX. A message for a channel that has

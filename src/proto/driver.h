@@ -49,6 +49,8 @@ struct driver_host_ops {
 	 */
 	int (*limit)(void *ctx, int64_t overhead, int has_group, const char *missing,
 		     struct err *err);
+	/* The machine is there, and its workload waits for release(). Where held is set. */
+	void (*ready)(void *ctx);
 	/* What plug() or unplug() has begun is done, or has failed and changed nothing. */
 	void (*changed)(void *ctx, const struct err *err);
 	/* The machine or namespace is gone. err NULL: after the workload's EXIT, as it should be. */
@@ -83,6 +85,14 @@ struct driver_device {
 	const char *setup, *name;
 };
 
+/* A VM's root that is a folder of the host's, in place of layers and a disk of its own. */
+struct driver_root {
+	const char
+		*folder; /* with all that is mounted below; what is read-only there is so inside */
+	/* What is done inside: struct guest_config (proto/guest.h) has both. */
+	char *const *mounts, *const *sysctls;
+};
+
 /* What a keeper gives to start(); everything outlives the driver. */
 struct driver_host {
 	struct loop *loop;
@@ -94,8 +104,11 @@ struct driver_host {
 	const char *root;      /* ROOT */
 	char *const *layer_paths;	 /* erofs images, lowest first */
 	const char *vmlinux, *initramfs; /* VMs only */
-	struct process process;		 /* the main workload */
-	const struct driver_nic *nics;	 /* VMs only */
+	const struct driver_root
+		*folder_root;	       /* VMs only; NULL: layers, and the disk in state_dir */
+	int held;		       /* VMs only: the main workload waits for release() */
+	struct process process;	       /* the main workload */
+	const struct driver_nic *nics; /* VMs only */
 	size_t n_nics;
 	char *const *
 		nic_setups; /* VMs only: what its cards are to be inside, struct nic_setup as text */
@@ -128,6 +141,8 @@ struct driver_ops {
 	const char *const *data, *const *scratch;
 
 	int (*start)(const struct driver_host *host, struct driver **ret, struct err *err);
+	/* The workload that was held may start; after ready(), once. NULL: none is. */
+	void (*release)(struct driver *driver);
 	/* Bytes of IN that the channel takes now. */
 	size_t (*room)(struct driver *driver, uint32_t channel);
 	/* A request or IN, IN_END, SIGNAL, RESIZE, CLOSE. IN must fit room(). */

@@ -18,6 +18,8 @@ void guest_config_release(struct guest_config *config)
 	free(config->hostname);
 	strv_free(config->tmpfs);
 	strv_free(config->shares);
+	strv_free(config->mounts);
+	strv_free(config->sysctls);
 	strv_free(config->cap_add);
 	strv_free(config->cap_drop);
 	strv_free(config->rlimits);
@@ -35,6 +37,9 @@ void guest_config_put(struct buf *payload, const struct guest_config *config)
 	wire_put_u8(payload, !!config->read_only);
 	wire_put_strv(payload, config->tmpfs);
 	wire_put_strv(payload, config->shares);
+	wire_put_u8(payload, !!config->folder_root);
+	wire_put_strv(payload, config->mounts);
+	wire_put_strv(payload, config->sysctls);
 	wire_put_u64(payload, config->pids_limit);
 	wire_put_u8(payload, !!config->system);
 	wire_put_u8(payload, !!config->init);
@@ -58,6 +63,9 @@ int guest_config_get(const struct frame *frame, struct guest_config *ret)
 	ret->read_only = wire_get_u8(&r);
 	ret->tmpfs = wire_get_strv(&r);
 	ret->shares = wire_get_strv(&r);
+	ret->folder_root = wire_get_u8(&r);
+	ret->mounts = wire_get_strv(&r);
+	ret->sysctls = wire_get_strv(&r);
 	ret->pids_limit = wire_get_u64(&r);
 	ret->system = wire_get_u8(&r);
 	ret->init = wire_get_u8(&r);

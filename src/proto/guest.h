@@ -12,7 +12,7 @@
  * What a VM's agent (brig-guest, PID 1 from the initramfs) is told before it runs anything.
  *
  * Disks, by virtio serial number: "layer0" (lowest) to "layerN" are read-only erofs, "data" is the
- * writable ext4. The agent's port is the virtio-serial port named GUEST_PORT.
+ * writable ext4; with folder_root there are none, and the root is the virtio-fs after those of `shares`. The agent's port is the virtio-serial port named GUEST_PORT.
  */
 #define GUEST_PORT  "brig.agent"
 #define GUEST_SHARE "share"
@@ -30,6 +30,13 @@ struct guest_config {
 	int read_only;	 /* the workload's root is read-only */
 	char **tmpfs;	 /* PATH[:OPTIONS] */
 	char **shares; /* PATH[:OPTIONS] of the virtio-fs with the tag GUEST_SHARE and its index */
+	int folder_root;
+	/*
+	 * With folder_root, in that order, in place of what the agent mounts by itself: TYPE:PATH:OPTIONS. TYPE is one that
+	 * the kernel has, or "bind": what is there already is looked at by these options alone.
+	 */
+	char **mounts;
+	char **sysctls;	     /* KEY=VALUE, KEY with dots */
 	uint64_t pids_limit; /* 0: none */
 	int system;	     /* the workload is an init system */
 	int init;	     /* an init of ours reaps as PID 1 */

@@ -30,6 +30,7 @@ void process_release(struct process *process)
 	strv_free(process->env);
 	free(process->cwd);
 	free(process->user);
+	strv_free(process->groups);
 	memset(process, 0, sizeof(*process));
 }
 
@@ -41,6 +42,8 @@ void process_put(struct buf *payload, const struct process *process)
 	wire_put_str(payload, process->user);
 	wire_put_u8(payload, !!process->tty);
 	wire_put_u8(payload, !!process->interactive);
+	wire_put_strv(payload, process->groups);
+	wire_put_u8(payload, !!process->no_new_privs);
 	wire_put_u8(payload, !!process->privileged);
 	wire_put_u16(payload, process->rows);
 	wire_put_u16(payload, process->columns);
@@ -56,6 +59,8 @@ int process_get(const struct frame *frame, struct process *ret)
 	ret->user = wire_get_str(&r);
 	ret->tty = wire_get_u8(&r);
 	ret->interactive = wire_get_u8(&r);
+	ret->groups = wire_get_strv(&r);
+	ret->no_new_privs = wire_get_u8(&r);
 	ret->privileged = wire_get_u8(&r);
 	ret->rows = wire_get_u16(&r);
 	ret->columns = wire_get_u16(&r);
@@ -339,6 +344,25 @@ int process_identify(const char *user, struct process_identity *ret, struct err 
 		return r;
 	return process_identify_text(user, passwd.data, passwd.len, group.data, group.len, ret,
 				     err);
+}
+
+int process_identify_groups(const struct process *process, struct process_identity *ret,
+			    struct err *err)
+{
+	int r = process_identify(process->user, ret, err);
+
+	strv_for_each(group, process->groups) {
+		uint32_t gid = 0;
+
+		if (r < 0)
+			return r;
+		if (ret->n_groups == PROCESS_GROUPS_MAX ||
+		    process_parse_id(process_span(*group), &gid) < 0)
+			return err_set(err, -EINVAL, "group '%.32s' is no number, or one too many",
+				       *group);
+		ret->groups[ret->n_groups++] = gid;
+	}
+	return r;
 }
 
 void process_find_home(struct process_identity *identity)

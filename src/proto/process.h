@@ -18,6 +18,8 @@ struct process {
 	char *user; /* "", NAME, UID, NAME:GROUP, UID:GID */
 	int tty;
 	int interactive;	/* stdin is passed on; else it is /dev/null */
+	char **groups;		/* GIDs beside user's, as digits */
+	int no_new_privs;	/* set-user-id programs give it nothing */
 	int privileged;		/* exec --privileged: all capabilities, no seccomp filter */
 	uint16_t rows, columns; /* of the terminal; 0: unknown */
 };
@@ -47,6 +49,10 @@ struct process_identity {
  * number needs no entry). An unknown name is -ENOENT. An all-digit user is always a uid, never a name.
  */
 int process_identify(const char *user, struct process_identity *ret, struct err *err);
+
+/* The same for a process, with its own groups. */
+int process_identify_groups(const struct process *process, struct process_identity *ret,
+			    struct err *err);
 
 /* Where identity->uid is at home by the current root's /etc/passwd, as far as that tells; else "/". */
 void process_find_home(struct process_identity *identity);

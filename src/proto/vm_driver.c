@@ -3,7 +3,7 @@
  * The driver of VMs, whatever their engine. It starts the machine, talks with its agent (proto/agent_host.h),
  * watches its console and sees to its end.
  *
- *   BOOTING --STARTED--> RUNNING --EXIT--> STOPPING --the process's end--> ended()
+ *   BOOTING (--ready()--> HELD --release()--> BOOTING) --STARTED--> RUNNING --EXIT--> STOPPING --the process's end--> ended()
  *      \--ERROR, deadline, breach, kill--> STOPPING or KILLED --/
  *
  * Invariants:
@@ -41,6 +41,7 @@
 
 enum vm_driver_phase {
 	VM_DRIVER_BOOTING,
+	VM_DRIVER_HELD,
 	VM_DRIVER_RUNNING,
 	VM_DRIVER_STOPPING,
 	VM_DRIVER_QUITTING,
@@ -286,10 +287,32 @@ static void vm_driver_on_broken(void *ctx, const struct err *err)
 	vm_driver_pull_plug(driver);
 }
 
+/* Whoever is to release it may take as long as he likes. */
+static void vm_driver_on_ready(void *ctx)
+{
+	struct driver *driver = ctx;
+
+	if (driver->phase != VM_DRIVER_BOOTING)
+		return;
+	driver->phase = VM_DRIVER_HELD;
+	loop_timer_set(driver->timer, -1);
+	driver->host.ops->ready(driver->host.ctx);
+}
+
+void vm_driver_release(struct driver *driver)
+{
+	if (driver->phase != VM_DRIVER_HELD)
+		return;
+	driver->phase = VM_DRIVER_BOOTING;
+	loop_timer_set(driver->timer, driver->host.instance->boot_timeout_ms);
+	agent_host_release(driver->agent);
+}
+
 static const struct agent_host_ops vm_driver_agent_ops = {
 	.hello = vm_driver_on_hello,
 	.deliver = vm_driver_on_message,
 	.writable = vm_driver_on_writable,
+	.ready = vm_driver_on_ready,
 	.broken = vm_driver_on_broken,
 };
 
@@ -320,8 +343,8 @@ static void vm_driver_explain(struct driver *driver, const struct err *failure)
 		vm_driver_add_complaint(driver, &err);
 	} else {
 		err_set(&err, -ECANCELED, "the VM switched itself off or rebooted %s",
-			driver->phase == VM_DRIVER_BOOTING ? "before its workload was started"
-							   : "while its workload ran");
+			driver->phase <= VM_DRIVER_HELD ? "before its workload was started"
+							: "while its workload ran");
 		vm_driver_add_console(driver, &err);
 	}
 	if (agent_host_started(driver->agent))
@@ -385,6 +408,7 @@ static int vm_driver_shares(const struct driver_host *host, char ***ret, struct 
 static int vm_driver_configure(struct driver *driver, struct err *err)
 {
 	const struct driver_host *host = &driver->host;
+	const struct driver_root *root = host->folder_root;
 	const struct instance *instance = host->instance;
 	char *hostname =
 		instance->hostname && *instance->hostname ? instance->hostname : instance->name;
@@ -398,6 +422,9 @@ static int vm_driver_configure(struct driver *driver, struct err *err)
 		.read_only = instance->read_only,
 		.tmpfs = instance->tmpfs,
 		.shares = shares,
+		.folder_root = root != NULL,
+		.mounts = root ? (char **)(uintptr_t)root->mounts : NULL,
+		.sysctls = root ? (char **)(uintptr_t)root->sysctls : NULL,
 		.pids_limit = (uint64_t)instance->pids_limit,
 		.system = instance->system,
 		.init = instance->init,
@@ -411,11 +438,13 @@ static int vm_driver_configure(struct driver *driver, struct err *err)
 		.time_ns = units_now(),
 	};
 
-	return r < 0 ? r
-		     : agent_host_new(host->loop,
-				      driver->ops->take_stream(driver->engine, VM_STREAM_AGENT),
-				      &config, &host->process, &vm_driver_agent_ops, driver,
-				      &driver->agent, err);
+	if (r == 0)
+		r = agent_host_new(
+			host->loop, driver->ops->take_stream(driver->engine, VM_STREAM_AGENT),
+			&config, &host->process, &vm_driver_agent_ops, driver, &driver->agent, err);
+	if (r == 0 && host->held)
+		agent_host_hold(driver->agent);
+	return r;
 }
 
 static int vm_driver_watch(struct driver *driver, struct err *err)
@@ -514,7 +543,7 @@ void vm_driver_kill(struct driver *driver)
 	int again = driver->kill_asked;
 
 	driver->kill_asked = 1;
-	if (again || driver->paused || driver->phase == VM_DRIVER_BOOTING) {
+	if (again || driver->paused || driver->phase <= VM_DRIVER_HELD) {
 		vm_driver_pull_plug(driver);
 		return;
 	}
@@ -529,7 +558,7 @@ int vm_driver_pause(struct driver *driver, int paused, struct err *err)
 
 	if (driver->phase != VM_DRIVER_RUNNING)
 		return err_set(err, -EBUSY, "the VM is %s, it cannot be paused or resumed now",
-			       driver->phase == VM_DRIVER_BOOTING ? "still starting" : "ending");
+			       driver->phase <= VM_DRIVER_HELD ? "still starting" : "ending");
 	r = driver->ops->pause(driver->engine, paused, err);
 	if (r == 0)
 		driver->paused = paused;
@@ -578,7 +607,7 @@ static int vm_driver_change(struct driver *driver, const struct driver_device *d
 {
 	if (driver->phase != VM_DRIVER_RUNNING)
 		return err_set(err, -EBUSY, "the VM is %s, no device comes or goes now",
-			       driver->phase == VM_DRIVER_BOOTING ? "still starting" : "ending");
+			       driver->phase <= VM_DRIVER_HELD ? "still starting" : "ending");
 	if (driver->paused)
 		return err_set(err, -EBUSY, "the VM is paused; resume it first");
 	if (device->kind == MESSAGE_DEVICE_SHARE)

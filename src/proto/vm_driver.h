@@ -61,6 +61,7 @@ struct vm_engine_ops {
 /* With ops, and otherwise as in struct driver_ops. */
 int vm_driver_start(const struct driver_host *host, const struct vm_engine_ops *ops,
 		    struct driver **ret, struct err *err);
+void vm_driver_release(struct driver *driver);
 size_t vm_driver_room(struct driver *driver, uint32_t channel);
 void vm_driver_send(struct driver *driver, uint32_t channel, uint16_t type, const void *payload,
 		    size_t len);

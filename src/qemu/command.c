@@ -250,7 +250,8 @@ char **command_build(const struct command *command)
 	for (size_t i = 0; i < command->n_drives; i++)
 		command_add_drive(&args, &command->drives[i], i,
 				  COMMAND_FD_LAYERS + (int)(command->layers + i));
-	command_add_disk(&args, COMMAND_FD_DATA, "data", 0);
+	if (!command->diskless)
+		command_add_disk(&args, COMMAND_FD_DATA, "data", 0);
 	command_add_shares(&args, command);
 	fd = COMMAND_FD_LAYERS + (int)(command->layers + command->n_drives + command->shares);
 	for (size_t i = 0; i < command->n_nics; i++) {

@@ -37,6 +37,7 @@ struct command {
 	int64_t memory;	     /* bytes */
 	int64_t cpus;
 	size_t layers, shares;
+	int diskless; /* it has no writable disk */
 	const struct drive *drives;
 	size_t n_drives;
 	const struct driver_nic *nics; /* their descriptors count for nothing here */

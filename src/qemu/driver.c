@@ -147,6 +147,7 @@ const struct driver_ops qemu_driver = {
 	.sessions = 1,
 	.data = vm_driver_data,
 	.start = driver_start,
+	.release = vm_driver_release,
 	.room = vm_driver_room,
 	.send = vm_driver_send,
 	.consumed = vm_driver_consumed,

@@ -78,7 +78,8 @@ static int emulator_check(struct emulator *emulator, const struct driver_host *h
 	const struct instance *instance = host->instance;
 	int64_t memory = instance->memory ? instance->memory : EMULATOR_MEMORY_DEFAULT;
 	int64_t cpus = instance_vcpus(instance);
-	size_t layers = strv_len(host->layer_paths), shares = strv_len(instance->volumes);
+	size_t layers = strv_len(host->layer_paths);
+	size_t shares = strv_len(instance->volumes) + !!host->folder_root;
 
 	if (memory < EMULATOR_MEMORY_MIN)
 		return err_set(
@@ -117,6 +118,7 @@ static int emulator_check(struct emulator *emulator, const struct driver_host *h
 					      .cpus = cpus,
 					      .layers = layers,
 					      .shares = shares,
+					      .diskless = host->folder_root != NULL,
 					      .nics = host->nics,
 					      .n_nics = host->n_nics,
 					      .kernel_args = instance->kernel_args };
@@ -183,8 +185,9 @@ static int emulator_open_data(struct emulator *emulator, const struct driver_hos
 	_cleanup_free_ char *path = mem_printf("%s/" VM_DRIVER_DATA, host->state_dir);
 	_cleanup_free_ char *cache = mem_printf("%s/cache", host->root);
 
-	return ext4_open(cache, path, host->instance->disk_size, &emulator->fds[COMMAND_FD_DATA],
-			 err);
+	return host->folder_root ? 0
+				 : ext4_open(cache, path, host->instance->disk_size,
+					     &emulator->fds[COMMAND_FD_DATA], err);
 }
 
 static int emulator_make_streams(struct emulator *emulator, const struct driver_host *host _unused_,
@@ -213,8 +216,10 @@ static int emulator_make_streams(struct emulator *emulator, const struct driver_
 static int emulator_confine(struct emulator *emulator, const struct driver_host *host,
 			    struct err *err)
 {
-	int r = cgroup_try(host->run->cgroup, CGROUP_MEMORY | CGROUP_CPUACCT | host->controllers,
-			   &emulator->cgroup, err);
+	unsigned int controllers = CGROUP_MEMORY | CGROUP_CPUACCT | host->controllers;
+	int r = host->run->cgroup
+			? cgroup_try(host->run->cgroup, controllers, &emulator->cgroup, err)
+			: 0;
 
 	if (r == 0)
 		r = host->ops->limit(host->ctx,
@@ -233,6 +238,17 @@ static int emulator_join(void *ctx, struct err *err)
 	int r = cgroup_join(&emulator->entry, emulator->entry.into >= 0);
 
 	return r < 0 ? err_errno(err, r, "cannot join the VM's control group") : 0;
+}
+
+static int emulator_serve(struct emulator *emulator, const struct virtiofsd_share *share,
+			  const struct virtiofsd_spec *spec, struct err *err)
+{
+	int r = virtiofsd_add(&emulator->shares, share, spec, err);
+
+	if (r == 0)
+		emulator->fds[emulator->n_fds++] =
+			take_fd(&emulator->shares.servers[emulator->shares.n - 1].socket);
+	return r;
 }
 
 /* What each of them serves, the guest may do anything with; so they are held to the VM's limits. */
@@ -257,10 +273,12 @@ static int emulator_share(struct emulator *emulator, const struct driver_host *h
 			.alone = strv_has(list.items[i].options, "bind"),
 		};
 
-		r = virtiofsd_add(&emulator->shares, &share, &spec, err);
-		if (r == 0)
-			emulator->fds[emulator->n_fds++] =
-				take_fd(&emulator->shares.servers[i].socket);
+		r = emulator_serve(emulator, &share, &spec, err);
+	}
+	if (r == 0 && host->folder_root) {
+		const struct virtiofsd_share root = { .source = host->folder_root->folder };
+
+		r = emulator_serve(emulator, &root, &spec, err);
 	}
 	return r;
 }

@@ -10,6 +10,7 @@
  */
 #define PART_GUEST "brig-guest" /* runs inside a VM */
 #define PART_VMM   "brig-vmm"	/* runs a VM on KVM */
+#define PART_BRIG  "brig"	/* itself: brig-oci has it hold a VM */
 
 /* Its path, the caller's to free; err says what to do where it is nowhere (-ENOENT). */
 int part_find(const char *name, char **ret_path, struct err *err);

@@ -76,6 +76,12 @@ struct hull {
 	struct cgroup_entry entry;
 };
 
+/* The root is the last one. */
+static size_t hull_shares(const struct driver_host *host)
+{
+	return strv_len(host->instance->volumes) + !!host->folder_root;
+}
+
 static int hull_check(struct hull *hull, const struct driver_host *host, struct err *err)
 {
 	const struct instance *instance = host->instance;
@@ -90,7 +96,7 @@ static int hull_check(struct hull *hull, const struct driver_host *host, struct 
 			(intmax_t)(HULL_MEMORY_MIN >> 20), (intmax_t)(memory >> 20));
 	if (cpus > VM_CPUS_MAX)
 		return err_set(err, -EINVAL, "a VM can have at most %d CPUs", VM_CPUS_MAX);
-	if (strv_len(instance->volumes) > VMM_SHARES_MAX)
+	if (hull_shares(host) > VMM_SHARES_MAX)
 		return err_set(err, -E2BIG, "a VM can be shown at most %d folders", VMM_SHARES_MAX);
 	if (layers + drives > HULL_LAYERS_MAX)
 		return err_set(err, -E2BIG,
@@ -180,16 +186,17 @@ static int hull_configure(struct hull *hull, const struct driver_host *host, str
 	config->huge_pages = instance->huge_pages;
 	config->vsock_cid = HULL_CID_MIN + (uint32_t)getpid();
 	config->gdb = instance->gdb;
-	config->n_shares = (uint32_t)strv_len(instance->volumes);
+	config->n_shares = (uint32_t)hull_shares(host);
 	config->shared_memory = config->n_shares > 0;
 	host->run->vsock_cid = config->vsock_cid;
-	config->n_disks = (uint32_t)(layers + strv_len(instance->drives)) + 1;
-	config->disks = mem_zalloc(config->n_disks * sizeof(*config->disks));
+	config->n_disks = (uint32_t)(layers + strv_len(instance->drives)) + !host->folder_root;
+	config->disks = mem_zalloc((config->n_disks + 1) * sizeof(*config->disks));
 	for (size_t i = 0; i < layers; i++) {
 		snprintf(config->disks[i].serial, VMM_SERIAL_MAX + 1, "layer%u", (unsigned int)i);
 		config->disks[i].read_only = 1;
 	}
-	snprintf(config->disks[config->n_disks - 1].serial, VMM_SERIAL_MAX + 1, "data");
+	if (!host->folder_root)
+		snprintf(config->disks[config->n_disks - 1].serial, VMM_SERIAL_MAX + 1, "data");
 	for (uint32_t i = 0; i < config->n_disks; i++)
 		config->disks[i].rates = hull_rates(instance);
 	return hull_configure_drives(config->disks + layers, instance->drives, err) < 0
@@ -255,7 +262,9 @@ static int hull_open_disks(struct hull *hull, const struct driver_host *host, st
 			return fd;
 		hull->fds[hull->n_fds++] = fd;
 	}
-	return ext4_open(cache, path, host->instance->disk_size, &hull->fds[hull->n_fds++], err);
+	return host->folder_root ? 0
+				 : ext4_open(cache, path, host->instance->disk_size,
+					     &hull->fds[hull->n_fds++], err);
 }
 
 /* The keeper's descriptor stays the keeper's. */
@@ -356,8 +365,9 @@ static int hull_limit(const struct hull *hull, const struct driver_host *host, s
 
 static int hull_confine(struct hull *hull, const struct driver_host *host, struct err *err)
 {
-	int r = cgroup_try(host->run->cgroup, CGROUP_MEMORY | CGROUP_CPUACCT | host->controllers,
-			   &hull->cgroup, err);
+	unsigned int controllers = CGROUP_MEMORY | CGROUP_CPUACCT | host->controllers;
+	int r = host->run->cgroup ? cgroup_try(host->run->cgroup, controllers, &hull->cgroup, err)
+				  : 0;
 
 	if (r == 0)
 		r = hull_limit(hull, host, hull->config.n_shares, err);
@@ -374,8 +384,9 @@ static int hull_join(void *ctx, struct err *err)
 }
 
 /* The server of one, at the end of those that there are. */
-static int hull_serve(struct hull *hull, const struct driver_host *host, const struct share *share,
-		      int errors_fd, struct err *err)
+static int hull_serve_at(struct hull *hull, const struct driver_host *host,
+			 const struct virtiofsd_share *share, const char *target, int errors_fd,
+			 struct err *err)
 {
 	const struct virtiofsd_spec spec = {
 		.run_dir = host->run_dir,
@@ -384,17 +395,24 @@ static int hull_serve(struct hull *hull, const struct driver_host *host, const s
 		.prepare = hull_join,
 		.ctx = hull,
 	};
+	int r = virtiofsd_add(&hull->shares, share, &spec, err);
+
+	if (r == 0)
+		hull->folders[hull->shares.n - 1].target = mem_strdup(target);
+	return r;
+}
+
+static int hull_serve(struct hull *hull, const struct driver_host *host, const struct share *share,
+		      int errors_fd, struct err *err)
+{
 	_cleanup_free_ char *source = share_path(share, host->root);
 	const struct virtiofsd_share served = {
 		.source = source,
 		.read_only = strv_has(share->options, "ro"),
 		.alone = strv_has(share->options, "bind"),
 	};
-	int r = virtiofsd_add(&hull->shares, &served, &spec, err);
 
-	if (r == 0)
-		hull->folders[hull->shares.n - 1].target = mem_strdup(share->target);
-	return r;
+	return hull_serve_at(hull, host, &served, share->target, errors_fd, err);
 }
 
 static int hull_share(struct hull *hull, const struct driver_host *host, struct err *err)
@@ -402,10 +420,14 @@ static int hull_share(struct hull *hull, const struct driver_host *host, struct 
 	_cleanup_share_list_ struct share_list list = { 0 };
 	int r = share_list_parse(host->instance->volumes, &list, err);
 
-	for (size_t i = 0; r == 0 && i < list.n; i++) {
+	for (size_t i = 0; r == 0 && i < list.n; i++)
 		r = hull_serve(hull, host, &list.items[i], hull->fds[STDERR_FILENO], err);
-		if (r < 0)
-			return r;
+	if (r == 0 && host->folder_root) {
+		const struct virtiofsd_share root = { .source = host->folder_root->folder };
+
+		r = hull_serve_at(hull, host, &root, "/", hull->fds[STDERR_FILENO], err);
+	}
+	for (size_t i = 0; r == 0 && i < hull->shares.n; i++) {
 		snprintf(hull->folders[i].tag, GUEST_TAG_MAX, GUEST_SHARE "%zu", i);
 		hull->fds[hull->n_fds++] = take_fd(&hull->shares.servers[i].socket);
 	}

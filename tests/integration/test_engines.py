@@ -501,3 +501,18 @@ def test_podman_hears_that_it_cannot_checkpoint(podman):
     failed = podman("container", "checkpoint", "a", code=None)
     assert failed.code and "checkpoint" in failed.err
     assert podman("ps", "-q").out
+
+
+@pytest.mark.vm
+def test_podman_runs_a_machine(podman, kernel_store):
+    machine = ["--annotation", "brig.kind=vm", "--annotation", "brig.memory=256M"]
+    podman.host.deadline = wait.Deadline(2 * SECONDS, "the machine to run")
+    with podman.popen(f"--runtime-flag=vm-root={kernel_store}", "run", "-i", "--name", "vm", *machine, IMAGE, "sh",
+                      "-c", "echo up; read word; echo got $word; exit 7") as running:
+        running.expect("up", podman.host.deadline.left())
+        found = podman("exec", "-e", "WORD=x", "vm", "sh", "-c", "echo $WORD; cat /proc/cmdline; exit 5", code=5)
+        assert found.out.startswith("x\n") and "console=" in found.out
+        assert podman("exec", "-t", "vm", "tty", tty=True).out.strip().startswith("/dev/pts/")
+        running.send("word\n", podman.host.deadline.left())
+        assert running.finish(podman.host.deadline.left()).code == 7
+    podman("rm", "vm")

@@ -78,11 +78,12 @@ class Oci:
 
     def __init__(self, folder):
         self.folder, self.root = folder, folder / "root"
+        self.more = []  # options before the verb
         self.program = Path(os.environ.get("BRIG", str(TREE / "build/brig"))).with_name("brig-oci")
         self.id = folder.name  # a name that no other test's container has
 
     def command(self, *args, options=None):
-        before = ["--root", str(self.root)] if options is None else options
+        before = ["--root", self.root, *self.more] if options is None else options
         return [str(self.program), *map(str, before), *map(str, args)]
 
     def environment(self, env=None):

@@ -25,6 +25,7 @@ struct fixture {
 	char told[512];	 /* what broken() or the last ERROR said */
 	size_t output;
 	uint32_t writable;
+	int ready;
 };
 
 static void on_deadline(void *ctx)
@@ -67,6 +68,14 @@ static void on_writable(void *ctx, uint32_t channel)
 	loop_exit(f->loop, 0);
 }
 
+static void on_ready(void *ctx)
+{
+	struct fixture *f = ctx;
+
+	f->ready++;
+	loop_exit(f->loop, 0);
+}
+
 static void on_broken(void *ctx, const struct err *err)
 {
 	struct fixture *f = ctx;
@@ -79,6 +88,7 @@ static const struct agent_host_ops ops = {
 	.hello = on_hello,
 	.deliver = on_deliver,
 	.writable = on_writable,
+	.ready = on_ready,
 	.broken = on_broken,
 };
 
@@ -218,6 +228,36 @@ static void an_agent_is_configured_and_told_what_to_run(void **state)
 	assert_string_equal(process.argv[0], "true");
 	guest_config_release(&config);
 	process_release(&process);
+}
+
+static void a_workload_that_is_held_waits_for_its_release(void **state)
+{
+	struct fixture *f = *state;
+
+	agent_host_hold(f->agent);
+	agent_host_release(f->agent); /* too early: nothing */
+	guest_comes_up(f);
+	assert_string_equal(wait_for_host(f), "");
+	assert_int_equal(f->ready, 1);
+	assert_int_equal(recv(f->guest, (char[1]){ 0 }, 1, MSG_DONTWAIT), -1);
+	agent_host_send(f->agent, 0, MESSAGE_RESIZE, "\x18\0\x50\0", 4);
+	agent_host_release(f->agent);
+	agent_host_release(f->agent);
+	guest_hears(f, MESSAGE_EXEC);
+	guest_hears(f, MESSAGE_RESIZE);
+	guest_says_u32(f, 0, MESSAGE_STARTED, 1);
+	assert_string_equal(wait_for_host(f), "0:3(4) ");
+}
+
+static void an_agent_that_starts_what_is_held_is_broken(void **state)
+{
+	struct fixture *f = *state;
+
+	agent_host_hold(f->agent);
+	guest_comes_up(f);
+	wait_for_host(f);
+	guest_says_u32(f, 0, MESSAGE_STARTED, 1);
+	assert_broken(f, "before it was given a workload");
 }
 
 static void a_kernel_release_with_odd_bytes_is_made_printable(void **state)
@@ -499,6 +539,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(an_agent_is_configured_and_told_what_to_run),
+		TEST(a_workload_that_is_held_waits_for_its_release),
+		TEST(an_agent_that_starts_what_is_held_is_broken),
 		TEST(a_kernel_release_with_odd_bytes_is_made_printable),
 		TEST(an_agent_of_another_version_is_refused),
 		TEST(a_machine_that_cannot_be_set_up_says_why),

@@ -25,6 +25,9 @@ static const struct guest_config sent = {
 	.rlimits = rlimits,
 	.nics = nics,
 	.resolv_conf = (char *)"nameserver 10.0.0.1\n",
+	.folder_root = 1,
+	.mounts = rlimits,
+	.sysctls = nics,
 	.time_ns = INT64_C(-5),
 };
 
@@ -48,6 +51,9 @@ static void a_configuration_comes_back(void **state _unused_)
 	assert_string_equal(config.rlimits[0], "nofile=1024:4096");
 	assert_int_equal(strv_len(config.nics), 2);
 	assert_string_equal(config.nics[1], "name=eth1");
+	assert_true(config.folder_root);
+	assert_int_equal(strv_len(config.mounts), strv_len(rlimits));
+	assert_string_equal(config.sysctls[1], "name=eth1");
 	assert_string_equal(config.hosts, "");
 	assert_string_equal(config.resolv_conf, "nameserver 10.0.0.1\n");
 	guest_config_release(&config);

@@ -270,6 +270,8 @@ static void a_process_crosses_the_wire_whole(void **state _unused_)
 				   .user = (char *)"u",
 				   .tty = 1,
 				   .interactive = 1,
+				   .groups = WORDS("7", "8"),
+				   .no_new_privs = 1,
 				   .rows = 24,
 				   .columns = 80 };
 	_cleanup_process_ struct process got = { 0 };
@@ -284,9 +286,25 @@ static void a_process_crosses_the_wire_whole(void **state _unused_)
 	assert_string_equal(got.env[0], "X=1");
 	assert_string_equal(got.cwd, "/w");
 	assert_string_equal(got.user, "u");
-	assert_true(got.tty && got.interactive && !got.privileged);
+	assert_string_equal(got.groups[1], "8");
+	assert_true(got.tty && got.interactive && got.no_new_privs && !got.privileged);
 	assert_int_equal(got.rows, 24);
 	assert_int_equal(got.columns, 80);
+}
+
+static void a_process_has_the_groups_that_it_names(void **state _unused_)
+{
+	struct process process = { .user = (char *)"4000:5000", .groups = WORDS("7", "8") };
+	struct process bad = { .user = (char *)"4000:5000", .groups = WORDS("7x") };
+	struct process_identity identity = { 0 };
+	struct err err = ERR_INIT;
+
+	assert_int_equal(process_identify_groups(&process, &identity, &err), 0);
+	assert_int_equal(identity.uid, 4000);
+	assert_int_equal(identity.gid, 5000);
+	assert_int_equal(identity.n_groups, 2);
+	assert_int_equal(identity.groups[1], 8);
+	assert_int_equal(process_identify_groups(&bad, &identity, &err), -EINVAL);
 }
 
 static void a_cut_or_empty_process_is_refused(void **state _unused_)
@@ -328,6 +346,7 @@ int main(void)
 		cmocka_unit_test(failures_have_dockers_exit_statuses),
 		cmocka_unit_test(a_missing_working_directory_is_made),
 		cmocka_unit_test(a_process_crosses_the_wire_whole),
+		cmocka_unit_test(a_process_has_the_groups_that_it_names),
 		cmocka_unit_test(a_cut_or_empty_process_is_refused),
 	};
 
