@@ -130,7 +130,6 @@ static int vm_session_check(const struct vm_session *session, struct err *err)
 static void vm_session_run(struct vm_session *session)
 {
 	struct vm_sessions *all = session->all;
-	_cleanup_buf_ struct buf payload = BUF_INIT;
 	_cleanup_free_ char *text = NULL;
 	struct err err = ERR_INIT;
 	size_t len = 0;
