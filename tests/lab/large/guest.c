@@ -89,6 +89,7 @@ static void say_number(uint64_t value)
 	}
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the instruction writes it */
 static void cpuid(uint32_t leaf, uint32_t index, uint32_t *eax, uint32_t *ebx)
 {
 	uint32_t ecx = index, edx;
