@@ -48,8 +48,27 @@ static char *build_read_file(const struct build *build)
 	return text;
 }
 
+/*
+ * buildah makes a name of its own of the path that an image is at, so that has to be one, and another for each image: a
+ * link in the work folder.
+ */
+static int build_add_image(const char *root, const struct work *work, const char *name,
+			   const struct image *image, char ***argv)
+{
+	_cleanup_free_ char *link =
+		mem_printf("image-%.16s", image->digest + strcspn(image->digest, ":") + 1);
+	_cleanup_free_ char *store = mem_printf("%s/images", root);
+
+	if (symlinkat(store, work->fd, link) < 0 && errno != EEXIST)
+		return -errno;
+	strv_add_printf(argv, "--build-context=%s=docker-image://oci:%s:%s", name, link,
+			image->reference);
+	return 0;
+}
+
 /* Images that the file names are buildah's to find; of those that are in the store it is told where. */
-static void build_add_images(const char *root, const struct build *build, char ***argv)
+static int build_add_images(const char *root, const struct build *build, const struct work *work,
+			    char ***argv, struct err *err)
 {
 	_cleanup_free_ char *text = build->pull ? NULL : build_read_file(build);
 	_cleanup_strv_ char **names = text ? containerfile_images(text) : NULL;
@@ -57,20 +76,35 @@ static void build_add_images(const char *root, const struct build *build, char *
 	strv_for_each(name, names) {
 		_cleanup_image_ struct image image = { NULL };
 		_cleanup_free_ char *full = NULL;
-		struct err err = ERR_INIT;
+		struct err ignored = ERR_INIT;
+		int r;
 
 		/* not by a prefix of its digest */
-		if (reference_resolve(*name, &full, NULL, &err) == 0 &&
-		    store_get(root, full, &image, &err) == 0 && !strcmp(image.reference, full))
-			strv_add_printf(argv, "--build-context=%s=docker-image://oci:%s/images:%s",
-					*name, root, full);
+		if (reference_resolve(*name, &full, NULL, &ignored) < 0 ||
+		    store_get(root, full, &image, &ignored) < 0 ||
+		    strcmp(image.reference, full) != 0)
+			continue;
+		r = build_add_image(root, work, *name, &image, argv);
+		if (r < 0)
+			return err_errno(err, r, "cannot link to the store in %s", work->path);
 	}
+	return 0;
+}
+
+/* As seen from another folder; what is no path, as "-", stays as it is. */
+static char *build_absolute(const char *path)
+{
+	char *absolute = path && strcmp(path, "-") != 0 ? realpath(path, NULL) : NULL;
+
+	return absolute || !path ? absolute : mem_strdup(path);
 }
 
 static int build_run(const char *root, const struct build *build, const struct work *work,
 		     struct err *err)
 {
 	struct child_spec spec = CHILD_SPEC_INIT;
+	_cleanup_free_ char *file = build_absolute(build->file);
+	_cleanup_free_ char *context = build_absolute(build->context);
 	_cleanup_strv_ char **argv = NULL;
 
 	strv_add(&argv, "buildah");
@@ -80,17 +114,19 @@ static int build_run(const char *root, const struct build *build, const struct w
 		strv_add(&argv, "--pull-always");
 	if (build->quiet)
 		strv_add(&argv, "--quiet");
-	build_add(&argv, "file", build->file);
+	build_add(&argv, "file", file);
 	build_add(&argv, "target", build->target);
 	build_add(&argv, "network", build->network);
 	build_add(&argv, "platform", build->platform);
 	build_add_all(&argv, "build-arg", build->args);
 	build_add_all(&argv, "label", build->labels);
-	build_add_images(root, build, &argv);
+	if (build_add_images(root, build, work, &argv, err) < 0)
+		return err->code;
 	strv_add_printf(&argv, "--iidfile=%s/" BUILD_ID, work->path);
 	strv_add(&argv, "--");
-	strv_add(&argv, build->context);
+	strv_add(&argv, context);
 	spec.argv = argv;
+	spec.cwd = work->path;
 	spec.in_fd = !strcmp(build->context, "-") ? STDIN_FILENO : -EBADF;
 	spec.out_fd = build->quiet ? -EBADF : STDERR_FILENO;
 	spec.show_stderr = 1;

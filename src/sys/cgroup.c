@@ -16,6 +16,7 @@
 #include "sys/procstat.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -430,11 +431,10 @@ int cgroup_reclaim(const char *path, uint64_t bytes, uint64_t idle_files)
 		return r;
 	if (cgroup_version(cgroup, CGROUP_MEMORY) != 2)
 		return -EOPNOTSUPP;
-	(void)snprintf(text, sizeof(text), "%llu swappiness=200", (unsigned long long)bytes);
+	(void)snprintf(text, sizeof(text), "%" PRIu64 " swappiness=200", bytes);
 	r = cgroup_write(cgroup, CGROUP_MEMORY, "memory.reclaim", text);
 	if (r == -EINVAL) {
-		(void)snprintf(text, sizeof(text), "%llu",
-			       (unsigned long long)(bytes + idle_files));
+		(void)snprintf(text, sizeof(text), "%" PRIu64, bytes + idle_files);
 		r = cgroup_write(cgroup, CGROUP_MEMORY, "memory.reclaim", text);
 	}
 	return r == -ENOENT ? -EOPNOTSUPP : r;

@@ -29,7 +29,10 @@ static void on_broken(void *ctx, const struct err *err)
 /* What a guest may send to its keeper, with a workload and two sessions open. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct agent_host_ops ops = { on_hello, on_deliver, on_writable, on_broken };
+	static const struct agent_host_ops ops = { .hello = on_hello,
+						   .deliver = on_deliver,
+						   .writable = on_writable,
+						   .broken = on_broken };
 	char *argv[] = { (char *)"true", NULL };
 	const struct process process = { .argv = argv };
 	const struct guest_config config = { .layers = 1 };

@@ -61,7 +61,8 @@ def texts(values):
 def configuration(layers=1, hostname="guest", read_only=False, tmpfs=(), pids_limit=0, system=False,
                   init=False, cap_add=(), cap_drop=(), rlimits=(), nics=(), hosts="", resolv_conf="", time_ns=0):
     shares = ()  # those take servers on the host
-    return b"".join((text(hostname), u32(layers), u8(0), u8(read_only), texts(tmpfs), texts(shares), u64(pids_limit),
+    return b"".join((text(hostname), u32(layers), u8(0), u8(read_only), texts(tmpfs), texts(shares), u8(0), texts(()),
+                     texts(()), u64(pids_limit),
                      u8(system), u8(init), u8(0), texts(cap_add), texts(cap_drop), texts(rlimits),
                      texts(nics), text(hosts), text(resolv_conf), u64(time_ns)))
 
@@ -69,7 +70,7 @@ def configuration(layers=1, hostname="guest", read_only=False, tmpfs=(), pids_li
 def process(argv, env=("PATH=/usr/sbin:/usr/bin:/sbin:/bin",), cwd="", user="", tty=False,
             interactive=False, privileged=False, rows=0, columns=0):
     return b"".join((texts(argv), texts(env), text(cwd), text(user), u8(tty), u8(interactive),
-                     u8(privileged), u16(rows), u16(columns)))
+                     texts(()), u8(0), u8(privileged), u16(rows), u16(columns)))
 
 
 @dataclass

@@ -221,9 +221,12 @@ def test_a_containerfile_is_run(brig, busybox_tree, storage, tmp_path):
     assert brig("build", "-q", "--target", "base", context, env=storage).out == "context:latest\n"
     assert "SAID" not in json.dumps(brig.json("image", "inspect", "context"))
     # images that it names are first looked for in the store
-    (context / "more").write_text('FROM built:1 AS other\nENV SAID=again\nFROM other\nCOPY --from=context /bin/sh /b\n')
-    brig("build", "-q", "-t", "more", "-f", context / "more", context, env=storage)
+    (context / "one").write_text("FROM built:1\nCOPY one /one\n")
+    brig("build", "-q", "-t", "one", "-f", context / "one", context, env=storage)
+    (context / "more").write_text('FROM built:1 AS other\nENV SAID=again\nFROM other\nCOPY --from=one /one /b\n')
+    brig("build", "-q", "-t", "more", "-f", "more", ".", cwd=context, env=storage)
     assert brig("run", "--rm", "more").out == "again\n"
+    assert "FROM" in brig("run", "--rm", "more", "cat", "/b").out
 
 
 @pytest.mark.skipif(not shutil.which("buildah"), reason="needs buildah")

@@ -67,7 +67,7 @@ def is_clean(disk):
 
 
 def test_the_workload_is_alone_in_its_namespaces(machine, agent):
-    assert machine.version == 3
+    assert machine.version == 4
     assert agent.output("uname -r").strip() == machine.release
     assert agent.output("hostname").strip() == "guest"
     assert machine.workload.pid == 1
