@@ -33,7 +33,7 @@ static int port(void)
 int main(void)
 {
 	static const char hello[] = "\x0d\0\0\0\x80\0\0\0\0\0\0\0"
-				    "\2\0\0\0" /* MESSAGE_VERSION */
+				    "\4\0\0\0" /* MESSAGE_VERSION */
 				    "\5\0\0\0"
 				    "6.1.0";
 	static char garbage[4096];
