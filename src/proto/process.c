@@ -40,9 +40,9 @@ void process_put(struct buf *payload, const struct process *process)
 	wire_put_strv(payload, process->env);
 	wire_put_str(payload, process->cwd);
 	wire_put_str(payload, process->user);
+	wire_put_strv(payload, process->groups);
 	wire_put_u8(payload, !!process->tty);
 	wire_put_u8(payload, !!process->interactive);
-	wire_put_strv(payload, process->groups);
 	wire_put_u8(payload, !!process->no_new_privs);
 	wire_put_u8(payload, !!process->privileged);
 	wire_put_u16(payload, process->rows);
@@ -57,9 +57,9 @@ int process_get(const struct frame *frame, struct process *ret)
 	ret->env = wire_get_strv(&r);
 	ret->cwd = wire_get_str(&r);
 	ret->user = wire_get_str(&r);
+	ret->groups = wire_get_strv(&r);
 	ret->tty = wire_get_u8(&r);
 	ret->interactive = wire_get_u8(&r);
-	ret->groups = wire_get_strv(&r);
 	ret->no_new_privs = wire_get_u8(&r);
 	ret->privileged = wire_get_u8(&r);
 	ret->rows = wire_get_u16(&r);

@@ -69,8 +69,8 @@ def configuration(layers=1, hostname="guest", read_only=False, tmpfs=(), pids_li
 
 def process(argv, env=("PATH=/usr/sbin:/usr/bin:/sbin:/bin",), cwd="", user="", tty=False,
             interactive=False, privileged=False, rows=0, columns=0):
-    return b"".join((texts(argv), texts(env), text(cwd), text(user), u8(tty), u8(interactive),
-                     texts(()), u8(0), u8(privileged), u16(rows), u16(columns)))
+    return b"".join((texts(argv), texts(env), text(cwd), text(user), texts(()), u8(tty), u8(interactive),
+                     u8(0), u8(privileged), u16(rows), u16(columns)))
 
 
 @dataclass
