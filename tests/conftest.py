@@ -318,8 +318,8 @@ def oci():
 
 
 @pytest.fixture(scope="session")
-def oci_probe(session_folder):
-    return images.made_once(session_folder / "oci-probe", images.oci_probe)
+def oci_probe():
+    return images.oci_probe()
 
 
 @pytest.fixture(scope="session")

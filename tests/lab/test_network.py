@@ -123,6 +123,6 @@ def test_machines_on_networks(net_brig, wires, kernel_store):
     killed(net_brig, connect, 0, 0.3)
     agrees(net_brig, wires, "w")
     keeper = net_brig.json("inspect", "w")[0]["run"]["keeper_pid"]
-    assert killed(net_brig, connect, keeper, 0.3).code
+    killed(net_brig, connect, keeper, 0.3)  # which has not begun, or is done, or is broken off
     brig("start", "w")
     agrees(net_brig, wires, "w")

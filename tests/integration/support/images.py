@@ -86,16 +86,21 @@ def work_tar():
     return debian_tar(WORK_PACKAGES)
 
 
-def hostile_agent():
-    """A program for $BRIG_GUEST that breaks the agent's protocol."""
-    source = Path(__file__).with_name("hostile_agent.c")
+def _compiled(name):
+    """A program of one file beside this; the lab, which has no compiler, finds it in the cache."""
+    source = Path(__file__).with_name(f"{name}.c")
     digest = hashlib.sha256(source.read_bytes()).hexdigest()[:12]
-    return made_once(cache_folder() / f"hostile-agent-{digest}", lambda path: run(
+    return made_once(cache_folder() / f"{name.replace('_', '-')}-{digest}", lambda path: run(
         "gcc", "-static", "-O1", "-o", path, source))
 
 
-def oci_probe(path):
-    run("gcc", "-static", "-O1", "-o", path, Path(__file__).with_name("oci_probe.c"))
+def hostile_agent():
+    """A program for $BRIG_GUEST that breaks the agent's protocol."""
+    return _compiled("hostile_agent")
+
+
+def oci_probe():
+    return _compiled("oci_probe")
 
 
 def _newest_kernel_package(meta):
