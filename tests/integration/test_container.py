@@ -412,12 +412,13 @@ def test_a_passwd_that_never_ends_is_no_harm(brig, import_tree):
     assert brig("run", "--rm", import_tree(add), "id", check=False).code in (0, 125)
 
 
-def test_mounts_by_hand_are_out_of_reach(brig, busybox_image, oci_probe):
+def test_mounts_by_hand_are_out_of_reach(brig, busybox_image, oci_probe, tmp_path):
     """CVE-2022-0185: neither fsconfig() nor the user namespace that would bring the capability for it."""
     def probe(*options):
-        said = brig("run", "--rm", "-v", f"{oci_probe}:/probe", *options, busybox_image, "/probe", "mounts").out
+        said = brig("run", "--rm", "-v", f"{program}:/probe", *options, busybox_image, "/probe", "mounts").out
         return dict(line.split(": ") for line in said.splitlines())
 
+    program = shutil.copy(oci_probe, tmp_path)
     denied = "Operation not permitted"
     assert set(probe().values()) == {denied}
     assert set(probe("--cap-add", "ALL", "--cap-drop", "SYS_ADMIN").values()) == {denied}

@@ -25,7 +25,7 @@ ROOT_CAPS = {name: ["CAP_SYS_ADMIN", "CAP_MKNOD", "CAP_DAC_OVERRIDE", "CAP_CHOWN
 
 @pytest.fixture
 def probe(bundle, oci_probe):
-    os.link(oci_probe, bundle.rootfs / "bin/probe")
+    shutil.copy(oci_probe, bundle.rootfs / "bin/probe")
 
 
 @pytest.fixture

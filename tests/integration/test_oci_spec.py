@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import stat
 import struct
 import subprocess
@@ -677,7 +678,7 @@ def test_a_container_in_the_namespaces_of_a_pod(bundle, oci):
 
 
 def test_time_offsets(bundle, oci_probe):
-    os.link(oci_probe, bundle.rootfs / "bin/probe")
+    shutil.copy(oci_probe, bundle.rootfs / "bin/probe")
     offsets = {"monotonic": {"secs": 1000000, "nanosecs": 5}, "boottime": {"secs": -100, "nanosecs": 7}}
     monotonic, boottime = map(int, bundle.out("probe clock", {
         "linux.namespaces[+]": {"type": "time"}, "linux.timeOffsets": offsets}).split())
@@ -889,7 +890,7 @@ def test_readonly_paths(bundle):
     ({"mode": "MPOL_PREFERRED", "nodes": "0"}, "1 1"), ({"mode": "MPOL_DEFAULT"}, "0 0"), ({"mode": "MPOL_LOCAL"}, "4 0"),
     ({"mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_STATIC_NODES"]}, "32770 1")])
 def test_memory_policy(bundle, oci_probe, policy, shown):
-    os.link(oci_probe, bundle.rootfs / "bin/probe")
+    shutil.copy(oci_probe, bundle.rootfs / "bin/probe")
     assert bundle.out("exec probe policy", {"linux.memoryPolicy": policy}) == shown
 
 
