@@ -120,7 +120,7 @@ static int run_advise(const struct instance_home *home, const struct recipe *rec
 			return 0;
 		}
 	}
-	log_notice("a container: no rule speaks for a VM");
+	log_notice("a container: what speaks for a VM weighs no more");
 	return 0;
 }
 
@@ -134,6 +134,8 @@ static int run_choose(const struct recipe *recipe, struct recipe *ret, struct er
 		return 0;
 	if (recipe->vm || recipe->container)
 		return err_set(err, -EINVAL, "--isolation excludes --vm and --container");
+	if (advise_check_needs(recipe->needs, err) < 0)
+		return err->code;
 	ret->vm = recipe->isolation == RECIPE_ISOLATION_VM;
 	/* an option that only a VM has says enough */
 	if (recipe->isolation == RECIPE_ISOLATION_AUTO &&

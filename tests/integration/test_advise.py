@@ -41,5 +41,6 @@ def test_isolation_auto_makes_what_is_advised(brig, busybox_image, debian_kernel
     assert "(tenants)" in brig(*auto, "--name", "b", "--need", "tenants=yes", busybox_image, "true").err
     brig(*auto, "--name", "c", "--kernel", "debian", busybox_image, "true")
     assert [brig.json("inspect", name)[0]["kind"] for name in "abc"] == ["container", "vm", "vm"]
+    assert "no rule knows" in brig.fails(*auto, "--need", "trust=never", "absent", "true").err
     assert "exclude" in brig.fails(*auto, "--vm", busybox_image, "true").err
     assert "--isolation auto" in brig.fails("create", "--need", "trust=no", busybox_image, "true").err
