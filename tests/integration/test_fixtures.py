@@ -47,6 +47,30 @@ def test_a_mount_is_found_here_and_in_a_namespace(tmp_path):
         assert running.pid in [pid for pid, _ in leaks.processes(tmp_path)]
 
 
+OTHERS = {
+    "by its words": lambda folder: {"args": ["unshare", "-m", "sh", "-c", "echo up && read line", folder]},
+    "by its environment": lambda folder: {"args": ["unshare", "-m", "sh", "-c", "echo up && read line"],
+                                          "env": {**os.environ, "HOME": folder}},
+}
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("how", OTHERS)
+def test_a_copy_of_a_mount_in_anothers_namespace_is_not_ours(brig, how):
+    folder = brig.root.parent
+    (folder / "m").mkdir()
+    images.run("mount", "-t", "tmpfs", "none", folder / "m")
+    try:
+        with subprocess.Popen(stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              **OTHERS[how]("/var/tmp/brig-of-another")) as process:
+            assert process.stdout.readline() == b"up\n"
+            assert f"{folder}/m" in open(f"/proc/{process.pid}/mountinfo").read()
+            assert process.pid not in [pid for pid, _ in leaks.processes(folder)]
+            process.stdin.close()
+    finally:
+        images.run("umount", folder / "m")
+
+
 @pytest.mark.root
 def test_a_loop_device_is_found(tmp_path):
     (tmp_path / "disk").write_bytes(bytes(1 << 20))

@@ -36,9 +36,11 @@ def _readlink(link):
 
 
 def is_anothers(process, folder):
-    """Whether it comes of a command that has to do with another test's folder."""
+    """Whether it comes of a command that has to do with another test's folder, by its words or, where these
+    name none, by its environment."""
     while process.name not in ("0", "1"):
-        named = set(TEST_FOLDER.findall(_read(process / "cmdline")))
+        named = (set(TEST_FOLDER.findall(_read(process / "cmdline")))
+                 or set(TEST_FOLDER.findall(_read(process / "environ"))))
         if named:
             return os.fsencode(folder) not in named
         parent = re.search(rb"^PPid:\t(\d+)", _read(process / "status"), re.M)
