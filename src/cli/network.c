@@ -6,9 +6,11 @@
 #include "cli/listing.h"
 #include "cli/recipe.h"
 #include "instance/networks.h"
+#include "proto/nic.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char *const network_none = "none";
 
@@ -40,6 +42,11 @@ static int network_create(const struct cli_context *cli, const void *values, cha
 	_cleanup_network_ struct network network = { 0 };
 	int r = recipe_check_labels(options->labels, err);
 
+	if (geteuid())
+		return err_set(err, -EPERM,
+			       "network '%.64s': networks take root; users' instances have "
+			       "'--network " NIC_USER "', '" NIC_NONE "' or '" NIC_HOST "'",
+			       args[0]);
 	network_init(&network);
 	network.name = mem_strdup(args[0]);
 	network.type = options->type;

@@ -85,6 +85,9 @@ def test_what_a_user_has_no_network_of(wired, wires, user_image):
                           (["user,rate=1mbit"], "no rates")):
         options = [word for network in networks for word in ("--network", network)]
         assert why in wired.fails("run", "--rm", *options, user_image, "true").err
+    for options in ([], ["--type", "macvlan", "--parent", "eth0"]):
+        assert "networks take root" in wired.fails("network", "create", *options, "n").err
+    assert wired.json("network", "ls") == []
     wires.host.run("ip", "route", "del", "default")
     wires.host.run("ip", "-6", "route", "del", "default")
     assert "no default route" in wired.fails("run", "--rm", user_image, "true").err
