@@ -122,7 +122,10 @@ static int snapshot_clone_current(const struct snapshot_place *place, int to, st
 		return snapshot_clone_frozen(place, to, err);
 	if (place->view.alive)
 		r = instance_hold(place->home, place->view.record.name, &hold, err);
-	return r < 0 ? r : data_clone(place->home, place->lock, to, err);
+	if (r < 0)
+		return err_wrap(err,
+				"it cannot be held while its files are cloned (stop it for that)");
+	return data_clone(place->home, place->lock, to, err);
 }
 
 static int snapshot_make_folder(struct snapshot_place *place, struct err *err)

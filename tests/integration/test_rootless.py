@@ -281,6 +281,9 @@ def test_a_pause_takes_a_control_group(user_brig, user_image):
     user_brig("run", "-d", "--name", "a", user_image, "sleep", "1000")
     assert "control group" in user_brig.fails("pause", "a").err
     assert run_of(user_brig, "a")["cgroup"] is None
+    assert "stop it for that" in user_brig.fails("snapshot", "create", "a").err
+    user_brig("stop", "-t", "0", "a")
+    user_brig("snapshot", "create", "a")
 
 
 def test_the_doctor_tells_what_a_user_lacks(user_brig):
