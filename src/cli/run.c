@@ -104,6 +104,7 @@ static int run_advise(const struct instance_home *home, const struct recipe *rec
 {
 	_cleanup_instance_ struct instance record = { 0 };
 	_cleanup_advice_ struct advice advice = { 0 };
+	const struct advise_rule *heaviest = NULL;
 	int r;
 
 	instance_init(&record);
@@ -114,14 +115,41 @@ static int run_advise(const struct instance_home *home, const struct recipe *rec
 		return r;
 	*ret_vm = advice.verdict == ADVISE_VM;
 	for (size_t i = 0; i < advice.n; i++) {
-		if (advice.findings[i].rule->verdict == advice.verdict) {
-			log_notice("a %s: %s (%s)", instance_kind_names[*ret_vm],
-				   advice.findings[i].rule->reason, advice.findings[i].rule->id);
-			return 0;
-		}
+		const struct advise_rule *rule = advice.findings[i].rule;
+
+		if (rule->verdict == advice.verdict &&
+		    (!heaviest || rule->weight > heaviest->weight))
+			heaviest = rule;
 	}
-	log_notice("a container: what speaks for a VM weighs no more");
+	if (heaviest)
+		log_notice("a %s: %s (%s)", instance_kind_names[*ret_vm], heaviest->reason,
+			   heaviest->id);
+	else
+		log_notice("a container: what speaks for a VM weighs no more");
 	return 0;
+}
+
+/* The kind where no word names one: a container, unless the host's policy says a VM. */
+static int run_follow_policy(const struct recipe *recipe, const struct image *image,
+			     char *const *command, struct recipe *ret, struct err *err)
+{
+	_cleanup_instance_ struct instance record = { 0 };
+	_cleanup_policy_ struct policy policy = { 0 };
+	const struct policy_rule *rule;
+	int r = policy_read(&policy, err);
+
+	if (r < 0 || !policy.n)
+		return r;
+	instance_init(&record);
+	r = recipe_fill(recipe, image, command, &record, err);
+	if (r < 0)
+		return r;
+	rule = policy_find(&policy, &record);
+	if (!rule || rule->word != POLICY_FORCE || rule->kind != INSTANCE_VM)
+		return 0;
+	ret->vm = 1;
+	log_notice("a vm: line %u of " POLICY_FILE, rule->line);
+	return recipe_check(ret, err);
 }
 
 /* --isolation as --vm or --container; auto is a container, until the image is known. */
@@ -158,8 +186,12 @@ static int run_make(const struct instance_home *home, const struct recipe *given
 		r = run_find_image(home, recipe, args[0], &image, &lock, err);
 	if (r == 0 && recipe->isolation == RECIPE_ISOLATION_AUTO && !recipe->vm)
 		r = run_advise(home, recipe, &image, args + 1, &chosen.vm, err);
+	if (r == 0 && !recipe->vm && !recipe->container && !recipe->isolation)
+		r = run_follow_policy(recipe, &image, args + 1, &chosen, err);
 	if (r == 0)
 		r = recipe_fill(recipe, &image, args + 1, ret, err);
+	if (r == 0)
+		r = policy_check(ret, ret->kind, err);
 	if (r == 0)
 		r = run_check_networks(home, ret, err);
 	if (r == 0)

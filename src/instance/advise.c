@@ -90,6 +90,7 @@ int advise_about(const struct instance_home *home, const struct instance *record
 {
 	_cleanup_host_ struct host host = { 0 };
 	_cleanup_lower_ struct lower root = { 0 };
+	_cleanup_policy_ struct policy policy = { 0 };
 	struct advise_facts facts = {
 		.record = record, .needs = needs, .has = advise_has, .ctx = &root
 	};
@@ -98,10 +99,13 @@ int advise_about(const struct instance_home *home, const struct instance *record
 	if (r == 0)
 		r = host_read(home, &host, err);
 	if (r == 0)
+		r = policy_read(&policy, err);
+	if (r == 0)
 		r = lower_open(home->root, record->layers, &root, err);
 	if (r < 0)
 		return r;
 	facts.vm_engine = host.vm_engine;
+	facts.policy = policy_find(&policy, record);
 	advise_judge(&facts, ret);
 	return 0;
 }

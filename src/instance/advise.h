@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "instance/instance.h"
+#include "instance/policy.h"
 
 /*
  * Whether a workload belongs in a container or in a VM. Each rule is a row of advise_rules (advise_rules.c); those that
@@ -24,9 +25,10 @@ enum advise_weight {
 #define ADVISE_DETAIL_MAX 96
 
 struct advise_facts {
-	const struct instance *record; /* what it is, or would be; of either kind */
-	char *const *needs;	       /* KEY=VALUE, checked */
-	const char *vm_engine;	       /* "kvm", "qemu" (which emulates), or "none" */
+	const struct instance *record;	  /* what it is, or would be; of either kind */
+	char *const *needs;		  /* KEY=VALUE, checked */
+	const struct policy_rule *policy; /* the host's for it, or NULL */
+	const char *vm_engine;		  /* "kvm", "qemu" (which emulates), or "none" */
 	/* Whether the image's root file system has the path, without a "/" at its start. */
 	int (*has)(void *ctx, const char *path);
 	void *ctx;

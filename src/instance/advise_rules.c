@@ -34,6 +34,18 @@ static int advise_has_file(const struct advise_facts *facts, const struct advise
 	return 0;
 }
 
+/* The kind that the rule does not speak for. */
+static int advise_policy_forbids(const struct advise_facts *facts, const struct advise_rule *rule,
+				 char detail[ADVISE_DETAIL_MAX])
+{
+	int other = rule->verdict == ADVISE_VM ? INSTANCE_CONTAINER : INSTANCE_VM;
+
+	if (policy_allows(facts->policy, other))
+		return 0;
+	snprintf(detail, ADVISE_DETAIL_MAX, "line %u", facts->policy->line);
+	return 1;
+}
+
 static int advise_is_privileged(const struct advise_facts *facts,
 				const struct advise_rule *rule _unused_,
 				char detail[ADVISE_DETAIL_MAX])
@@ -240,6 +252,10 @@ const struct advise_rule advise_rules[] = {
 		       "each write.",
 	     .source = GVISOR),
 
+	RULE("policy-container", CONTAINER, CANNOT, "policy", .fires = advise_policy_forbids,
+	     .reason = "The administrator of this host lets it be no VM.", .source = POLICY_FILE),
+	RULE("policy-vm", VM, CANNOT, "policy", .fires = advise_policy_forbids,
+	     .reason = "The administrator of this host lets it be no container.", .source = POLICY_FILE),
 	RULE("no-vms-here", CONTAINER, CANNOT, "host", .fires = advise_has_engine, .arg = "none",
 	     .reason = "VMs cannot run on this host; 'brig doctor' says what is missing.",
 	     .source = "brig-doctor"),

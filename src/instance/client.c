@@ -11,6 +11,7 @@
 #include "instance/instance.h"
 #include "instance/keeper.h"
 #include "instance/paths.h"
+#include "instance/policy.h"
 #include "instance/rollback.h"
 #include "instance/session.h"
 #include "net/attach.h"
@@ -439,6 +440,8 @@ static int client_start_locked(const struct instance_home *home, const char *nam
 
 	if (r == 0 && view.alive)
 		r = err_set(err, -EBUSY, "'%s' is running already", name);
+	if (r == 0 && policy_check(&view.record, view.record.kind, err) < 0)
+		r = err_wrap(err, "'%s'", name);
 	if (r == 0)
 		r = clean_leftovers(home, &view.record, name, err);
 	if (r == 0 && !overcommit)

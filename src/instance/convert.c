@@ -17,6 +17,7 @@
 #include "instance/clean.h"
 #include "instance/data.h"
 #include "instance/paths.h"
+#include "instance/policy.h"
 #include "proto/frame.h"
 #include "proto/nic.h"
 #include "proto/share.h"
@@ -146,7 +147,8 @@ static int convert_check_view(const struct instance_view *view, int kind, struct
 	if (!geteuid() && !idmap_is_host_root())
 		return err_set(err, -EOPNOTSUPP,
 			       "root of a container cannot convert an instance; do it outside");
-	return convert_check(&view->record, kind, err);
+	return policy_check(&view->record, kind, err) < 0 ? err->code
+							  : convert_check(&view->record, kind, err);
 }
 
 /* Only then files have the owners that they have in a VM: for root on the host's disk, for a user in his namespace. */

@@ -4,6 +4,7 @@
 #include "instance/doctor_net.h"
 #include "instance/doctor_try.h"
 #include "instance/doctor_user.h"
+#include "instance/policy.h"
 #include "sys/part.h"
 
 #include <stdarg.h>
@@ -132,6 +133,9 @@ static const struct doctor_check doctor_checks[] = {
 	  .fix = "sysctl -w net.bridge.bridge-nf-call-iptables=0 "
 		 "net.bridge.bridge-nf-call-ip6tables=0, unless docker or Kubernetes are here, "
 		 "which want it" },
+	{ "policy", "policy of kinds", DOCTOR_BOTH, DOCTOR_OF_ALL, doctor_try_policy,
+	  .cost = "nothing can be made or started",
+	  .fix = "mend " POLICY_FILE ", of which docs/choose.md tells, or remove it" },
 	{ "space", "disk space", DOCTOR_BOTH, DOCTOR_OF_ALL, doctor_try_space,
 	  .cost = "imports and instances run out of space",
 	  .fix = "make room, or keep brig's data elsewhere with --root" },

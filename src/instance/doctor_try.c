@@ -6,6 +6,7 @@
 #include "base/units.h"
 #include "instance/doctor_user.h"
 #include "image/kernel.h"
+#include "instance/policy.h"
 #include "sys/cgroup.h"
 #include "sys/child.h"
 #include "sys/idmap.h"
@@ -321,6 +322,23 @@ int doctor_try_space(const struct instance_home *home, const struct doctor_check
 	if (space < DOCTOR_TRY_SPACE_MIN)
 		return DOCTOR_FAIL;
 	return space < DOCTOR_TRY_SPACE_LOW ? DOCTOR_WARN : DOCTOR_OK;
+}
+
+int doctor_try_policy(const struct instance_home *home _unused_,
+		      const struct doctor_check *check _unused_, char *detail)
+{
+	_cleanup_policy_ struct policy policy = { 0 };
+	struct err err = ERR_INIT;
+
+	if (policy_read(&policy, &err) < 0) {
+		doctor_say(detail, "%s", err.msg);
+		return DOCTOR_FAIL;
+	}
+	if (policy.n)
+		doctor_say(detail, "%zu rules in " POLICY_FILE, policy.n);
+	else
+		doctor_say(detail, "none: an instance may be of either kind");
+	return DOCTOR_OK;
 }
 
 int doctor_try_tool(const struct instance_home *home _unused_, const struct doctor_check *check,

@@ -37,6 +37,8 @@ int doctor_try_files(const struct instance_home *home, const struct doctor_check
 		     char *detail);
 int doctor_try_space(const struct instance_home *home, const struct doctor_check *check,
 		     char *detail);
+int doctor_try_policy(const struct instance_home *home, const struct doctor_check *check,
+		      char *detail);
 /* arg: the tool's name */
 int doctor_try_tool(const struct instance_home *home, const struct doctor_check *check,
 		    char *detail);

@@ -3,6 +3,8 @@
 
 import pytest
 
+from support.command import Brig
+
 pytestmark = pytest.mark.root
 
 
@@ -44,3 +46,44 @@ def test_isolation_auto_makes_what_is_advised(brig, busybox_image, debian_kernel
     assert "no rule knows" in brig.fails(*auto, "--need", "trust=never", "absent", "true").err
     assert "exclude" in brig.fails(*auto, "--vm", busybox_image, "true").err
     assert "--isolation auto" in brig.fails("create", "--need", "trust=no", busybox_image, "true").err
+
+
+def test_a_policy_says_which_kinds_there_are(brig, busybox_image, debian_kernel):
+    """/etc/brig/policy of a host whose /etc only what runs here sees."""
+    etc = brig.root.parent / "etc"
+    (etc / "brig").mkdir(parents=True)
+    policy = etc / "brig/policy"
+    mount = 'mount -t overlay -o "lowerdir=$0:/etc" none /etc && exec "$@"'
+    brig = Brig(brig.root, brig.run, prefix=["unshare", "--mount", "sh", "-c", mount, str(etc)])
+    make = ("create", "--network", "none")
+    brig(*make, "--name", "before", "--label", "trust=no", busybox_image, "true")
+    policy.write_text("forbid container label=trust=no\nforce vm label=tenant\nforbid vm user=root\n")
+    # a word for the wrong kind is refused, and no word is as the rule says
+    for words in ([], ["--container"], ["--isolation", "container"]):
+        assert "line 1 of" in brig.fails(*make, "--label", "trust=no", *words, busybox_image, "true").err
+    assert "line 2 of" in brig.fails(*make, "--label", "tenant=a", "--container", busybox_image, "true").err
+    assert "--container" in brig.fails(*make, "--vm", busybox_image, "true").err
+    assert "line 2 of" in brig(*make, "--name", "forced", "--label", "tenant=a", busybox_image, "true").err
+    assert "(policy-vm)" in brig(*make, "--name", "auto", "--label", "trust=no", "--isolation", "auto", busybox_image,
+                                 "true").err
+    assert "--privileged" in brig.fails(*make, "--label", "tenant=a", "--privileged", busybox_image, "true").err
+    brig(*make, "--name", "plain", busybox_image, "true")
+    assert [brig.json("inspect", name)[0]["kind"] for name in ("before", "forced", "auto", "plain")] == [
+        "container", "vm", "vm", "container"]
+    # what was made before is not started, nor changed into what may not be
+    assert "line 1 of" in brig.fails("start", "before").err
+    assert "line 3 of" in brig.fails("convert", "plain", "--vm").err
+    assert rules(brig.json("advise", "before"))["policy-vm"] == "line 1"
+    brig("convert", "before", "--vm")
+    assert rules(brig.json("advise", "plain"))["policy-container"] == "line 3"
+    brig("start", "plain")
+    checks = {c["id"]: c for c in brig.json("doctor", check=False)["checks"]}
+    assert checks["policy"]["status"] == "ok" and "3 rules" in checks["policy"]["detail"]
+    # what cannot be read lets nothing be
+    policy.write_text("forbid vms\n")
+    assert "line 1: say which kind" in brig.fails(*make, busybox_image, "true").err
+    policy.write_text("")
+    policy.chmod(0o666)
+    assert "others than root" in brig.fails("start", "plain").err
+    checks = {c["id"]: c for c in brig.json("doctor", check=False)["checks"]}
+    assert checks["policy"]["status"] == "fail"
