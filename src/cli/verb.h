@@ -52,6 +52,7 @@ extern const struct verb cli_df_verbs[];
 extern const struct verb cli_check_verbs[];
 extern const struct verb cli_doctor_verbs[];
 extern const struct verb cli_advise_verbs[];
+extern const struct verb cli_bench_verbs[];
 extern const struct verb cli_info_verbs[];
 extern const struct verb cli_autostart_verbs[];
 

@@ -36,6 +36,7 @@ static const struct verb *const verbs_tables[] = {
 	cli_df_verbs,
 	cli_check_verbs,
 	cli_advise_verbs,
+	cli_bench_verbs,
 	cli_doctor_verbs,
 	cli_info_verbs,
 	cli_autostart_verbs,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/cli.h"
 #include "container/driver.h"
+#include "instance/bench_work.h"
 #include "instance/keeper.h"
 #include "net/steward.h"
 #include "oci/vm_role.h"
@@ -24,6 +25,7 @@ static const struct role roles[] = {
 	{ KEEPER_ROLE, keeper_main },
 	{ STEWARD_ROLE, steward_main },
 	{ VM_ROLE, vm_role_main },
+	{ BENCH_WORK_ROLE, bench_work_main },
 	{ NULL, NULL },
 };
 

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "instance/bench.h"
+#include "base/mem.h"
+#include "base/table.h"
+#include "base/units.h"
+#include "cli/home.h"
+#include "cli/progress.h"
+#include "image/store.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct bench_values {
+	char *kinds;
+	int64_t rounds;
+	int json;
+};
+
+static const char *const bench_unit_names[] = {
+	[BENCH_NS] = "ns",
+	[BENCH_BYTES] = "bytes",
+	[BENCH_PER_SECOND] = "per second",
+};
+
+/* Three digits, and the unit that makes them few. */
+static void bench_put(double value, enum bench_unit unit, struct buf *out)
+{
+	static const struct {
+		double least;
+		const char *name;
+	} times[] = { { 1e9, "s" }, { 1e6, "ms" }, { 1e3, "us" }, { 1, "ns" } },
+	  rates[] = { { 1e9, "G/s" }, { 1e6, "M/s" }, { 1e3, "k/s" }, { 1, "/s" } };
+	char size[UNITS_TEXT_MAX];
+	size_t i = 0;
+
+	if (unit == BENCH_BYTES) {
+		buf_add_str(out, units_format_size((int64_t)value, size));
+		return;
+	}
+	while (i + 1 < ARRAY_SIZE(times) && value < times[i].least)
+		i++;
+	value /= times[i].least;
+	buf_printf(out, "%.*f %s",
+		   value < 10	 ? 2
+		   : value < 100 ? 1
+				 : 0,
+		   value, unit == BENCH_NS ? times[i].name : rates[i].name);
+}
+
+static void bench_put_spread(const struct bench_spread *spread, enum bench_unit unit,
+			     struct buf *out)
+{
+	bench_put(spread->median, unit, out);
+	buf_printf(out, " ±%.0f%%", 50 * (spread->max - spread->min) / spread->median);
+}
+
+/* Of the medians; "-" where one of them is not known. */
+static void bench_put_ratio(const struct bench_series *series, int place, int to, struct buf *out)
+{
+	struct bench_spread a, b;
+
+	if (bench_spread(&series[place], &a) && bench_spread(&series[to], &b) && b.median > 0)
+		buf_printf(out, "%.2f", a.median / b.median);
+	else
+		buf_add_str(out, "-");
+}
+
+static void bench_print(const struct bench *bench)
+{
+	static const char *const headings[] = { "FIGURE", "HOST",    "CONTAINER",    "VM",
+						"C:HOST", "VM:HOST", "VM:CONTAINER", NULL };
+	_cleanup_table_ struct table *table = table_new(headings);
+
+	for (size_t i = 0; i < BENCH_MEASURES; i++) {
+		const struct bench_series *series = bench->series[i];
+		struct buf cells[ARRAY_SIZE(headings) - 1] = { 0 };
+		char *words[ARRAY_SIZE(headings)] = { 0 };
+		struct bench_spread spread;
+
+		buf_add_str(&cells[0], bench_measures[i].what);
+		for (int place = 0; place < BENCH_PLACES; place++) {
+			if (bench_spread(&series[place], &spread))
+				bench_put_spread(&spread, bench_measures[i].unit,
+						 &cells[1 + place]);
+			else
+				buf_add_str(&cells[1 + place], "-");
+		}
+		bench_put_ratio(series, BENCH_CONTAINER, BENCH_HOST, &cells[4]);
+		bench_put_ratio(series, BENCH_VM, BENCH_HOST, &cells[5]);
+		bench_put_ratio(series, BENCH_VM, BENCH_CONTAINER, &cells[6]);
+		for (size_t k = 0; k < ARRAY_SIZE(cells); k++)
+			words[k] = cells[k].data;
+		table_add(table, words);
+		for (size_t k = 0; k < ARRAY_SIZE(cells); k++)
+			buf_release(&cells[k]);
+	}
+	table_print(table, 1);
+	if (bench->notes)
+		putchar('\n');
+	strv_for_each(note, bench->notes)
+		printf("%s\n", *note);
+}
+
+static struct json *bench_json_series(const struct bench_series *series)
+{
+	struct json *json, *samples;
+	struct bench_spread spread;
+
+	if (!bench_spread(series, &spread))
+		return json_new_null();
+	json = json_new_object();
+	samples = json_new_array();
+	json_object_add(json, "median", json_new_double(spread.median));
+	json_object_add(json, "min", json_new_double(spread.min));
+	json_object_add(json, "max", json_new_double(spread.max));
+	for (size_t i = 0; i < series->n; i++)
+		json_array_add(samples, json_new_double(series->samples[i]));
+	json_object_add(json, "samples", samples);
+	return json;
+}
+
+static void bench_print_json(const struct bench *bench, int64_t rounds)
+{
+	_cleanup_json_ struct json *all = json_new_object();
+	struct json *figures = json_new_array();
+
+	for (size_t i = 0; i < BENCH_MEASURES; i++) {
+		struct json *figure = json_new_object();
+
+		json_object_add(figure, "id", json_new_string(bench_measures[i].id));
+		json_object_add(figure, "what", json_new_string(bench_measures[i].what));
+		json_object_add(figure, "unit",
+				json_new_string(bench_unit_names[bench_measures[i].unit]));
+		for (int place = 0; place < BENCH_PLACES; place++)
+			json_object_add(figure, bench_place_names[place],
+					bench_json_series(&bench->series[i][place]));
+		json_array_add(figures, figure);
+	}
+	json_object_add(all, "image", json_new_string(bench->image));
+	json_object_add(all, "rounds", json_new_int(rounds));
+	json_object_add(all, "figures", figures);
+	json_object_add(all, "notes", json_new_strv(bench->notes));
+	json_print(all);
+}
+
+static void bench_tell(int64_t round, int64_t rounds)
+{
+	progress_show(NULL, "round", round, rounds);
+}
+
+/* Those named, or NULL: both. */
+static int bench_parse_kinds(const char *text, char ***ret, struct err *err)
+{
+	if (!text)
+		return 0;
+	*ret = strv_split(text, ",");
+	if (!*ret || !**ret)
+		return err_set(err, -EINVAL, "option --kinds: say container, vm, or both");
+	strv_for_each(kind, *ret) {
+		if (strcmp(*kind, "container") != 0 && strcmp(*kind, "vm") != 0)
+			return err_set(err, -EINVAL,
+				       "option --kinds: '%.20s' is none of container, vm", *kind);
+	}
+	return 0;
+}
+
+static int bench_do(const struct cli_context *cli, const void *values, char **args, struct err *err)
+{
+	const struct instance_home home = home_of(cli);
+	const struct bench_values *v = values;
+	_cleanup_bench_ struct bench bench = { 0 };
+	_cleanup_strv_ char **kinds = NULL;
+	_cleanup_image_ struct image image = { 0 };
+	int r = bench_parse_kinds(v->kinds, &kinds, err);
+
+	if (r == 0)
+		r = store_get(home.root, args[0], &image, err);
+	if (r == 0) {
+		const struct bench_options options = {
+			.image = args[0], .kinds = kinds, .rounds = v->rounds, .tell = bench_tell
+		};
+
+		r = bench_run(&home, &options, &bench, err);
+		progress_end();
+	}
+	if (r < 0)
+		return r;
+	if (v->json)
+		bench_print_json(&bench, v->rounds);
+	else
+		bench_print(&bench);
+	return 0;
+}
+
+static const struct bench_values bench_defaults = { .rounds = 5 };
+
+#define BENCH(name_, type_, metavar_, member_, help_, ...)                                \
+	{                                                                                 \
+		.name = (name_), .type = (type_), .metavar = (metavar_), .help = (help_), \
+		.offset = offsetof(struct bench_values, member_), __VA_ARGS__             \
+	}
+
+static const struct option bench_options[] = {
+	BENCH("kinds", OPTION_STRING, "KIND[,KIND]", kinds,
+	      "container, vm, or both (as far as they run here)"),
+	BENCH("rounds", OPTION_INT, "N", rounds, "how often each is done (5)", .min = 1,
+	      .max = 1000),
+	BENCH("json", OPTION_FLAG, NULL, json, "print JSON"),
+	OPTION_END,
+};
+
+static const char *const bench_examples[] = {
+	"brig bench debian:12",
+	"what a container and a VM of it cost on this host",
+	"brig bench --kinds container --rounds 50 --json debian:12",
+	"many samples of a container, for a script",
+	NULL,
+};
+
+const struct verb cli_bench_verbs[] = {
+	{ .name = "bench",
+	  .group = "Host",
+	  .args = "IMAGE",
+	  .min_args = 1,
+	  .max_args = 1,
+	  .complete = "image",
+	  .summary = "Measure what a container and a VM cost on this host",
+	  .description =
+		  "Makes a container and a VM of the image, in turns, and measures on each what a "
+		  "user waits for (create, start to its first output, exec, stop, clone, remove), "
+		  "the host's memory that it takes when idle, and how much of some works it gets "
+		  "done in a second; on the host the same, where it can be. Each figure is the "
+		  "median, with half the way from the least to the most. The last columns are "
+		  "ratios: of times and memory less is better, of rates more.\n\n"
+		  "The image needs a shell, and 'sleep' and 'true'. What falls short on this host "
+		  "is said below the table. The instances are removed afterwards, also if this is "
+		  "interrupted. Disks, networks and how many fit on the host are not measured "
+		  "yet.\n\n"
+		  "With --json there are image, rounds, notes and figures: of each id, what, "
+		  "unit, and for host, container and vm the median, min, max and samples, or null.",
+	  .examples = bench_examples,
+	  .options = bench_options,
+	  .values_size = sizeof(struct bench_values),
+	  .defaults = &bench_defaults,
+	  .run = bench_do },
+	{ .name = NULL },
+};

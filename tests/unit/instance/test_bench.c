@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "base/mem.h"
+#include "base/strv.h"
+#include "instance/bench.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+#include <string.h>
+
+static void a_median_is_in_the_middle_of_what_was_measured(void **state _unused_)
+{
+	_cleanup_bench_ struct bench bench = { 0 };
+	struct bench_spread spread;
+
+	assert_int_equal(bench_spread(&bench.series[0][BENCH_VM], &spread), 0);
+	bench_add(&bench, 0, BENCH_VM, 30);
+	bench_add(&bench, 0, BENCH_VM, 10);
+	assert_int_equal(bench_spread(&bench.series[0][BENCH_VM], &spread), 1);
+	assert_true(spread.median == 20);
+	bench_add(&bench, 0, BENCH_VM, 11);
+	assert_int_equal(bench_spread(&bench.series[0][BENCH_VM], &spread), 1);
+	assert_true(spread.median == 11 && spread.min == 10 && spread.max == 30);
+	assert_int_equal(bench_spread(&bench.series[0][BENCH_HOST], &spread), 0);
+}
+
+static void samples_far_apart_are_told_of(void **state _unused_)
+{
+	_cleanup_bench_ struct bench bench = { 0 };
+
+	for (size_t i = 0; i < 3; i++) {
+		bench_add(&bench, i, BENCH_CONTAINER, 100);
+		bench_add(&bench, i, BENCH_CONTAINER, i == 1 ? 200 : 110);
+	}
+	bench_note_spread(&bench);
+	assert_int_equal(strv_len(bench.notes), 1);
+	assert_non_null(strstr(bench.notes[0], bench_measures[1].id));
+	assert_null(strstr(bench.notes[0], bench_measures[0].id));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_median_is_in_the_middle_of_what_was_measured),
+		cmocka_unit_test(samples_far_apart_are_told_of),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
