@@ -35,6 +35,10 @@ install: all ## into $(DESTDIR)$(PREFIX), by default /usr/local
 	@$(AS_OWNER) $(NINJA) -C $(BUILD)
 	@$(MESON) install -C $(BUILD) --no-rebuild --destdir "$(DESTDIR)"
 
+deb: ## a package for Debian, in build/deb
+	@tools/setup build package
+	@$(AS_OWNER) tools/deb
+
 bench: setup all ## brig against its peers, as ratios; as root
 	@tests/bench/run
 
@@ -64,4 +68,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
 
 .NOTPARALLEL:
-.PHONY: all check test demo install bench lab lab-vm fuzz format setup setup-run clean help
+.PHONY: all check test demo install deb bench lab lab-vm fuzz format setup setup-run clean help
