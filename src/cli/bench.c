@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "instance/bench.h"
+#include "cli/bench-internal.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/table.h"
 #include "base/units.h"
@@ -7,11 +8,12 @@
 #include "cli/progress.h"
 #include "image/store.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 struct bench_values {
-	char *kinds;
+	char *kinds, *html;
 	int64_t rounds;
 	int json;
 };
@@ -22,8 +24,7 @@ static const char *const bench_unit_names[] = {
 	[BENCH_PER_SECOND] = "per second",
 };
 
-/* Three digits, and the unit that makes them few. */
-static void bench_put(double value, enum bench_unit unit, struct buf *out)
+void bench_put(double value, enum bench_unit unit, struct buf *out)
 {
 	static const struct {
 		double least;
@@ -54,8 +55,8 @@ static void bench_put_spread(const struct bench_spread *spread, enum bench_unit 
 	buf_printf(out, " ±%.0f%%", 50 * (spread->max - spread->min) / spread->median);
 }
 
-/* Of the medians; "-" where one of them is not known. */
-static void bench_put_ratio(const struct bench_series *series, int place, int to, struct buf *out)
+void bench_put_ratio(const struct bench_series *series, enum bench_place place, enum bench_place to,
+		     struct buf *out)
 {
 	struct bench_spread a, b;
 
@@ -143,6 +144,17 @@ static void bench_print_json(const struct bench *bench, int64_t rounds)
 	json_print(all);
 }
 
+static int bench_write_page(const struct bench *bench, const struct bench_values *v,
+			    struct err *err)
+{
+	_cleanup_buf_ struct buf page = BUF_INIT;
+	int r;
+
+	bench_page_put(bench, v->rounds, &page);
+	r = file_replace(AT_FDCWD, v->html, page.data, page.len, 0644, 0);
+	return r < 0 ? err_errno(err, r, "cannot write %s", v->html) : 0;
+}
+
 static void bench_tell(int64_t round, int64_t rounds)
 {
 	progress_show(NULL, "round", round, rounds);
@@ -189,7 +201,7 @@ static int bench_do(const struct cli_context *cli, const void *values, char **ar
 		bench_print_json(&bench, v->rounds);
 	else
 		bench_print(&bench);
-	return 0;
+	return v->html ? bench_write_page(&bench, v, err) : 0;
 }
 
 static const struct bench_values bench_defaults = { .rounds = 5 };
@@ -205,6 +217,7 @@ static const struct option bench_options[] = {
 	      "container, vm, or both (as far as they run here)"),
 	BENCH("rounds", OPTION_INT, "N", rounds, "how often each is done (5)", .min = 1,
 	      .max = 1000),
+	BENCH("html", OPTION_STRING, "FILE", html, "write a page with plots", .complete = "file"),
 	BENCH("json", OPTION_FLAG, NULL, json, "print JSON"),
 	OPTION_END,
 };
@@ -212,6 +225,8 @@ static const struct option bench_options[] = {
 static const char *const bench_examples[] = {
 	"brig bench debian:12",
 	"what a container and a VM of it cost on this host",
+	"brig bench --html report.html debian:12",
+	"the same, and a page with plots",
 	"brig bench --kinds container --rounds 50 --json debian:12",
 	"many samples of a container, for a script",
 	NULL,
@@ -236,6 +251,7 @@ const struct verb cli_bench_verbs[] = {
 		  "is said below the table. The instances are removed afterwards, also if this is "
 		  "interrupted. Disks, networks and how many fit on the host are not measured "
 		  "yet.\n\n"
+		  "With --html there is a page as well that needs nothing else, for a report.\n\n"
 		  "With --json there are image, rounds, notes and figures: of each id, what, "
 		  "unit, and for host, container and vm the median, min, max and samples, or null.",
 	  .examples = bench_examples,

@@ -125,7 +125,7 @@ void bench_note_spread(struct bench *bench)
 
 		strv_add_take(
 			&bench->notes,
-			mem_printf("the samples of %s are far apart: the host had more to do, "
+			mem_printf("The samples of %s are far apart: the host had more to do, "
 				   "or --rounds are few",
 				   list));
 	}
@@ -474,7 +474,7 @@ static int bench_rounds(struct bench_state *state, const struct bench_options *o
 			/* what was not asked for by name may be missing */
 			if (r == -EREMOTEIO && place == BENCH_VM && !options->kinds && !round) {
 				strv_add_take(&state->bench->notes,
-					      mem_printf("no figures of a VM: %s", err->msg));
+					      mem_printf("No figures of a VM: %s", err->msg));
 				places[place] = 0;
 				r = 0;
 			}

@@ -30,6 +30,18 @@ def test_a_container_is_measured_beside_the_host(brig, busybox_image):
     assert "start it, to its first output" in table and "M/s" in table
 
 
+def test_a_page_shows_every_sample_and_needs_nothing_else(brig, busybox_image, tmp_path):
+    page = tmp_path / "page.html"
+    brig("bench", "--kinds", "container", "--rounds", "3", "--html", page, busybox_image)
+    text = page.read_text()
+    assert text.count("<svg") == 12 and text.count("</svg>") == 12
+    assert text.count('<circle class="sample container"') == 11 * 3 + 9
+    assert "container : host" in text and 'class="sample vm"' not in text
+    assert "http" not in text and "<script" not in text
+    refused = brig.fails("bench", "--kinds", "container", "--rounds", "1", "--html", tmp_path / "none/page", busybox_image)
+    assert "cannot write" in refused.err
+
+
 @pytest.mark.vm
 def test_both_kinds_are_measured_and_what_falls_short_is_said(brig, busybox_image, debian_kernel):
     result = brig.json("bench", "--rounds", "1", busybox_image, timeout=300)
