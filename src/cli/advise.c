@@ -3,6 +3,8 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/table.h"
+#include "base/units.h"
+#include "cli/bench-internal.h"
 #include "cli/home.h"
 #include "cli/recipe.h"
 
@@ -27,7 +29,8 @@ static struct json *advise_json_rule(const struct advise_rule *rule)
 	return json;
 }
 
-static void advise_print_json(const char *name, const struct advice *advice)
+static void advise_print_json(const char *name, const struct advice *advice,
+			      const struct bench *bench)
 {
 	_cleanup_json_ struct json *all = json_new_object();
 	struct json *rules = json_new_array(), *weights = json_new_object();
@@ -44,6 +47,7 @@ static void advise_print_json(const char *name, const struct advice *advice)
 	json_object_add(all, "verdict", json_new_string(advise_verdict_names[advice->verdict]));
 	json_object_add(all, "weights", weights);
 	json_object_add(all, "rules", rules);
+	json_object_add(all, "costs", bench ? bench_json(bench) : json_new_null());
 	json_print(all);
 }
 
@@ -93,6 +97,45 @@ static void advise_print(const char *name, const struct advice *advice)
 	for (size_t i = 0; i < advice->n; i++)
 		printf("%s: %s (%s)\n", advice->findings[i].rule->id,
 		       advice->findings[i].rule->reason, advice->findings[i].rule->source);
+}
+
+/* What the kinds cost on this host, as far as that was measured: what a user waits for, and what an idle one takes. */
+static const char *const advise_costs[] = { "create",  "start", "exec", "memory",
+					    "syscall", "fork",	NULL };
+
+static int advise_is_cost(const char *id)
+{
+	for (size_t i = 0; advise_costs[i]; i++) {
+		if (!strcmp(advise_costs[i], id))
+			return 1;
+	}
+	return 0;
+}
+
+static void advise_print_costs(const struct bench *bench)
+{
+	static const char *const headings[] = { "COST", "CONTAINER", "VM", NULL };
+	_cleanup_table_ struct table *table = table_new(headings);
+	char when[UNITS_TEXT_MAX];
+
+	for (size_t i = 0; i < BENCH_MEASURES; i++) {
+		_cleanup_buf_ struct buf container = BUF_INIT, vm = BUF_INIT;
+		struct bench_spread spread;
+
+		if (!advise_is_cost(bench_measures[i].id))
+			continue;
+		if (bench_spread(&bench->series[i][BENCH_CONTAINER], &spread))
+			bench_put(spread.median, bench_measures[i].unit, &container);
+		if (bench_spread(&bench->series[i][BENCH_VM], &spread))
+			bench_put(spread.median, bench_measures[i].unit, &vm);
+		table_add(table, (char *[]){ (char *)(uintptr_t)bench_measures[i].what,
+					     container.data ? container.data : (char[]){ "-" },
+					     vm.data ? vm.data : (char[]){ "-" }, NULL });
+	}
+	putchar('\n');
+	table_print(table, 1);
+	printf("measured here with %s, %.10s\n", bench->image,
+	       units_format_time(bench->taken, when));
 }
 
 static void advise_explain(const struct advise_rule *rule)
@@ -154,7 +197,8 @@ static int advise_run(const struct cli_context *cli, const void *values, char **
 	const struct advise_values *v = values;
 	_cleanup_instance_ struct instance record = { 0 };
 	_cleanup_advice_ struct advice advice = { 0 };
-	int r;
+	_cleanup_bench_ struct bench bench = { 0 };
+	int r, measured;
 
 	if (v->explain)
 		return advise_explain_all(args[0], v->json, err);
@@ -166,10 +210,17 @@ static int advise_run(const struct cli_context *cli, const void *values, char **
 		r = advise_about(&home, &record, v->needs, &advice, err);
 	if (r < 0)
 		return r;
-	if (v->json)
-		advise_print_json(args[0], &advice);
+	measured = bench_load(&home, &bench);
+	if (v->json) {
+		advise_print_json(args[0], &advice, measured ? &bench : NULL);
+		return 0;
+	}
+	advise_print(args[0], &advice);
+	if (measured)
+		advise_print_costs(&bench);
 	else
-		advise_print(args[0], &advice);
+		printf("\n'brig bench %s' measures what each kind costs on this host.\n",
+		       record.image);
 	return 0;
 }
 
@@ -211,7 +262,10 @@ const struct verb cli_advise_verbs[] = {
 		  "reason 4, what must be 20, and what cannot be otherwise 1000.\n\n"
 		  "Nothing is changed. 'run' and 'create' follow the verdict with "
 		  "--isolation auto.\n\n"
-		  "With --json, 'verdict', 'weights' of both kinds and 'rules': id, looks_at, "
+		  "What each kind costs on this host is shown as 'brig bench' last measured it. "
+		  "With --json, 'verdict', 'weights' of both kinds, 'costs' (what that said, or "
+		  "null) "
+		  "and 'rules': id, looks_at, "
 		  "says, "
 		  "weight, reason, source, and what was found.",
 	  .examples = advise_examples,

@@ -15,6 +15,6 @@ void bench_put_ratio(const struct bench_series *series, enum bench_place place, 
  * A page of HTML that needs nothing else: a plot (SVG) for each figure with all samples, the median and the ratios, and
  * what falls short. Bytes of outsiders (an image's name, notes) are escaped.
  */
-void bench_page_put(const struct bench *bench, int64_t rounds, struct buf *out);
+void bench_page_put(const struct bench *bench, struct buf *out);
 
 #endif

@@ -18,12 +18,6 @@ struct bench_values {
 	int json;
 };
 
-static const char *const bench_unit_names[] = {
-	[BENCH_NS] = "ns",
-	[BENCH_BYTES] = "bytes",
-	[BENCH_PER_SECOND] = "per second",
-};
-
 void bench_put(double value, enum bench_unit unit, struct buf *out)
 {
 	static const struct {
@@ -102,55 +96,13 @@ static void bench_print(const struct bench *bench)
 		printf("%s\n", *note);
 }
 
-static struct json *bench_json_series(const struct bench_series *series)
-{
-	struct json *json, *samples;
-	struct bench_spread spread;
-
-	if (!bench_spread(series, &spread))
-		return json_new_null();
-	json = json_new_object();
-	samples = json_new_array();
-	json_object_add(json, "median", json_new_double(spread.median));
-	json_object_add(json, "min", json_new_double(spread.min));
-	json_object_add(json, "max", json_new_double(spread.max));
-	for (size_t i = 0; i < series->n; i++)
-		json_array_add(samples, json_new_double(series->samples[i]));
-	json_object_add(json, "samples", samples);
-	return json;
-}
-
-static void bench_print_json(const struct bench *bench, int64_t rounds)
-{
-	_cleanup_json_ struct json *all = json_new_object();
-	struct json *figures = json_new_array();
-
-	for (size_t i = 0; i < BENCH_MEASURES; i++) {
-		struct json *figure = json_new_object();
-
-		json_object_add(figure, "id", json_new_string(bench_measures[i].id));
-		json_object_add(figure, "what", json_new_string(bench_measures[i].what));
-		json_object_add(figure, "unit",
-				json_new_string(bench_unit_names[bench_measures[i].unit]));
-		for (int place = 0; place < BENCH_PLACES; place++)
-			json_object_add(figure, bench_place_names[place],
-					bench_json_series(&bench->series[i][place]));
-		json_array_add(figures, figure);
-	}
-	json_object_add(all, "image", json_new_string(bench->image));
-	json_object_add(all, "rounds", json_new_int(rounds));
-	json_object_add(all, "figures", figures);
-	json_object_add(all, "notes", json_new_strv(bench->notes));
-	json_print(all);
-}
-
 static int bench_write_page(const struct bench *bench, const struct bench_values *v,
 			    struct err *err)
 {
 	_cleanup_buf_ struct buf page = BUF_INIT;
 	int r;
 
-	bench_page_put(bench, v->rounds, &page);
+	bench_page_put(bench, &page);
 	r = file_replace(AT_FDCWD, v->html, page.data, page.len, 0644, 0);
 	return r < 0 ? err_errno(err, r, "cannot write %s", v->html) : 0;
 }
@@ -181,6 +133,7 @@ static int bench_do(const struct cli_context *cli, const void *values, char **ar
 	const struct instance_home home = home_of(cli);
 	const struct bench_values *v = values;
 	_cleanup_bench_ struct bench bench = { 0 };
+	_cleanup_json_ struct json *json = NULL;
 	_cleanup_strv_ char **kinds = NULL;
 	_cleanup_image_ struct image image = { 0 };
 	int r = bench_parse_kinds(v->kinds, &kinds, err);
@@ -197,8 +150,9 @@ static int bench_do(const struct cli_context *cli, const void *values, char **ar
 	}
 	if (r < 0)
 		return r;
+	json = bench_json(&bench);
 	if (v->json)
-		bench_print_json(&bench, v->rounds);
+		json_print(json);
 	else
 		bench_print(&bench);
 	return v->html ? bench_write_page(&bench, v, err) : 0;
@@ -247,13 +201,15 @@ const struct verb cli_bench_verbs[] = {
 		  "done in a second; on the host the same, where it can be. Each figure is the "
 		  "median, with half the way from the least to the most. The last columns are "
 		  "ratios: of times and memory less is better, of rates more.\n\n"
-		  "The image needs a shell, and 'sleep' and 'true'. What falls short on this host "
+		  "The figures are kept, and 'brig advise' shows them. The image needs a shell, "
+		  "and 'sleep' and 'true'. What falls short on this host "
 		  "is said below the table. The instances are removed afterwards, also if this is "
 		  "interrupted. Disks, networks and how many fit on the host are not measured "
 		  "yet.\n\n"
 		  "With --html there is a page as well that needs nothing else, for a report.\n\n"
-		  "With --json there are image, rounds, notes and figures: of each id, what, "
-		  "unit, and for host, container and vm the median, min, max and samples, or null.",
+		  "With --json there are image, rounds, taken, notes and figures: of each id, "
+		  "what, unit, and for host, container and vm the median, min, max and samples, or "
+		  "null.",
 	  .examples = bench_examples,
 	  .options = bench_options,
 	  .values_size = sizeof(struct bench_values),

@@ -121,7 +121,7 @@ static void page_put_figure(const struct bench_measure *measure, const struct be
 	buf_add_str(out, "</p></section>\n");
 }
 
-void bench_page_put(const struct bench *bench, int64_t rounds, struct buf *out)
+void bench_page_put(const struct bench *bench, struct buf *out)
 {
 	char now[UNITS_TEXT_MAX];
 
@@ -134,7 +134,7 @@ void bench_page_put(const struct bench *bench, int64_t rounds, struct buf *out)
 	buf_printf(out,
 		   "</h1>\n<p>%jd rounds, in turns, on %.10s, with brig " BRIG_VERSION
 		   ". Bars are medians, dots the samples.</p>\n",
-		   (intmax_t)rounds, units_format_time(units_now(), now));
+		   (intmax_t)bench->rounds, units_format_time(bench->taken, now));
 	strv_for_each(note, bench->notes) {
 		buf_add_str(out, "<p>");
 		page_put_escaped(*note, out);

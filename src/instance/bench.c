@@ -138,6 +138,7 @@ void bench_release(struct bench *bench)
 			free(bench->series[i][place].samples);
 	}
 	strv_free(bench->notes);
+	free(bench->image);
 	*bench = (struct bench){ 0 };
 }
 
@@ -516,7 +517,9 @@ int bench_run(const struct instance_home *home, const struct bench_options *opti
 	sigset_t ends, before;
 	int r;
 
-	*ret = (struct bench){ .image = options->image, .places = { [BENCH_HOST] = 1 } };
+	*ret = (struct bench){ .image = mem_strdup(options->image),
+			       .rounds = options->rounds,
+			       .places = { [BENCH_HOST] = 1 } };
 	for (int place = BENCH_CONTAINER; place < BENCH_PLACES; place++)
 		ret->places[place] = bench_wants(options, bench_place_names[place]);
 	r = file_mkdir_p(home->root, 0700);
@@ -536,6 +539,9 @@ int bench_run(const struct instance_home *home, const struct bench_options *opti
 	r = signals < 0 ? err_errno(err, -errno, "cannot hear signals")
 			: bench_locked(&state, options, err);
 	bench_note_spread(ret);
+	ret->taken = units_now();
+	if (r == 0 && ret->places[BENCH_CONTAINER] && ret->places[BENCH_VM])
+		bench_save(home, ret);
 	/* that which came is dealt with: it would end us before the caller has said so */
 	for (struct signalfd_siginfo info; signals >= 0 && read(signals, &info, sizeof(info)) > 0;)
 		continue;

@@ -21,6 +21,7 @@ struct bench_measure {
 	enum bench_unit unit;
 	const char *work; /* of bench_work.h, where it is that which is measured */
 };
+#define BENCH_FILE     "bench.json" /* in the root: the last one that measured both kinds */
 #define BENCH_MEASURES 12
 extern const struct bench_measure bench_measures[BENCH_MEASURES];
 
@@ -34,7 +35,8 @@ struct bench_spread {
 };
 
 struct bench {
-	const char *image;
+	char *image;
+	int64_t rounds, taken;	  /* units_now(), when it ended */
 	int places[BENCH_PLACES]; /* which of them are measured */
 	struct bench_series series[BENCH_MEASURES][BENCH_PLACES];
 	char **notes; /* what falls short here, and what was left out, a sentence each */
@@ -56,6 +58,13 @@ int bench_run(const struct instance_home *home, const struct bench_options *opti
 	      struct bench *ret, struct err *err);
 void bench_release(struct bench *bench);
 #define _cleanup_bench_ _cleanup_(bench_release)
+
+/* All of it (docs/formats.md). */
+struct json *bench_json(const struct bench *bench);
+/* In BENCH_FILE, if it can be written. */
+void bench_save(const struct instance_home *home, const struct bench *bench);
+/* 1, or 0 where there is none that can be read; then it is empty. */
+int bench_load(const struct instance_home *home, struct bench *ret);
 
 void bench_add(struct bench *bench, size_t measure, enum bench_place place, double sample);
 /* 0 where there are no samples. */

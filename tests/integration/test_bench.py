@@ -49,12 +49,18 @@ def test_both_kinds_are_measured_and_what_falls_short_is_said(brig, busybox_imag
     engine = brig.json("info")["engines"]["vm"]
     assert any("emulated" in note for note in result["notes"]) == (engine != "kvm")
     assert brig.json("ps", "-a") == []
+    # and shown where a kind is to be chosen
+    assert brig.json("advise", busybox_image)["costs"] == result
+    assert "measured here with busybox" in brig("advise", busybox_image).out
+    assert "nothing is wrong" in brig("check").err
 
 
 def test_without_a_kernel_the_container_is_measured_alone(brig, busybox_image):
     result = brig.json("bench", "--rounds", "1", busybox_image)
     assert samples(result, "vm") == {} and samples(result, "container")
     assert any("kernel" in note for note in result["notes"])
+    assert brig.json("advise", busybox_image)["costs"] is None
+    assert "'brig bench busybox" in brig("advise", busybox_image).out
     assert "kernel" in brig.fails("bench", "--rounds", "1", "--kinds", "vm", busybox_image).err
     assert brig.json("ps", "-a") == []
 
