@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "image/layer.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/strv.h"
 #include "base/units.h"
 #include "image/compress.h"
-#include "image/layer_seal.h"
+#include "image/layer_pack.h"
+#include "image/layer_scratch.h"
 #include "image/tar_reader.h"
 #include "image/unpack.h"
-#include "sys/child.h"
 #include "sys/confine.h"
 #include "sys/idmap.h"
 #include "sys/userns.h"
@@ -17,15 +18,21 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* What a confined process is to do. It gets a copy of this by fork(). */
 struct layer_task {
 	int in, out; /* out: layer_compress only */
 	int folder;
+	int folder_is_mount; /* image/layer_scratch.h */
 	int report;
 	struct unpack_options options;
 	int64_t told; /* how far the parent knows us to be */
 };
+
+/* Those that are unpacked, or packed, or wait between the two. */
+#define LAYER_JOBS LAYER_SCRATCH_MAX
+_Static_assert(LAYER_JOBS >= LAYER_PARALLEL + LAYER_PACKS, "a job has a place");
 
 #define LAYER_PROGRESS_STEP ((int64_t)2 << 20)
 
@@ -89,6 +96,7 @@ static int layer_start(confine_fn fn, struct layer_task *task, size_t result_siz
 		.fn = fn,
 		.ctx = task,
 		.root_fd = task->folder,
+		.root_is_mount = task->folder_is_mount,
 		.keep_fds = { task->in, task->out },
 		.capabilities = unpack_capabilities,
 		.syscalls = unpack_syscalls,
@@ -110,19 +118,28 @@ static int layer_folder(const struct work *work, const char *name, struct err *e
 	return fd < 0 ? err_errno(err, -errno, "cannot open a folder in %s", work->path) : fd;
 }
 
-/* One that is being unpacked. */
+enum layer_phase { LAYER_FREE, LAYER_UNPACKING, LAYER_UNPACKED, LAYER_PACKING };
+
+/* One that is being made. */
 struct layer_job {
+	enum layer_phase phase;
 	struct layer *layer;
 	struct confine_child child;
+	struct layer_pack pack;
+	int scratch;   /* where it is unpacked; negative: in its folder */
 	size_t number; /* of those that are made, from 1 */
+	size_t tries;
 	char name[32]; /* of its folder */
+	int compressed;
 	int64_t done;
 };
 
 static void layer_job_release(struct layer_job *job)
 {
 	confine_release(&job->child);
-	job->layer = NULL;
+	layer_pack_release(&job->pack);
+	job->scratch = fd_close(job->scratch);
+	job->phase = LAYER_FREE;
 }
 
 /* As what the folder belongs to is its layer's, it lies in another one, which we can rename. */
@@ -149,78 +166,55 @@ static void layer_set_user(struct unpack_options *options)
 	idmap_release(&map);
 }
 
-static int layer_job_start(const struct work *work, struct layer_job *job, struct layer *layer,
-			   size_t number, struct err *err)
+/* A layer that stays unpacked, or has failed in memory, is unpacked on the disk. */
+static void layer_job_scratch(struct layer_job *job)
 {
-	_cleanup_close_ int in = work_open_blob(work, layer->blob, err), folder = -EBADF;
+	int64_t room;
+
+	if (layer_stays_unpacked() || job->tries > 1)
+		return;
+	room = layer_scratch_room();
+	if (layer_scratch_may_fit(job->layer->blob_size, room))
+		job->scratch = layer_scratch_open(room);
+	if (job->scratch < 0)
+		log_debug("a layer is unpacked on the disk: memory has no place for it");
+}
+
+/* The folder is made even if it is but where the scratch will be seen. Its room bounds both: the image lies there. */
+static int layer_job_unpack(const struct work *work, struct layer_job *job, struct err *err)
+{
+	_cleanup_close_ int in = work_open_blob(work, job->layer->blob, err), folder = -EBADF;
 	struct layer_task task = { .in = in, .out = -EBADF };
 
 	if (in < 0)
 		return in;
-	job->number = number;
-	snprintf(job->name, sizeof(job->name), "layer.%zu", number);
-	task.folder = folder = layer_job_folder(work, job->name, err);
+	snprintf(job->name, sizeof(job->name), job->tries++ ? "layer.%zu.disk" : "layer.%zu",
+		 job->number);
+	folder = layer_job_folder(work, job->name, err);
 	if (folder < 0 || unpack_limits(folder, &task.options, err) < 0)
 		return err->code;
+	layer_job_scratch(job);
+	task.folder_is_mount = job->scratch >= 0;
+	task.folder = task.folder_is_mount ? job->scratch : folder;
 	layer_set_user(&task.options);
-	task.options.want_end = !*layer->diff_id;
+	task.options.want_end = !*job->layer->diff_id;
 	if (layer_start(layer_task_unpack, &task, sizeof(struct unpack_result), &job->child, err) <
 	    0)
 		return err->code;
-	job->layer = layer;
+	job->phase = LAYER_UNPACKING;
 	job->done = 0;
 	return 0;
 }
 
-/* "8-4-4-4-12" of the first digits of the diff id: the same layer has the same everywhere. */
-static void layer_uuid(const char *diff_id, char uuid[37])
+/* Once more, on the disk, if it was but the memory that failed: 0. Else the error stays. */
+static int layer_job_retry(const struct work *work, struct layer_job *job, struct err *err)
 {
-	snprintf(uuid, 37, "%.8s-%.4s-%.4s-%.4s-%.12s", diff_id, diff_id + 8, diff_id + 12,
-		 diff_id + 16, diff_id + 20);
-}
-
-static int layer_make_erofs(const char *from, const char *to, const char *diff_id, int compressed,
-			    struct err *err)
-{
-	struct child_spec run = CHILD_SPEC_INIT;
-	_cleanup_strv_ char **argv = NULL;
-	char uuid[37];
-
-	layer_uuid(diff_id, uuid);
-	strv_add(&argv, "mkfs.erofs");
-	strv_add(&argv, "--quiet");
-	strv_add(&argv, "-Eforce-inode-extended"); /* the short form has no mtime */
-	strv_add_printf(&argv, "-U%s", uuid);
-	if (compressed) {
-		strv_add(&argv, "-zlz4");
-		strv_add(&argv, "-C65536");
-	}
-	strv_add(&argv, to);
-	strv_add(&argv, from);
-	run.argv = argv;
-	run.hint = "install erofs-utils";
-	return child_run(&run, err);
-}
-
-static int layer_pack(const struct work *work, const char *folder, const char *diff_id,
-		      int compressed, struct err *err)
-{
-	_cleanup_free_ char *from = mem_printf("%s/%s", work->path, folder);
-	_cleanup_free_ char *to = mem_printf("%s/%s.erofs", work->path, folder);
-	_cleanup_free_ char *final = mem_printf("%s/layers/%s.erofs", work->path, diff_id);
-	_cleanup_close_ int fd = -EBADF;
-	int r;
-
-	if (layer_make_erofs(from, to, diff_id, compressed, err) < 0)
+	if (job->scratch < 0 || !layer_scratch_is_at_fault(err->code))
 		return err->code;
-	fd = open(to, O_RDONLY | O_CLOEXEC);
-	r = fd < 0 ? -errno : layer_seal_set(fd);
-	if (r == 0 && rename(to, final) < 0)
-		r = -errno;
-	if (r < 0)
-		return err_errno(err, r, "cannot store a layer");
-	(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-	return 0;
+	log_debug("a layer is unpacked on the disk: %s", err->msg);
+	layer_job_release(job);
+	*err = ERR_INIT;
+	return layer_job_unpack(work, job, err);
 }
 
 /* The unpacked folder is the layer. */
@@ -250,7 +244,7 @@ static int64_t layer_make_disk_inside(void *ctx, struct err *err)
 {
 	const struct layer_disk *disk = ctx;
 
-	return layer_make_erofs(disk->from, disk->to, disk->diff_id, disk->compressed, err);
+	return layer_pack_erofs(disk->from, disk->to, disk->diff_id, disk->compressed, NULL, err);
 }
 
 static int layer_has_holes(const char *folder)
@@ -285,15 +279,14 @@ int layer_make_disk(const char *folder, const char *diff_id, struct err *err)
 	return r;
 }
 
-/* The confined process is done: checks what it found and packs what it unpacked. */
-static int layer_job_end(const struct work *work, struct layer_job *job,
-			 const struct unpack_result *result, struct err *err)
+/* The confined process is done: checks what it found. */
+static int layer_job_check(const struct work *work, struct layer_job *job,
+			   const struct unpack_result *result, struct err *err)
 {
 	struct layer *layer = job->layer;
 
-	job->layer = NULL;
 	if (!digest_is_hex(result->digest))
-		return err_set(err, -EIO, "the unpacking process made no digest");
+		return err_set(err, -EBADMSG, "the unpacking process made no digest");
 	if (*layer->diff_id && strcmp(layer->diff_id, result->digest))
 		return err_set(
 			err, -EBADMSG,
@@ -301,19 +294,34 @@ static int layer_job_end(const struct work *work, struct layer_job *job,
 			result->digest, layer->diff_id);
 	memcpy(layer->diff_id, result->digest, sizeof(layer->diff_id));
 	layer->has_init = result->has_init;
-	layer->is_stored = 1;
-	if (layer_stays_unpacked())
-		return layer_keep(work, job->name, layer->diff_id, result, err);
-	if (layer_pack(work, job->name, layer->diff_id, result->holes > LAYER_HOLES_MAX, err) < 0)
-		return err->code;
-	(void)file_remove_tree(work->fd, job->name);
-	return 0;
+	job->compressed = result->holes > LAYER_HOLES_MAX;
+	job->done = layer->blob_size;
+	job->phase = LAYER_UNPACKED;
+	return layer_stays_unpacked() ? layer_keep(work, job->name, layer->diff_id, result, err)
+				      : 0;
+}
+
+static int layer_job_pack(const struct work *work, struct layer_job *job, struct err *err)
+{
+	const struct layer_pack_spec spec = {
+		.work = work,
+		.folder = job->name,
+		.scratch = job->scratch,
+		.diff_id = job->layer->diff_id,
+		.compressed = job->compressed,
+	};
+
+	job->phase = LAYER_PACKING;
+	return layer_pack_start(&spec, &job->pack, err);
 }
 
 struct layer_state {
 	const struct work *work;
-	struct layer_job jobs[LAYER_PARALLEL];
-	size_t next, ended, n;
+	struct layer_job jobs[LAYER_JOBS];
+	size_t packs; /* at a time */
+	struct layer *layers;
+	size_t n_layers, next; /* of layers */
+	size_t started, ended, n;
 	int64_t ended_bytes, total_bytes;
 	progress_fn progress;
 	void *progress_ctx;
@@ -321,7 +329,7 @@ struct layer_state {
 
 static void layer_state_release(struct layer_state *state)
 {
-	for (size_t i = 0; i < LAYER_PARALLEL; i++)
+	for (size_t i = 0; i < LAYER_JOBS; i++)
 		layer_job_release(&state->jobs[i]);
 }
 
@@ -332,14 +340,22 @@ static void layer_show(const struct layer_state *state, const char *what)
 
 	if (!state->progress)
 		return;
-	for (size_t i = 0; i < LAYER_PARALLEL; i++)
-		done += state->jobs[i].layer ? state->jobs[i].done : 0;
+	for (size_t i = 0; i < LAYER_JOBS; i++)
+		done += state->jobs[i].phase ? state->jobs[i].done : 0;
 	snprintf(text, sizeof(text), "%s layer %zu of %zu", what,
 		 state->ended + (state->ended < state->n), state->n);
 	state->progress(state->progress_ctx, text, done, state->total_bytes);
 }
 
-/* Takes one word of a job's process. */
+static void layer_job_finish(struct layer_state *state, struct layer_job *job)
+{
+	job->layer->is_stored = 1;
+	state->ended_bytes += job->layer->blob_size;
+	state->ended++;
+	layer_job_release(job);
+}
+
+/* Takes one word of the process that unpacks. */
 static int layer_job_read(struct layer_state *state, struct layer_job *job, struct err *err)
 {
 	struct unpack_result result = { .entries = 0 };
@@ -349,31 +365,88 @@ static int layer_job_read(struct layer_state *state, struct layer_job *job, stru
 		layer_show(state, "unpacking");
 		return 0;
 	}
-	if (r == 0) {
-		job->done = job->layer->blob_size;
-		layer_show(state, "packing");
-		state->ended_bytes += job->layer->blob_size;
-		result.digest[DIGEST_HEX_LEN] = '\0';
-		r = layer_job_end(state->work, job, &result, err);
-		state->ended++;
-	}
-	return r < 0 ? err_wrap(err, "layer %zu of %zu", job->number, state->n) : 0;
+	if (r < 0)
+		return layer_job_retry(state->work, job, err);
+	result.digest[DIGEST_HEX_LEN] = '\0';
+	r = layer_job_check(state->work, job, &result, err);
+	if (r == 0 && layer_stays_unpacked())
+		layer_job_finish(state, job);
+	return r;
 }
 
-/* Waits for one of the running jobs. */
+static int layer_job_go_on(struct layer_state *state, struct layer_job *job, struct err *err)
+{
+	if (job->phase == LAYER_UNPACKING)
+		return layer_job_read(state, job, err);
+	if (layer_pack_end(&job->pack, err) < 0)
+		return layer_job_retry(state->work, job, err);
+	layer_job_finish(state, job);
+	return 0;
+}
+
+/* Waits for one of the running processes. */
 static int layer_wait(struct layer_state *state, struct err *err)
 {
-	struct pollfd fds[LAYER_PARALLEL];
+	struct pollfd fds[LAYER_JOBS];
 
-	for (size_t i = 0; i < LAYER_PARALLEL; i++) {
-		fds[i].fd = state->jobs[i].layer ? state->jobs[i].child.fd : -1;
+	for (size_t i = 0; i < LAYER_JOBS; i++) {
+		const struct layer_job *job = &state->jobs[i];
+
+		fds[i].fd = job->phase == LAYER_UNPACKING ? job->child.fd
+			    : job->phase == LAYER_PACKING ? job->pack.fd
+							  : -1;
 		fds[i].events = POLLIN;
 	}
-	if (poll(fds, LAYER_PARALLEL, -1) < 0)
+	if (poll(fds, LAYER_JOBS, -1) < 0)
 		return errno == EINTR ? 0 : err_errno(err, -errno, "cannot wait");
-	for (size_t i = 0; i < LAYER_PARALLEL; i++) {
-		if (fds[i].fd >= 0 && fds[i].revents &&
-		    layer_job_read(state, &state->jobs[i], err) < 0)
+	for (size_t i = 0; i < LAYER_JOBS; i++) {
+		struct layer_job *job = &state->jobs[i];
+
+		if (fds[i].fd >= 0 && fds[i].revents && layer_job_go_on(state, job, err) < 0)
+			return err_wrap(err, "layer %zu of %zu", job->number, state->n);
+	}
+	return 0;
+}
+
+static size_t layer_count(const struct layer_state *state, enum layer_phase phase)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < LAYER_JOBS; i++)
+		n += state->jobs[i].phase == phase;
+	return n;
+}
+
+static struct layer_job *layer_find(struct layer_state *state, enum layer_phase phase)
+{
+	for (size_t i = 0; i < LAYER_JOBS; i++) {
+		if (state->jobs[i].phase == phase)
+			return &state->jobs[i];
+	}
+	return NULL;
+}
+
+/* Starts as much as may run. */
+static int layer_fill(struct layer_state *state, struct err *err)
+{
+	struct layer_job *job;
+
+	while (layer_count(state, LAYER_PACKING) < state->packs &&
+	       (job = layer_find(state, LAYER_UNPACKED))) {
+		layer_show(state, "packing");
+		if (layer_job_pack(state->work, job, err) < 0)
+			return err->code;
+	}
+	while (layer_count(state, LAYER_UNPACKING) < LAYER_PARALLEL &&
+	       (job = layer_find(state, LAYER_FREE))) {
+		while (state->next < state->n_layers && state->layers[state->next].is_stored)
+			state->next++;
+		if (state->next == state->n_layers)
+			return 0;
+		job->layer = &state->layers[state->next++];
+		job->number = ++state->started;
+		job->tries = 0;
+		if (layer_job_unpack(state->work, job, err) < 0)
 			return err->code;
 	}
 	return 0;
@@ -394,31 +467,24 @@ int layer_make_all(const struct work *work, struct layer *layers, size_t n, prog
 {
 	_cleanup_(layer_state_release) struct layer_state state = {
 		.work = work,
+		.packs = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? LAYER_PACKS : 1,
+		.layers = layers,
+		.n_layers = n,
 		.progress = progress,
 		.progress_ctx = ctx,
 	};
-	size_t number = 0;
 
-	for (size_t i = 0; i < LAYER_PARALLEL; i++)
-		state.jobs[i].child = CONFINE_CHILD_INIT;
+	for (size_t i = 0; i < LAYER_JOBS; i++)
+		state.jobs[i] = (struct layer_job){ .child = CONFINE_CHILD_INIT,
+						    .pack = LAYER_PACK_INIT,
+						    .scratch = -EBADF };
 	for (size_t i = 0; i < n; i++) {
 		layers[i].is_stored |= layer_is_repeated(layers, i);
 		state.n += !layers[i].is_stored;
 		state.total_bytes += layers[i].is_stored ? 0 : layers[i].blob_size;
 	}
-	if (!state.n)
-		return 0;
 	while (state.ended < state.n) {
-		for (size_t i = 0; i < LAYER_PARALLEL; i++) {
-			while (state.next < n && layers[state.next].is_stored)
-				state.next++;
-			if (state.jobs[i].layer || state.next == n)
-				continue;
-			if (layer_job_start(work, &state.jobs[i], &layers[state.next++], ++number,
-					    err) < 0)
-				return err->code;
-		}
-		if (layer_wait(&state, err) < 0)
+		if (layer_fill(&state, err) < 0 || layer_wait(&state, err) < 0)
 			return err->code;
 	}
 	return 0;

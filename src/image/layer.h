@@ -12,7 +12,8 @@
 
 /*
  * Making the erofs images of layers from their blobs: unpacked by a confined process
- * (sys/confine.h, image/unpack.h) into a folder, which mkfs.erofs packs. The erofs image is not
+ * (sys/confine.h, image/unpack.h) into a folder, in memory if it fits there (image/layer_scratch.h), which mkfs.erofs packs
+ * while the next ones are unpacked (image/layer_pack.h). The first error ends all. The erofs image is not
  * compressed, so that containers and VMs share its pages and an emulated guest has nothing to
  * unpack; but if the layer has holes it is, since mkfs.erofs has no other way to keep them small.
  *
@@ -31,6 +32,7 @@ int layer_make_disk(const char *folder, const char *diff_id, struct err *err);
 char *layer_name(const char *diff_id);
 
 #define LAYER_PARALLEL	 2		     /* unpacked at a time */
+#define LAYER_PACKS	 2		     /* packed meanwhile, if there are as many processors */
 #define LAYER_HOLES_MAX	 ((int64_t)1 << 20)  /* of holes that are written out */
 #define LAYER_MEMORY_MAX ((uint64_t)1 << 30) /* of the unpacking process; xz -9 wants 65 MiB */
 

@@ -77,6 +77,8 @@ static _noreturn_ void child_exec(const struct child_spec *spec, struct child_pi
 	if (!spec->show_stderr)
 		child_stdio(pipes->err[1], STDERR_FILENO);
 	close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+	if (spec->hold_fd > STDERR_FILENO)
+		(void)fcntl(spec->hold_fd, F_SETFD, 0);
 	if (!spec->cwd || chdir(spec->cwd) == 0)
 		child_execve(spec);
 	code = errno;

@@ -16,8 +16,9 @@ struct child_spec {
 	int out_fd;	   /* stdout; negative: collected in out if that is set, else /dev/null */
 	struct buf *out;   /* collects stdout, at most out_max bytes */
 	size_t out_max;	   /* 0: 1 MiB; more output than that is -EFBIG */
-	const char *cwd;   /* NULL: ours */
-	int show_stderr;   /* pass stderr through instead of keeping its tail for the message */
+	int hold_fd; /* stays open in the tool, which thus keeps a lock for as long as it runs; 0: none */
+	const char *cwd; /* NULL: ours */
+	int show_stderr; /* pass stderr through instead of keeping its tail for the message */
 	const char
 		*reason;  /* how the line of stderr begins that says why; NULL: the last one does */
 	const char *hint; /* what to do if the tool is missing: "install erofs-utils" */

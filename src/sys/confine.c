@@ -24,7 +24,7 @@
  * for the last words of a process out of memory);
  *   2. who is not root becomes root of a user namespace with his ids (sys/userns.h), and gets a mount
  * namespace, which is what makes him root enough for the rest;
- *   3. the folder is cloned as a detached mount (nodev, nosuid, noexec) and becomes the root;
+ *   3. the folder is cloned as a detached mount (nodev, nosuid, noexec) and becomes the root; a mount that is detached already does as it is;
  *   4. limits, capabilities, no_new_privs, the system call filter.
  * The detached mount is in no mount namespace, so nothing has to be unmounted, and root's child needs
  * no namespace of its own: without descriptors, chroot(2) and mount(2) there is no way out of the
@@ -127,14 +127,15 @@ static int confine_become_root(int userns, int root_fd)
 	return r < 0 ? r : confine_find_again(root_fd);
 }
 
-static int confine_root(int root_fd)
+static int confine_root(int root_fd, int is_mount)
 {
-	struct mount_attr attr = {
-		.attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
-	};
-	_cleanup_close_ int tree =
-		open_tree(root_fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	struct mount_attr attr = { .attr_set = CONFINE_ATTRIBUTES };
+	_cleanup_close_ int tree = -EBADF;
 
+	/* Kernels before 6.15 clone no detached mount, and there is no need. */
+	if (is_mount)
+		return fchdir(root_fd) < 0 || chroot(".") < 0 ? -errno : 0;
+	tree = open_tree(root_fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
 	if (tree < 0 || mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
 		return -errno;
 	/* The caller's root_fd must lead to the same mount, for fn to work on it. */
@@ -215,7 +216,7 @@ static int confine_enter(const struct confine_spec *spec, int report_fd, int use
 		r = confine_become_root(userns, spec->root_fd);
 	fd_close(userns);
 	if (r == 0)
-		r = confine_root(spec->root_fd);
+		r = confine_root(spec->root_fd, spec->root_is_mount);
 	if (r == 0)
 		r = confine_limits(spec);
 	if (r == 0)

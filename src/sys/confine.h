@@ -16,6 +16,8 @@
  * capabilities counts in there.
  */
 #define CONFINE_RESULT_MAX 512
+#define CONFINE_ATTRIBUTES \
+	(MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC) /* <linux/mount.h> */
 
 /*
  * Runs in the child and returns 0 with its result (zeroed before) filled in, or -errno with err
@@ -26,7 +28,8 @@ typedef int (*confine_fn)(void *ctx, int report_fd, void *result, struct err *er
 struct confine_spec {
 	confine_fn fn;
 	void *ctx;
-	int root_fd;	       /* of the folder */
+	int root_fd;	   /* of the folder */
+	int root_is_mount; /* it is the root of a detached mount, which has CONFINE_ATTRIBUTES already */
 	int keep_fds[2];       /* descriptors that fn uses besides; negative: none */
 	uint64_t capabilities; /* bits 1 << CAP_* */
 	const char *const

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from support import wait
+from support import layers, leaks, wait
 from support.archives import (Oci, device, docker_archive, encode, entry, hardlink, image_of, layer_of,
                               leftovers, mounted, run, sha256, symlink, tar)
 
@@ -637,6 +637,123 @@ def test_a_bomb_of_nothing_but_ratio_is_refused(brig, tmp_path):
         compressor.stdin.close()
         assert compressor.wait(timeout=60) == 0
     assert "bomb" in brig.fails("image", "import", tmp_path / "bomb.tar", timeout=120).err
+    assert leftovers(brig) == []
+
+
+# --- layers in memory, or on the disk ---
+
+MOUNTS = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsmount", "-e", "inject=fsmount:error=EOPNOTSUPP"]
+ON_DISK = "is unpacked on the disk"
+
+
+def import_with(brig, archive, name, *words):
+    """What it says of its doings. words: what the command is run by."""
+    ended = subprocess.run([*words, *brig.command("--debug", "image", "import", "--name", name, archive)],
+                           env=brig.environment(), capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+    assert not work_folders(brig)
+    return ended.stderr
+
+
+def listing_of(brig, name):
+    with layer_of(brig, name) as folder:
+        return layers.listing(folder)
+
+
+@pytest.fixture
+def archive_of_all(tmp_path):
+    """One of everything that a layer can have, with times of its own."""
+    tree = tmp_path / "all"
+    (tree / "d/e").mkdir(parents=True)
+    (tree / "d/f").write_text("text")
+    os.link(tree / "d/f", tree / "d/e/again")
+    os.symlink("f", tree / "d/link")
+    os.mkfifo(tree / "pipe")
+    os.mknod(tree / "null", 0o020666, os.makedev(1, 3))
+    os.setxattr(tree / "d/f", "user.note", b"x")
+    shutil.copy2("/bin/true", tree / "tool")
+    run("setcap", "cap_net_raw+ep", tree / "tool")
+    (tree / "tool").chmod(0o4755)
+    os.chown(tree / "d/e", 12, 34)
+    with open(tree / "holes", "wb") as file:
+        file.seek(3 << 20)
+        file.write(b"end")
+    for path in [tree, *tree.rglob("*")]:
+        os.utime(path, ns=(1, 1_234_567_890_123_456_789), follow_symlinks=False)
+    run("tar", "--format=posix", "--xattrs", "--xattrs-include=*", "--sparse", "-C", tree, "-cf", tmp_path / "all.tar", ".")
+    return tmp_path / "all.tar"
+
+
+def test_a_layer_is_the_same_whether_memory_or_the_disk_held_its_files(brig, archive_of_all):
+    assert ON_DISK not in import_with(brig, archive_of_all, "memory")
+    in_memory = listing_of(brig, "memory")
+    brig("rmi", "memory")
+    assert ON_DISK in import_with(brig, archive_of_all, "disk", *MOUNTS)
+    assert listing_of(brig, "disk") == in_memory
+    assert in_memory["d/f"]["changed"] == 1_234_567_890_123_456_789
+
+
+@pytest.fixture
+def small_group():
+    """Words that run a command in a control group with 80 MiB of memory."""
+    def has_memory(path):
+        handed_down = path / "cgroup.subtree_control"
+        return ((path / "memory.limit_in_bytes").exists()
+                or handed_down.exists() and "memory" in handed_down.read_text().split())
+    root = next(filter(has_memory, leaks.cgroup_roots()))
+    group = root / f"brig-test-{os.getpid()}"
+    group.mkdir()
+    limit = next(name for name in ("memory.limit_in_bytes", "memory.max") if (group / name).exists())
+    (group / limit).write_text(str(80 << 20))
+    yield ["sh", "-c", f'echo $$ > {group}/cgroup.procs && exec "$@"', "sh"]
+    for pid in (group / "cgroup.procs").read_text().split():  # the janitor goes last
+        wait.process_end(int(pid), 20)
+    group.rmdir()
+
+
+def test_a_layer_that_memory_cannot_hold_is_unpacked_on_the_disk(brig, tmp_path, small_group):
+    """Where the group would not do, its processes were killed. The blob is small, so that it is tried."""
+    (tmp_path / "large.tar").write_bytes(tar(entry("small", b"x"), *(entry(f"f{i}", b"x" * (10 << 20)) for i in range(20))))
+    run("gzip", "-1", tmp_path / "large.tar")
+    said = import_with(brig, tmp_path / "large.tar.gz", "large", *small_group)
+    assert ON_DISK in said and "No space left" in said
+    with layer_of(brig, "large") as folder:
+        assert (folder / "f19").stat().st_size == 10 << 20
+
+
+def test_files_without_number_do_not_fill_the_memory(brig, tmp_path, small_group):
+    (tmp_path / "many.tar").write_bytes(tar(*(entry(f"f{i}", b"") for i in range(4000))))
+    run("gzip", "-1", tmp_path / "many.tar")
+    assert ON_DISK in import_with(brig, tmp_path / "many.tar.gz", "many", *small_group)
+    assert len(listing_of(brig, "many")) == 4001
+
+
+def test_the_first_of_many_layers_that_fails_ends_all(brig, tmp_path):
+    """What was made of the others goes."""
+    made = [tar(entry(f"f{i}", os.urandom(1 << 20))) for i in range(9)]
+
+    layout = Oci()
+
+    def spoil(document):
+        document["layers"][4] = layout.blob(gzip.compress(OTHER), document["layers"][4]["mediaType"])
+    archive = layout.add("x:1", *made, change=spoil).archive(tmp_path / "bad.tar")
+    assert "layer 5 of 9: it is damaged" in brig.fails("image", "import", archive).err
+    assert leftovers(brig) == [] and references(brig) == []
+
+
+def test_a_killed_import_leaves_no_tool_running(brig, tmp_path):
+    (tmp_path / "bin").mkdir()
+    tool, note = tmp_path / "bin/mkfs.erofs", tmp_path / "pid"
+    tool.write_text(f"#!/bin/sh\necho $$ > {note}.new\nmv {note}.new {note}\nexec sleep 1000\n")
+    tool.chmod(0o755)
+    (tmp_path / "x.tar").write_bytes(HELLO)
+    with brig.popen("image", "import", tmp_path / "x.tar",
+                    env={"PATH": f"{tool.parent}:{os.environ['PATH']}"}) as running:
+        wait.file_exists(note, 20)
+        running.signal(signal.SIGKILL)
+        running.finish()
+    wait.process_end(int(note.read_text()), 10)
+    wait.file_state(brig.root / "tmp", lambda: not work_folders(brig), 20)
     assert leftovers(brig) == []
 
 
