@@ -842,6 +842,42 @@ int store_remove(const char *root, const char *reference, int force, char **ret_
 	return r;
 }
 
+/* Has the disk write the files of a folder of the work (SYNC_FILE_RANGE_*). What goes wrong fsync(2) will say. */
+static void store_write_back(const struct work *work, const char *from, unsigned int how)
+{
+	_cleanup_closedir_ DIR *dir =
+		fdopendir(openat(work->fd, from, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		_cleanup_close_ int fd = -EBADF;
+
+		if (entry->d_name[0] == '.' || entry->d_type == DT_DIR)
+			continue;
+		fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		if (fd >= 0)
+			(void)sync_file_range(fd, 0, 0, how);
+	}
+}
+
+/*
+ * Brings all data of the work to the disk at once. Each fsync(2) that follows finds none left of its file to wait
+ * for, and but the first no metadata that the journal has not: one transaction has them all.
+ */
+static void store_write_all_back(const struct work *work)
+{
+	static const char *const folders[] = { "blobs", "layers" };
+	static const unsigned int steps[] = {
+		SYNC_FILE_RANGE_WRITE,
+		SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		for (size_t j = 0; j < ARRAY_SIZE(folders); j++)
+			store_write_back(work, folders[j], steps[i]);
+	}
+}
+
 static int store_sync_file(int folder, const char *name)
 {
 	_cleanup_close_ int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -893,6 +929,7 @@ int store_add(const char *root, const struct work *work, const struct store_imag
 	list = json_get(index, "manifests");
 	for (size_t i = 0; i < n; i++)
 		store_index_put(list, &images[i]);
+	store_write_all_back(work);
 	r = store_move(work, "blobs", blobs, 1);
 	if (r == 0)
 		r = store_move(work, "layers", layers, 0);
