@@ -30,6 +30,30 @@ static int cgroup_v1_parent(const struct cgroup_v1_way *way, int len)
 	return len;
 }
 
+static int cgroup_v1_is_list(const char *text)
+{
+	return text[strspn(text, " \n")] != '\0';
+}
+
+/* What is made below the group from now on begins with its processors and nodes (cgroup-v1/cpusets.rst, 1.6). */
+static void cgroup_v1_hand_down(const struct cgroup_v1_way *way, int len)
+{
+	_cleanup_free_ char *file =
+		mem_printf("%.*s%scgroup.clone_children", len, way->path, len ? "/" : "");
+
+	(void)file_write_value(way->root, file, "1");
+}
+
+/* Both or none are; nodes are the shorter list. */
+static int cgroup_v1_is_handed_down(const struct cgroup_v1_way *way, int len)
+{
+	_cleanup_free_ char *file = cgroup_v1_cpuset_file(way->path, len, "mems");
+	_cleanup_free_ char *value = NULL;
+
+	return file_read(way->root, file, CGROUP_V1_LIST_MAX, &value, NULL) == 0 &&
+	       cgroup_v1_is_list(value);
+}
+
 /* Asks the group first, and who is above only if it has none; all but the first container find one that has. */
 static int cgroup_v1_fill_from_above(const struct cgroup_v1_way *way, int len, int fresh,
 				     const char *name, char **ret)
@@ -40,13 +64,15 @@ static int cgroup_v1_fill_from_above(const struct cgroup_v1_way *way, int len, i
 
 	if (r < 0)
 		return r;
-	if (value && (len <= way->top || strspn(value, " \n") != strlen(value))) {
+	if (value && (len <= way->top || cgroup_v1_is_list(value))) {
 		*ret = take_ptr(value);
 		return 0;
 	}
 	r = cgroup_v1_fill_from_above(way, cgroup_v1_parent(way, len), 0, name, &above);
 	if (r == 0)
 		r = file_write_value(way->root, file, above);
+	if (r == 0 && !fresh)
+		cgroup_v1_hand_down(way, len);
 	if (r == 0)
 		*ret = take_ptr(above);
 	return r;
@@ -61,12 +87,14 @@ int cgroup_v1_fill_cpuset(const struct cgroup_dir *dir, const char *group)
 		.root = dir->root,
 		.top = *dir->top ? (int)strlen(dir->top) - 1 : 0,
 	};
-	int r = 0;
+	int len = (int)strlen(path), r = 0;
 
+	if (dir->made && cgroup_v1_is_handed_down(&way, len))
+		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(names) && r == 0; i++) {
 		_cleanup_free_ char *value = NULL;
 
-		r = cgroup_v1_fill_from_above(&way, (int)strlen(path), dir->made, names[i], &value);
+		r = cgroup_v1_fill_from_above(&way, len, dir->made, names[i], &value);
 	}
 	return r;
 }
