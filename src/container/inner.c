@@ -42,6 +42,7 @@
 
 struct inner {
 	const struct inner_input *in;
+	struct fds done; /* closed by inner_identify() with all others */
 	const struct spec *spec;
 	int sock; /* to whoever wants to know */
 	int detached;
@@ -222,7 +223,7 @@ static int inner_make_mounts(struct inner *inner, struct err *err)
 
 	return r < 0 ? r
 		     : mounts_make_inside(inner->spec, inner->in->cgroup->into >= 0,
-					  inner->in->mounts, err);
+					  inner->in->mounts, &inner->done, err);
 }
 
 /*
@@ -569,6 +570,7 @@ void inner_main(const struct inner_input *input)
 {
 	struct inner inner = {
 		.in = input,
+		.done = FDS_INIT,
 		.spec = input->spec,
 		.sock = input->sock,
 		.proc = -EBADF,

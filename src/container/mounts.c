@@ -174,21 +174,23 @@ int mounts_make_outside(const struct spec *spec, int *fds, struct err *err)
 }
 
 /* A host without version 2 has but the hierarchy that an init system keeps its services in. */
-static int mounts_make_cgroup(uint64_t attributes, int has_cgroup2, int *ret_fd, struct err *err)
+static int mounts_make_cgroup(uint64_t attributes, int has_cgroup2, struct fds *done, int *ret_fd,
+			      struct err *err)
 {
 	static char *const named[] = { (char *)(uintptr_t) "none",
 				       (char *)(uintptr_t) "name=systemd", NULL };
 	struct err ignored = ERR_INIT;
 
 	if (has_cgroup2)
-		return mnt_new("cgroup2", "cgroup2", NULL, attributes, ret_fd, err);
-	if (mnt_new("cgroup", "cgroup", named, attributes, ret_fd, &ignored) == 0)
+		return mnt_new_later("cgroup2", "cgroup2", NULL, attributes, done, ret_fd, err);
+	if (mnt_new_later("cgroup", "cgroup", named, attributes, done, ret_fd, &ignored) == 0)
 		return 0;
-	return mnt_new("tmpfs", "cgroup", NULL, attributes | MOUNT_ATTR_RDONLY, ret_fd, err);
+	return mnt_new_later("tmpfs", "cgroup", NULL, attributes | MOUNT_ATTR_RDONLY, done, ret_fd,
+			     err);
 }
 
-static int mounts_make_one(const struct spec_mount *mount, int has_cgroup2, int *ret_fd,
-			   struct err *err)
+static int mounts_make_one(const struct spec_mount *mount, int has_cgroup2, struct fds *done,
+			   int *ret_fd, struct err *err)
 {
 	_cleanup_mount_options_ struct mount_options options = { 0 };
 	const char *source = mount->source ? mount->source : mount->type;
@@ -198,30 +200,32 @@ static int mounts_make_one(const struct spec_mount *mount, int has_cgroup2, int 
 	mount_options_parse(mount->options, &options);
 	attributes = mounts_early(mount, options.set | options.set_all);
 	if (!strcmp(mount->type, "cgroup"))
-		r = mounts_make_cgroup(attributes, has_cgroup2, ret_fd, err);
+		r = mounts_make_cgroup(attributes, has_cgroup2, done, ret_fd, err);
 	else
-		r = mnt_new(mount->type, source, options.data, attributes, ret_fd, err);
+		r = mnt_new_later(mount->type, source, options.data, attributes, done, ret_fd, err);
 	return r < 0 ? err_wrap(err, "mount %s", mount->destination) : 0;
 }
 
 int mounts_make_sysfs(const struct spec *spec, int *fds, struct err *err)
 {
+	_cleanup_fds_ struct fds done = FDS_INIT;
 	int r = 0;
 
 	for (size_t i = 0; i < spec->n_mounts && r == 0; i++) {
 		if (fds[i] < 0 && !strcmp(spec->mounts[i].type, "sysfs"))
-			r = mounts_make_one(&spec->mounts[i], 0, &fds[i], err);
+			r = mounts_make_one(&spec->mounts[i], 0, &done, &fds[i], err);
 	}
 	return r;
 }
 
-int mounts_make_inside(const struct spec *spec, int has_cgroup2, int *fds, struct err *err)
+int mounts_make_inside(const struct spec *spec, int has_cgroup2, int *fds, struct fds *done,
+		       struct err *err)
 {
 	for (size_t i = 0; i < spec->n_mounts; i++) {
 		int r = 0;
 
 		if (fds[i] < 0 && !spec->mounts[i].if_source)
-			r = mounts_make_one(&spec->mounts[i], has_cgroup2, &fds[i], err);
+			r = mounts_make_one(&spec->mounts[i], has_cgroup2, done, &fds[i], err);
 		if (r < 0)
 			return r;
 	}

@@ -3,6 +3,7 @@
 #define CONTAINER_MOUNTS_H
 
 #include "base/err.h"
+#include "base/fds.h"
 #include "container/spec.h"
 
 /*
@@ -13,7 +14,9 @@
  * new one only to who could see all of one before.
  */
 int mounts_make_outside(const struct spec *spec, int *fds, struct err *err);
-int mounts_make_inside(const struct spec *spec, int has_cgroup2, int *fds, struct err *err);
+/* done: descriptors that are of no more use, for the caller to close. */
+int mounts_make_inside(const struct spec *spec, int has_cgroup2, int *fds, struct fds *done,
+		       struct err *err);
 
 /*
  * A new sysfs shows the network namespace of its maker, who has to own that: where the container's is somebody else's,

@@ -114,8 +114,16 @@ static int mnt_finish(int fs, const char *what, uint64_t attributes, int *ret_fd
 int mnt_new(const char *type, const char *source, char *const *options, uint64_t attributes,
 	    int *ret_fd, struct err *err)
 {
+	_cleanup_fds_ struct fds done = FDS_INIT;
+
+	return mnt_new_later(type, source, options, attributes, &done, ret_fd, err);
+}
+
+int mnt_new_later(const char *type, const char *source, char *const *options, uint64_t attributes,
+		  struct fds *done, int *ret_fd, struct err *err)
+{
 	_cleanup_(mnt_folders_release) struct mnt_folders folders = { .n = 0 };
-	_cleanup_close_ int fs = fsopen(type, FSOPEN_CLOEXEC);
+	int fs = fds_add(done, fsopen(type, FSOPEN_CLOEXEC));
 	char what[64];
 
 	snprintf(what, sizeof(what), "cannot mount %s", type);

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "base/fds.h"
 
 /*
  * Mounts as descriptors (the mount API of Linux 5.2 and later): made detached, seen by nobody, and
@@ -18,6 +19,9 @@
  */
 int mnt_new(const char *type, const char *source, char *const *options, uint64_t attributes,
 	    int *ret_fd, struct err *err);
+/* The same, which leaves a descriptor for the caller to close, of no use, among those that are done with. */
+int mnt_new_later(const char *type, const char *source, char *const *options, uint64_t attributes,
+		  struct fds *done, int *ret_fd, struct err *err);
 
 /* A second view of what is at path; recursive: with the mounts below it. What is mounted in one of the two
  * later is not seen in the other. */
