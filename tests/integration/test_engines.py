@@ -503,11 +503,13 @@ def test_podman_hears_that_it_cannot_checkpoint(podman):
     assert podman("ps", "-q").out
 
 
+MACHINE = ["--annotation", "brig.kind=vm", "--annotation", "brig.memory=256M"]
+
+
 @pytest.mark.vm
 def test_podman_runs_a_machine(podman, kernel_store):
-    machine = ["--annotation", "brig.kind=vm", "--annotation", "brig.memory=256M"]
     podman.host.deadline = wait.Deadline(2 * SECONDS, "the machine to run")
-    with podman.popen(f"--runtime-flag=vm-root={kernel_store}", "run", "-i", "--name", "vm", *machine, IMAGE, "sh",
+    with podman.popen(f"--runtime-flag=vm-root={kernel_store}", "run", "-i", "--name", "vm", *MACHINE, IMAGE, "sh",
                       "-c", "echo up; read word; echo got $word; exit 7") as running:
         running.expect("up", podman.host.deadline.left())
         found = podman("exec", "-e", "WORD=x", "vm", "sh", "-c", "echo $WORD; cat /proc/cmdline; exit 5", code=5)
@@ -516,3 +518,20 @@ def test_podman_runs_a_machine(podman, kernel_store):
         running.send("word\n", podman.host.deadline.left())
         assert running.finish(podman.host.deadline.left()).code == 7
     podman("rm", "vm")
+
+
+@pytest.mark.vm
+def test_containerd_runs_a_machine(ctr, kernel_store):
+    """The shim passes no flags on to the runtime, so its program is a script that does."""
+    runtime = ctr.host.folder / "brig-oci-vm"
+    runtime.write_text(f"#!/bin/sh\nexec {engines.RUNTIME} --vm-root {kernel_store} \"$@\"\n")
+    runtime.chmod(0o755)
+    ctr.host.deadline = wait.Deadline(2 * SECONDS, "the machine to run")
+    script = "cat /proc/cmdline; read word; echo got $word; exit 7"
+    with ctr.host.popen(*ctr.run_command("--rm", *MACHINE, IMAGE, "vm", "sh", "-c", script, runtime=runtime)) as running:
+        running.expect("console=", ctr.host.deadline.left())
+        found = ctr("task", "exec", "--exec-id=e", "vm", "sh", "-c", "echo in; cat /proc/cmdline; exit 5", code=5)
+        assert found.out.startswith("in\n") and "console=" in found.out
+        assert "memory" in json.loads(ctr("task", "metrics", "--format=json", "vm").out)
+        running.send("word\n", ctr.host.deadline.left())
+        assert running.finish(ctr.host.deadline.left()).code == 7

@@ -200,8 +200,8 @@ class Containerd:
     def command(self, *args):
         return ["ctr", "--address=/run/containerd.sock", f"--namespace={self.host.parent[1:]}", *map(str, args)]
 
-    def run_command(self, *args):
-        return self.command("run", f"--runc-binary={RUNTIME}", "--runtime=io.containerd.runc.v2", *args)
+    def run_command(self, *args, runtime=RUNTIME):
+        return self.command("run", f"--runc-binary={runtime}", "--runtime=io.containerd.runc.v2", *args)
 
     def popen_run(self, *args, **options):
         return self.host.popen(*self.run_command(*args), **options)
