@@ -11,6 +11,7 @@
 #include "proto/nic.h"
 
 #include <fcntl.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <net/if.h>
@@ -123,50 +124,81 @@ static int net_bring_up(int fd, unsigned int index, uint32_t mtu)
 	return net_ask(fd, &request);
 }
 
-/* Nobody else has an address that the host gives out, so it is good at once. */
-static int net_add_address(int fd, const struct net_card *card, int family)
+static size_t net_size(int family)
 {
-	const struct nic_setup *setup = &card->setup;
-	unsigned int prefix = family == AF_INET ? setup->prefix : setup->prefix6;
-	const struct ifaddrmsg head = { .ifa_family = (uint8_t)family,
-					.ifa_prefixlen = (uint8_t)prefix,
-					.ifa_flags = family == AF_INET6 ? IFA_F_NODAD : 0,
+	return family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
+}
+
+/* Nobody else has an address that the host gives out, so it is good at once. */
+static int net_add_address(int fd, const struct net_card *card, const struct nic_prefix *address)
+{
+	const struct ifaddrmsg head = { .ifa_family = (uint8_t)address->family,
+					.ifa_prefixlen = (uint8_t)address->length,
+					.ifa_flags = address->family == AF_INET6 ? IFA_F_NODAD : 0,
 					.ifa_index = card->index };
+	size_t size = net_size(address->family);
 	struct net_request request;
 
 	net_begin(&request, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, &head, sizeof(head));
-	if (family == AF_INET) {
-		in_addr_t broadcast = setup->ip.s_addr | (prefix ? htonl(UINT32_MAX >> prefix) : 0);
+	net_add(&request, IFA_LOCAL, &address->ip, size);
+	net_add(&request, IFA_ADDRESS, &address->ip, size);
+	if (address->family == AF_INET && address->length < 31) {
+		in_addr_t broadcast =
+			address->ip.s_addr | (address->length ? htonl(UINT32_MAX >> address->length)
+							      : htonl(UINT32_MAX));
 
-		net_add(&request, IFA_LOCAL, &setup->ip, sizeof(setup->ip));
-		net_add(&request, IFA_ADDRESS, &setup->ip, sizeof(setup->ip));
-		if (prefix < 31)
-			net_add(&request, IFA_BROADCAST, &broadcast, sizeof(broadcast));
-	} else {
-		net_add(&request, IFA_LOCAL, &setup->ip6, sizeof(setup->ip6));
-		net_add(&request, IFA_ADDRESS, &setup->ip6, sizeof(setup->ip6));
+		net_add(&request, IFA_BROADCAST, &broadcast, sizeof(broadcast));
 	}
 	return net_ask(fd, &request);
 }
 
-/* Of several cards the first is preferred. */
-static int net_add_route(int fd, const struct net_card *card, int family)
+static int net_add_route(int fd, const struct net_card *card, const struct nic_route *route,
+			 unsigned int flags)
 {
-	const struct rtmsg head = { .rtm_family = (uint8_t)family,
+	const struct rtmsg head = { .rtm_family = (uint8_t)route->to.family,
+				    .rtm_dst_len = (uint8_t)route->to.length,
 				    .rtm_table = RT_TABLE_MAIN,
 				    .rtm_protocol = RTPROT_BOOT,
-				    .rtm_scope = RT_SCOPE_UNIVERSE,
-				    .rtm_type = RTN_UNICAST };
-	uint32_t metric = card->place + (family == AF_INET6 ? NET_METRIC6 : 0);
+				    .rtm_scope =
+					    route->via.family ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK,
+				    .rtm_type = RTN_UNICAST,
+				    .rtm_flags = flags };
+	size_t size = net_size(route->to.family);
 	struct net_request request;
 
 	net_begin(&request, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &head, sizeof(head));
-	if (family == AF_INET)
-		net_add(&request, RTA_GATEWAY, &card->setup.via, sizeof(card->setup.via));
-	else
-		net_add(&request, RTA_GATEWAY, &card->setup.via6, sizeof(card->setup.via6));
+	if (route->to.length)
+		net_add(&request, RTA_DST, &route->to.ip, size);
+	if (route->via.family)
+		net_add(&request, RTA_GATEWAY, &route->via.ip, size);
 	net_add(&request, RTA_OIF, &card->index, sizeof(card->index));
-	net_add(&request, RTA_PRIORITY, &metric, sizeof(metric));
+	if (route->metric)
+		net_add(&request, RTA_PRIORITY, &route->metric, sizeof(route->metric));
+	return net_ask(fd, &request);
+}
+
+/* Of several cards the first is preferred. */
+static int net_add_gateway(int fd, const struct net_card *card, const struct nic_prefix *via)
+{
+	const struct nic_route route = {
+		.to = { .family = via->family },
+		.via = *via,
+		.metric = card->place + (via->family == AF_INET6 ? NET_METRIC6 : 0),
+	};
+
+	return net_add_route(fd, card, &route, 0);
+}
+
+static int net_add_near(int fd, const struct net_card *card, const struct nic_near *near)
+{
+	const struct ndmsg head = { .ndm_family = (uint8_t)near->ip.family,
+				    .ndm_ifindex = (int)card->index,
+				    .ndm_state = NUD_PERMANENT };
+	struct net_request request;
+
+	net_begin(&request, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, &head, sizeof(head));
+	net_add(&request, NDA_DST, &near->ip.ip, net_size(near->ip.family));
+	net_add(&request, NDA_LLADDR, near->mac, sizeof(near->mac));
 	return net_ask(fd, &request);
 }
 
@@ -252,26 +284,81 @@ static int net_move_aside(struct net_cards *cards, struct err *err)
 	return 0;
 }
 
-static int net_set_up_family(int fd, const struct net_card *card, int family, int has_address,
-			     int has_route, struct err *err)
+static int net_set_up_family(int fd, const struct net_card *card, const struct nic_prefix *address,
+			     const struct nic_prefix *via, struct err *err)
 {
-	const char *version = family == AF_INET ? "IPv4" : "IPv6";
-	int r = has_address ? net_add_address(fd, card, family) : 0;
+	const char *version = address->family == AF_INET ? "IPv4" : "IPv6";
+	int r = address->family ? net_add_address(fd, card, address) : 0;
 
 	if (r < 0)
 		return err_errno(err, r, "cannot give '%s' its %s address", card->setup.name,
 				 version);
-	r = has_route ? net_add_route(fd, card, family) : 0;
+	r = via->family ? net_add_gateway(fd, card, via) : 0;
 	if (r < 0)
-		return err_errno(err, r, "cannot set the %s gateway of '%s'", version,
-				 card->setup.name);
+		return err_errno(err, r, "cannot set the %s gateway of '%s'",
+				 via->family == AF_INET ? "IPv4" : "IPv6", card->setup.name);
 	return 0;
+}
+
+static int net_set_up_ip(int fd, const struct net_card *card, struct err *err)
+{
+	const struct nic_setup *setup = &card->setup;
+	const struct nic_prefix address = { .family = setup->ip.s_addr ? AF_INET : 0,
+					    .ip = setup->ip,
+					    .length = setup->prefix };
+	const struct nic_prefix via = { .family = setup->via.s_addr ? AF_INET : 0,
+					.ip = setup->via };
+
+	return net_set_up_family(fd, card, &address, &via, err);
+}
+
+static int net_set_up_ip6(int fd, const struct net_card *card, struct err *err)
+{
+	const struct nic_setup *setup = &card->setup;
+	const struct nic_prefix address = { .family = IN6_IS_ADDR_UNSPECIFIED(&setup->ip6)
+							      ? 0
+							      : AF_INET6,
+					    .ip6 = setup->ip6,
+					    .length = setup->prefix6 };
+	const struct nic_prefix via = { .family = IN6_IS_ADDR_UNSPECIFIED(&setup->via6) ? 0
+											: AF_INET6,
+					.ip6 = setup->via6 };
+
+	return net_set_up_family(fd, card, &address, &via, err);
+}
+
+/* A gateway need not be in a prefix of ours: whoever made the route knew that it is on the link, and order is none. */
+static int net_set_up_more(int fd, const struct net_card *card, int has_ip6, struct err *err)
+{
+	const struct nic_setup *setup = &card->setup;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < setup->n_also; i++) {
+		if (has_ip6 || setup->also[i].family == AF_INET)
+			r = net_add_address(fd, card, &setup->also[i]);
+	}
+	if (r < 0)
+		return err_errno(err, r, "cannot give '%s' one more address", setup->name);
+	for (size_t i = 0; r == 0 && i < setup->n_routes; i++) {
+		const struct nic_route *route = &setup->routes[i];
+
+		if (has_ip6 || route->to.family == AF_INET)
+			r = net_add_route(fd, card, route, route->via.family ? RTNH_F_ONLINK : 0);
+	}
+	if (r < 0)
+		return err_errno(err, r, "cannot set a route of '%s'", setup->name);
+	for (size_t i = 0; r == 0 && i < setup->n_near; i++) {
+		if (has_ip6 || setup->near[i].ip.family == AF_INET)
+			r = net_add_near(fd, card, &setup->near[i]);
+	}
+	return r < 0 ? err_errno(err, r, "cannot tell '%s' of a neighbour", setup->name) : 0;
 }
 
 /* A kernel that has no IPv6, or was told so on its command line, does without. */
 static int net_set_up_card(int fd, const struct net_card *card, struct err *err)
 {
 	const struct nic_setup *setup = &card->setup;
+	int has_ip6 = access("/proc/sys/net/ipv6", F_OK) == 0;
 	int r = net_rename(fd, card->index, setup->name);
 
 	if (r < 0)
@@ -280,12 +367,10 @@ static int net_set_up_card(int fd, const struct net_card *card, struct err *err)
 	if (r < 0)
 		return err_errno(err, r, "cannot bring up '%s'%s", setup->name,
 				 setup->mtu ? " with its MTU" : "");
-	r = net_set_up_family(fd, card, AF_INET, setup->ip.s_addr != 0, setup->via.s_addr != 0,
-			      err);
-	if (r < 0 || access("/proc/sys/net/ipv6", F_OK) < 0)
-		return r;
-	return net_set_up_family(fd, card, AF_INET6, !IN6_IS_ADDR_UNSPECIFIED(&setup->ip6),
-				 !IN6_IS_ADDR_UNSPECIFIED(&setup->via6), err);
+	r = net_set_up_ip(fd, card, err);
+	if (r == 0 && has_ip6)
+		r = net_set_up_ip6(fd, card, err);
+	return r < 0 ? r : net_set_up_more(fd, card, has_ip6, err);
 }
 
 /* Neighbours may remember another who had the address. A kernel without packet sockets does without. */

@@ -309,6 +309,43 @@ static void nic_setup_format4(const struct nic_setup *setup, struct buf *text)
 		buf_printf(text, ",via=%s", inet_ntop(AF_INET, &setup->via, ip, sizeof(ip)));
 }
 
+static void nic_prefix_format(const struct nic_prefix *prefix, int with_length, struct buf *text)
+{
+	char ip[INET6_ADDRSTRLEN] = "";
+
+	(void)inet_ntop(prefix->family, &prefix->ip, ip, sizeof(ip));
+	buf_printf(text, "%s", ip);
+	if (with_length)
+		buf_printf(text, "/%u", prefix->length);
+}
+
+static void nic_setup_format_more(const struct nic_setup *setup, struct buf *text)
+{
+	char mac[NIC_MAC_TEXT];
+
+	for (size_t i = 0; i < setup->n_also; i++) {
+		buf_printf(text, ",also=");
+		nic_prefix_format(&setup->also[i], 1, text);
+	}
+	for (size_t i = 0; i < setup->n_routes; i++) {
+		const struct nic_route *route = &setup->routes[i];
+
+		buf_printf(text, ",route=");
+		nic_prefix_format(&route->to, 1, text);
+		if (route->via.family) {
+			buf_printf(text, "@");
+			nic_prefix_format(&route->via, 0, text);
+		}
+		if (route->metric)
+			buf_printf(text, "+%u", route->metric);
+	}
+	for (size_t i = 0; i < setup->n_near; i++) {
+		buf_printf(text, ",near=");
+		nic_prefix_format(&setup->near[i].ip, 0, text);
+		buf_printf(text, "@%s", nic_format_mac(setup->near[i].mac, mac));
+	}
+}
+
 char *nic_setup_format(const struct nic_setup *setup)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT;
@@ -323,6 +360,7 @@ char *nic_setup_format(const struct nic_setup *setup)
 			   setup->prefix6);
 	if (!IN6_IS_ADDR_UNSPECIFIED(&setup->via6))
 		buf_printf(&text, ",via6=%s", inet_ntop(AF_INET6, &setup->via6, ip, sizeof(ip)));
+	nic_setup_format_more(setup, &text);
 	return mem_strndup((const char *)text.data, text.len);
 }
 
@@ -339,6 +377,75 @@ static int nic_setup_address(char *value, int family, void *address, unsigned in
 	*slash = '\0';
 	*ret_prefix = (unsigned int)prefix;
 	return inet_pton(family, value, address) == 1 ? 0 : -EINVAL;
+}
+
+static int nic_setup_any(const char *value, struct nic_prefix *ret)
+{
+	ret->family = strchr(value, ':') ? AF_INET6 : AF_INET;
+	ret->length = ret->family == AF_INET ? 32 : 128;
+	return inet_pton(ret->family, value, &ret->ip) == 1 ? 0 : -EINVAL;
+}
+
+/* The same of ADDRESS/PREFIX, changed. */
+static int nic_setup_prefix(char *value, struct nic_prefix *ret)
+{
+	char *slash = strchr(value, '/');
+	struct err ignored = ERR_INIT;
+	int64_t length = 0;
+
+	if (!slash)
+		return -EINVAL;
+	*slash = '\0';
+	if (nic_setup_any(value, ret) < 0 ||
+	    units_parse_int(slash + 1, 0, ret->length, &length, &ignored) < 0)
+		return -EINVAL;
+	ret->length = (unsigned int)length;
+	return 0;
+}
+
+static int nic_setup_add_also(struct nic_setup *setup, char *value)
+{
+	if (setup->n_also == NIC_ALSO_MAX)
+		return -E2BIG;
+	return nic_setup_prefix(value, &setup->also[setup->n_also++]);
+}
+
+static int nic_setup_add_route(struct nic_setup *setup, char *value)
+{
+	char *via = strchr(value, '@'), *metric = strchr(value, '+');
+	struct nic_route *route = &setup->routes[setup->n_routes];
+	struct err ignored = ERR_INIT;
+	int64_t number = 0;
+
+	if (setup->n_routes == NIC_ROUTES_MAX)
+		return -E2BIG;
+	setup->n_routes++;
+	if (metric) {
+		*metric = '\0';
+		if (units_parse_int(metric + 1, 1, UINT32_MAX, &number, &ignored) < 0)
+			return -EINVAL;
+		route->metric = (uint32_t)number;
+	}
+	if (via) {
+		*via = '\0';
+		if (nic_setup_any(via + 1, &route->via) < 0)
+			return -EINVAL;
+	}
+	if (nic_setup_prefix(value, &route->to) < 0)
+		return -EINVAL;
+	return !via || route->via.family == route->to.family ? 0 : -EINVAL;
+}
+
+static int nic_setup_add_near(struct nic_setup *setup, char *value)
+{
+	struct nic_near *near = &setup->near[setup->n_near];
+	char *mac = strchr(value, '@');
+
+	if (setup->n_near == NIC_NEAR_MAX || !mac)
+		return -EINVAL;
+	setup->n_near++;
+	*mac = '\0';
+	return nic_setup_any(value, &near->ip) < 0 ? -EINVAL : nic_parse_mac(mac + 1, near->mac);
 }
 
 /* One word, changed. */
@@ -359,6 +466,12 @@ static int nic_setup_set(struct nic_setup *setup, char *word)
 		return inet_pton(AF_INET, value, &setup->via) == 1 ? 0 : -EINVAL;
 	if (!strcmp(word, "via6"))
 		return inet_pton(AF_INET6, value, &setup->via6) == 1 ? 0 : -EINVAL;
+	if (!strcmp(word, "also"))
+		return nic_setup_add_also(setup, value);
+	if (!strcmp(word, "route"))
+		return nic_setup_add_route(setup, value);
+	if (!strcmp(word, "near"))
+		return nic_setup_add_near(setup, value);
 	if (!strcmp(word, "mac"))
 		return nic_parse_mac(value, setup->mac);
 	if (!strcmp(word, "name") && nic_name_is_valid(value)) {

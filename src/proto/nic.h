@@ -3,6 +3,7 @@
 #define PROTO_NIC_H
 
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -72,8 +73,35 @@ int nic_name_is_valid(const char *name);
 
 /*
  * What an interface is to be inside, as a line of text for a guest: name=, mac=, mtu=, then of each family ip=A/PREFIX
- * and via=GATEWAY, ip6= and via6=. A gateway is in the prefix or link-local. 0 and "::" are none.
+ * and via=GATEWAY, ip6= and via6=. A gateway is in the prefix or link-local. 0 and "::" are none. Then what networks of others
+ * have besides, of either family and each as often as needed:
+ *   also=A/PREFIX                    one more address
+ *   route=A/PREFIX[@GATEWAY][+METRIC]  without a gateway: what is there is on the link itself
+ *   near=A@MAC                       a neighbour, who is not asked for
  */
+#define NIC_ALSO_MAX   16
+#define NIC_ROUTES_MAX 64
+#define NIC_NEAR_MAX   32
+
+struct nic_prefix {
+	int family; /* AF_INET or AF_INET6; 0: none */
+	union {
+		struct in_addr ip;
+		struct in6_addr ip6;
+	};
+	unsigned int length; /* bits that are its network's */
+};
+
+struct nic_route {
+	struct nic_prefix to, via;
+	uint32_t metric; /* 0: the kernel's own */
+};
+
+struct nic_near {
+	struct nic_prefix ip;
+	uint8_t mac[6];
+};
+
 struct nic_setup {
 	char name[NIC_NAME_MAX];
 	uint8_t mac[6];
@@ -82,6 +110,10 @@ struct nic_setup {
 	unsigned int prefix;
 	struct in6_addr ip6, via6;
 	unsigned int prefix6;
+	struct nic_prefix also[NIC_ALSO_MAX];
+	struct nic_route routes[NIC_ROUTES_MAX];
+	struct nic_near near[NIC_NEAR_MAX];
+	size_t n_also, n_routes, n_near;
 };
 
 char *nic_setup_format(const struct nic_setup *setup); /* caller frees */

@@ -139,6 +139,43 @@ static void a_card_gets_its_name_addresses_and_routes(void **state _unused_)
 	assert_int_equal(if_nametoindex("whatever"), 0);
 }
 
+/* As Calico has it: an address alone, a gateway of nobody's network, and who that is. */
+static void a_card_gets_what_networks_of_others_have(void **state _unused_)
+{
+	need_namespace();
+	make_tap(0, "whatever", 1);
+	assert_set_up("name=eth0,mac=02:62:00:00:00:01,ip=10.9.0.5/32,also=10.9.1.5/32,"
+		      "route=0.0.0.0/0@169.254.1.1+7,route=169.254.1.1/32,"
+		      "near=169.254.1.1@ee:ee:ee:ee:ee:ee",
+		      NULL);
+	assert_true(has_address("eth0", AF_INET, "10.9.0.5"));
+	assert_true(has_address("eth0", AF_INET, "10.9.1.5"));
+	assert_int_equal(
+		count_in("/proc/thread-self/net/route", "eth0\t00000000\t0101FEA9\t0003\t0\t0\t7"),
+		1);
+	assert_int_equal(count_in("/proc/thread-self/net/route", "eth0\t0101FEA9\t00000000\t0005"),
+			 1);
+	assert_int_equal(count_in("/proc/thread-self/net/arp", "169.254.1.1"), 1);
+	assert_int_equal(count_in("/proc/thread-self/net/arp", "ee:ee:ee:ee:ee:ee"), 1);
+}
+
+static void a_card_gets_more_of_ipv6(void **state _unused_)
+{
+	need_namespace();
+	if (access("/proc/sys/net/ipv6", F_OK) < 0)
+		skip();
+	make_tap(0, "whatever", 1);
+	assert_set_up("name=eth0,mac=02:62:00:00:00:01,ip6=fd00:9::5/128,also=fd00:8::5/64,"
+		      "route=::/0@fd00:7::1+7,near=fd00:7::1@ee:ee:ee:ee:ee:ee",
+		      NULL);
+	assert_true(has_address("eth0", AF_INET6, "fd00:8::5"));
+	assert_int_equal(count_in("/proc/thread-self/net/ipv6_route",
+				  "00000000000000000000000000000000 00 "
+				  "00000000000000000000000000000000 00 "
+				  "fd000007000000000000000000000001 00000007"),
+			 1);
+}
+
 static void an_ipv6_address_is_good_at_once(void **state _unused_)
 {
 	need_namespace();
@@ -212,6 +249,9 @@ static void what_fails_says_at_which_interface(void **state _unused_)
 			   &err) < 0);
 	assert_non_null(strstr(err.msg, "IPv4 gateway of 'wan'"));
 	err = ERR_INIT;
+	assert_true(set_up("name=wan,mac=02:62:00:00:00:01,route=10.9.0.5/8", NULL, &err) < 0);
+	assert_non_null(strstr(err.msg, "route of 'wan'"));
+	err = ERR_INIT;
 	assert_true(set_up("name=lo,mac=02:62:00:00:00:01", NULL, &err) < 0);
 	assert_non_null(strstr(err.msg, "'lo'"));
 	err = ERR_INIT;
@@ -232,6 +272,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(a_card_gets_its_name_addresses_and_routes),
+		TEST(a_card_gets_what_networks_of_others_have),
+		TEST(a_card_gets_more_of_ipv6),
 		TEST(an_ipv6_address_is_good_at_once),
 		TEST(cards_may_change_names_among_them),
 		TEST(a_name_counts_as_given_also_where_it_stays),

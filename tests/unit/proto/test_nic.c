@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "proto/nic.h"
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/strv.h"
 
@@ -131,6 +132,10 @@ static void what_an_interface_is_inside_crosses_as_text(void **state _unused_)
 		"name=eth0,mac=02:62:00:00:00:01",
 		"name=eth0,mac=02:62:00:00:00:01,mtu=1500,ip=10.0.0.2/24,via=10.0.0.1,"
 		"ip6=fd00::2/64,via6=fe80::1",
+		"name=eth0,mac=02:62:00:00:00:01,ip=10.0.0.2/24,also=10.0.1.2/32,also=fd00::3/128,"
+		"route=0.0.0.0/0@169.254.1.1+100,route=169.254.1.1/32,route=::/"
+		"0@fe80::1+4294967295,"
+		"near=169.254.1.1@ee:ee:ee:ee:ee:ee,near=fe80::1@02:62:00:00:00:02",
 	};
 	static const char *const bad[] = {
 		"",
@@ -144,6 +149,15 @@ static void what_an_interface_is_inside_crosses_as_text(void **state _unused_)
 		"name",
 		"name=eth0,via=fe80::1",
 		"name=eth0,ip6=fd00::1/129",
+		"name=eth0,also=10.0.0.1",
+		"name=eth0,also=10.0.0.1/33",
+		"name=eth0,route=10.0.0.0/8@fd00::1",
+		"name=eth0,route=10.0.0.0/8@",
+		"name=eth0,route=10.0.0.0/8+0",
+		"name=eth0,route=10.0.0.0/8+1@10.0.0.1",
+		"name=eth0,route=@10.0.0.1",
+		"name=eth0,near=10.0.0.1",
+		"name=eth0,near=10.0.0.1@ff:ff:ff:ff:ff:ff",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
@@ -161,6 +175,29 @@ static void what_an_interface_is_inside_crosses_as_text(void **state _unused_)
 
 		if (nic_setup_parse(bad[i], &setup, &err) == 0)
 			fail_msg("'%s' was taken", bad[i]);
+	}
+}
+
+static void an_interface_has_so_many_words_at_most(void **state _unused_)
+{
+	static const struct {
+		const char *word;
+		int max;
+	} rows[] = { { "also=10.0.0.1/32", NIC_ALSO_MAX },
+		     { "route=10.0.0.0/8", NIC_ROUTES_MAX },
+		     { "near=10.0.0.1@02:62:00:00:00:01", NIC_NEAR_MAX } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_buf_ struct buf text = BUF_INIT;
+		struct nic_setup setup;
+		struct err err = ERR_INIT;
+
+		buf_printf(&text, "name=eth0");
+		for (int n = 0; n < rows[i].max; n++)
+			buf_printf(&text, ",%s", rows[i].word);
+		assert_int_equal(nic_setup_parse((char *)text.data, &setup, &err), 0);
+		buf_printf(&text, ",%s", rows[i].word);
+		assert_int_equal(nic_setup_parse((char *)text.data, &setup, &err), -EINVAL);
 	}
 }
 
@@ -198,6 +235,7 @@ int main(void)
 		cmocka_unit_test(a_users_network_is_alone_and_has_no_settings_but_its_own),
 		cmocka_unit_test(a_made_up_address_is_of_one_station_and_of_nobody_else),
 		cmocka_unit_test(what_an_interface_is_inside_crosses_as_text),
+		cmocka_unit_test(an_interface_has_so_many_words_at_most),
 		cmocka_unit_test(a_copy_has_addresses_of_its_own),
 	};
 
