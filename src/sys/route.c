@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <linux/if_addr.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 
@@ -161,20 +162,57 @@ int route_delete(int sock, int link, const struct route_prefix *to, struct err *
 	return 0;
 }
 
+static void route_read_via(const struct netlink_attribute *attribute, struct route *route)
+{
+	struct rtvia via = { 0 };
+	size_t size;
+
+	if (attribute->len < sizeof(via))
+		return;
+	memcpy(&via, attribute->data, sizeof(via));
+	size = route_size(via.rtvia_family);
+	if (attribute->len < sizeof(via) + size)
+		return;
+	route->via.family = via.rtvia_family;
+	route->via.length = (unsigned int)size * 8;
+	memcpy(&route->via.ip, (const char *)attribute->data + sizeof(via), size);
+}
+
+/* What a route has of a hop, which may be in it, or in the first of several. */
+static void route_read_hop(const struct netlink_attribute *attribute, struct route *route)
+{
+	size_t size = route_size(route->to.family);
+
+	if (attribute->type == RTA_GATEWAY) {
+		route->via.family = route->to.family;
+		route->via.length = (unsigned int)size * 8;
+		netlink_get(attribute, &route->via.ip, size);
+	} else if (attribute->type == RTA_VIA) {
+		route_read_via(attribute, route);
+	}
+}
+
 static void route_read_hops(const struct netlink_attribute *attribute, struct route *route)
 {
+	struct netlink_attribute inner;
+	struct netlink_view view;
 	struct rtnexthop hop = { 0 };
 
-	if (attribute->len >= sizeof(hop))
-		memcpy(&hop, attribute->data, sizeof(hop));
+	if (attribute->len < sizeof(hop))
+		return;
+	memcpy(&hop, attribute->data, sizeof(hop));
 	route->link = hop.rtnh_ifindex;
+	if (hop.rtnh_len < sizeof(hop) || hop.rtnh_len > attribute->len)
+		return;
+	view = (struct netlink_view){ (const char *)attribute->data + sizeof(hop),
+				      hop.rtnh_len - sizeof(hop) };
+	while (netlink_next(&view, &inner))
+		route_read_hop(&inner, route);
 }
 
 static void route_read_attribute(const struct netlink_attribute *attribute, struct route *route,
 				 uint32_t *table)
 {
-	size_t size = route_size(route->to.family);
-
 	switch (attribute->type) {
 	case RTA_TABLE:
 		netlink_get(attribute, table, sizeof(*table));
@@ -183,12 +221,7 @@ static void route_read_attribute(const struct netlink_attribute *attribute, stru
 		netlink_get(attribute, &route->link, sizeof(route->link));
 		break;
 	case RTA_DST:
-		netlink_get(attribute, &route->to.ip, size);
-		break;
-	case RTA_GATEWAY:
-		route->via.family = route->to.family;
-		route->via.length = (unsigned int)size * 8;
-		netlink_get(attribute, &route->via.ip, size);
+		netlink_get(attribute, &route->to.ip, route_size(route->to.family));
 		break;
 	case RTA_PRIORITY:
 		netlink_get(attribute, &route->metric, sizeof(route->metric));
@@ -197,6 +230,7 @@ static void route_read_attribute(const struct netlink_attribute *attribute, stru
 		route_read_hops(attribute, route);
 		break;
 	default:
+		route_read_hop(attribute, route);
 		break;
 	}
 }
@@ -221,6 +255,7 @@ static void route_read(void *ctx, const struct nlmsghdr *message)
 	table = info.rtm_table;
 	route.to.family = info.rtm_family;
 	route.to.length = info.rtm_dst_len;
+	route.protocol = info.rtm_protocol;
 	while (netlink_next(&view, &attribute))
 		route_read_attribute(&attribute, &route, &table);
 	if (table != RT_TABLE_MAIN || info.rtm_type != RTN_UNICAST || info.rtm_flags & RTM_F_CLONED)
@@ -240,6 +275,56 @@ int route_list(int sock, struct route **ret, size_t *ret_count, struct err *err)
 		return err_wrap(err, "cannot list the routes");
 	*ret = routes.rows;
 	*ret_count = routes.count;
+	return 0;
+}
+
+struct route_neighbours {
+	struct route_neighbour *rows;
+	size_t count;
+};
+
+static void route_read_neighbour(void *ctx, const struct nlmsghdr *message)
+{
+	struct netlink_view view = netlink_attributes(message, sizeof(struct ndmsg));
+	struct route_neighbours *neighbours = ctx;
+	struct netlink_attribute attribute;
+	struct route_neighbour row = { 0 };
+	struct ndmsg info;
+	int has_mac = 0;
+
+	if (!netlink_read(message, RTM_NEWNEIGH, &info, sizeof(info)) ||
+	    (info.ndm_family != AF_INET && info.ndm_family != AF_INET6) ||
+	    !(info.ndm_state & NUD_PERMANENT))
+		return;
+	row.link = info.ndm_ifindex;
+	row.ip.family = info.ndm_family;
+	row.ip.length = (unsigned int)route_size(row.ip.family) * 8;
+	while (netlink_next(&view, &attribute)) {
+		if (attribute.type == NDA_DST)
+			netlink_get(&attribute, &row.ip.ip, route_size(row.ip.family));
+		if (attribute.type == NDA_LLADDR)
+			netlink_get(&attribute, row.mac, sizeof(row.mac));
+		has_mac |= attribute.type == NDA_LLADDR && attribute.len == sizeof(row.mac);
+	}
+	if (!has_mac)
+		return;
+	neighbours->rows =
+		mem_realloc(neighbours->rows, neighbours->count + 1, sizeof(*neighbours->rows));
+	neighbours->rows[neighbours->count++] = row;
+}
+
+int route_list_neighbours(int sock, struct route_neighbour **ret, size_t *ret_count,
+			  struct err *err)
+{
+	_cleanup_netlink_ struct netlink_request request = NETLINK_REQUEST_INIT;
+	const struct ndmsg info = { .ndm_family = AF_UNSPEC };
+	struct route_neighbours neighbours = { 0 };
+
+	netlink_begin(&request, RTM_GETNEIGH, NLM_F_DUMP, &info, sizeof(info));
+	if (netlink_ask(sock, &request, route_read_neighbour, &neighbours, err) < 0)
+		return err_wrap(err, "cannot list the neighbours");
+	*ret = neighbours.rows;
+	*ret_count = neighbours.count;
 	return 0;
 }
 

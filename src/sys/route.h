@@ -30,9 +30,18 @@ struct route_address {
 };
 
 struct route {
-	int link;		     /* the first, of several */
-	struct route_prefix to, via; /* via: of family 0 if what is there is on the link itself */
-	uint32_t metric;	     /* the least is taken */
+	int link; /* the first, of several */
+	struct route_prefix to,
+		via; /* via: of family 0 if what is there is on the link itself; may be of another than to */
+	uint32_t metric;	/* the least is taken */
+	unsigned char protocol; /* who has made it: RTPROT_* */
+};
+
+/* Who is at an address of the link. */
+struct route_neighbour {
+	int link;
+	struct route_prefix ip;
+	uint8_t mac[6];
 };
 
 enum route_flag {
@@ -54,6 +63,10 @@ int route_add(int sock, int link, const struct route_prefix *to, const struct ro
 int route_delete(int sock, int link, const struct route_prefix *to, struct err *err); /* -ESRCH */
 /* Those of the main table that lead somewhere, of both families; caller frees. */
 int route_list(int sock, struct route **ret, size_t *ret_count, struct err *err);
+
+/* Those that somebody has set for good, of all links; caller frees. */
+int route_list_neighbours(int sock, struct route_neighbour **ret, size_t *ret_count,
+			  struct err *err);
 
 /* The link of the default route, of IPv4 if there is one, else of IPv6. -ENOENT: there is neither. */
 int route_find_uplink(int sock, struct link *ret, struct err *err);

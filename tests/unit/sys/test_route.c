@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "sys/route.h"
+#include "sys/child.h"
 #include "sys/netlink.h"
 
 #include <setjmp.h>
@@ -204,6 +205,55 @@ static void test_the_uplink_is_where_the_default_route_leads(void **state)
 	assert_int_equal(uplink.mtu, 1400);
 }
 
+/* 0 if the shell's words end well. */
+static int run(const char *words)
+{
+	char *argv[] = { (char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c",
+			 (char *)(uintptr_t)words, NULL };
+	struct child_spec spec = CHILD_SPEC_INIT;
+	struct err ignored = ERR_INIT;
+
+	spec.argv = argv;
+	return child_run(&spec, &ignored);
+}
+
+/* The first hop of a route with several, a gateway of the other family, and who is known by heart: as `ip` makes them. */
+static void what_others_have_set_is_read(void **state _unused_)
+{
+	_cleanup_free_ struct route_neighbour *neighbours = NULL;
+	_cleanup_free_ struct route *routes = NULL;
+	size_t n = 0, n_neighbours = 0, found = 0;
+
+	need_root();
+	if (run("ip addr add 10.1.0.2/24 dev near && ip link set near up &&"
+		"ip route add 10.7.0.0/16 proto 77 nexthop via 10.1.0.9 nexthop via 10.1.0.8 &&"
+		"ip route add 10.8.0.0/16 proto 77 via inet6 fe80::9 dev near &&"
+		"ip neigh add 10.1.0.9 lladdr 02:62:00:00:00:09 dev near nud permanent &&"
+		"ip neigh add 10.1.0.8 lladdr 02:62:00:00:00:08 dev near nud reachable") != 0)
+		skip();
+	check(route_list(sock, &routes, &n, &problem));
+	for (size_t i = 0; i < n; i++) {
+		struct route_prefix to = routes[i].to, via = routes[i].via;
+
+		if (routes[i].protocol != 77)
+			continue;
+		found++;
+		assert_int_equal(routes[i].link, near);
+		assert_int_equal(via.family,
+				 to.ip.s_addr == inet_addr("10.8.0.0") ? AF_INET6 : AF_INET);
+		if (via.family == AF_INET)
+			assert_int_equal(via.ip.s_addr, inet_addr("10.1.0.9"));
+		else
+			assert_int_equal(via.ip6.s6_addr[15], 9);
+	}
+	assert_int_equal(found, 2);
+	check(route_list_neighbours(sock, &neighbours, &n_neighbours, &problem));
+	assert_int_equal(n_neighbours, 1);
+	assert_int_equal(neighbours[0].link, near);
+	assert_int_equal(neighbours[0].ip.ip.s_addr, inet_addr("10.1.0.9"));
+	assert_int_equal(neighbours[0].mac[5], 9);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -218,6 +268,7 @@ int main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_uplink_is_where_the_default_route_leads,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(what_others_have_set_is_read, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
