@@ -80,7 +80,7 @@ static const char manual_tail[] =
 	"does, or the limits in\n"
 	".IR linux.resources .\n"
 	"Its root and binds are the bundle\\(aqs, shared by virtio\\-fs.\n"
-	"It can be in a network namespace without interfaces alone.\n"
+	"It takes over the veths of its network namespace.\n"
 	"What it cannot have is refused by the member\\(aqs name.\n"
 	".SH EXIT STATUS\n"
 	".TP\n"

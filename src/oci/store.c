@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/record.h"
 #include "base/units.h"
+#include "oci/vm_net.h"
 #include "sys/procstat.h"
 
 #include <fcntl.h>
@@ -275,6 +276,7 @@ int store_delete(struct store_container *container, struct err *err)
 {
 	int r = 0;
 
+	vm_net_clean(container->dir);
 	/* the record first: who is killed in between leaves what the next one clears away */
 	if (unlinkat(container->dir, STORE_STATE, 0) < 0 && errno != ENOENT)
 		r = -errno;

@@ -4,6 +4,7 @@
 
 #include "container/inner.h"
 #include "image/kernel.h"
+#include "oci/vm_net.h"
 #include "oci/vm_plan.h"
 #include "oci/vm_relay.h"
 #include "oci/vm_role.h"
@@ -23,6 +24,7 @@ struct vm_role {
 	struct driver_root folder_root;
 	struct instance_run run;
 	struct driver_host host;
+	struct vm_net net;
 	const struct driver_ops *ops;
 	struct driver *driver;
 	struct loop *loop;

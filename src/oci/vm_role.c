@@ -316,6 +316,7 @@ static void role_release(struct vm_role *role)
 {
 	if (role->driver)
 		role->ops->free(role->driver);
+	vm_net_release(&role->net);
 	vm_sessions_free(role->sessions);
 	vm_relay_release(&role->relay);
 	loop_source_free(role->sock_source);
@@ -376,6 +377,7 @@ int vm_role_main(int argc, char **argv, const struct driver_ops *const *drivers)
 				.gate = -EBADF,
 				.starter = -EBADF,
 				.slave = -EBADF,
+				.net = VM_NET_INIT,
 				.relay = { .in = -EBADF,
 					   .out = { { .fd = -EBADF }, { .fd = -EBADF } } } };
 	int status;

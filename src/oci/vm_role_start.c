@@ -10,10 +10,8 @@
 #include "sys/spawn.h"
 
 #include <fcntl.h>
-#include <net/if.h>
 #include <sched.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <termios.h>
@@ -76,32 +74,11 @@ static int role_find_network(struct vm_role *role, struct err *err)
 	return 0;
 }
 
-/* What is down has no part in a network: a kernel puts some such into every namespace. */
-static int role_is_up(int sock, const char *name)
+static int role_take_network(struct vm_role *role, struct err *err)
 {
-	struct ifreq request = { 0 };
+	int64_t cpus = instance_vcpus(&role->plan.instance);
 
-	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
-	return ioctl(sock, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_UP);
-}
-
-/* Nothing in the machine is connected to them, which is not to go unsaid. */
-static int role_check_network(struct vm_role *role _unused_, struct err *err)
-{
-	_cleanup_close_ int sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct if_nameindex *list = sock < 0 ? NULL : if_nameindex();
-	int r = list ? 0 : err_errno(err, -errno, "cannot list the network's interfaces");
-
-	for (const struct if_nameindex *at = list; r == 0 && at && at->if_name; at++) {
-		if (strcmp(at->if_name, "lo") != 0 && role_is_up(sock, at->if_name))
-			r = err_set(err, -EOPNOTSUPP,
-				    "linux.namespaces: the network has the interface %s, and a VM "
-				    "can be in one without any alone (podman: --network none)",
-				    at->if_name);
-	}
-	if (list)
-		if_freenameindex(list);
-	return r;
+	return vm_net_make((unsigned int)cpus, role->plan.netns, VM_ROLE_STORE, &role->net, err);
 }
 
 /* The guest's terminal does the work; this one is but a way to it. */
@@ -206,6 +183,9 @@ static int role_boot(struct vm_role *role, struct err *err)
 		.folder_root = &role->folder_root,
 		.held = 1,
 		.process = role->plan.process,
+		.nics = role->net.nics,
+		.n_nics = role->net.n,
+		.nic_setups = role->net.setups,
 		.hosts = "",
 		.resolv_conf = "",
 		.netns = -EBADF,
@@ -216,8 +196,8 @@ static int role_boot(struct vm_role *role, struct err *err)
 }
 
 static int (*const role_steps[])(struct vm_role *role, struct err *err) = {
-	role_read_config,  role_choose,	     role_tune,		 role_name,
-	role_find_network, role_await_hooks, role_check_network, role_take_streams,
+	role_read_config,  role_choose,	     role_tune,		role_name,
+	role_find_network, role_await_hooks, role_take_network, role_take_streams,
 	role_show,	   role_boot,	     vm_role_watch,
 };
 

@@ -535,3 +535,25 @@ def test_containerd_runs_a_machine(ctr, kernel_store):
         assert "memory" in json.loads(ctr("task", "metrics", "--format=json", "vm").out)
         running.send("word\n", ctr.host.deadline.left())
         assert running.finish(ctr.host.deadline.left()).code == 7
+
+
+def test_podman_gives_a_machine_its_network(podman, kernel_store):
+    podman.host.deadline = wait.Deadline(2 * SECONDS, "the machine to answer")
+    script = "echo up; while :; do echo hello | nc -l -p 80; done"
+    with podman.popen(f"--runtime-flag=vm-root={kernel_store}", "run", "--name", "vm", *MACHINE, "--network=bridge",
+                      "--publish=8080:80", "--dns=192.0.2.53", IMAGE, "sh", "-c", script) as running:
+        running.expect("up\n", podman.host.deadline.left())
+        address = podman.json("inspect", "vm")[0]["NetworkSettings"]["IPAddress"]
+        reach = "until nc -w 5 127.0.0.1 8080 </dev/null 2>/dev/null; do :; done"
+        assert podman.host("busybox", "timeout", "60", "busybox", "sh", "-c", reach).out == "hello\n"
+        # a container on the same network reaches it, and it the container
+        podman("run", "-d", "--name=a", "--network=bridge", IMAGE, "sh", "-c",
+               "while :; do echo there | nc -l -p 81; done")
+        other = podman.json("inspect", "a")[0]["NetworkSettings"]["IPAddress"]
+        assert podman("exec", "a", "sh", "-c", reach.replace("127.0.0.1 8080", f"{address} 80")).out == "hello\n"
+        assert podman("exec", "vm", "sh", "-c", reach.replace("127.0.0.1 8080", f"{other} 81")).out == "there\n"
+        found = podman("exec", "vm", "cat", "/etc/resolv.conf", "/etc/hosts").out
+        assert "nameserver 192.0.2.53" in found and address in found
+        podman("kill", "vm")
+        running.finish(podman.host.deadline.left())
+    podman("rm", "vm")
