@@ -537,6 +537,7 @@ def test_containerd_runs_a_machine(ctr, kernel_store):
         assert running.finish(ctr.host.deadline.left()).code == 7
 
 
+@pytest.mark.vm
 def test_podman_gives_a_machine_its_network(podman, kernel_store):
     podman.host.deadline = wait.Deadline(2 * SECONDS, "the machine to answer")
     script = "echo up; while :; do echo hello | nc -l -p 80; done"
@@ -557,3 +558,22 @@ def test_podman_gives_a_machine_its_network(podman, kernel_store):
         podman("kill", "vm")
         running.finish(podman.host.deadline.left())
     podman("rm", "vm")
+
+
+@pytest.mark.vm
+def test_podman_puts_a_machine_into_a_pod(podman, kernel_store):
+    """The pod's network is its own again afterwards, however the machine ended."""
+    podman.host.deadline = wait.Deadline(2 * SECONDS, "the machine to answer")
+    podman("pod", "create", "--name=p", "--network=bridge", "--publish=8080:80", "--share=net")
+    reach = ["busybox", "timeout", "60", "busybox", "sh", "-c",
+             "until nc -w 5 127.0.0.1 8080 </dev/null 2>/dev/null; do :; done"]
+    podman(f"--runtime-flag=vm-root={kernel_store}", "run", "-d", "--name=vm", "--pod=p", *MACHINE, IMAGE, "sh", "-c",
+           "while :; do echo machine | nc -l -p 80; done")
+    assert podman.host(*reach).out == "machine\n"
+    podman("run", "-d", "--name=a", "--pod=p", IMAGE, "sh", "-c", "while :; do echo container | nc -l -p 80; done")
+    assert podman.host(*reach).out == "machine\n"
+    pid = podman.json("inspect", "vm")[0]["State"]["Pid"]
+    podman.host("busybox", "kill", "-9", str(pid))
+    podman("wait", "vm")
+    podman("rm", "vm")
+    assert podman.host(*reach).out == "container\n"

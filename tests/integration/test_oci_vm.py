@@ -201,8 +201,8 @@ def test_a_machine_is_reached_in_its_network_and_reaches_it(oci, machine, net, n
     try:
         assert server.stdout.readline() == "listening\n"
         # the answer to who comes, once it is there; then what it sends itself
-        machine.start(f"dd if=/dev/zero bs=1M count=8 | nc -l -p 80 & dd if=/dev/zero bs=1M count=8 | nc {far} 5000; wait",
-                      net.changes)
+        script = f"dd if=/dev/zero bs=1M count=8 | nc -l -p 80 & dd if=/dev/zero bs=1M count=8 | nc {far} 5000; wait"
+        machine.start(script, {**net.changes, "annotations": {**VM["annotations"], "brig.cpus": "2"}})
         wait.Deadline(SECONDS, "the machine to send").poll(server.stdout)
         assert server.stdout.readline() == f"{near} {BYTES}\n"
         assert int(net.beside_run("/usr/bin/python3", "-c", CLIENT, near)) == BYTES
