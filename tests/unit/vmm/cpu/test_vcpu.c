@@ -81,6 +81,7 @@ static int stage_park(void *ctx, unsigned int id _unused_)
 	}
 	stage->parked = 0;
 	goes_on = !stage->gone;
+	pthread_cond_broadcast(&stage->changed);
 	pthread_mutex_unlock(&stage->lock);
 	return goes_on;
 }
