@@ -59,6 +59,7 @@ struct session {
 	size_t credit_out;
 
 	int in, is_terminal;
+	uint16_t rows, columns; /* that the client has said; 0: nothing */
 	int slave; /* held while the process lives, so that a terminal that is hung up, as a getty does, is not at its end */
 	struct loop_source *in_source;
 	struct buf in_buf;
@@ -289,6 +290,9 @@ static void session_terminal(struct session *session, int fd)
 		return;
 	}
 	session->slave = terminal_open_slave(fd);
+	/* said before there was a terminal */
+	if (session->rows)
+		terminal_resize(fd, session->rows, session->columns);
 	session_out_open(&session->out[0], fd);
 	session_in_open(session, copy);
 }
@@ -435,6 +439,8 @@ static int session_handle_resize(struct session *session, const struct frame *fr
 
 	if (wire_end(&r) < 0)
 		return -EPROTO;
+	session->rows = rows;
+	session->columns = columns;
 	if (session->is_terminal && session->out[0].fd >= 0)
 		terminal_resize(session->out[0].fd, rows, columns);
 	return 0;

@@ -521,6 +521,18 @@ def test_podman_runs_a_machine(podman, kernel_store):
 
 
 @pytest.mark.vm
+def test_podman_gives_a_machine_a_terminal_of_the_callers_size(podman, kernel_store):
+    podman.host.deadline = wait.Deadline(2 * SECONDS, "the machine to run")
+    script = "until stty size | grep 30.100; do :; done; tty; read word; echo got $word; exit 7"
+    with podman.popen(f"--runtime-flag=vm-root={kernel_store}", "run", "-it", "--name", "vm", *MACHINE, IMAGE, "sh",
+                      "-c", script, tty=True, size=(30, 100)) as running:
+        running.expect("30 100", podman.host.deadline.left())
+        running.send("word\n", podman.host.deadline.left())
+        assert running.finish(podman.host.deadline.left()).code == 7
+    podman("rm", "vm")
+
+
+@pytest.mark.vm
 def test_containerd_runs_a_machine(ctr, kernel_store):
     """The shim passes no flags on to the runtime, so its program is a script that does."""
     runtime = ctr.host.folder / "brig-oci-vm"

@@ -192,6 +192,14 @@ def test_a_terminal_is_one(agent):
     assert (session.exit, bytes(session.err)) == (0, b"")
 
 
+def test_a_size_that_comes_before_the_terminal_is_its_size(agent):
+    """A container engine says it while the machine boots, and never again."""
+    session = agent.exec(["sh", "-c", "read x; stty size"], tty=True)
+    agent.send(session.channel, harness.RESIZE, harness.u16(40) + harness.u16(90))
+    session.write(b"\n")
+    assert session.wait().out.decode().split()[-2:] == ["40", "90"]
+
+
 def test_a_terminals_keys_are_signals_and_the_end_of_input_is_control_d(agent):
     session = agent.exec(["cat"], tty=True).wait_started()
     session.write(b"text\n")
