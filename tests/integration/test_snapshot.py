@@ -387,7 +387,9 @@ def test_a_full_disk_is_told_and_changes_nothing(brig, small_disk):
     brig("snapshot", "create", "a", "s")
     for args in (("snapshot", "create", "a"), ("copy", "a", "b"), ("copy", "--snapshot", "s", "a", "b")):
         assert "No space left on device" in brig.fails(*args).err
-        assert state(brig) == "running" and no_leftovers(brig)
+        # it is let go of when the command's end is noticed
+        wait.file_state(brig.run / "a/run.json", lambda: state(brig) == "running")
+        assert no_leftovers(brig)
         assert os.listdir(brig.root / "instances") == ["a"] and snapshots(brig) == ["s"]
     brig("stop", "-t", "0", "a")
     (folder(brig) / "upper/more").write_bytes(b"x")
