@@ -6,7 +6,7 @@
  */
 #include "sys/ingress.h"
 #include "base/file.h"
-#include "sys/netlink.h"
+#include "sys/tc.h"
 
 #include <arpa/inet.h>
 #include <linux/bpf.h>
@@ -20,10 +20,6 @@
 #define INGRESS_TCX	 46 /* BPF_TCX_INGRESS: older headers have it not */
 #define INGRESS_NAME	 "brig-redirect"
 #define INGRESS_PRIORITY 0xb416U
-#define INGRESS_CLSACT	 TC_H_MAKE(TC_H_CLSACT, 0)
-#define INGRESS_IN	 TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
-#define INGRESS_OUT	 TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)
-#define INGRESS_FILTER	 TC_H_MAKE(INGRESS_PRIORITY << 16, htons(ETH_P_ALL))
 
 /* return bpf_redirect(to, 0) */
 static int ingress_load(int to)
@@ -34,16 +30,8 @@ static int ingress_load(int to)
 		{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_redirect },
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
-	union bpf_attr attr;
-	long fd;
 
-	memset(&attr, 0, sizeof(attr));
-	attr.prog_type = BPF_PROG_TYPE_SCHED_CLS;
-	attr.insns = (uint64_t)(uintptr_t)program;
-	attr.insn_cnt = ARRAY_SIZE(program);
-	attr.license = (uint64_t)(uintptr_t) "GPL";
-	fd = syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
-	return fd < 0 ? -errno : (int)fd;
+	return tc_load(program, ARRAY_SIZE(program));
 }
 
 int ingress_redirect_held(int from, int to, int *ret_hold, struct err *err)
@@ -65,49 +53,17 @@ int ingress_redirect_held(int from, int to, int *ret_hold, struct err *err)
 	return 0;
 }
 
-static void ingress_begin(struct netlink_request *request, uint16_t type, uint16_t flags, int link,
-			  uint32_t parent, uint32_t handle, uint32_t info)
-{
-	const struct tcmsg header = { .tcm_family = AF_UNSPEC,
-				      .tcm_ifindex = link,
-				      .tcm_parent = parent,
-				      .tcm_handle = handle,
-				      .tcm_info = info };
-
-	netlink_begin(request, type, flags, &header, sizeof(header));
-}
-
+/* It may be there already, and somebody else's. */
 static int ingress_add_clsact(int sock, int link, struct err *err)
 {
-	_cleanup_netlink_ struct netlink_request request = NETLINK_REQUEST_INIT;
 	struct err problem = ERR_INIT;
-	int r;
+	int r = tc_add_clsact(sock, link, &problem);
 
-	ingress_begin(&request, RTM_NEWQDISC, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, link,
-		      TC_H_CLSACT, INGRESS_CLSACT, 0);
-	netlink_put_string(&request, TCA_KIND, "clsact");
-	r = netlink_ask(sock, &request, NULL, NULL, &problem);
-	if (r < 0 && r != -EEXIST) {
+	if (r == -EEXIST)
+		return 0;
+	if (r < 0)
 		*err = problem;
-		return r;
-	}
-	return 0;
-}
-
-static int ingress_add_filter(int sock, int link, int program, struct err *err)
-{
-	_cleanup_netlink_ struct netlink_request request = NETLINK_REQUEST_INIT;
-	size_t place;
-
-	ingress_begin(&request, RTM_NEWTFILTER, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, link,
-		      INGRESS_IN, 0, INGRESS_FILTER);
-	netlink_put_string(&request, TCA_KIND, "bpf");
-	place = netlink_nest(&request, TCA_OPTIONS);
-	netlink_put_u32(&request, TCA_BPF_FD, (uint32_t)program);
-	netlink_put_string(&request, TCA_BPF_NAME, INGRESS_NAME);
-	netlink_put_u32(&request, TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
-	netlink_end(&request, place);
-	return netlink_ask(sock, &request, NULL, NULL, err);
+	return r;
 }
 
 int ingress_redirect_left(int sock, int from, int to, struct err *err)
@@ -122,7 +78,7 @@ int ingress_redirect_left(int sock, int from, int to, struct err *err)
 	if (r == 0)
 		r = ingress_add_clsact(sock, from, err);
 	if (r == 0) {
-		r = ingress_add_filter(sock, from, program, err);
+		r = tc_add_program(sock, from, INGRESS_PRIORITY, program, INGRESS_NAME, err);
 		if (r < 0)
 			(void)ingress_clear(sock, from, &ignored);
 	}
@@ -147,7 +103,7 @@ static int ingress_remove(int sock, uint16_t type, int link, uint32_t parent, ui
 	struct err problem = ERR_INIT;
 	int r;
 
-	ingress_begin(&request, type, NLM_F_ACK, link, parent, handle, info);
+	tc_begin(&request, type, NLM_F_ACK, link, parent, handle, info);
 	r = netlink_ask(sock, &request, NULL, NULL, &problem);
 	if (r == 0 || r == -ENOENT || r == -EINVAL || r == -ENODEV)
 		return r == 0;
@@ -164,23 +120,24 @@ static int ingress_list(int sock, int link, uint32_t parent, int *count, struct 
 {
 	_cleanup_netlink_ struct netlink_request request = NETLINK_REQUEST_INIT;
 
-	ingress_begin(&request, RTM_GETTFILTER, NLM_F_DUMP, link, parent, 0, 0);
+	tc_begin(&request, RTM_GETTFILTER, NLM_F_DUMP, link, parent, 0, 0);
 	return netlink_ask(sock, &request, ingress_count, count, err);
 }
 
 int ingress_clear(int sock, int from, struct err *err)
 {
-	int r = ingress_remove(sock, RTM_DELTFILTER, from, INGRESS_IN, 0, INGRESS_FILTER, err);
+	int r = ingress_remove(sock, RTM_DELTFILTER, from, TC_IN, 0, TC_FILTER(INGRESS_PRIORITY),
+			       err);
 	int others = 0;
 
 	/* there was none, and clsact, if there is one, is not ours */
 	if (r == 0)
 		return 0;
 	if (r > 0)
-		r = ingress_list(sock, from, INGRESS_IN, &others, err);
+		r = ingress_list(sock, from, TC_IN, &others, err);
 	if (r == 0)
-		r = ingress_list(sock, from, INGRESS_OUT, &others, err);
+		r = ingress_list(sock, from, TC_OUT, &others, err);
 	if (r == 0 && !others)
-		r = ingress_remove(sock, RTM_DELQDISC, from, TC_H_CLSACT, INGRESS_CLSACT, 0, err);
+		r = ingress_remove(sock, RTM_DELQDISC, from, TC_H_CLSACT, TC_CLSACT, 0, err);
 	return r < 0 ? err_wrap(err, "cannot lift the redirection of an interface") : 0;
 }

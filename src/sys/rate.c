@@ -9,7 +9,7 @@
  * 200 ms, and 1 MiB at least, streams of 8 to 80 Mbit/s were measured to come to 94 % of theirs and more.
  */
 #include "sys/rate.h"
-#include "sys/netlink.h"
+#include "sys/tc.h"
 
 #include <arpa/inet.h>
 #include <linux/bpf.h>
@@ -24,8 +24,6 @@
 #define RATE_OUT_PART 100 /* of a second */
 #define RATE_IN_MIN   ((uint64_t)1 << 20)
 #define RATE_IN_PART  5
-#define RATE_CLSACT   TC_H_MAKE(TC_H_CLSACT, 0)
-#define RATE_INGRESS  TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
 #define RATE_PRIORITY 1
 #define RATE_SECOND   ((uint64_t)1000 * 1000 * 1000) /* ns */
 
@@ -48,18 +46,6 @@ static uint64_t rate_burst_in(uint64_t bytes)
 	return part > RATE_IN_MIN ? part : RATE_IN_MIN;
 }
 
-static void rate_begin(struct netlink_request *request, uint16_t type, uint16_t flags, int link,
-		       uint32_t parent, uint32_t handle, uint32_t info)
-{
-	const struct tcmsg header = { .tcm_family = AF_UNSPEC,
-				      .tcm_ifindex = link,
-				      .tcm_parent = parent,
-				      .tcm_handle = handle,
-				      .tcm_info = info };
-
-	netlink_begin(request, type, NLM_F_ACK | flags, &header, sizeof(header));
-}
-
 /* -ENOENT and -EINVAL: there is none, or but the one that each interface is born with. */
 static int rate_remove(int sock, int link, uint32_t parent, uint32_t handle, struct err *err)
 {
@@ -67,7 +53,7 @@ static int rate_remove(int sock, int link, uint32_t parent, uint32_t handle, str
 	struct err problem = ERR_INIT;
 	int r;
 
-	rate_begin(&request, RTM_DELQDISC, 0, link, parent, handle, 0);
+	tc_begin(&request, RTM_DELQDISC, NLM_F_ACK, link, parent, handle, 0);
 	r = netlink_ask(sock, &request, NULL, NULL, &problem);
 	if (r == 0 || r == -ENOENT || r == -EINVAL)
 		return 0;
@@ -86,7 +72,8 @@ int rate_limit_out(int sock, int link, uint64_t bits, struct err *err)
 	if (!bytes)
 		return rate_remove(sock, link, TC_H_ROOT, 0, err);
 	options.limit = rate_cut(bytes / 20 + rate_burst_out(bytes));
-	rate_begin(&request, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, link, TC_H_ROOT, 0, 0);
+	tc_begin(&request, RTM_NEWQDISC, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, link, TC_H_ROOT,
+		 0, 0);
 	netlink_put_string(&request, TCA_KIND, "tbf");
 	place = netlink_nest(&request, TCA_OPTIONS);
 	netlink_put(&request, TCA_TBF_PARMS, &options, sizeof(options));
@@ -154,45 +141,11 @@ static int rate_load(int state, uint64_t bytes)
 		RATE_OP(BPF_STX | BPF_ATOMIC | BPF_DW, 1, 4, 0, BPF_ADD),
 		RATE_EXIT(TC_ACT_OK),
 	};
-	union bpf_attr attr;
-	long fd;
 
-	memset(&attr, 0, sizeof(attr));
-	attr.prog_type = BPF_PROG_TYPE_SCHED_CLS;
-	attr.insns = (uint64_t)(uintptr_t)program;
-	attr.insn_cnt = ARRAY_SIZE(program);
-	attr.license = (uint64_t)(uintptr_t) "GPL";
-	fd = syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
-	return fd < 0 ? -errno : (int)fd;
+	return tc_load(program, ARRAY_SIZE(program));
 }
 
-static int rate_add_clsact(int sock, int link, struct err *err)
-{
-	_cleanup_netlink_ struct netlink_request request = NETLINK_REQUEST_INIT;
-
-	rate_begin(&request, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, link, TC_H_CLSACT,
-		   RATE_CLSACT, 0);
-	netlink_put_string(&request, TCA_KIND, "clsact");
-	return netlink_ask(sock, &request, NULL, NULL, err);
-}
-
-/* It keeps the program, and that the state. */
-static int rate_add_filter(int sock, int link, int program, struct err *err)
-{
-	_cleanup_netlink_ struct netlink_request request = NETLINK_REQUEST_INIT;
-	size_t place;
-
-	rate_begin(&request, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, link, RATE_INGRESS, 0,
-		   TC_H_MAKE(RATE_PRIORITY << 16, htons(ETH_P_ALL)));
-	netlink_put_string(&request, TCA_KIND, "bpf");
-	place = netlink_nest(&request, TCA_OPTIONS);
-	netlink_put_u32(&request, TCA_BPF_FD, (uint32_t)program);
-	netlink_put_string(&request, TCA_BPF_NAME, "brig");
-	netlink_put_u32(&request, TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
-	netlink_end(&request, place);
-	return netlink_ask(sock, &request, NULL, NULL, err);
-}
-
+/* The filter keeps the program, and that the state. */
 static int rate_add_program(int sock, int link, uint64_t bytes, struct err *err)
 {
 	_cleanup_close_ int state = rate_make_state(), program = -EBADF;
@@ -202,21 +155,21 @@ static int rate_add_program(int sock, int link, uint64_t bytes, struct err *err)
 	program = rate_load(state, bytes);
 	if (program < 0)
 		return err_errno(err, program, "cannot load a BPF program");
-	return rate_add_filter(sock, link, program, err);
+	return tc_add_program(sock, link, RATE_PRIORITY, program, "brig", err);
 }
 
 int rate_limit_in(int sock, int link, uint64_t bits, struct err *err)
 {
 	struct err ignored = ERR_INIT;
-	int r = rate_remove(sock, link, TC_H_CLSACT, RATE_CLSACT, err);
+	int r = rate_remove(sock, link, TC_H_CLSACT, TC_CLSACT, err);
 
 	if (r < 0 || bits < 8)
 		return r;
-	r = rate_add_clsact(sock, link, err);
+	r = tc_add_clsact(sock, link, err);
 	if (r == 0) {
 		r = rate_add_program(sock, link, bits / 8, err);
 		if (r < 0)
-			(void)rate_remove(sock, link, TC_H_CLSACT, RATE_CLSACT, &ignored);
+			(void)rate_remove(sock, link, TC_H_CLSACT, TC_CLSACT, &ignored);
 	}
 	return r < 0 ? err_wrap(err, "cannot limit what a network interface takes in") : 0;
 }
