@@ -98,3 +98,10 @@ def test_what_cannot_be_measured_is_refused(brig, busybox_image, import_tree):
     brig("create", "--name", "brig-bench-container", busybox_image, "true")
     assert "bench has not made" in brig.fails("bench", busybox_image).err
     assert [view["name"] for view in brig.json("ps", "-a")] == ["brig-bench-container"]
+
+
+def test_a_plain_user_measures_his_own(user_brig, user_image):
+    result = user_brig.json("bench", "--kinds", "container", "--rounds", "1", user_image)
+    # without a control group nobody counts its memory
+    assert samples(result, "container").keys() - {"memory"} == LIFE | WORKS | {"exec"}
+    assert user_brig.json("ps", "-a") == []
